@@ -1,0 +1,451 @@
+//! Why a request was refused: in detail for the operator, coarsely for the caller.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::StatusCode;
+
+use crate::iana::ErrorCode;
+
+/// Any error, boxed, as the provider and the bodies hand it to this crate.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a request was refused.
+///
+/// It is put into the extensions of the refusing response, and handed to the hooks of
+/// [`ClientAuthLayer`](crate::ClientAuthLayer), for logs and metrics. None of it reaches the
+/// caller, who cannot tell an unknown client from a wrong secret (RFC 6819 §5.1.4.2). It holds
+/// nothing that the caller sent.
+///
+/// # Examples
+///
+/// ```
+/// use http::Response;
+/// use tower_client_auth::{Error, ErrorKind};
+///
+/// fn count<B>(response: &Response<B>) {
+///     if let Some(error) = response.extensions().get::<Error>() {
+///         if error.kind() == ErrorKind::UnknownClient { /* counter += 1 */ }
+///     }
+/// }
+/// # count(&Response::new(()));
+/// ```
+#[derive(Clone)]
+pub struct Error {
+    kind: ErrorKind,
+    source: Option<Arc<BoxError>>,
+}
+
+/// The reasons for a refusal.
+///
+/// Each is answered with the status and `error` code behind the arrow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The request method is not POST (RFC 6749 §3.2). → 405 `invalid_request`
+    MethodNotAllowed,
+    /// The body is not `application/x-www-form-urlencoded` (RFC 6749 Appendix B). → 415
+    /// `invalid_request`
+    UnsupportedMediaType,
+    /// The body has a content coding; an unauthenticated body is never inflated. → 415
+    /// `invalid_request`
+    UnsupportedContentEncoding,
+    /// The predicate of [`require_https`](crate::ClientAuthLayer::require_https) said no
+    /// (RFC 6749 §3.2). → 400 `invalid_request`
+    InsecureTransport,
+    /// The body is larger than the limit. → 413 `invalid_request`
+    BodyTooLarge,
+    /// Reading the body failed. → 400 `invalid_request`
+    BodyRead,
+    /// The body did not arrive before the deadline. → 408 `invalid_request`
+    BodyTimeout,
+    /// The form has more parameters than the limit. → 400 `invalid_request`
+    TooManyParameters,
+    /// A parameter that may occur once occurs again (RFC 6749 §3.2). → 400 `invalid_request`
+    RepeatedParameter,
+    /// A credential parameter is not valid form encoding of UTF-8 text, or holds a control
+    /// character (RFC 6749 Appendix A and B). → 400 `invalid_request`
+    MalformedParameter,
+    /// A credential is longer than the limit. → 400 `invalid_request`
+    CredentialTooLong,
+    /// A secret or an assertion stands in the request URI (RFC 6749 §2.3.1). → 400
+    /// `invalid_request`
+    CredentialsInUri,
+    /// There are several `Authorization` fields, or a list in one (RFC 9110 §11.6.2). → 400
+    /// `invalid_request`
+    RepeatedAuthorization,
+    /// More than one client authentication method is used at once (RFC 6749 §2.3). → 400
+    /// `invalid_request`
+    MultipleMethods,
+    /// `client_id` and the credentials name different clients. → 400 `invalid_request`
+    ClientIdMismatch,
+    /// There is a secret without a `client_id`. → 400 `invalid_request`
+    MissingClientId,
+    /// Nothing in the request names a client. → 401 `invalid_client`
+    NoCredentials,
+    /// The `Authorization` scheme is not `Basic`. → 401 `invalid_client`
+    UnsupportedScheme,
+    /// The `Authorization: Basic` value is malformed (RFC 7617 §2). → 401 `invalid_client`
+    MalformedAuthorization,
+    /// The method that the caller used is not accepted at this endpoint. → 401 `invalid_client`
+    MethodNotAccepted,
+    /// The provider knows no such client. → 401 `invalid_client`
+    UnknownClient,
+    /// The client is not registered for the method that it used (RFC 7591 §2). → 401
+    /// `invalid_client`
+    MethodMismatch,
+    /// No stored secret equals the presented one. → 401 `invalid_client`
+    WrongSecret,
+    /// The secret is right and has expired (RFC 7591 §3.2.1). → 401 `invalid_client`
+    SecretExpired,
+    /// The secret is right and not valid yet. → 401 `invalid_client`
+    SecretNotYetValid,
+    /// The registration of the client is contradictory, or for a method that cannot be checked
+    /// here: it cannot authenticate until the operator mends it. → 401 `invalid_client`
+    UnusableRegistration,
+    /// The provider answered with a client of another id than the one asked for. → 401
+    /// `invalid_client`
+    ProviderMismatch,
+    /// The provider failed or panicked. → 503 `temporarily_unavailable`
+    Provider,
+    /// The provider returned [`Throttled`]. → 429 `temporarily_unavailable`
+    Throttled,
+}
+
+/// The error that a [`ClientProvider`](crate::ClientProvider) returns to refuse an attempt before
+/// anything expensive is done, because there have been too many. The caller gets 429 with
+/// `Retry-After` (RFC 6749 §2.3.1, RFC 6585 §4).
+///
+/// Ids are public: throttle attempts, but never lock a client out for good because of them, or
+/// anybody could lock out anybody.
+///
+/// # Examples
+///
+/// A decorator that throttles by client id:
+///
+/// ```
+/// use std::{
+///     sync::atomic::{AtomicU32, Ordering},
+///     time::Duration,
+/// };
+/// use tower_client_auth::{BoxError, ClientProvider, RegisteredClient, Throttled};
+///
+/// struct Throttle<P> {
+///     inner: P,
+///     left: AtomicU32,
+/// }
+///
+/// impl<P: ClientProvider> ClientProvider for Throttle<P> {
+///     type Client = P::Client;
+///     type Error = BoxError;
+///
+///     async fn find_client(
+///         &self,
+///         client_id: &str,
+///     ) -> Result<Option<RegisteredClient<P::Client>>, BoxError> {
+///         if self.left.load(Ordering::Relaxed) == 0 {
+///             return Err(Throttled::new(Duration::from_secs(30)).into());
+///         }
+///         self.inner.find_client(client_id).await.map_err(Into::into)
+///     }
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Throttled {
+    retry_after: Duration,
+}
+
+impl Throttled {
+    /// Asks the caller to wait this long; sent in whole seconds, rounded up.
+    #[must_use]
+    pub const fn new(retry_after: Duration) -> Self {
+        Self { retry_after }
+    }
+
+    /// How long the caller should wait.
+    #[must_use]
+    pub const fn retry_after(&self) -> Duration {
+        self.retry_after
+    }
+}
+
+impl fmt::Display for Throttled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "too many attempts, retry after {:?}", self.retry_after)
+    }
+}
+
+impl std::error::Error for Throttled {}
+
+impl Error {
+    /// Why, exactly.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The status of the HTTP answer.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.kind.answer().status
+    }
+
+    /// The `error` member of the answer (RFC 6749 §5.2).
+    #[must_use]
+    pub const fn error_code(&self) -> &'static str {
+        self.kind.answer().code.as_str()
+    }
+
+    /// Whether the fault is on this side, so that the operator should look: the provider is out of
+    /// order, or a registration is unusable.
+    #[must_use]
+    pub const fn is_internal(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::Provider | ErrorKind::ProviderMismatch | ErrorKind::UnusableRegistration
+        )
+    }
+
+    pub(crate) fn with_source(kind: ErrorKind, source: BoxError) -> Self {
+        Self { kind, source: Some(Arc::new(source)) }
+    }
+
+    /// A look-up that failed. RFC 6749 §5.2 has no code for it; answering `invalid_client` would
+    /// make clients throw away good credentials.
+    pub(crate) fn provider(source: BoxError) -> Self {
+        let kind =
+            if source.is::<Throttled>() { ErrorKind::Throttled } else { ErrorKind::Provider };
+        Self::with_source(kind, source)
+    }
+
+    pub(crate) fn throttled(&self) -> Option<&Throttled> {
+        self.source.as_ref()?.downcast_ref()
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self { kind, source: None }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Error");
+        debug.field("kind", &self.kind);
+        if let Some(source) = &self.source {
+            debug.field("source", source);
+        }
+        debug.finish()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.reason())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| {
+            let source: &(dyn std::error::Error + 'static) = &***source;
+            source
+        })
+    }
+}
+
+/// What the caller learns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) code: ErrorCode,
+    /// The whole JSON document. RFC 6749 §5.2 allows no character in `error_description` that JSON
+    /// would have to escape.
+    pub(crate) json: &'static str,
+}
+
+impl Answer {
+    const fn invalid_request(status: StatusCode, json: &'static str) -> Self {
+        Self { status, code: ErrorCode::InvalidRequest, json }
+    }
+
+    const fn invalid_client(json: &'static str) -> Self {
+        Self { status: StatusCode::UNAUTHORIZED, code: ErrorCode::InvalidClient, json }
+    }
+
+    const fn unavailable(status: StatusCode, json: &'static str) -> Self {
+        Self { status, code: ErrorCode::TemporarilyUnavailable, json }
+    }
+}
+
+impl ErrorKind {
+    /// Static texts only: nothing of the request, the provider or a parser is ever echoed.
+    pub(crate) const fn answer(self) -> Answer {
+        match self {
+            Self::MethodNotAllowed => Answer::invalid_request(
+                StatusCode::METHOD_NOT_ALLOWED,
+                r#"{"error":"invalid_request","error_description":"The request method must be POST"}"#,
+            ),
+            Self::UnsupportedMediaType => Answer::invalid_request(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                r#"{"error":"invalid_request","error_description":"The body must be application/x-www-form-urlencoded"}"#,
+            ),
+            Self::UnsupportedContentEncoding => Answer::invalid_request(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                r#"{"error":"invalid_request","error_description":"The body must not have a content coding"}"#,
+            ),
+            Self::InsecureTransport => Answer::invalid_request(
+                StatusCode::BAD_REQUEST,
+                r#"{"error":"invalid_request","error_description":"The request must be made over TLS"}"#,
+            ),
+            Self::BodyTooLarge => Answer::invalid_request(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                r#"{"error":"invalid_request","error_description":"The body is too large"}"#,
+            ),
+            Self::BodyRead => Answer::invalid_request(
+                StatusCode::BAD_REQUEST,
+                r#"{"error":"invalid_request","error_description":"The body could not be read"}"#,
+            ),
+            Self::BodyTimeout => Answer::invalid_request(
+                StatusCode::REQUEST_TIMEOUT,
+                r#"{"error":"invalid_request","error_description":"The body did not arrive in time"}"#,
+            ),
+            Self::TooManyParameters => Answer::invalid_request(
+                StatusCode::BAD_REQUEST,
+                r#"{"error":"invalid_request","error_description":"There are too many parameters"}"#,
+            ),
+            Self::RepeatedParameter => Answer::invalid_request(
+                StatusCode::BAD_REQUEST,
+                r#"{"error":"invalid_request","error_description":"A parameter is repeated"}"#,
+            ),
+            Self::MalformedParameter => Answer::invalid_request(
+                StatusCode::BAD_REQUEST,
+                r#"{"error":"invalid_request","error_description":"A client credential parameter is malformed"}"#,
+            ),
+            Self::CredentialTooLong => Answer::invalid_request(
+                StatusCode::BAD_REQUEST,
+                r#"{"error":"invalid_request","error_description":"A client credential is too long"}"#,
+            ),
+            Self::CredentialsInUri => Answer::invalid_request(
+                StatusCode::BAD_REQUEST,
+                r#"{"error":"invalid_request","error_description":"Client credentials must not be sent in the URI"}"#,
+            ),
+            Self::RepeatedAuthorization => Answer::invalid_request(
+                StatusCode::BAD_REQUEST,
+                r#"{"error":"invalid_request","error_description":"There must be one Authorization header with one credential"}"#,
+            ),
+            Self::MultipleMethods => Answer::invalid_request(
+                StatusCode::BAD_REQUEST,
+                r#"{"error":"invalid_request","error_description":"Only one client authentication method may be used"}"#,
+            ),
+            Self::ClientIdMismatch => Answer::invalid_request(
+                StatusCode::BAD_REQUEST,
+                r#"{"error":"invalid_request","error_description":"client_id and the client credentials disagree"}"#,
+            ),
+            Self::MissingClientId => Answer::invalid_request(
+                StatusCode::BAD_REQUEST,
+                r#"{"error":"invalid_request","error_description":"client_id is missing"}"#,
+            ),
+            Self::NoCredentials => Answer::invalid_client(
+                r#"{"error":"invalid_client","error_description":"Client authentication is required"}"#,
+            ),
+            Self::UnsupportedScheme => Answer::invalid_client(
+                r#"{"error":"invalid_client","error_description":"The Authorization scheme is not supported"}"#,
+            ),
+            Self::MalformedAuthorization => Answer::invalid_client(
+                r#"{"error":"invalid_client","error_description":"The Authorization header is malformed"}"#,
+            ),
+            Self::MethodNotAccepted => Answer::invalid_client(
+                r#"{"error":"invalid_client","error_description":"The client authentication method is not accepted here"}"#,
+            ),
+            // One answer for all that depends on the registration: RFC 6819 §5.1.4.2.
+            Self::UnknownClient
+            | Self::MethodMismatch
+            | Self::WrongSecret
+            | Self::SecretExpired
+            | Self::SecretNotYetValid
+            | Self::UnusableRegistration
+            | Self::ProviderMismatch => Answer::invalid_client(
+                r#"{"error":"invalid_client","error_description":"Client authentication failed"}"#,
+            ),
+            Self::Provider => Answer::unavailable(
+                StatusCode::SERVICE_UNAVAILABLE,
+                r#"{"error":"temporarily_unavailable","error_description":"Clients cannot be authenticated at the moment"}"#,
+            ),
+            Self::Throttled => Answer::unavailable(
+                StatusCode::TOO_MANY_REQUESTS,
+                r#"{"error":"temporarily_unavailable","error_description":"There have been too many attempts"}"#,
+            ),
+        }
+    }
+
+    /// A short, stable label for metrics and logs, such as `wrong_secret`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::UnsupportedContentEncoding => "unsupported_content_encoding",
+            Self::InsecureTransport => "insecure_transport",
+            Self::BodyTooLarge => "body_too_large",
+            Self::BodyRead => "body_read",
+            Self::BodyTimeout => "body_timeout",
+            Self::TooManyParameters => "too_many_parameters",
+            Self::RepeatedParameter => "repeated_parameter",
+            Self::MalformedParameter => "malformed_parameter",
+            Self::CredentialTooLong => "credential_too_long",
+            Self::CredentialsInUri => "credentials_in_uri",
+            Self::RepeatedAuthorization => "repeated_authorization",
+            Self::MultipleMethods => "multiple_methods",
+            Self::ClientIdMismatch => "client_id_mismatch",
+            Self::MissingClientId => "missing_client_id",
+            Self::NoCredentials => "no_credentials",
+            Self::UnsupportedScheme => "unsupported_scheme",
+            Self::MalformedAuthorization => "malformed_authorization",
+            Self::MethodNotAccepted => "method_not_accepted",
+            Self::UnknownClient => "unknown_client",
+            Self::MethodMismatch => "method_mismatch",
+            Self::WrongSecret => "wrong_secret",
+            Self::SecretExpired => "secret_expired",
+            Self::SecretNotYetValid => "secret_not_yet_valid",
+            Self::UnusableRegistration => "unusable_registration",
+            Self::ProviderMismatch => "provider_mismatch",
+            Self::Provider => "provider",
+            Self::Throttled => "throttled",
+        }
+    }
+
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::MethodNotAllowed => "the request method is not POST",
+            Self::UnsupportedMediaType => "the body is not a form",
+            Self::UnsupportedContentEncoding => "the body has a content coding",
+            Self::InsecureTransport => "the request did not come over TLS",
+            Self::BodyTooLarge => "the body is larger than the limit",
+            Self::BodyRead => "reading the body failed",
+            Self::BodyTimeout => "the body did not arrive before the deadline",
+            Self::TooManyParameters => "the form has more parameters than the limit",
+            Self::RepeatedParameter => "a parameter is repeated",
+            Self::MalformedParameter => "a credential parameter is malformed",
+            Self::CredentialTooLong => "a credential is longer than the limit",
+            Self::CredentialsInUri => "credentials stand in the request URI",
+            Self::RepeatedAuthorization => "there is more than one authorization",
+            Self::MultipleMethods => "several client authentication methods are used at once",
+            Self::ClientIdMismatch => "client_id and the credentials name different clients",
+            Self::MissingClientId => "a secret came without a client_id",
+            Self::NoCredentials => "nothing in the request names a client",
+            Self::UnsupportedScheme => "the authorization scheme is not Basic",
+            Self::MalformedAuthorization => "the Basic authorization is malformed",
+            Self::MethodNotAccepted => "the client authentication method is not accepted here",
+            Self::UnknownClient => "no such client",
+            Self::MethodMismatch => "the client is registered for another authentication method",
+            Self::WrongSecret => "the secret is wrong",
+            Self::SecretExpired => "the secret has expired",
+            Self::SecretNotYetValid => "the secret is not valid yet",
+            Self::UnusableRegistration => "the registration of the client is unusable",
+            Self::ProviderMismatch => "the provider returned a client of another id",
+            Self::Provider => "the provider failed",
+            Self::Throttled => "the provider throttles the client",
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! The course of a request: collect the form, authenticate, call the inner service.
+
+use std::{
+    fmt,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, header::AUTHORIZATION, request::Parts};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use crate::{
+    BoxError, ClientProvider,
+    authenticate::{AuthenticatedClient, authenticate},
+    body::{BodyMode, Collector, RequestBody, ResponseBody, WrappedBodies},
+    deadline::Deadline,
+    error::{Error, ErrorKind},
+    form,
+    head::{self, Protocol, Source},
+    method::{self, Authorization, Credentials},
+    policy::Outcome,
+    response,
+    service::Shared,
+    trace,
+};
+
+pin_project! {
+    /// The future of [`ClientAuth`](crate::ClientAuth). Dropping it at any time leaves nothing behind.
+    pub struct ResponseFuture<S, P, B, M = WrappedBodies>
+    where
+        S: Service<Request<<M as BodyMode<B>>::Request>>,
+        P: ClientProvider,
+        M: BodyMode<B>,
+    {
+        #[pin]
+        state: State<S, P, B, S::Future, P::Client>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    #[project_replace = StateOwned]
+    enum State<S, P, B, F, C> {
+        Collect {
+            exchange: Exchange<S, P>,
+            #[pin]
+            body: B,
+            collector: Collector,
+            typed: bool,
+            deadline: Deadline,
+        },
+        Authenticate { exchange: Exchange<S, P>, attempt: Attempt<C>, body: RequestBody<B> },
+        Ready { exchange: Exchange<S, P>, body: RequestBody<B> },
+        Call { #[pin] future: F },
+        Refuse { exchange: Exchange<S, P>, error: Error },
+        Done,
+    }
+}
+
+/// The one allocation of the way: the provider's future has no name, and it borrows the
+/// credentials.
+type Attempt<C> = Pin<Box<dyn Future<Output = Decision<C>> + Send>>;
+
+struct Decision<C> {
+    result: Result<AuthenticatedClient<C>, Error>,
+    credentials: Credentials,
+}
+
+/// A request under way.
+struct Exchange<S, P> {
+    head: Parts,
+    protocol: Protocol,
+    inner: S,
+    shared: Arc<Shared<P>>,
+}
+
+impl<S, P, B, M> ResponseFuture<S, P, B, M>
+where
+    S: Service<Request<<M as BodyMode<B>>::Request>>,
+    P: ClientProvider,
+    M: BodyMode<B>,
+    B: Body<Data = Bytes>,
+{
+    pub(crate) fn new(request: Request<B>, inner: S, shared: Arc<Shared<P>>) -> Self {
+        let (mut head, body) = request.into_parts();
+        let protocol = Protocol::of(&head);
+        let policy = &shared.policy;
+        let source = head::admit(&mut head, protocol, policy);
+        let exchange = Exchange { head, protocol, inner, shared };
+        let state = match source {
+            Err(kind) => State::Refuse { exchange, error: kind.into() },
+            Ok(Source::Headers) => exchange.begin(RequestBody::stream(body)),
+            Ok(Source::Form { typed }) => exchange.collect(body, typed),
+        };
+        Self { state }
+    }
+}
+
+impl<S, P: ClientProvider> Exchange<S, P> {
+    fn collect<B: Body, F>(self, body: B, typed: bool) -> State<S, P, B, F, P::Client> {
+        let policy = &self.shared.policy;
+        // A declared length is enough to refuse: the body is not polled, and `Expect: 100-continue`
+        // not answered.
+        let declared = body.size_hint().lower();
+        let refused = if declared > 0 && !typed {
+            Some(ErrorKind::UnsupportedMediaType)
+        } else if usize::try_from(declared).map_or(true, |declared| declared > policy.body_limit) {
+            Some(ErrorKind::BodyTooLarge)
+        } else {
+            None
+        };
+        if let Some(kind) = refused {
+            return State::Refuse { exchange: self, error: kind.into() };
+        }
+        let deadline = Deadline::new(policy.body_deadline);
+        State::Collect { exchange: self, body, collector: Collector::default(), typed, deadline }
+    }
+
+    /// Reads the credentials and starts the look-up.
+    fn begin<B, F>(self, body: RequestBody<B>) -> State<S, P, B, F, P::Client> {
+        match self.credentials(&body) {
+            Ok(credentials) => {
+                let shared = Arc::clone(&self.shared);
+                let attempt = Box::pin(async move {
+                    let Shared { provider, policy } = &*shared;
+                    let result = authenticate(&**provider, policy, &credentials).await;
+                    Decision { result, credentials }
+                });
+                State::Authenticate { exchange: self, attempt, body }
+            }
+            Err(kind) => State::Refuse { exchange: self, error: kind.into() },
+        }
+    }
+
+    fn credentials<B>(&self, body: &RequestBody<B>) -> Result<Credentials, ErrorKind> {
+        let policy = &self.shared.policy;
+        // A stream is not touched: it counts as a form without parameters.
+        let octets = body.bytes().map(Bytes::as_ref).unwrap_or_default();
+        let form = form::scan(octets, policy.parameter_limit)?;
+        method::extract(Authorization::read(&self.head.headers), &form, policy)
+    }
+
+    fn report(&self, credentials: Option<&Credentials>, error: Option<&Error>) {
+        let outcome = Outcome {
+            request: &self.head,
+            client_id: credentials.map(Credentials::client_id),
+            method: credentials.map(|credentials| credentials.method().iana()),
+            error,
+        };
+        trace::decision(&outcome);
+        if let Some(hook) = &self.shared.policy.outcome_hook {
+            hook(&outcome);
+        }
+    }
+
+    fn refuse(&self, credentials: Option<&Credentials>, error: Error) -> Response<Bytes> {
+        self.report(credentials, Some(&error));
+        let used_authorization = self.head.headers.contains_key(AUTHORIZATION);
+        response::refuse(error, self.protocol, used_authorization, &self.shared.policy)
+    }
+}
+
+/// A panic of the provider is a failure of the store, and must not take the connection down.
+fn poll_attempt<C>(
+    attempt: &mut Attempt<C>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Decision<C>, Error>> {
+    match catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(_panic) => Poll::Ready(Err(Error::provider("the provider panicked".into()))),
+    }
+}
+
+impl<S, P, B, M, R> Future for ResponseFuture<S, P, B, M>
+where
+    S: Service<Request<<M as BodyMode<B>>::Request>, Response = Response<R>>,
+    P: ClientProvider,
+    M: BodyMode<B> + BodyMode<R>,
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Output = Result<Response<<M as BodyMode<R>>::Response>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        let refusal = loop {
+            match state.as_mut().project() {
+                StateProj::Collect { exchange, body, collector, typed, deadline } => {
+                    let limit = exchange.shared.policy.body_limit;
+                    let form = match collector.poll_collect(body, limit, *typed, cx) {
+                        Poll::Ready(form) => form,
+                        Poll::Pending => {
+                            ready!(deadline.poll(cx));
+                            Err(ErrorKind::BodyTimeout.into())
+                        }
+                    };
+                    let done = state.as_mut().project_replace(State::Done);
+                    let StateOwned::Collect { exchange, .. } = done else {
+                        continue;
+                    };
+                    state.set(match form {
+                        Ok(form) => exchange.begin(RequestBody::buffered(form)),
+                        Err(error) => State::Refuse { exchange, error },
+                    });
+                }
+                StateProj::Authenticate { attempt, .. } => {
+                    let decision = ready!(poll_attempt(attempt, cx));
+                    let done = state.as_mut().project_replace(State::Done);
+                    let StateOwned::Authenticate { mut exchange, body, .. } = done else {
+                        continue;
+                    };
+                    let error = match decision {
+                        Ok(Decision { result: Ok(client), credentials }) => {
+                            exchange.report(Some(&credentials), None);
+                            // Replaces whatever a caller or an outer layer put there.
+                            exchange.head.extensions.insert(client);
+                            state.set(State::Ready { exchange, body });
+                            continue;
+                        }
+                        Ok(Decision { result: Err(error), credentials }) => {
+                            break exchange.refuse(Some(&credentials), error);
+                        }
+                        Err(error) => error,
+                    };
+                    break exchange.refuse(None, error);
+                }
+                StateProj::Ready { exchange, .. } => {
+                    if exchange.shared.policy.ready_after_auth {
+                        ready!(exchange.inner.poll_ready(cx))?;
+                    }
+                    let done = state.as_mut().project_replace(State::Done);
+                    let StateOwned::Ready { exchange, body } = done else {
+                        continue;
+                    };
+                    let Exchange { head, mut inner, .. } = exchange;
+                    let body = <M as BodyMode<B>>::request(body);
+                    let future = inner.call(Request::from_parts(head, body));
+                    state.set(State::Call { future });
+                }
+                StateProj::Call { future } => {
+                    return future.poll(cx).map_ok(|response| {
+                        response.map(|body| <M as BodyMode<R>>::response(ResponseBody::inner(body)))
+                    });
+                }
+                StateProj::Refuse { .. } => {
+                    let done = state.as_mut().project_replace(State::Done);
+                    let StateOwned::Refuse { exchange, error } = done else {
+                        continue;
+                    };
+                    break exchange.refuse(None, error);
+                }
+                // Polled after it was ready.
+                StateProj::Done => return Poll::Pending,
+            }
+        };
+        Poll::Ready(Ok(
+            refusal.map(|bytes| <M as BodyMode<R>>::response(ResponseBody::refusal(bytes)))
+        ))
+    }
+}
+
+impl<S, P, B, M> fmt::Debug for ResponseFuture<S, P, B, M>
+where
+    S: Service<Request<<M as BodyMode<B>>::Request>>,
+    P: ClientProvider,
+    M: BodyMode<B>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Collect { .. } => "collect",
+            State::Authenticate { .. } => "authenticate",
+            State::Ready { .. } => "ready",
+            State::Call { .. } => "call",
+            State::Refuse { .. } => "refuse",
+            State::Done => "done",
+        };
+        f.debug_struct("ResponseFuture").field("state", &state).finish()
+    }
+}

@@ -1,0 +1,346 @@
+//! The tower layer, and all settings.
+
+use std::{fmt, marker::PhantomData, sync::Arc};
+
+use bytes::Bytes;
+use http::{Response, request::Parts};
+use tower_layer::Layer;
+
+use crate::{
+    AuthMethod, ClientAuth, ClientSecret, Error,
+    body::WrappedBodies,
+    method::Method,
+    policy::{ConfigError, Outcome, Policy},
+};
+
+/// Authenticates the OAuth client of every request before the inner service sees it.
+///
+/// On success the inner service finds [`AuthenticatedClient`](crate::AuthenticatedClient) in the
+/// extensions of the request and the body as it was sent. On failure it is not called, and the
+/// caller gets an error of RFC 6749 §5.2. The [crate documentation](crate) shows it in use.
+///
+/// The defaults satisfy every MUST and SHOULD of RFC 6749 and of the RFCs around it; each leniency
+/// is a setting of its own.
+///
+/// # Examples
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{Request, Response, StatusCode};
+/// use http_body_util::Full;
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
+/// use tower_client_auth::{
+///     AuthenticatedClient, ClientAuthLayer, ClientSecret, MemoryProvider, RegisteredClient,
+///     RequestBody,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let clients = MemoryProvider::from_iter([RegisteredClient::secret_basic(
+///     "batch",
+///     [ClientSecret::plain("gX9kWZ2c")],
+///     "Nightly batch",
+/// )]);
+/// let service = ServiceBuilder::new()
+///     .layer(ClientAuthLayer::new(clients).realm("Example")?)
+///     .service(service_fn(async |request: Request<RequestBody<Full<Bytes>>>| {
+///         let client =
+///             request.extensions().get::<AuthenticatedClient<&str>>().map(|c| *c.client());
+///         Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from(
+///             client.unwrap_or_default(),
+///         )))
+///     }));
+///
+/// let request = Request::post("/token")
+///     .header("authorization", "Basic YmF0Y2g6Z1g5a1daMmM=")
+///     .header("content-type", "application/x-www-form-urlencoded")
+///     .body(Full::from("grant_type=client_credentials"))?;
+/// assert_eq!(service.oneshot(request).await?.status(), StatusCode::OK);
+/// # Ok(())
+/// # }
+/// ```
+pub struct ClientAuthLayer<P, M = WrappedBodies> {
+    provider: Arc<P>,
+    policy: Arc<Policy>,
+    mode: PhantomData<fn() -> M>,
+}
+
+impl<P> ClientAuthLayer<P> {
+    /// Authenticates against the clients of `provider`, with the methods `none`,
+    /// `client_secret_basic` and `client_secret_post`.
+    #[must_use]
+    pub fn new(provider: P) -> Self {
+        Self { provider: Arc::new(provider), policy: Arc::default(), mode: PhantomData }
+    }
+}
+
+impl<P, M> ClientAuthLayer<P, M> {
+    fn set(mut self, change: impl FnOnce(&mut Policy)) -> Self {
+        change(Arc::make_mut(&mut self.policy));
+        self
+    }
+
+    fn try_set(
+        mut self,
+        change: impl FnOnce(&mut Policy) -> Result<(), ConfigError>,
+    ) -> Result<Self, ConfigError> {
+        change(Arc::make_mut(&mut self.policy))?;
+        Ok(self)
+    }
+
+    /// The realm of the challenge (RFC 7617 §2). Default: `OAuth`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Realm`] if it is empty or holds a control character.
+    pub fn realm(self, realm: &str) -> Result<Self, ConfigError> {
+        self.try_set(|policy| policy.set_realm(realm))
+    }
+
+    /// The methods that are accepted at this endpoint. Default: `none`, `client_secret_basic` and
+    /// `client_secret_post`.
+    ///
+    /// Another method is refused before any look-up, and is not offered in the challenge.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::UnsupportedMethod`] if a method cannot be checked by this build,
+    /// [`ConfigError::NoMethods`] if there is none.
+    pub fn auth_methods(
+        self,
+        methods: impl IntoIterator<Item = AuthMethod>,
+    ) -> Result<Self, ConfigError> {
+        self.try_set(|policy| policy.set_methods(methods))
+    }
+
+    /// The names of the accepted methods, for `token_endpoint_auth_methods_supported` and its
+    /// siblings in the metadata of the server (RFC 8414 §2): what is announced is what is
+    /// enforced.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_client_auth::{ClientAuthLayer, ClientMetadata, MemoryProvider};
+    ///
+    /// let introspection = ClientAuthLayer::new(MemoryProvider::<ClientMetadata>::new()).allow_public(false);
+    /// let metadata = serde_json::json!({
+    ///     "introspection_endpoint_auth_methods_supported":
+    ///         introspection.auth_methods_supported().collect::<Vec<_>>(),
+    /// });
+    /// assert_eq!(
+    ///     metadata.to_string(),
+    ///     r#"{"introspection_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post"]}"#,
+    /// );
+    /// ```
+    pub fn auth_methods_supported(&self) -> impl Iterator<Item = &'static str> + use<P, M> {
+        self.policy.methods.iter().map(|method: Method| method.iana().as_str())
+    }
+
+    /// Whether public clients (`none`) are accepted. Default: yes.
+    ///
+    /// Turn it off for introspection, which must not be open (RFC 7662 §2.1). Revocation (RFC 7009
+    /// §2.1), PAR (RFC 9126 §2) and device authorization (RFC 8628 §3.1) are for public
+    /// clients, too.
+    #[must_use]
+    pub fn allow_public(self, allow: bool) -> Self {
+        self.set(|policy| policy.set_public(allow))
+    }
+
+    /// The largest body in octets; a larger one is answered 413. Default: 64 KiB.
+    #[must_use]
+    pub fn body_limit(self, octets: usize) -> Self {
+        self.set(|policy| policy.body_limit = octets)
+    }
+
+    /// The largest number of form parameters; more are answered 400. Default: 1024.
+    #[must_use]
+    pub fn parameter_limit(self, parameters: usize) -> Self {
+        self.set(|policy| policy.parameter_limit = parameters)
+    }
+
+    /// The greatest length in octets of each of the `Authorization` value, `client_id` and
+    /// `client_secret`, as they are sent; a longer one is answered 400. Default: 8 KiB.
+    #[must_use]
+    pub fn credential_limit(self, octets: usize) -> Self {
+        self.set(|policy| policy.credential_limit = octets)
+    }
+
+    /// The time that a body may take to arrive, from the call on; a slower one is answered 408.
+    /// Default: no limit, for stacks that have one further out.
+    ///
+    /// It needs a tokio runtime with its timer enabled.
+    #[cfg(feature = "tokio")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+    #[must_use]
+    pub fn body_deadline(self, deadline: std::time::Duration) -> Self {
+        self.set(|policy| policy.body_deadline = Some(deadline))
+    }
+
+    /// Whether a client that is registered for one of `client_secret_basic` and
+    /// `client_secret_post` may use the other. Default: no (RFC 7591 §2).
+    ///
+    /// For servers whose clients were registered before the method was enforced.
+    #[must_use]
+    pub fn interchange_basic_and_post(self, allow: bool) -> Self {
+        self.set(|policy| policy.interchange_basic_and_post = allow)
+    }
+
+    /// Whether the password of a Basic header is also compared as it stands, when it is not equal
+    /// to a secret after the form-decoding of RFC 6749 §2.3.1. Default: no.
+    ///
+    /// For clients that do not form-encode, such as `curl -u` and reqwest's `basic_auth`, and whose
+    /// secrets hold `%` or `+`. The id is always decoded.
+    #[must_use]
+    pub fn raw_basic(self, allow: bool) -> Self {
+        self.set(|policy| policy.raw_basic = allow)
+    }
+
+    /// Whether a public client may present a secret, which is then ignored. Default: no (RFC 6749
+    /// §2.3).
+    ///
+    /// For libraries that send an `Authorization` header with an empty password for public clients.
+    #[must_use]
+    pub fn ignore_public_credentials(self, ignore: bool) -> Self {
+        self.set(|policy| policy.ignore_public_credentials = ignore)
+    }
+
+    /// Whether `invalid_client` is answered 400 instead of 401 when no `Authorization` header was
+    /// used. Default: no, because introspection (RFC 7662 §2.3) asks for 401.
+    ///
+    /// For browser clients, which show a password prompt on 401. RFC 6749 §5.2 allows both.
+    #[must_use]
+    pub fn bad_request_for_body_credentials(self, bad_request: bool) -> Self {
+        self.set(|policy| policy.bad_request_for_body_credentials = bad_request)
+    }
+
+    /// Whether a request with `client_secret` or `client_assertion` in its URI is refused. Default:
+    /// no; they are never read there (RFC 6749 §2.3.1).
+    ///
+    /// For operators who want to find the clients that write their secrets into access logs.
+    #[must_use]
+    pub fn refuse_uri_credentials(self, refuse: bool) -> Self {
+        self.set(|policy| policy.refuse_uri_credentials = refuse)
+    }
+
+    /// Refuses requests for which `is_secure` returns false, before anything else (RFC 6749 §3.2).
+    /// Default: none are refused.
+    ///
+    /// A layer cannot see TLS. The application can: by the listener, by an extension that the
+    /// acceptor set, or by a header of a proxy that it trusts.
+    #[must_use]
+    pub fn require_https(self, is_secure: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
+        self.set(|policy| policy.https = Some(Arc::new(is_secure)))
+    }
+
+    /// The clock, in seconds since the Unix epoch. Default: the system's.
+    #[must_use]
+    pub fn clock(self, now: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
+        self.set(|policy| policy.clock = Some(Arc::new(now)))
+    }
+
+    /// What the secret of an unknown client is compared with, so that it takes as long as a known
+    /// one. Default: a plain secret.
+    ///
+    /// For stores that keep digests: any [`ClientSecret`] of the kind that they keep.
+    #[must_use]
+    pub fn decoy(self, secret: ClientSecret) -> Self {
+        self.set(|policy| policy.decoy = secret)
+    }
+
+    /// Changes the answer to a refused request. Default: it is sent as it is.
+    ///
+    /// `change` gets the reason and the answer, and returns the answer to send. It cannot let the
+    /// request pass.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_client_auth::{ClientAuthLayer, ClientMetadata, MemoryProvider};
+    ///
+    /// let layer = ClientAuthLayer::new(MemoryProvider::<ClientMetadata>::new()).map_error_response(
+    ///     |error, mut response| {
+    ///         if error.is_internal() {
+    ///             response.headers_mut().insert("retry-after", http::HeaderValue::from_static("5"));
+    ///         }
+    ///         response
+    ///     },
+    /// );
+    /// # drop(layer);
+    /// ```
+    #[must_use]
+    pub fn map_error_response(
+        self,
+        change: impl Fn(&Error, Response<Bytes>) -> Response<Bytes> + Send + Sync + 'static,
+    ) -> Self {
+        self.set(|policy| policy.error_hook = Some(Arc::new(change)))
+    }
+
+    /// Calls `observe` with every decision, for metrics, audit logs and throttling (RFC 6749
+    /// §2.3.1). Default: nothing is called.
+    ///
+    /// It runs between the requests of a connection: keep it short. See [`Outcome`] for an example,
+    /// and [`Throttled`](crate::Throttled) for the answer to too many attempts.
+    #[must_use]
+    pub fn on_outcome(self, observe: impl Fn(&Outcome<'_>) + Send + Sync + 'static) -> Self {
+        self.set(|policy| policy.outcome_hook = Some(Arc::new(observe)))
+    }
+
+    /// Reads credentials from the headers alone, and passes the body through as a stream, whatever
+    /// the request method and media type.
+    ///
+    /// For gateways. Only `client_secret_basic` can succeed; parameters of the body are not seen,
+    /// so what stands in them is the business of the service behind. gRPC requests are treated
+    /// like this without the setting.
+    #[must_use]
+    pub fn headers_only(self) -> Self {
+        self.set(|policy| policy.headers_only = true)
+    }
+
+    /// Makes the inner service ready after a request has been authenticated, instead of before it
+    /// is accepted.
+    ///
+    /// By default `poll_ready` is that of the inner service, as everywhere in tower, and what it
+    /// reserves, such as a permit of a concurrency limit, is held while the body arrives. With
+    /// this setting clients that send slowly, or that are refused, take nothing from the inner
+    /// service; a load-shedding layer further out then does not see that the inner service is busy.
+    #[must_use]
+    pub fn ready_after_auth(self) -> Self {
+        self.set(|policy| policy.ready_after_auth = true)
+    }
+
+    /// Takes and returns bodies of axum's type, whatever the types around.
+    ///
+    /// For places in axum where the body type is fixed: above `axum::middleware::from_fn` in one
+    /// `ServiceBuilder`, around a whole `Router` given to `axum::serve`, and in `option_layer`.
+    #[cfg(feature = "axum")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+    #[must_use]
+    pub fn axum_bodies(self) -> ClientAuthLayer<P, crate::axum::AxumBodies> {
+        ClientAuthLayer { provider: self.provider, policy: self.policy, mode: PhantomData }
+    }
+}
+
+impl<S, P, M> Layer<S> for ClientAuthLayer<P, M> {
+    type Service = ClientAuth<S, P, M>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ClientAuth::new(inner, Arc::clone(&self.provider), Policy::clone(&self.policy))
+    }
+}
+
+// Derived, `Clone` would ask the same of `P` and `M`.
+impl<P, M> Clone for ClientAuthLayer<P, M> {
+    fn clone(&self) -> Self {
+        Self {
+            provider: Arc::clone(&self.provider),
+            policy: Arc::clone(&self.policy),
+            mode: PhantomData,
+        }
+    }
+}
+
+impl<P, M> fmt::Debug for ClientAuthLayer<P, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientAuthLayer").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,45 @@
+//! Tower middleware that authenticates the OAuth 2.0 *client*.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod authenticate;
+#[cfg(feature = "axum")]
+mod axum;
+mod body;
+mod client;
+mod deadline;
+mod error;
+mod form;
+mod future;
+mod head;
+mod iana;
+mod layer;
+mod memory;
+mod metadata;
+mod method;
+mod policy;
+mod provider;
+mod response;
+mod secret;
+mod service;
+#[cfg(feature = "tonic")]
+mod tonic;
+mod trace;
+
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub use crate::axum::{AxumBodies, MissingClientAuth};
+pub use crate::{
+    authenticate::AuthenticatedClient,
+    body::{BodyMode, RequestBody, ResponseBody, WrappedBodies},
+    client::{InvalidRegistration, RegisteredClient},
+    error::{BoxError, Error, ErrorKind, Throttled},
+    future::ResponseFuture,
+    iana::AuthMethod,
+    layer::ClientAuthLayer,
+    memory::{InvalidRecord, MemoryProvider},
+    metadata::ClientMetadata,
+    policy::{ConfigError, Outcome},
+    provider::{BoxClientProvider, ClientProvider, ProviderFn, provider_fn},
+    secret::ClientSecret,
+    service::ClientAuth,
+};

@@ -1,0 +1,182 @@
+//! The client authentication methods, one file each, named as in the IANA registry. Every file has
+//! the same two functions: `extract` reads what was presented, `verify` holds it against what is
+//! stored.
+
+mod basic;
+mod none;
+mod post;
+
+use std::fmt;
+
+use http::{HeaderMap, header::AUTHORIZATION};
+
+use crate::{
+    AuthMethod, ClientSecret,
+    error::ErrorKind,
+    form::{self, Form},
+    policy::Policy,
+};
+
+/// A method that this build can check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    None,
+    Basic,
+    Post,
+}
+
+impl Method {
+    pub(crate) const ALL: [Self; 3] = [Self::Basic, Self::Post, Self::None];
+
+    pub(crate) const fn iana(self) -> &'static AuthMethod {
+        match self {
+            Self::None => &AuthMethod::None,
+            Self::Basic => &AuthMethod::ClientSecretBasic,
+            Self::Post => &AuthMethod::ClientSecretPost,
+        }
+    }
+}
+
+/// A set of methods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Methods(u8);
+
+impl Methods {
+    pub(crate) const EMPTY: Self = Self(0);
+
+    pub(crate) const fn with(self, method: Method) -> Self {
+        Self(self.0 | 1 << method as u8)
+    }
+
+    pub(crate) const fn without(self, method: Method) -> Self {
+        Self(self.0 & !(1 << method as u8))
+    }
+
+    pub(crate) const fn contains(self, method: Method) -> bool {
+        self.0 & 1 << method as u8 != 0
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = Method> {
+        Method::ALL.into_iter().filter(move |method| self.contains(*method))
+    }
+}
+
+/// What exactly one method presented.
+pub(crate) struct Credentials {
+    method: Method,
+    /// The id, and behind a colon the secret. One buffer for both, because this is made for every
+    /// request. It is not wiped: the same octets stand in the header or body, which belong to
+    /// others.
+    text: String,
+    id_length: usize,
+    /// The password of a Basic header as it was before form-decoding, if that made a difference
+    /// and the policy wants to know.
+    raw_secret: Option<Box<[u8]>>,
+}
+
+impl Credentials {
+    pub(crate) const fn method(&self) -> Method {
+        self.method
+    }
+
+    pub(crate) fn client_id(&self) -> &str {
+        self.text.get(..self.id_length).unwrap_or_default()
+    }
+
+    fn secret(&self) -> &[u8] {
+        self.text.as_bytes().get(self.id_length + 1..).unwrap_or_default()
+    }
+
+    /// Holds the presented secret, if there is one, against `secrets`.
+    pub(crate) fn verify(&self, secrets: &[ClientSecret], now: i64) -> Result<(), ErrorKind> {
+        match self.method {
+            Method::None => none::verify(),
+            Method::Basic => basic::verify(self, secrets, now),
+            Method::Post => post::verify(self, secrets, now),
+        }
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+/// The `Authorization` fields of a request.
+#[derive(Clone, Copy)]
+pub(crate) enum Authorization<'a> {
+    Absent,
+    One(&'a [u8]),
+    Several,
+}
+
+impl<'a> Authorization<'a> {
+    pub(crate) fn read(headers: &'a HeaderMap) -> Self {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Self::Absent,
+            (Some(value), None) => Self::One(value.as_bytes()),
+            (Some(_), Some(_)) => Self::Several,
+        }
+    }
+}
+
+/// Finds the one method that the request uses. All places are looked at before anything is read
+/// from one of them: RFC 6749 §2.3, "The client MUST NOT use more than one authentication method in
+/// each request".
+pub(crate) fn extract(
+    authorization: Authorization<'_>,
+    form: &Form<'_>,
+    policy: &Policy,
+) -> Result<Credentials, ErrorKind> {
+    // RFC 7521 §4.2: either parameter alone is an attempt, too.
+    let assertion = form.client_assertion.or(form.client_assertion_type);
+    match (authorization, form.client_secret, assertion) {
+        // RFC 9110 §11.6.2: one field with one credential.
+        (Authorization::Several, ..) => Err(ErrorKind::RepeatedAuthorization),
+        (Authorization::Absent, None, None) => none::extract(form, policy),
+        // A malformed header ends the request: falling back to another method would be a downgrade.
+        (Authorization::One(value), None, None) => basic::extract(value, form, policy),
+        (Authorization::Absent, Some(secret), None) => post::extract(secret, form, policy),
+        (Authorization::Absent, None, Some(_)) => Err(ErrorKind::MethodNotAccepted),
+        _ => Err(ErrorKind::MultipleMethods),
+    }
+}
+
+fn within_limit(value: &[u8], policy: &Policy) -> Result<(), ErrorKind> {
+    if value.len() > policy.credential_limit { Err(ErrorKind::CredentialTooLong) } else { Ok(()) }
+}
+
+fn accepted(method: Method, policy: &Policy) -> Result<(), ErrorKind> {
+    if policy.methods.contains(method) { Ok(()) } else { Err(ErrorKind::MethodNotAccepted) }
+}
+
+/// Decodes the `client_id` and the `client_secret` of a form.
+fn from_form(
+    method: Method,
+    client_id: &[u8],
+    secret: Option<&[u8]>,
+    policy: &Policy,
+) -> Result<Credentials, ErrorKind> {
+    within_limit(client_id, policy)?;
+    within_limit(secret.unwrap_or_default(), policy)?;
+    let length = client_id.len() + secret.map_or(0, |secret| secret.len() + 1);
+    let mut text = Vec::with_capacity(length);
+    form::decode_into(client_id, &mut text)?;
+    let id_length = text.len();
+    if let Some(secret) = secret {
+        // The colon also keeps the halves apart as UTF-8: neither can complete a character of the
+        // other.
+        text.push(b':');
+        form::decode_into(secret, &mut text)?;
+    }
+    let text = String::from_utf8(text).map_err(|_not_utf8| ErrorKind::MalformedParameter)?;
+    Ok(Credentials { method, text, id_length, raw_secret: None })
+}
+
+impl From<form::Malformed> for ErrorKind {
+    fn from(_: form::Malformed) -> Self {
+        Self::MalformedParameter
+    }
+}

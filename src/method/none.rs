@@ -1,0 +1,15 @@
+//! `none`: a public client names itself and proves nothing (RFC 6749 §2.1, §3.2.1).
+
+use super::{Credentials, Method};
+use crate::{error::ErrorKind, form::Form, policy::Policy};
+
+pub(super) fn extract(form: &Form<'_>, policy: &Policy) -> Result<Credentials, ErrorKind> {
+    let client_id = form.client_id.ok_or(ErrorKind::NoCredentials)?;
+    super::accepted(Method::None, policy)?;
+    super::from_form(Method::None, client_id, None, policy)
+}
+
+/// There is nothing to compare; that the client is registered as public is decided with the method.
+pub(super) const fn verify() -> Result<(), ErrorKind> {
+    Ok(())
+}
