@@ -7,7 +7,8 @@
 //! ```
 //!
 //! `clients.json` is an array of RFC 7591 client metadata, for example
-//! `[{"client_id": "batch", "client_secret": "gX9kWZ2c"}]`. `--at UNIX_SECONDS` stops the clock.
+//! `[{"client_id": "batch", "client_secret": "gX9kWZ2c"}]`. `--at UNIX_SECONDS` stops the clock,
+//! `--mcp-python-sdk` and `--mcp-python-sdk-revocation` answer as the endpoints of that SDK do.
 
 use std::{convert::Infallible, error::Error, net::SocketAddr, process::ExitCode};
 
@@ -23,8 +24,8 @@ use tower_client_auth::{
     AuthenticatedClient, ClientAuthLayer, ClientMetadata, MemoryProvider, RequestBody,
 };
 
-const USAGE: &str =
-    "usage: hyper_echo --listen ADDR --clients FILE [--at UNIX_SECONDS] [--issuer URL]";
+const USAGE: &str = "usage: hyper_echo --listen ADDR --clients FILE [--at UNIX_SECONDS] \
+    [--issuer URL] [--mcp-python-sdk | --mcp-python-sdk-revocation]";
 
 struct Options {
     listen: SocketAddr,
@@ -33,6 +34,7 @@ struct Options {
 
 fn options() -> Result<Options, Box<dyn Error>> {
     let (mut listen, mut clients, mut at) = (None, None, None);
+    let mut new: fn(MemoryProvider) -> ClientAuthLayer<MemoryProvider> = ClientAuthLayer::new;
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
@@ -40,6 +42,8 @@ fn options() -> Result<Options, Box<dyn Error>> {
             "--listen" => listen = Some(value()?.parse().map_err(|e| format!("--listen: {e}"))?),
             "--clients" => clients = Some(value()?),
             "--at" => at = Some(value()?.parse::<i64>().map_err(|e| format!("--at: {e}"))?),
+            "--mcp-python-sdk" => new = ClientAuthLayer::mcp_python_sdk,
+            "--mcp-python-sdk-revocation" => new = ClientAuthLayer::mcp_python_sdk_revocation,
             "--issuer" => {
                 value()?;
                 eprintln!("note: --issuer has no effect, because assertions are not supported yet");
@@ -52,7 +56,7 @@ fn options() -> Result<Options, Box<dyn Error>> {
     for record in invalid {
         eprintln!("warning: {record}");
     }
-    let mut layer = ClientAuthLayer::new(clients);
+    let mut layer = new(clients);
     if let Some(at) = at {
         layer = layer.clock(move || at);
     }
@@ -66,8 +70,9 @@ async fn echo(
     let mut response = Response::new(body);
     if let Some(client) = head.extensions.get::<AuthenticatedClient<ClientMetadata>>() {
         let headers = response.headers_mut();
-        let id = percent_encode(client.client_id());
-        headers.insert("x-client-id", id.try_into().expect("percent encoding is ASCII"));
+        if let Ok(id) = HeaderValue::try_from(percent_encode(client.client_id())) {
+            headers.insert("x-client-id", id);
+        }
         headers.insert("x-auth-method", HeaderValue::from_static(client.method().as_str()));
     }
     Ok(response)

@@ -14,7 +14,7 @@ use std::{
     error::Error,
     net::SocketAddr,
     process::ExitCode,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -29,7 +29,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_client_auth::{
-    AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientMetadata, MemoryProvider,
+    AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientMetadata, ConfigError, MemoryProvider,
 };
 
 const CLIENTS: &str = r#"[
@@ -65,11 +65,13 @@ async fn token(
         return error("unauthorized_client", "A public client cannot use client_credentials");
     }
     let mut random = [0; 32];
-    getrandom::fill(&mut random).expect("the operating system has random numbers");
+    if getrandom::fill(&mut random).is_err() {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
     let access_token = BASE64_URL_SAFE_NO_PAD.encode(random);
     let token =
         Token { client_id: client.client_id().to_owned(), expires_at: now() + LIFETIME.as_secs() };
-    tokens.lock().expect("no thread panics with the lock").insert(access_token.clone(), token);
+    lock(&tokens).insert(access_token.clone(), token);
     let body = json!({
         "access_token": access_token, "token_type": "Bearer", "expires_in": LIFETIME.as_secs(),
     });
@@ -82,7 +84,7 @@ struct TokenParameter {
 }
 
 async fn introspect(State(tokens): State<Tokens>, Form(form): Form<TokenParameter>) -> Json<Value> {
-    let tokens = tokens.lock().expect("no thread panics with the lock");
+    let tokens = lock(&tokens);
     Json(match tokens.get(&form.token).filter(|token| token.expires_at > now()) {
         Some(token) => json!({
             "active": true, "client_id": token.client_id, "exp": token.expires_at, "token_type": "Bearer",
@@ -98,7 +100,7 @@ async fn revoke(
     Extension(client): Extension<Client>,
     Form(form): Form<TokenParameter>,
 ) -> StatusCode {
-    let mut tokens = tokens.lock().expect("no thread panics with the lock");
+    let mut tokens = lock(&tokens);
     if tokens.get(&form.token).is_some_and(|token| token.client_id == client.client_id()) {
         tokens.remove(&form.token);
     }
@@ -110,12 +112,19 @@ fn error(code: &str, description: &str) -> Response {
     (StatusCode::BAD_REQUEST, [(CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
+fn lock(tokens: &Tokens) -> MutexGuard<'_, HashMap<String, Token>> {
+    tokens.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-fn router(layer: ClientAuthLayer<Arc<MemoryProvider>>, issuer: &str) -> Router {
-    let layer = layer.realm(issuer).expect("a URL is a realm");
+fn router(
+    layer: ClientAuthLayer<Arc<MemoryProvider>>,
+    issuer: &str,
+) -> Result<Router, ConfigError> {
+    let layer = layer.realm(issuer)?;
     // RFC 7662 §2.1: introspection is not for everybody.
     let confidential = layer.clone().allow_public(false);
     let metadata = json!({
@@ -130,7 +139,7 @@ fn router(layer: ClientAuthLayer<Arc<MemoryProvider>>, issuer: &str) -> Router {
         "grant_types_supported": ["client_credentials"],
         "response_types_supported": [],
     });
-    Router::new()
+    Ok(Router::new()
         .route("/token", any(token).layer(layer.clone()))
         .route("/introspect", any(introspect).layer(confidential))
         .route("/revoke", any(revoke).layer(layer))
@@ -138,7 +147,7 @@ fn router(layer: ClientAuthLayer<Arc<MemoryProvider>>, issuer: &str) -> Router {
             "/.well-known/oauth-authorization-server",
             get(move || std::future::ready(Json(metadata.clone()))),
         )
-        .with_state(Tokens::default())
+        .with_state(Tokens::default()))
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
@@ -168,7 +177,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let listener = tokio::net::TcpListener::bind(listen).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let layer = ClientAuthLayer::new(Arc::new(clients)).raw_basic(raw_basic);
-    let app = router(layer, &url);
+    let app = router(layer, &url)?;
     println!("listening on {url}");
     if file.is_none() {
         println!("\nTry:");

@@ -8,6 +8,7 @@ use crate::{
     error::{Error, ErrorKind},
     method::{Credentials, Method},
     policy::Policy,
+    seed,
 };
 
 /// The client that is calling, as the layer proved it.
@@ -72,64 +73,90 @@ impl<C> fmt::Debug for AuthenticatedClient<C> {
     }
 }
 
+/// What a request presented.
+pub(crate) enum Presented {
+    Credentials(Credentials),
+    /// In the seed's mode the registered method decides which place counts, so all are kept.
+    Seed(Box<seed::Presented>),
+}
+
+impl Presented {
+    pub(crate) fn client_id(&self) -> &str {
+        match self {
+            Self::Credentials(credentials) => credentials.client_id(),
+            Self::Seed(presented) => presented.client_id(),
+        }
+    }
+
+    /// The method, where the request alone tells it.
+    pub(crate) const fn method(&self) -> Option<Method> {
+        match self {
+            Self::Credentials(credentials) => Some(credentials.method()),
+            Self::Seed(_) => None,
+        }
+    }
+}
+
 pub(crate) async fn authenticate<P: ClientProvider>(
     provider: &P,
     policy: &Policy,
-    credentials: &Credentials,
+    presented: &Presented,
 ) -> Result<AuthenticatedClient<P::Client>, Error> {
-    let found = provider
-        .find_client(credentials.client_id())
-        .await
-        .map_err(|error| Error::provider(error.into()))?;
-    decide(policy, credentials, found).map_err(Error::from)
+    let found = provider.find_client(presented.client_id()).await;
+    let found = found.map_err(|error| Error::provider(error.into()))?;
+    // Ids are opaque octets (RFC 6749 §2.2): a store that folds case or trims must not merge
+    // clients.
+    let mismatch = found.as_ref().is_some_and(|found| found.client_id() != presented.client_id());
+    let known = found.filter(|_| !mismatch);
+    let registration = known.as_ref().map(RegisteredClient::registration);
+    let verdict = match presented {
+        Presented::Credentials(credentials) => {
+            decide(policy, credentials, registration).map_err(Error::from)
+        }
+        Presented::Seed(presented) => seed::decide(policy, presented, known.as_ref()),
+    };
+    match (known, verdict) {
+        (Some(registered), Ok(method)) => Ok(AuthenticatedClient { registered, method }),
+        (None, _) if mismatch => Err(ErrorKind::ProviderMismatch.into()),
+        (None, _) => Err(ErrorKind::UnknownClient.into()),
+        (_, Err(error)) => Err(error),
+    }
 }
 
-fn decide<C>(
+/// Holds the credentials against the registration, and against a decoy if there is none: time must
+/// not tell whether a client exists (RFC 6819 §5.1.4.2).
+fn decide(
     policy: &Policy,
     credentials: &Credentials,
-    found: Option<RegisteredClient<C>>,
-) -> Result<AuthenticatedClient<C>, ErrorKind> {
-    let registration = found.as_ref().map(RegisteredClient::registration);
-    // The comparison comes first and is made for unknown clients, too, so that time tells nothing
-    // (RFC 6819 §5.1.4.2).
-    let (secrets, has_secret) = match registration {
-        Some(Registration::SecretBasic(secrets) | Registration::SecretPost(secrets))
-            if !secrets.is_empty() =>
-        {
-            (&**secrets, true)
-        }
-        _ => (slice::from_ref(&policy.decoy), false),
-    };
-    let verdict = credentials.verify(secrets, policy.now());
+    registration: Option<&Registration>,
+) -> Result<Method, ErrorKind> {
+    let secrets = registration.and_then(Registration::secrets);
+    let verdict =
+        credentials.verify(secrets.unwrap_or(slice::from_ref(&policy.decoy)), policy.now());
 
-    let registered = found.ok_or(ErrorKind::UnknownClient)?;
-    if registered.client_id() != credentials.client_id() {
-        return Err(ErrorKind::ProviderMismatch);
-    }
+    let registration = registration.ok_or(ErrorKind::UnknownClient)?;
     let method = credentials.method();
-    // RFC 7591 §2: `token_endpoint_auth_method` is the one that the client uses. Anything not
-    // listed is refused.
-    match (method, registered.registration()) {
-        (Method::None, Registration::Public) => {}
+    // RFC 7591 §2: `token_endpoint_auth_method` is the one that the client uses. What is not listed
+    // is refused.
+    match (method, registration) {
+        (Method::None, Registration::Public) => Ok(method),
         (Method::Basic | Method::Post, Registration::Public)
-            if policy.ignore_public_credentials => {}
-        (Method::Basic, Registration::SecretBasic(_))
-        | (Method::Post, Registration::SecretPost(_))
-            if has_secret =>
+            if policy.ignore_public_credentials =>
         {
-            verdict?;
+            Ok(method)
         }
+        (_, Registration::Unusable(_)) => Err(ErrorKind::UnusableRegistration),
+        (_, Registration::SecretBasic(_) | Registration::SecretPost(_)) if secrets.is_none() => {
+            Err(ErrorKind::UnusableRegistration)
+        }
+        (Method::Basic, Registration::SecretBasic(_))
+        | (Method::Post, Registration::SecretPost(_)) => verdict.map(|()| method),
         (Method::Basic, Registration::SecretPost(_))
         | (Method::Post, Registration::SecretBasic(_))
-            if has_secret && policy.interchange_basic_and_post =>
+            if policy.interchange_basic_and_post =>
         {
-            verdict?;
+            verdict.map(|()| method)
         }
-        (_, Registration::Unusable) => return Err(ErrorKind::UnusableRegistration),
-        (_, Registration::SecretBasic(_) | Registration::SecretPost(_)) if !has_secret => {
-            return Err(ErrorKind::UnusableRegistration);
-        }
-        _ => return Err(ErrorKind::MethodMismatch),
+        _ => Err(ErrorKind::MethodMismatch),
     }
-    Ok(AuthenticatedClient { registered, method })
 }

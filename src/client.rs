@@ -35,6 +35,8 @@ pub struct RegisteredClient<C> {
 struct Record<C> {
     client_id: Box<str>,
     registration: Registration,
+    /// Whether the method is the one that RFC 7591 §2 prescribes for an absent member.
+    method_is_default: bool,
     client: C,
 }
 
@@ -45,7 +47,45 @@ pub(crate) enum Registration {
     Public,
     SecretBasic(Box<[ClientSecret]>),
     SecretPost(Box<[ClientSecret]>),
-    Unusable,
+    Unusable(Problem),
+}
+
+impl Registration {
+    /// The stored secrets, if there are any.
+    pub(crate) fn secrets(&self) -> Option<&[ClientSecret]> {
+        match self {
+            Self::SecretBasic(secrets) | Self::SecretPost(secrets) if !secrets.is_empty() => {
+                Some(secrets)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Why no client can authenticate with a registration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// The application said so.
+    Declared,
+    NoClientId,
+    NoSecret(AuthMethod),
+    PublicWithSecret,
+    UnsupportedMethod(AuthMethod),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Declared => f.write_str("the registration is unusable"),
+            Self::NoClientId => f.write_str("the client_id is empty"),
+            Self::NoSecret(method) => write!(f, "`{method}` needs a secret and none is stored"),
+            Self::PublicWithSecret => f.write_str("`none` contradicts a stored secret"),
+            // Anything may have been stored as the name.
+            Self::UnsupportedMethod(method) => {
+                write!(f, "the method {:?} is not supported", method.as_str())
+            }
+        }
+    }
 }
 
 impl<C> RegisteredClient<C> {
@@ -85,7 +125,7 @@ impl<C> RegisteredClient<C> {
     /// [`UnusableRegistration`](crate::ErrorKind::UnusableRegistration).
     #[must_use]
     pub fn unusable(client_id: impl Into<String>, client: C) -> Self {
-        Self::from_parts(client_id.into(), Registration::Unusable, client)
+        Self::from_parts(client_id.into(), Registration::Unusable(Problem::Declared), client)
     }
 
     /// A client from a database row: the method may be anything that was stored, and the secrets
@@ -113,30 +153,31 @@ impl<C> RegisteredClient<C> {
     ) -> Result<Self, InvalidRegistration<C>> {
         let client_id = client_id.into();
         let secrets: Box<[_]> = secrets.into_iter().collect();
-        let registration = match method {
-            _ if client_id.is_empty() => Err("the client_id is empty"),
+        let problem = match method {
+            _ if client_id.is_empty() => Problem::NoClientId,
             // RFC 6749 §3.2.1: a client that was issued credentials must authenticate.
-            AuthMethod::None if !secrets.is_empty() => Err("`none` contradicts a stored secret"),
-            AuthMethod::None => Ok(Registration::Public),
+            AuthMethod::None if !secrets.is_empty() => Problem::PublicWithSecret,
             AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost if secrets.is_empty() => {
-                Err("the method needs a secret and none is stored")
+                Problem::NoSecret(method.clone())
             }
-            AuthMethod::ClientSecretBasic => Ok(Registration::SecretBasic(secrets)),
-            AuthMethod::ClientSecretPost => Ok(Registration::SecretPost(secrets)),
-            _ => Err("the method is not supported"),
+            AuthMethod::None => return Ok(Self::public(client_id, client)),
+            AuthMethod::ClientSecretBasic => {
+                return Ok(Self::secret_basic(client_id, secrets, client));
+            }
+            AuthMethod::ClientSecretPost => {
+                return Ok(Self::secret_post(client_id, secrets, client));
+            }
+            _ => Problem::UnsupportedMethod(method.clone()),
         };
-        match registration {
-            Ok(registration) => Ok(Self::from_parts(client_id, registration, client)),
-            Err(problem) => Err(InvalidRegistration {
-                method: method.clone(),
-                problem,
-                client: Self::unusable(client_id, client),
-            }),
-        }
+        let registration = Registration::Unusable(problem.clone());
+        let client = Self::from_parts(client_id, registration, client);
+        Err(InvalidRegistration { problem, client })
     }
 
     fn from_parts(client_id: String, registration: Registration, client: C) -> Self {
-        Self { record: Arc::new(Record { client_id: client_id.into(), registration, client }) }
+        let client_id = client_id.into();
+        let record = Record { client_id, registration, method_is_default: false, client };
+        Self { record: Arc::new(record) }
     }
 
     /// The identifier under which the client is registered.
@@ -153,6 +194,17 @@ impl<C> RegisteredClient<C> {
 
     pub(crate) fn registration(&self) -> &Registration {
         &self.record.registration
+    }
+
+    pub(crate) fn method_is_default(&self) -> bool {
+        self.record.method_is_default
+    }
+
+    pub(crate) fn with_default_method(mut self) -> Self {
+        if let Some(record) = Arc::get_mut(&mut self.record) {
+            record.method_is_default = true;
+        }
+        self
     }
 }
 
@@ -174,8 +226,7 @@ impl<C> fmt::Debug for RegisteredClient<C> {
 
 /// A stored registration that no client could authenticate with.
 pub struct InvalidRegistration<C> {
-    method: AuthMethod,
-    problem: &'static str,
+    problem: Problem,
     client: RegisteredClient<C>,
 }
 
@@ -191,7 +242,6 @@ impl<C> fmt::Debug for InvalidRegistration<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InvalidRegistration")
             .field("client_id", &self.client.client_id())
-            .field("method", &self.method)
             .field("problem", &self.problem)
             .finish()
     }
@@ -199,13 +249,7 @@ impl<C> fmt::Debug for InvalidRegistration<C> {
 
 impl<C> fmt::Display for InvalidRegistration<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "client {:?} with method {:?}: {}",
-            self.client.client_id(),
-            self.method.as_str(),
-            self.problem
-        )
+        write!(f, "client {:?}: {}", self.client.client_id(), self.problem)
     }
 }
 

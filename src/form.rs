@@ -4,7 +4,7 @@
 //! `serde_urlencoded` is not used for this, because it replaces invalid UTF-8 by U+FFFD, so that
 //! several octet strings would equal one secret. RFC 6749 Appendix B asks for UTF-8.
 
-use crate::error::ErrorKind;
+use crate::{error::ErrorKind, policy::Policy};
 
 /// The values as they stand in the body, still encoded. A parameter without a value is `None`: it
 /// is "treated as if it were omitted from the request" (RFC 6749 §3.2).
@@ -39,8 +39,8 @@ const ONCE: [&[u8]; 14] = [
 /// Longer than every name in [`ONCE`].
 const NAME_BUFFER: usize = 24;
 
-/// Scans `body`, which may hold up to `parameter_limit` parameters.
-pub(crate) fn scan(body: &[u8], parameter_limit: usize) -> Result<Form<'_>, ErrorKind> {
+/// Scans `body`.
+pub(crate) fn scan<'a>(body: &'a [u8], policy: &Policy) -> Result<Form<'a>, ErrorKind> {
     let mut form = Form::default();
     let mut seen = 0_u16;
     if body.is_empty() {
@@ -50,7 +50,7 @@ pub(crate) fn scan(body: &[u8], parameter_limit: usize) -> Result<Form<'_>, Erro
     // Split on `&` only: `;` is data (WHATWG URL §5.1).
     for pair in (Split { rest: Some(body) }) {
         parameters += 1;
-        if parameters > parameter_limit {
+        if parameters > policy.parameter_limit {
             return Err(ErrorKind::TooManyParameters);
         }
         let (name, value) = split_name(pair);
@@ -58,7 +58,7 @@ pub(crate) fn scan(body: &[u8], parameter_limit: usize) -> Result<Form<'_>, Erro
         let bit = 1 << index;
         // RFC 6749 §3.2: "Request and response parameters MUST NOT be included more than once". An
         // empty one counts, because the service behind may read another of the two.
-        if seen & bit != 0 {
+        if seen & bit != 0 && !policy.last_parameter_wins {
             return Err(ErrorKind::RepeatedParameter);
         }
         seen |= bit;
@@ -172,16 +172,18 @@ impl Iterator for Decode<'_> {
         self.rest = rest;
         Some(match byte {
             b'+' => Ok(b' '),
-            b'%' => match (hex(rest.first()), hex(rest.get(1)), rest.get(2..)) {
-                (Some(high), Some(low), Some(rest)) => {
-                    self.rest = rest;
-                    Ok(high << 4 | low)
-                }
-                _ => Err(Malformed),
-            },
+            b'%' => escape(rest).ok_or(Malformed).map(|(octet, rest)| {
+                self.rest = rest;
+                octet
+            }),
             byte => Ok(byte),
         })
     }
+}
+
+/// The octet that the two digits behind a `%` stand for, and what follows them.
+pub(crate) fn escape(digits: &[u8]) -> Option<(u8, &[u8])> {
+    Some((hex(digits.first())? << 4 | hex(digits.get(1))?, digits.get(2..)?))
 }
 
 fn hex(digit: Option<&u8>) -> Option<u8> {

@@ -17,15 +17,15 @@ use tower_service::Service;
 
 use crate::{
     BoxError, ClientProvider,
-    authenticate::{AuthenticatedClient, authenticate},
+    authenticate::{AuthenticatedClient, Presented, authenticate},
     body::{BodyMode, Collector, RequestBody, ResponseBody, WrappedBodies},
     deadline::Deadline,
     error::{Error, ErrorKind},
     form,
     head::{self, Protocol, Source},
-    method::{self, Authorization, Credentials},
+    method::{self, Authorization, Method},
     policy::Outcome,
-    response,
+    response, seed,
     service::Shared,
     trace,
 };
@@ -69,7 +69,7 @@ type Attempt<C> = Pin<Box<dyn Future<Output = Decision<C>> + Send>>;
 
 struct Decision<C> {
     result: Result<AuthenticatedClient<C>, Error>,
-    credentials: Credentials,
+    presented: Presented,
 }
 
 /// A request under way.
@@ -124,13 +124,13 @@ impl<S, P: ClientProvider> Exchange<S, P> {
 
     /// Reads the credentials and starts the look-up.
     fn begin<B, F>(self, body: RequestBody<B>) -> State<S, P, B, F, P::Client> {
-        match self.credentials(&body) {
-            Ok(credentials) => {
+        match self.presented(&body) {
+            Ok(presented) => {
                 let shared = Arc::clone(&self.shared);
                 let attempt = Box::pin(async move {
                     let Shared { provider, policy } = &*shared;
-                    let result = authenticate(&**provider, policy, &credentials).await;
-                    Decision { result, credentials }
+                    let result = authenticate(&**provider, policy, &presented).await;
+                    Decision { result, presented }
                 });
                 State::Authenticate { exchange: self, attempt, body }
             }
@@ -138,19 +138,24 @@ impl<S, P: ClientProvider> Exchange<S, P> {
         }
     }
 
-    fn credentials<B>(&self, body: &RequestBody<B>) -> Result<Credentials, ErrorKind> {
+    fn presented<B>(&self, body: &RequestBody<B>) -> Result<Presented, ErrorKind> {
         let policy = &self.shared.policy;
         // A stream is not touched: it counts as a form without parameters.
         let octets = body.bytes().map(Bytes::as_ref).unwrap_or_default();
-        let form = form::scan(octets, policy.parameter_limit)?;
-        method::extract(Authorization::read(&self.head.headers), &form, policy)
+        let form = form::scan(octets, policy)?;
+        let authorization = Authorization::read(&self.head.headers);
+        if policy.seed.is_some() {
+            let presented = seed::extract(authorization, &form, policy)?;
+            return Ok(Presented::Seed(Box::new(presented)));
+        }
+        method::extract(authorization, &form, policy).map(Presented::Credentials)
     }
 
-    fn report(&self, credentials: Option<&Credentials>, error: Option<&Error>) {
+    fn report(&self, presented: Option<&Presented>, error: Option<&Error>) {
         let outcome = Outcome {
             request: &self.head,
-            client_id: credentials.map(Credentials::client_id),
-            method: credentials.map(|credentials| credentials.method().iana()),
+            client_id: presented.map(Presented::client_id),
+            method: presented.and_then(Presented::method).map(Method::iana),
             error,
         };
         trace::decision(&outcome);
@@ -159,8 +164,8 @@ impl<S, P: ClientProvider> Exchange<S, P> {
         }
     }
 
-    fn refuse(&self, credentials: Option<&Credentials>, error: Error) -> Response<Bytes> {
-        self.report(credentials, Some(&error));
+    fn refuse(&self, presented: Option<&Presented>, error: Error) -> Response<Bytes> {
+        self.report(presented, Some(&error));
         let used_authorization = self.head.headers.contains_key(AUTHORIZATION);
         response::refuse(error, self.protocol, used_authorization, &self.shared.policy)
     }
@@ -216,15 +221,15 @@ where
                         continue;
                     };
                     let error = match decision {
-                        Ok(Decision { result: Ok(client), credentials }) => {
-                            exchange.report(Some(&credentials), None);
+                        Ok(Decision { result: Ok(client), presented }) => {
+                            exchange.report(Some(&presented), None);
                             // Replaces whatever a caller or an outer layer put there.
                             exchange.head.extensions.insert(client);
                             state.set(State::Ready { exchange, body });
                             continue;
                         }
-                        Ok(Decision { result: Err(error), credentials }) => {
-                            break exchange.refuse(Some(&credentials), error);
+                        Ok(Decision { result: Err(error), presented }) => {
+                            break exchange.refuse(Some(&presented), error);
                         }
                         Err(error) => error,
                     };

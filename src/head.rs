@@ -64,8 +64,7 @@ pub(crate) fn admit(
     // included in the request URI." They are never read there; refusing them makes the leak
     // known.
     if policy.refuse_uri_credentials {
-        let query =
-            form::scan(head.uri.query().unwrap_or_default().as_bytes(), policy.parameter_limit);
+        let query = form::scan(head.uri.query().unwrap_or_default().as_bytes(), policy);
         if query.map_or(true, |query| query.client_secret.or(query.client_assertion).is_some()) {
             return Err(ErrorKind::CredentialsInUri);
         }

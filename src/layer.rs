@@ -11,6 +11,7 @@ use crate::{
     body::WrappedBodies,
     method::Method,
     policy::{ConfigError, Outcome, Policy},
+    seed::Endpoint,
 };
 
 /// Authenticates the OAuth client of every request before the inner service sees it.
@@ -71,6 +72,56 @@ impl<P> ClientAuthLayer<P> {
     #[must_use]
     pub fn new(provider: P) -> Self {
         Self { provider: Arc::new(provider), policy: Arc::default(), mode: PhantomData }
+    }
+}
+
+/// # Switching over from the MCP Python SDK
+///
+/// These presets answer as `ClientAuthenticator` of the MCP Python SDK does behind the SDK's own
+/// token and revocation handlers, for servers that must not change anything on the wire yet.
+///
+/// | what the SDK does | alone, as a setting |
+/// |---|---|
+/// | `client_id` must stand in the form, also with Basic | – |
+/// | `+` in Basic credentials is no space, and a malformed `%` stands for itself | [`raw_basic`](Self::raw_basic), for secrets |
+/// | only the place that the registered method names is read, all others are ignored | – |
+/// | of a repeated parameter the last counts | [`last_parameter_wins`](Self::last_parameter_wins) |
+/// | a client without a registered method cannot authenticate | [`RegisteredClient::unusable`](crate::RegisteredClient::unusable) |
+/// | a public client may present anything | [`ignore_public_credentials`](Self::ignore_public_credentials) |
+/// | a secret expires a second later | [`clock`](Self::clock) |
+/// | no `WWW-Authenticate`; the description tells the reason; always 401; a wrong media type is a missing `client_id`; revocation answers `unauthorized_client` | [`map_error_response`](Self::map_error_response) |
+///
+/// What would let in a caller whose credentials are wrong, or is wrong on the wire without anybody
+/// relying on it, is **never** imitated: base64 with characters outside the alphabet or stray bits,
+/// invalid UTF-8 that becomes U+FFFD, control characters, the first of several `Authorization`
+/// headers, `multipart/form-data`, descriptions outside the character set of RFC 6749 §5.2. The
+/// limits, their answers, and the answers to a failing provider are those of [`new`](Self::new),
+/// and a lower-case scheme is accepted.
+impl<P> ClientAuthLayer<P> {
+    /// The MCP Python SDK's behaviour at the token endpoint.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_client_auth::{ClientAuthLayer, ClientMetadata, MemoryProvider};
+    ///
+    /// let token = ClientAuthLayer::mcp_python_sdk(MemoryProvider::<ClientMetadata>::new());
+    /// # drop(token);
+    /// ```
+    #[must_use]
+    pub fn mcp_python_sdk(provider: P) -> Self {
+        Self::seed(provider, Endpoint::Token)
+    }
+
+    /// The MCP Python SDK's behaviour at the revocation endpoint: a failure is
+    /// `unauthorized_client`.
+    #[must_use]
+    pub fn mcp_python_sdk_revocation(provider: P) -> Self {
+        Self::seed(provider, Endpoint::Revocation)
+    }
+
+    fn seed(provider: P, endpoint: Endpoint) -> Self {
+        Self::new(provider).last_parameter_wins(true).set(|policy| policy.seed = Some(endpoint))
     }
 }
 
@@ -211,6 +262,16 @@ impl<P, M> ClientAuthLayer<P, M> {
     #[must_use]
     pub fn bad_request_for_body_credentials(self, bad_request: bool) -> Self {
         self.set(|policy| policy.bad_request_for_body_credentials = bad_request)
+    }
+
+    /// Whether a repeated parameter is accepted, and its last value used. Default: no (RFC 6749
+    /// §3.2).
+    ///
+    /// For clients that build their forms by appending. The service behind must read the last
+    /// value, too, or it acts for another client than the one that was authenticated.
+    #[must_use]
+    pub fn last_parameter_wins(self, accept: bool) -> Self {
+        self.set(|policy| policy.last_parameter_wins = accept)
     }
 
     /// Whether a request with `client_secret` or `client_assertion` in its URI is refused. Default:

@@ -20,6 +20,7 @@ mod policy;
 mod provider;
 mod response;
 mod secret;
+mod seed;
 mod service;
 #[cfg(feature = "tonic")]
 mod tonic;

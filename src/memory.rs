@@ -88,14 +88,16 @@ impl MemoryProvider<ClientMetadata> {
     /// ```
     /// use tower_client_auth::MemoryProvider;
     ///
-    /// let (clients, invalid) = MemoryProvider::from_json(br#"[
+    /// let (clients, invalid) = MemoryProvider::from_json(
+    ///     br#"[
     ///     { "client_id": "cli", "token_endpoint_auth_method": "none" },
     ///     { "client_id": "batch", "token_endpoint_auth_method": "client_secret_post" }
-    /// ]"#)?;
+    /// ]"#,
+    /// )?;
     /// assert!(clients.get("cli").is_some());
     /// assert_eq!(
     ///     invalid[0].to_string(),
-    ///     r#"record 1: client "batch" with method "client_secret_post": the method needs a secret and none is stored"#,
+    ///     r#"record 1: client "batch": `client_secret_post` needs a secret and none is stored"#,
     /// );
     /// # Ok::<(), std::io::Error>(())
     /// ```

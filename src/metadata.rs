@@ -102,7 +102,10 @@ impl TryFrom<ClientMetadata> for RegisteredClient<ClientMetadata> {
                 ClientSecret::plain(secret)
                     .expires_at(metadata.client_secret_expires_at.unwrap_or(0))
             });
-        Self::new(metadata.client_id.clone(), &metadata.auth_method(), secret, metadata)
+        let method = metadata.token_endpoint_auth_method.clone();
+        let client =
+            Self::new(metadata.client_id.clone(), &metadata.auth_method(), secret, metadata)?;
+        Ok(if method.is_none() { client.with_default_method() } else { client })
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     AuthMethod, ClientSecret,
     error::Error,
     method::{Method, Methods},
+    seed::Endpoint,
 };
 
 /// RFC 6749 forms are a few hundred octets; assertions (RFC 7523) and request objects (RFC 9126)
@@ -49,6 +50,8 @@ pub(crate) struct Policy {
     pub(crate) ignore_public_credentials: bool,
     pub(crate) bad_request_for_body_credentials: bool,
     pub(crate) refuse_uri_credentials: bool,
+    pub(crate) last_parameter_wins: bool,
+    pub(crate) seed: Option<Endpoint>,
     pub(crate) headers_only: bool,
     pub(crate) ready_after_auth: bool,
     pub(crate) body_deadline: Option<Duration>,
@@ -134,6 +137,8 @@ impl Default for Policy {
             ignore_public_credentials: false,
             bad_request_for_body_credentials: false,
             refuse_uri_credentials: false,
+            last_parameter_wins: false,
+            seed: None,
             headers_only: false,
             ready_after_auth: false,
             body_deadline: None,
@@ -159,6 +164,8 @@ impl fmt::Debug for Policy {
             .field("ignore_public_credentials", &self.ignore_public_credentials)
             .field("bad_request_for_body_credentials", &self.bad_request_for_body_credentials)
             .field("refuse_uri_credentials", &self.refuse_uri_credentials)
+            .field("last_parameter_wins", &self.last_parameter_wins)
+            .field("seed", &self.seed)
             .field("headers_only", &self.headers_only)
             .field("ready_after_auth", &self.ready_after_auth)
             .field("body_deadline", &self.body_deadline)

@@ -14,6 +14,7 @@ use crate::{
     head::Protocol,
     iana::ErrorCode,
     policy::Policy,
+    seed,
 };
 
 /// The answer to a refused request, with the error in its extensions.
@@ -24,7 +25,10 @@ pub(crate) fn refuse(
     policy: &Policy,
 ) -> Response<Bytes> {
     let mut response = match protocol {
-        Protocol::Http => json(&error, used_authorization, policy),
+        Protocol::Http => policy
+            .seed
+            .and_then(|endpoint| seed::answer(&error, endpoint))
+            .unwrap_or_else(|| json(&error, used_authorization, policy)),
         Protocol::Grpc => trailers_only(&error, HeaderValue::from_static("application/grpc")),
         Protocol::GrpcWeb => {
             trailers_only(&error, HeaderValue::from_static("application/grpc-web+proto"))

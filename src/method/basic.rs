@@ -57,7 +57,7 @@ pub(super) fn verify(
 
 /// What follows the scheme name, which is case-insensitive, and at least one space (RFC 9110 §11.1,
 /// §11.4).
-fn token(authorization: &[u8]) -> Result<&[u8], ErrorKind> {
+pub(crate) fn token(authorization: &[u8]) -> Result<&[u8], ErrorKind> {
     let (scheme, rest) = authorization.split_at_checked(5).unwrap_or((authorization, &[]));
     if !scheme.eq_ignore_ascii_case(b"basic") || rest.first().is_some_and(|byte| *byte != b' ') {
         return Err(ErrorKind::UnsupportedScheme);

@@ -6,6 +6,8 @@ mod basic;
 mod none;
 mod post;
 
+pub(crate) use self::basic::token as basic_token;
+
 use std::fmt;
 
 use http::{HeaderMap, header::AUTHORIZATION};
@@ -144,7 +146,7 @@ pub(crate) fn extract(
     }
 }
 
-fn within_limit(value: &[u8], policy: &Policy) -> Result<(), ErrorKind> {
+pub(crate) fn within_limit(value: &[u8], policy: &Policy) -> Result<(), ErrorKind> {
     if value.len() > policy.credential_limit { Err(ErrorKind::CredentialTooLong) } else { Ok(()) }
 }
 
