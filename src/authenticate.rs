@@ -1,9 +1,16 @@
 //! The decision: one look-up, then one comparison, whoever the client is.
 
-use std::{fmt, slice};
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    slice,
+    task::Poll,
+};
 
 use crate::{
-    AuthMethod, ClientProvider, RegisteredClient,
+    AuthMethod, BoxError, ClientProvider, RegisteredClient,
     client::Registration,
     error::{Error, ErrorKind},
     method::{Credentials, Method},
@@ -102,8 +109,7 @@ pub(crate) async fn authenticate<P: ClientProvider>(
     policy: &Policy,
     presented: &Presented,
 ) -> Result<AuthenticatedClient<P::Client>, Error> {
-    let found = provider.find_client(presented.client_id()).await;
-    let found = found.map_err(|error| Error::provider(error.into()))?;
+    let found = look_up(provider, presented.client_id()).await.map_err(Error::provider)?;
     // Ids are opaque octets (RFC 6749 §2.2): a store that folds case or trims must not merge
     // clients.
     let mismatch = found.as_ref().is_some_and(|found| found.client_id() != presented.client_id());
@@ -123,6 +129,19 @@ pub(crate) async fn authenticate<P: ClientProvider>(
     }
 }
 
+/// A panic of the provider is a failure of the store, and must not take the connection down.
+async fn look_up<P: ClientProvider>(
+    provider: &P,
+    client_id: &str,
+) -> Result<Option<RegisteredClient<P::Client>>, BoxError> {
+    let mut look = pin!(async { provider.find_client(client_id).await });
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| look.as_mut().poll(cx))) {
+        Ok(poll) => poll.map_err(Into::into),
+        Err(_panic) => Poll::Ready(Err("the provider panicked".into())),
+    })
+    .await
+}
+
 /// Holds the credentials against the registration, and against a decoy if there is none: time must
 /// not tell whether a client exists (RFC 6819 §5.1.4.2).
 fn decide(
@@ -140,10 +159,11 @@ fn decide(
     // is refused.
     match (method, registration) {
         (Method::None, Registration::Public) => Ok(method),
+        // What was presented proves nothing, so the method is the one that needs no proof.
         (Method::Basic | Method::Post, Registration::Public)
-            if policy.ignore_public_credentials =>
+            if policy.ignore_public_credentials && policy.methods.contains(Method::None) =>
         {
-            Ok(method)
+            Ok(Method::None)
         }
         (_, Registration::Unusable(_)) => Err(ErrorKind::UnusableRegistration),
         (_, Registration::SecretBasic(_) | Registration::SecretPost(_)) if secrets.is_none() => {

@@ -221,6 +221,9 @@ fn exact(bytes: &Bytes) -> SizeHint {
 /// connection.
 const MERGE_BELOW: usize = 1024;
 
+/// A body whose frames are always there must let others run, and the deadline pass.
+const FRAMES_PER_POLL: usize = 64;
+
 /// Gathers the frames of a body. A single frame is never copied; several are copied once, at the
 /// end, into a buffer of exactly the right size. Nothing is reserved for octets that were declared
 /// and have not arrived.
@@ -246,7 +249,11 @@ impl Collector {
         B: Body<Data = Bytes>,
         B::Error: Into<BoxError>,
     {
-        while let Some(frame) = ready!(body.as_mut().poll_frame(cx)) {
+        for _ in 0..FRAMES_PER_POLL {
+            let Some(frame) = ready!(body.as_mut().poll_frame(cx)) else {
+                let bytes = self.join();
+                return Poll::Ready(Ok(Buffered { bytes, trailers: self.trailers.take() }));
+            };
             let frame =
                 frame.map_err(|error| Error::with_source(ErrorKind::BodyRead, error.into()))?;
             match frame.into_data() {
@@ -257,13 +264,11 @@ impl Collector {
                     return Poll::Ready(Err(ErrorKind::BodyTooLarge.into()));
                 }
                 Ok(data) => self.push(data),
-                Err(frame) => {
-                    self.trailers = frame.into_trailers().ok().map(Box::new);
-                }
+                Err(frame) => self.trailers = frame.into_trailers().ok().map(Box::new),
             }
         }
-        let bytes = self.join();
-        Poll::Ready(Ok(Buffered { bytes, trailers: self.trailers.take() }))
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn push(&mut self, data: Bytes) {

@@ -104,7 +104,7 @@ impl<C> RegisteredClient<C> {
         secrets: impl IntoIterator<Item = ClientSecret>,
         client: C,
     ) -> Self {
-        let registration = Registration::SecretBasic(secrets.into_iter().collect());
+        let registration = Registration::SecretBasic(usable(secrets));
         Self::from_parts(client_id.into(), registration, client)
     }
 
@@ -116,7 +116,7 @@ impl<C> RegisteredClient<C> {
         secrets: impl IntoIterator<Item = ClientSecret>,
         client: C,
     ) -> Self {
-        let registration = Registration::SecretPost(secrets.into_iter().collect());
+        let registration = Registration::SecretPost(usable(secrets));
         Self::from_parts(client_id.into(), registration, client)
     }
 
@@ -152,7 +152,7 @@ impl<C> RegisteredClient<C> {
         client: C,
     ) -> Result<Self, InvalidRegistration<C>> {
         let client_id = client_id.into();
-        let secrets: Box<[_]> = secrets.into_iter().collect();
+        let secrets = usable(secrets);
         let problem = match method {
             _ if client_id.is_empty() => Problem::NoClientId,
             // RFC 6749 §3.2.1: a client that was issued credentials must authenticate.
@@ -206,6 +206,11 @@ impl<C> RegisteredClient<C> {
         }
         self
     }
+}
+
+/// An empty secret is none: it must not make a registration look complete.
+fn usable(secrets: impl IntoIterator<Item = ClientSecret>) -> Box<[ClientSecret]> {
+    secrets.into_iter().filter(|secret| !secret.is_empty()).collect()
 }
 
 // Derived, `Clone` and `Debug` would ask the same of `C`.

@@ -74,6 +74,14 @@ pub(crate) fn scan<'a>(body: &'a [u8], policy: &Policy) -> Result<Form<'a>, Erro
     Ok(form)
 }
 
+/// Whether a query has credentials in it, however often, and whatever else.
+pub(crate) fn has_credentials(query: &[u8]) -> bool {
+    Split { rest: Some(query) }.any(|pair| {
+        let (name, value) = split_name(pair);
+        !value.is_empty() && matches!(known(name), Some(1 | 2))
+    })
+}
+
 struct Split<'a> {
     rest: Option<&'a [u8]>,
 }
@@ -121,7 +129,8 @@ fn index_of(name: &[u8]) -> Option<usize> {
 }
 
 /// Appends the decoded `value` to `text`: `+` is a space and `%XX` an octet. A malformed escape is
-/// an error, as is a control character; the caller checks that the whole is UTF-8.
+/// an error, as is a control character, and an escape that makes no UTF-8; octets that stand for
+/// themselves are checked by the caller.
 pub(crate) fn decode_into(value: &[u8], text: &mut Vec<u8>) -> Result<(), Malformed> {
     if !has_escapes(value) {
         text.extend_from_slice(value);
@@ -131,7 +140,9 @@ pub(crate) fn decode_into(value: &[u8], text: &mut Vec<u8>) -> Result<(), Malfor
     for byte in (Decode { rest: value }) {
         text.push(byte?);
     }
-    no_controls(text.get(start..).unwrap_or_default())
+    let decoded = text.get(start..).unwrap_or_default();
+    std::str::from_utf8(decoded).map_err(|_not_utf8| Malformed)?;
+    no_controls(decoded)
 }
 
 /// Whether `value` decodes to `text`.

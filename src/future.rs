@@ -3,14 +3,13 @@
 use std::{
     fmt,
     future::Future,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
-use http::{Request, Response, header::AUTHORIZATION, request::Parts};
+use http::{Request, Response, request::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -166,19 +165,7 @@ impl<S, P: ClientProvider> Exchange<S, P> {
 
     fn refuse(&self, presented: Option<&Presented>, error: Error) -> Response<Bytes> {
         self.report(presented, Some(&error));
-        let used_authorization = self.head.headers.contains_key(AUTHORIZATION);
-        response::refuse(error, self.protocol, used_authorization, &self.shared.policy)
-    }
-}
-
-/// A panic of the provider is a failure of the store, and must not take the connection down.
-fn poll_attempt<C>(
-    attempt: &mut Attempt<C>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<Decision<C>, Error>> {
-    match catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(Ok),
-        Err(_panic) => Poll::Ready(Err(Error::provider("the provider panicked".into()))),
+        response::refuse(error, self.protocol, &self.head.headers, &self.shared.policy)
     }
 }
 
@@ -215,25 +202,20 @@ where
                     });
                 }
                 StateProj::Authenticate { attempt, .. } => {
-                    let decision = ready!(poll_attempt(attempt, cx));
+                    let Decision { result, presented } = ready!(attempt.as_mut().poll(cx));
                     let done = state.as_mut().project_replace(State::Done);
                     let StateOwned::Authenticate { mut exchange, body, .. } = done else {
                         continue;
                     };
-                    let error = match decision {
-                        Ok(Decision { result: Ok(client), presented }) => {
+                    match result {
+                        Ok(client) => {
                             exchange.report(Some(&presented), None);
                             // Replaces whatever a caller or an outer layer put there.
                             exchange.head.extensions.insert(client);
                             state.set(State::Ready { exchange, body });
-                            continue;
                         }
-                        Ok(Decision { result: Err(error), presented }) => {
-                            break exchange.refuse(Some(&presented), error);
-                        }
-                        Err(error) => error,
-                    };
-                    break exchange.refuse(None, error);
+                        Err(error) => break exchange.refuse(Some(&presented), error),
+                    }
                 }
                 StateProj::Ready { exchange, .. } => {
                     if exchange.shared.policy.ready_after_auth {

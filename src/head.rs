@@ -27,24 +27,26 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    /// gRPC over HTTP/2: "Content-Type → "content-type" "application/grpc" [("+proto" / "+json" /
-    /// {custom})]".
+    /// gRPC over HTTP/2, "Requests": the media type is `application/grpc`, and a suffix names the
+    /// encoding of the messages.
     pub(crate) fn of(head: &Parts) -> Self {
-        let Some(media_type) = head.headers.get(CONTENT_TYPE) else {
-            return Self::Http;
-        };
-        let Some((start, rest)) = media_type.as_bytes().split_at_checked(16) else {
-            return Self::Http;
-        };
-        if !start.eq_ignore_ascii_case(b"application/grpc") || head.method != Method::POST {
+        let media_type = media_type(&head.headers).unwrap_or_default();
+        let (grpc, rest) = media_type.split_at_checked(16).unwrap_or_default();
+        if !grpc.eq_ignore_ascii_case(b"application/grpc") || head.method != Method::POST {
             return Self::Http;
         }
         match rest {
-            [] | [b'+' | b';' | b' ' | b'\t', ..] => Self::Grpc,
-            [b'-', b'w' | b'W', b'e' | b'E', b'b' | b'B', ..] => Self::GrpcWeb,
+            [] | [b'+', ..] => Self::Grpc,
+            rest if is_web(rest) => Self::GrpcWeb,
             _ => Self::Http,
         }
     }
+}
+
+fn is_web(suffix: &[u8]) -> bool {
+    let end = memchr::memchr(b'+', suffix).unwrap_or(suffix.len());
+    let name = suffix.get(..end).unwrap_or_default();
+    name.eq_ignore_ascii_case(b"-web") || name.eq_ignore_ascii_case(b"-web-text")
 }
 
 /// Decides whether the request may go on, and where its credentials are.
@@ -63,11 +65,10 @@ pub(crate) fn admit(
     // RFC 6749 §2.3.1: "The parameters can only be transmitted in the request-body and MUST NOT be
     // included in the request URI." They are never read there; refusing them makes the leak
     // known.
-    if policy.refuse_uri_credentials {
-        let query = form::scan(head.uri.query().unwrap_or_default().as_bytes(), policy);
-        if query.map_or(true, |query| query.client_secret.or(query.client_assertion).is_some()) {
-            return Err(ErrorKind::CredentialsInUri);
-        }
+    if policy.refuse_uri_credentials
+        && form::has_credentials(head.uri.query().unwrap_or_default().as_bytes())
+    {
+        return Err(ErrorKind::CredentialsInUri);
     }
     if policy.headers_only || protocol != Protocol::Http {
         return Ok(Source::Headers);
@@ -85,21 +86,21 @@ pub(crate) fn admit(
     Ok(Source::Form { typed: is_form(&head.headers) })
 }
 
-/// RFC 6749 Appendix B, RFC 9110 §8.3.1: type and subtype are case-insensitive, parameters do not
-/// matter.
+/// RFC 6749 Appendix B.
 fn is_form(headers: &HeaderMap) -> bool {
-    const FORM: &[u8] = b"application/x-www-form-urlencoded";
+    let form = b"application/x-www-form-urlencoded";
+    media_type(headers).is_some_and(|media_type| media_type.eq_ignore_ascii_case(form))
+}
 
+/// The type and subtype of the one `Content-Type`; its parameters do not matter (RFC 9110 §8.3.1).
+fn media_type(headers: &HeaderMap) -> Option<&[u8]> {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return false;
-    };
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
     let value = value.as_bytes();
-    let essence = match memchr::memchr(b';', value).and_then(|end| value.get(..end)) {
-        Some(essence) => essence.trim_ascii_end(),
-        None => value,
-    };
-    essence.eq_ignore_ascii_case(FORM)
+    match memchr::memchr(b';', value) {
+        Some(end) => value.get(..end).map(<[u8]>::trim_ascii_end),
+        None => Some(value),
+    }
 }
 
 /// Keeps the credential out of what inner services print of their request (`HeaderValue` hides it

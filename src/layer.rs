@@ -184,7 +184,7 @@ impl<P, M> ClientAuthLayer<P, M> {
     /// );
     /// ```
     pub fn auth_methods_supported(&self) -> impl Iterator<Item = &'static str> + use<P, M> {
-        self.policy.methods.iter().map(|method: Method| method.iana().as_str())
+        self.policy.supported().iter().map(|method: Method| method.iana().as_str())
     }
 
     /// Whether public clients (`none`) are accepted. Default: yes.

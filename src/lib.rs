@@ -1,4 +1,4 @@
-//! Tower middleware that authenticates the OAuth 2.0 *client*.
+#![doc = include_str!("docs/crate.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod authenticate;
@@ -10,6 +10,8 @@ mod deadline;
 mod error;
 mod form;
 mod future;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod head;
 mod iana;
 mod layer;
@@ -44,3 +46,8 @@ pub use crate::{
     secret::ClientSecret,
     service::ClientAuth,
 };
+
+/// The README must compile.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

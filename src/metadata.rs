@@ -55,10 +55,10 @@ pub struct ClientMetadata {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_name: Option<String>,
     /// `redirect_uris`
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
     pub redirect_uris: Vec<String>,
     /// `grant_types`
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
     pub grant_types: Vec<String>,
     /// `scope`, separated by spaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,6 +86,11 @@ impl ClientMetadata {
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let secret = Option::<String>::deserialize(deserializer)?;
     Ok(secret.filter(|secret| !secret.is_empty()))
+}
+
+/// Some programs write an absent list as `null`.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 impl TryFrom<ClientMetadata> for RegisteredClient<ClientMetadata> {

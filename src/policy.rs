@@ -113,6 +113,19 @@ impl Policy {
         Ok(())
     }
 
+    /// What a request can succeed with.
+    pub(crate) const fn supported(&self) -> Methods {
+        if !self.headers_only {
+            return self.methods;
+        }
+        // Only Basic is all in the headers.
+        if self.methods.contains(Method::Basic) {
+            Methods::EMPTY.with(Method::Basic)
+        } else {
+            Methods::EMPTY
+        }
+    }
+
     pub(crate) fn set_public(&mut self, allow: bool) {
         self.methods = if allow {
             self.methods.with(Method::None)
@@ -197,7 +210,6 @@ fn system_now() -> i64 {
 /// });
 /// # drop(layer);
 /// ```
-#[derive(Debug)]
 pub struct Outcome<'a> {
     pub(crate) request: &'a Parts,
     pub(crate) client_id: Option<&'a str>,
@@ -230,6 +242,18 @@ impl<'a> Outcome<'a> {
     #[must_use]
     pub const fn error(&self) -> Option<&'a Error> {
         self.error
+    }
+}
+
+impl fmt::Debug for Outcome<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Of the request only what no caller can hide a credential in.
+        f.debug_struct("Outcome")
+            .field("path", &self.request.uri.path())
+            .field("client_id", &self.client_id)
+            .field("method", &self.method)
+            .field("error", &self.error)
+            .finish_non_exhaustive()
     }
 }
 

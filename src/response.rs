@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Response, StatusCode,
+    HeaderMap, HeaderValue, Response, StatusCode,
     header::{
-        ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER,
-        WWW_AUTHENTICATE,
+        ACCEPT, ACCEPT_ENCODING, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, PRAGMA,
+        RETRY_AFTER, WWW_AUTHENTICATE,
     },
 };
 
@@ -13,6 +13,7 @@ use crate::{
     error::{Error, ErrorKind},
     head::Protocol,
     iana::ErrorCode,
+    method,
     policy::Policy,
     seed,
 };
@@ -21,14 +22,14 @@ use crate::{
 pub(crate) fn refuse(
     error: Error,
     protocol: Protocol,
-    used_authorization: bool,
+    headers: &HeaderMap,
     policy: &Policy,
 ) -> Response<Bytes> {
     let mut response = match protocol {
         Protocol::Http => policy
             .seed
             .and_then(|endpoint| seed::answer(&error, endpoint))
-            .unwrap_or_else(|| json(&error, used_authorization, policy)),
+            .unwrap_or_else(|| json(&error, headers.get(AUTHORIZATION), policy)),
         Protocol::Grpc => trailers_only(&error, HeaderValue::from_static("application/grpc")),
         Protocol::GrpcWeb => {
             trailers_only(&error, HeaderValue::from_static("application/grpc-web+proto"))
@@ -42,13 +43,13 @@ pub(crate) fn refuse(
 }
 
 /// RFC 6749 §5.2.
-fn json(error: &Error, used_authorization: bool, policy: &Policy) -> Response<Bytes> {
+fn json(error: &Error, authorization: Option<&HeaderValue>, policy: &Policy) -> Response<Bytes> {
     let answer = error.kind().answer();
     let mut response = Response::new(Bytes::from_static(answer.json.as_bytes()));
     // RFC 6749 §5.2 asks for 401 only after an `Authorization` header.
     let status = match answer.status {
         StatusCode::UNAUTHORIZED
-            if policy.bad_request_for_body_credentials && !used_authorization =>
+            if policy.bad_request_for_body_credentials && authorization.is_none() =>
         {
             StatusCode::BAD_REQUEST
         }
@@ -63,8 +64,8 @@ fn json(error: &Error, used_authorization: bool, policy: &Policy) -> Response<By
         // RFC 9110 §15.5.2: a 401 MUST carry a challenge.
         StatusCode::UNAUTHORIZED => {
             // RFC 6749 §5.2: the scheme that the client used, if it used one.
-            let challenge =
-                if used_authorization { &policy.basic_challenge } else { &policy.challenge };
+            let used_basic = authorization.is_some_and(|value| method::is_basic(value.as_bytes()));
+            let challenge = if used_basic { &policy.basic_challenge } else { &policy.challenge };
             headers.insert(WWW_AUTHENTICATE, challenge.clone());
         }
         // RFC 9110 §15.5.6: a 405 MUST say what is allowed.

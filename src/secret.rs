@@ -89,6 +89,10 @@ impl ClientSecret {
         self
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(&self.stored, Stored::Plain(secret) if secret.is_empty())
+    }
+
     /// Whether the presented octets are the secret; its validity window does not matter here.
     pub(crate) fn matches(&self, presented: &[u8]) -> bool {
         match &self.stored {

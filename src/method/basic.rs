@@ -49,19 +49,23 @@ pub(super) fn verify(
     now: i64,
 ) -> Result<(), ErrorKind> {
     let decoded = secret::verify(secrets, presented.secret(), now);
-    match &presented.raw_secret {
-        None => decoded,
-        Some(raw) => decoded.or(secret::verify(secrets, raw, now)),
-    }
+    let Some(raw) = &presented.raw_secret else { return decoded };
+    let raw = secret::verify(secrets, raw, now);
+    if decoded == Err(ErrorKind::WrongSecret) { raw } else { raw.or(decoded) }
 }
 
-/// What follows the scheme name, which is case-insensitive, and at least one space (RFC 9110 §11.1,
-/// §11.4).
+/// Whether the scheme is Basic, whose name is case-insensitive (RFC 9110 §11.1).
+pub(crate) fn is_basic(authorization: &[u8]) -> bool {
+    let (scheme, rest) = authorization.split_at_checked(5).unwrap_or_default();
+    scheme.eq_ignore_ascii_case(b"basic") && rest.first().is_none_or(|byte| *byte == b' ')
+}
+
+/// What follows the scheme and at least one space (RFC 9110 §11.4).
 pub(crate) fn token(authorization: &[u8]) -> Result<&[u8], ErrorKind> {
-    let (scheme, rest) = authorization.split_at_checked(5).unwrap_or((authorization, &[]));
-    if !scheme.eq_ignore_ascii_case(b"basic") || rest.first().is_some_and(|byte| *byte != b' ') {
+    if !is_basic(authorization) {
         return Err(ErrorKind::UnsupportedScheme);
     }
+    let rest = authorization.get(5..).unwrap_or_default();
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
     let token = rest.get(spaces..).unwrap_or_default();
     // RFC 9110 §5.3: several fields may arrive joined by commas, which base64 does not contain.

@@ -6,7 +6,7 @@ mod basic;
 mod none;
 mod post;
 
-pub(crate) use self::basic::token as basic_token;
+pub(crate) use self::basic::{is_basic, token as basic_token};
 
 use std::fmt;
 
