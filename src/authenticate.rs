@@ -13,7 +13,8 @@ use crate::{
     AuthMethod, BoxError, ClientProvider, RegisteredClient,
     client::Registration,
     error::{Error, ErrorKind},
-    method::{Credentials, Method},
+    iana::Method,
+    method::Credentials,
     policy::Policy,
     seed,
 };

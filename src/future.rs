@@ -22,11 +22,10 @@ use crate::{
     error::{Error, ErrorKind},
     form,
     head::{self, Protocol, Source},
-    method::{self, Authorization, Method},
-    policy::Outcome,
-    response, seed,
-    service::Shared,
-    trace,
+    iana::Method,
+    method::{self, Authorization},
+    policy::{Outcome, Policy},
+    response, seed, trace,
 };
 
 pin_project! {
@@ -69,6 +68,12 @@ type Attempt<C> = Pin<Box<dyn Future<Output = Decision<C>> + Send>>;
 struct Decision<C> {
     result: Result<AuthenticatedClient<C>, Error>,
     presented: Presented,
+}
+
+/// What all requests of a service have in common.
+pub(crate) struct Shared<P> {
+    pub(crate) provider: Arc<P>,
+    pub(crate) policy: Policy,
 }
 
 /// A request under way.

@@ -9,9 +9,8 @@ use tower_layer::Layer;
 use crate::{
     AuthMethod, ClientAuth, ClientSecret, Error,
     body::WrappedBodies,
-    method::Method,
-    policy::{ConfigError, Outcome, Policy},
-    seed::Endpoint,
+    iana::Method,
+    policy::{ConfigError, Endpoint, Outcome, Policy},
 };
 
 /// Authenticates the OAuth client of every request before the inner service sees it.

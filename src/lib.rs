@@ -1,6 +1,7 @@
 #![doc = include_str!("docs/crate.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod answer;
 mod authenticate;
 #[cfg(feature = "axum")]
 mod axum;

@@ -12,8 +12,7 @@ use http::{HeaderValue, Response, request::Parts};
 use crate::{
     AuthMethod, ClientSecret,
     error::Error,
-    method::{Method, Methods},
-    seed::Endpoint,
+    iana::{Method, Methods},
 };
 
 /// RFC 6749 forms are a few hundred octets; assertions (RFC 7523) and request objects (RFC 9126)
@@ -33,6 +32,13 @@ type HttpsPredicate = dyn Fn(&Parts) -> bool + Send + Sync;
 type Clock = dyn Fn() -> i64 + Send + Sync;
 type ErrorHook = dyn Fn(&Error, Response<Bytes>) -> Response<Bytes> + Send + Sync;
 type OutcomeHook = dyn Fn(&Outcome<'_>) + Send + Sync;
+
+/// The endpoint of the MCP Python SDK that is imitated: they answer differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Token,
+    Revocation,
+}
 
 #[derive(Clone)]
 pub(crate) struct Policy {

@@ -23,8 +23,9 @@ use crate::{
     client::{Problem, Registration},
     error::{Error, ErrorKind},
     form::{self, Form},
-    method::{self, Authorization, Method},
-    policy::Policy,
+    iana::Method,
+    method::{self, Authorization},
+    policy::{Endpoint, Policy},
     secret,
 };
 
@@ -32,13 +33,6 @@ use crate::{
 /// reproduced (RFC 4648 §3.3).
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new());
-
-/// The endpoint of the SDK that is imitated: they answer differently.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Endpoint {
-    Token,
-    Revocation,
-}
 
 /// Everything that a request presents.
 pub(crate) struct Presented {

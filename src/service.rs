@@ -14,7 +14,7 @@ use tower_service::Service;
 use crate::{
     BoxError, ClientProvider,
     body::{BodyMode, WrappedBodies},
-    future::ResponseFuture,
+    future::{ResponseFuture, Shared},
     policy::Policy,
 };
 
@@ -27,12 +27,6 @@ pub struct ClientAuth<S, P, M = WrappedBodies> {
     inner: S,
     shared: Arc<Shared<P>>,
     mode: std::marker::PhantomData<fn() -> M>,
-}
-
-/// What all requests of a service have in common.
-pub(crate) struct Shared<P> {
-    pub(crate) provider: Arc<P>,
-    pub(crate) policy: Policy,
 }
 
 impl<S, P, M> ClientAuth<S, P, M> {

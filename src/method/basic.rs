@@ -6,11 +6,12 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-use super::{Credentials, Method};
+use super::Credentials;
 use crate::{
     ClientSecret,
     error::ErrorKind,
     form::{self, Form},
+    iana::Method,
     policy::Policy,
     secret,
 };

@@ -13,55 +13,12 @@ use std::fmt;
 use http::{HeaderMap, header::AUTHORIZATION};
 
 use crate::{
-    AuthMethod, ClientSecret,
+    ClientSecret,
     error::ErrorKind,
     form::{self, Form},
+    iana::Method,
     policy::Policy,
 };
-
-/// A method that this build can check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Method {
-    None,
-    Basic,
-    Post,
-}
-
-impl Method {
-    pub(crate) const ALL: [Self; 3] = [Self::Basic, Self::Post, Self::None];
-
-    pub(crate) const fn iana(self) -> &'static AuthMethod {
-        match self {
-            Self::None => &AuthMethod::None,
-            Self::Basic => &AuthMethod::ClientSecretBasic,
-            Self::Post => &AuthMethod::ClientSecretPost,
-        }
-    }
-}
-
-/// A set of methods.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Methods(u8);
-
-impl Methods {
-    pub(crate) const EMPTY: Self = Self(0);
-
-    pub(crate) const fn with(self, method: Method) -> Self {
-        Self(self.0 | 1 << method as u8)
-    }
-
-    pub(crate) const fn without(self, method: Method) -> Self {
-        Self(self.0 & !(1 << method as u8))
-    }
-
-    pub(crate) const fn contains(self, method: Method) -> bool {
-        self.0 & 1 << method as u8 != 0
-    }
-
-    pub(crate) fn iter(self) -> impl Iterator<Item = Method> {
-        Method::ALL.into_iter().filter(move |method| self.contains(*method))
-    }
-}
 
 /// What exactly one method presented.
 pub(crate) struct Credentials {

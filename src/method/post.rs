@@ -1,7 +1,7 @@
 //! `client_secret_post`: id and secret as form parameters (RFC 6749 §2.3.1).
 
-use super::{Credentials, Method};
-use crate::{ClientSecret, error::ErrorKind, form::Form, policy::Policy, secret};
+use super::Credentials;
+use crate::{ClientSecret, error::ErrorKind, form::Form, iana::Method, policy::Policy, secret};
 
 pub(super) fn extract(
     secret: &[u8],
