@@ -118,7 +118,7 @@ impl ErrorKind {
             | Self::ProviderMismatch => Answer::invalid_client(
                 r#"{"error":"invalid_client","error_description":"Client authentication failed"}"#,
             ),
-            Self::Provider => Answer::unavailable(
+            Self::Provider | Self::ProviderTimeout => Answer::unavailable(
                 StatusCode::SERVICE_UNAVAILABLE,
                 r#"{"error":"temporarily_unavailable","error_description":"Clients cannot be authenticated at the moment"}"#,
             ),

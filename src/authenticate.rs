@@ -6,12 +6,13 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     slice,
-    task::Poll,
+    task::{Poll, ready},
 };
 
 use crate::{
-    AuthMethod, BoxError, ClientProvider, RegisteredClient,
+    AuthMethod, ClientProvider, RegisteredClient,
     client::Registration,
+    deadline::Deadline,
     error::{Error, ErrorKind},
     iana::Method,
     method::Credentials,
@@ -110,7 +111,8 @@ pub(crate) async fn authenticate<P: ClientProvider>(
     policy: &Policy,
     presented: &Presented,
 ) -> Result<AuthenticatedClient<P::Client>, Error> {
-    let found = look_up(provider, presented.client_id()).await.map_err(Error::provider)?;
+    let found =
+        look_up(provider, presented.client_id(), Deadline::new(policy.provider_deadline)).await?;
     // Ids are opaque octets (RFC 6749 §2.2): a store that folds case or trims must not merge
     // clients.
     let mismatch = found.as_ref().is_some_and(|found| found.client_id() != presented.client_id());
@@ -134,11 +136,16 @@ pub(crate) async fn authenticate<P: ClientProvider>(
 async fn look_up<P: ClientProvider>(
     provider: &P,
     client_id: &str,
-) -> Result<Option<RegisteredClient<P::Client>>, BoxError> {
+    mut deadline: Deadline,
+) -> Result<Option<RegisteredClient<P::Client>>, Error> {
     let mut look = pin!(async { provider.find_client(client_id).await });
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| look.as_mut().poll(cx))) {
-        Ok(poll) => poll.map_err(Into::into),
-        Err(_panic) => Poll::Ready(Err("the provider panicked".into())),
+        Ok(Poll::Ready(found)) => Poll::Ready(found.map_err(|error| Error::provider(error.into()))),
+        Ok(Poll::Pending) => {
+            ready!(deadline.poll(cx));
+            Poll::Ready(Err(ErrorKind::ProviderTimeout.into()))
+        }
+        Err(_panic) => Poll::Ready(Err(Error::provider("the provider panicked".into()))),
     })
     .await
 }

@@ -1,4 +1,4 @@
-//! The time by which a body must have arrived. Without the feature `tokio` there is none.
+//! The time by which something must have happened. Without the feature `tokio` there is none.
 
 use std::{
     task::{Context, Poll},
@@ -11,7 +11,7 @@ pub(crate) struct Deadline(Option<std::pin::Pin<Box<tokio::time::Sleep>>>);
 
 #[cfg(feature = "tokio")]
 impl Deadline {
-    /// The clock starts now, not when the first octet is polled.
+    /// The clock starts now, not with the first poll.
     pub(crate) fn new(after: Option<Duration>) -> Self {
         Self(after.map(|after| Box::pin(tokio::time::sleep(after))))
     }

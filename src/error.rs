@@ -105,6 +105,8 @@ pub enum ErrorKind {
     ProviderMismatch,
     /// The provider failed or panicked. → 503 `temporarily_unavailable`
     Provider,
+    /// The provider did not answer before the deadline. → 503 `temporarily_unavailable`
+    ProviderTimeout,
     /// The provider returned [`Throttled`]. → 429 `temporarily_unavailable`
     Throttled,
 }
@@ -199,7 +201,10 @@ impl Error {
     pub const fn is_internal(&self) -> bool {
         matches!(
             self.kind,
-            ErrorKind::Provider | ErrorKind::ProviderMismatch | ErrorKind::UnusableRegistration
+            ErrorKind::Provider
+                | ErrorKind::ProviderTimeout
+                | ErrorKind::ProviderMismatch
+                | ErrorKind::UnusableRegistration
         )
     }
 
@@ -285,6 +290,7 @@ impl ErrorKind {
             Self::UnusableRegistration => "unusable_registration",
             Self::ProviderMismatch => "provider_mismatch",
             Self::Provider => "provider",
+            Self::ProviderTimeout => "provider_timeout",
             Self::Throttled => "throttled",
         }
     }
@@ -319,6 +325,7 @@ impl ErrorKind {
             Self::UnusableRegistration => "the registration of the client is unusable",
             Self::ProviderMismatch => "the provider returned a client of another id",
             Self::Provider => "the provider failed",
+            Self::ProviderTimeout => "the provider did not answer before the deadline",
             Self::Throttled => "the provider throttles the client",
         }
     }

@@ -226,6 +226,17 @@ impl<P, M> ClientAuthLayer<P, M> {
         self.set(|policy| policy.body_deadline = Some(deadline))
     }
 
+    /// The time that a look-up may take; a slower one is answered 503. Default: no limit, for
+    /// providers that have one.
+    ///
+    /// It needs a tokio runtime with its timer enabled.
+    #[cfg(feature = "tokio")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+    #[must_use]
+    pub fn provider_deadline(self, deadline: std::time::Duration) -> Self {
+        self.set(|policy| policy.provider_deadline = Some(deadline))
+    }
+
     /// Whether a client that is registered for one of `client_secret_basic` and
     /// `client_secret_post` may use the other. Default: no (RFC 7591 §2).
     ///

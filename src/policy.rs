@@ -61,6 +61,7 @@ pub(crate) struct Policy {
     pub(crate) headers_only: bool,
     pub(crate) ready_after_auth: bool,
     pub(crate) body_deadline: Option<Duration>,
+    pub(crate) provider_deadline: Option<Duration>,
     pub(crate) decoy: ClientSecret,
     pub(crate) https: Option<Arc<HttpsPredicate>>,
     pub(crate) clock: Option<Arc<Clock>>,
@@ -161,6 +162,7 @@ impl Default for Policy {
             headers_only: false,
             ready_after_auth: false,
             body_deadline: None,
+            provider_deadline: None,
             decoy: ClientSecret::plain(DECOY),
             https: None,
             clock: None,
@@ -188,6 +190,7 @@ impl fmt::Debug for Policy {
             .field("headers_only", &self.headers_only)
             .field("ready_after_auth", &self.ready_after_auth)
             .field("body_deadline", &self.body_deadline)
+            .field("provider_deadline", &self.provider_deadline)
             .finish_non_exhaustive()
     }
 }
