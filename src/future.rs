@@ -170,7 +170,7 @@ impl<S, P: ClientProvider> Exchange<S, P> {
 
     fn refuse(&self, presented: Option<&Presented>, error: Error) -> Response<Bytes> {
         self.report(presented, Some(&error));
-        response::refuse(error, self.protocol, &self.head.headers, &self.shared.policy)
+        response::refuse(error, self.protocol, &self.head, &self.shared.policy)
     }
 }
 

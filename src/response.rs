@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Response, StatusCode,
+    HeaderValue, Method, Response, StatusCode,
     header::{
         ACCEPT, ACCEPT_ENCODING, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, PRAGMA,
         RETRY_AFTER, WWW_AUTHENTICATE,
     },
+    request::Parts,
 };
 
 use crate::{
@@ -22,14 +23,14 @@ use crate::{
 pub(crate) fn refuse(
     error: Error,
     protocol: Protocol,
-    headers: &HeaderMap,
+    head: &Parts,
     policy: &Policy,
 ) -> Response<Bytes> {
     let mut response = match protocol {
         Protocol::Http => policy
             .seed
             .and_then(|endpoint| seed::answer(&error, endpoint))
-            .unwrap_or_else(|| json(&error, headers.get(AUTHORIZATION), policy)),
+            .unwrap_or_else(|| json(&error, head.headers.get(AUTHORIZATION), policy)),
         Protocol::Grpc => trailers_only(&error, HeaderValue::from_static("application/grpc")),
         Protocol::GrpcWeb => {
             trailers_only(&error, HeaderValue::from_static("application/grpc-web+proto"))
@@ -37,6 +38,10 @@ pub(crate) fn refuse(
     };
     if let Some(hook) = &policy.error_hook {
         response = hook(&error, response);
+    }
+    // RFC 9110 §9.3.2: an answer to HEAD has no content, and an HTTP/2 peer takes it for an error.
+    if head.method == Method::HEAD {
+        *response.body_mut() = Bytes::new();
     }
     response.extensions_mut().insert(error);
     response
