@@ -6,6 +6,8 @@ mod authenticate;
 #[cfg(feature = "axum")]
 mod axum;
 mod body;
+#[cfg(feature = "cache")]
+mod cache;
 mod client;
 mod deadline;
 mod error;
@@ -32,6 +34,9 @@ mod trace;
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub use crate::axum::{AxumBodies, MissingClientAuth};
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+pub use crate::cache::CachedProvider;
 pub use crate::{
     authenticate::AuthenticatedClient,
     body::{BodyMode, RequestBody, ResponseBody, WrappedBodies},
