@@ -118,10 +118,12 @@ impl ErrorKind {
             | Self::ProviderMismatch => Answer::invalid_client(
                 r#"{"error":"invalid_client","error_description":"Client authentication failed"}"#,
             ),
-            Self::Provider | Self::ProviderTimeout => Answer::unavailable(
-                StatusCode::SERVICE_UNAVAILABLE,
-                r#"{"error":"temporarily_unavailable","error_description":"Clients cannot be authenticated at the moment"}"#,
-            ),
+            Self::Provider | Self::ProviderTimeout | Self::Verifier | Self::Overloaded => {
+                Answer::unavailable(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    r#"{"error":"temporarily_unavailable","error_description":"Clients cannot be authenticated at the moment"}"#,
+                )
+            }
             Self::Throttled => Answer::unavailable(
                 StatusCode::TOO_MANY_REQUESTS,
                 r#"{"error":"temporarily_unavailable","error_description":"There have been too many attempts"}"#,

@@ -1,22 +1,17 @@
 //! The decision: one look-up, then one comparison, whoever the client is.
 
-use std::{
-    fmt,
-    future::{Future, poll_fn},
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
-    slice,
-    task::{Poll, ready},
-};
+use std::{fmt, slice};
 
 use crate::{
     AuthMethod, ClientProvider, RegisteredClient,
     client::Registration,
     deadline::Deadline,
     error::{Error, ErrorKind},
+    guard::{Failure, guard},
     iana::Method,
     method::Credentials,
     policy::Policy,
+    secret::Verdict,
     seed,
 };
 
@@ -44,7 +39,15 @@ use crate::{
 /// ```
 pub struct AuthenticatedClient<C> {
     registered: RegisteredClient<C>,
-    method: Method,
+    proof: Proof,
+}
+
+/// How a client proved itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Proof {
+    pub(crate) method: Method,
+    /// The index of the secret that was presented, if one was.
+    pub(crate) secret: Option<usize>,
 }
 
 impl<C> AuthenticatedClient<C> {
@@ -63,13 +66,26 @@ impl<C> AuthenticatedClient<C> {
     /// The method that the client used in this request.
     #[must_use]
     pub const fn method(&self) -> &'static AuthMethod {
-        self.method.iana()
+        self.proof.method.iana()
+    }
+
+    /// The [label](crate::ClientSecret::labelled) of the secret that the client presented, if it
+    /// has one.
+    #[must_use]
+    pub fn secret_label(&self) -> Option<&str> {
+        let secrets = self.registered.registration().secrets()?;
+        secrets.get(self.proof.secret?)?.label()
+    }
+
+    /// Whether the client presented a secret.
+    pub(crate) const fn used_secret(&self) -> bool {
+        self.proof.secret.is_some()
     }
 }
 
 impl<C> Clone for AuthenticatedClient<C> {
     fn clone(&self) -> Self {
-        Self { registered: self.registered.clone(), method: self.method }
+        Self { registered: self.registered.clone(), proof: self.proof }
     }
 }
 
@@ -97,6 +113,14 @@ impl Presented {
         }
     }
 
+    /// The secret that counts with this method.
+    pub(crate) fn secret(&self, method: &AuthMethod) -> &str {
+        match self {
+            Self::Credentials(credentials) => credentials.secret(),
+            Self::Seed(presented) => presented.secret(method),
+        }
+    }
+
     /// The method, where the request alone tells it.
     pub(crate) const fn method(&self) -> Option<Method> {
         match self {
@@ -117,73 +141,79 @@ pub(crate) async fn authenticate<P: ClientProvider>(
     // clients.
     let mismatch = found.as_ref().is_some_and(|found| found.client_id() != presented.client_id());
     let known = found.filter(|_| !mismatch);
-    let registration = known.as_ref().map(RegisteredClient::registration);
-    let verdict = match presented {
-        Presented::Credentials(credentials) => {
-            decide(policy, credentials, registration).map_err(Error::from)
-        }
-        Presented::Seed(presented) => seed::decide(policy, presented, known.as_ref()),
+    let proof = match presented {
+        Presented::Credentials(credentials) => check(policy, credentials, known.as_ref()).await,
+        Presented::Seed(presented) => seed::check(policy, presented, known.as_ref()).await,
     };
-    match (known, verdict) {
-        (Some(registered), Ok(method)) => Ok(AuthenticatedClient { registered, method }),
-        (None, _) if mismatch => Err(ErrorKind::ProviderMismatch.into()),
-        (None, _) => Err(ErrorKind::UnknownClient.into()),
+    match (known, proof) {
+        (Some(registered), Ok(proof)) => Ok(AuthenticatedClient { registered, proof }),
+        (None, Err(error)) if mismatch && error.kind() == ErrorKind::UnknownClient => {
+            Err(ErrorKind::ProviderMismatch.into())
+        }
         (_, Err(error)) => Err(error),
+        (None, Ok(_)) => Err(ErrorKind::UnknownClient.into()),
     }
 }
 
-/// A panic of the provider is a failure of the store, and must not take the connection down.
 async fn look_up<P: ClientProvider>(
     provider: &P,
     client_id: &str,
-    mut deadline: Deadline,
+    deadline: Deadline,
 ) -> Result<Option<RegisteredClient<P::Client>>, Error> {
-    let mut look = pin!(async { provider.find_client(client_id).await });
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| look.as_mut().poll(cx))) {
-        Ok(Poll::Ready(found)) => Poll::Ready(found.map_err(|error| Error::provider(error.into()))),
-        Ok(Poll::Pending) => {
-            ready!(deadline.poll(cx));
-            Poll::Ready(Err(ErrorKind::ProviderTimeout.into()))
-        }
-        Err(_panic) => Poll::Ready(Err(Error::provider("the provider panicked".into()))),
-    })
-    .await
+    // The call itself may panic, too.
+    match guard(async { provider.find_client(client_id).await }, deadline).await {
+        Ok(found) => found.map_err(|error| Error::provider(error.into())),
+        Err(Failure::Panic) => Err(Error::provider("the provider panicked".into())),
+        Err(Failure::Timeout) => Err(ErrorKind::ProviderTimeout.into()),
+    }
 }
 
 /// Holds the credentials against the registration, and against a decoy if there is none: time must
 /// not tell whether a client exists (RFC 6819 §5.1.4.2).
-fn decide(
+async fn check<C>(
     policy: &Policy,
     credentials: &Credentials,
-    registration: Option<&Registration>,
-) -> Result<Method, ErrorKind> {
+    client: Option<&RegisteredClient<C>>,
+) -> Result<Proof, Error> {
+    let registration = client.map(RegisteredClient::registration);
     let secrets = registration.and_then(Registration::secrets);
     let verdict =
-        credentials.verify(secrets.unwrap_or(slice::from_ref(&policy.decoy)), policy.now());
-
+        credentials.verify(secrets.unwrap_or(slice::from_ref(&policy.decoy)), policy).await?;
     let registration = registration.ok_or(ErrorKind::UnknownClient)?;
-    let method = credentials.method();
+    decide(policy, credentials.method(), registration, verdict).map_err(Error::from)
+}
+
+fn decide(
+    policy: &Policy,
+    method: Method,
+    registration: &Registration,
+    verdict: Verdict,
+) -> Result<Proof, ErrorKind> {
+    let public = Proof { method: Method::None, secret: None };
+    let secret = |index| Proof { method, secret: Some(index) };
     // RFC 7591 §2: `token_endpoint_auth_method` is the one that the client uses. What is not listed
     // is refused.
     match (method, registration) {
-        (Method::None, Registration::Public) => Ok(method),
+        (Method::None, Registration::Public) => Ok(public),
         // What was presented proves nothing, so the method is the one that needs no proof.
         (Method::Basic | Method::Post, Registration::Public)
             if policy.ignore_public_credentials && policy.methods.contains(Method::None) =>
         {
-            Ok(Method::None)
+            Ok(public)
         }
         (_, Registration::Unusable(_)) => Err(ErrorKind::UnusableRegistration),
-        (_, Registration::SecretBasic(_) | Registration::SecretPost(_)) if secrets.is_none() => {
+        (_, Registration::SecretBasic(secrets) | Registration::SecretPost(secrets))
+            if secrets.is_empty() =>
+        {
             Err(ErrorKind::UnusableRegistration)
         }
         (Method::Basic, Registration::SecretBasic(_))
-        | (Method::Post, Registration::SecretPost(_)) => verdict.map(|()| method),
+        | (Method::Post, Registration::SecretPost(_)) => verdict.map(secret),
         (Method::Basic, Registration::SecretPost(_))
         | (Method::Post, Registration::SecretBasic(_))
             if policy.interchange_basic_and_post =>
         {
-            verdict.map(|()| method)
+            verdict.map(secret)
         }
         _ => Err(ErrorKind::MethodMismatch),
     }

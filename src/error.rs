@@ -107,6 +107,10 @@ pub enum ErrorKind {
     Provider,
     /// The provider did not answer before the deadline. → 503 `temporarily_unavailable`
     ProviderTimeout,
+    /// A verifier of the application failed. → 503 `temporarily_unavailable`
+    Verifier,
+    /// Too many slow hashes are being verified. → 503 `temporarily_unavailable`
+    Overloaded,
     /// The provider returned [`Throttled`]. → 429 `temporarily_unavailable`
     Throttled,
 }
@@ -204,6 +208,8 @@ impl Error {
             ErrorKind::Provider
                 | ErrorKind::ProviderTimeout
                 | ErrorKind::ProviderMismatch
+                | ErrorKind::Verifier
+                | ErrorKind::Overloaded
                 | ErrorKind::UnusableRegistration
         )
     }
@@ -218,6 +224,10 @@ impl Error {
         let kind =
             if source.is::<Throttled>() { ErrorKind::Throttled } else { ErrorKind::Provider };
         Self::with_source(kind, source)
+    }
+
+    pub(crate) fn verifier(source: impl Into<BoxError>) -> Self {
+        Self::with_source(ErrorKind::Verifier, source.into())
     }
 
     pub(crate) fn throttled(&self) -> Option<&Throttled> {
@@ -291,6 +301,8 @@ impl ErrorKind {
             Self::ProviderMismatch => "provider_mismatch",
             Self::Provider => "provider",
             Self::ProviderTimeout => "provider_timeout",
+            Self::Verifier => "verifier",
+            Self::Overloaded => "overloaded",
             Self::Throttled => "throttled",
         }
     }
@@ -326,6 +338,8 @@ impl ErrorKind {
             Self::ProviderMismatch => "the provider returned a client of another id",
             Self::Provider => "the provider failed",
             Self::ProviderTimeout => "the provider did not answer before the deadline",
+            Self::Verifier => "the verifier of the secret failed",
+            Self::Overloaded => "too many slow hashes are being verified",
             Self::Throttled => "the provider throttles the client",
         }
     }

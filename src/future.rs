@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -24,8 +25,9 @@ use crate::{
     head::{self, Protocol, Source},
     iana::Method,
     method::{self, Authorization},
-    policy::{Outcome, Policy},
+    policy::{Outcome, Policy, SecretMatch},
     response, seed, trace,
+    verifier::PresentedSecret,
 };
 
 pin_project! {
@@ -168,6 +170,20 @@ impl<S, P: ClientProvider> Exchange<S, P> {
         }
     }
 
+    /// Hands a secret that was right to the hook. Its failure is not the request's.
+    fn offer(&self, presented: &Presented, client: &AuthenticatedClient<P::Client>) {
+        let Some(hook) = &self.shared.policy.secret_hook else { return };
+        if !client.used_secret() {
+            return;
+        }
+        let matched = SecretMatch {
+            client_id: client.client_id(),
+            label: client.secret_label(),
+            presented: PresentedSecret::new(presented.secret(client.method())),
+        };
+        let _panicked = catch_unwind(AssertUnwindSafe(|| hook(&matched)));
+    }
+
     fn refuse(&self, presented: Option<&Presented>, error: Error) -> Response<Bytes> {
         self.report(presented, Some(&error));
         response::refuse(error, self.protocol, &self.head, &self.shared.policy)
@@ -215,6 +231,7 @@ where
                     match result {
                         Ok(client) => {
                             exchange.report(Some(&presented), None);
+                            exchange.offer(&presented, &client);
                             // Replaces whatever a caller or an outer layer put there.
                             exchange.head.extensions.insert(client);
                             state.set(State::Ready { exchange, body });

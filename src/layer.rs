@@ -10,7 +10,7 @@ use crate::{
     AuthMethod, ClientAuth, ClientSecret, Error,
     body::WrappedBodies,
     iana::Method,
-    policy::{ConfigError, Endpoint, Outcome, Policy},
+    policy::{ConfigError, Endpoint, Outcome, Policy, SecretMatch},
 };
 
 /// Authenticates the OAuth client of every request before the inner service sees it.
@@ -316,6 +316,49 @@ impl<P, M> ClientAuthLayer<P, M> {
     #[must_use]
     pub fn decoy(self, secret: ClientSecret) -> Self {
         self.set(|policy| policy.decoy = secret)
+    }
+
+    /// How many slow hashes ([`ClientSecret::phc`]) are computed at a time, and how many requests
+    /// may wait for that; one more is answered 503 with `Retry-After`. Default: as many as
+    /// there are cores, and 64 times as many. Clones of the layer share them.
+    ///
+    /// Each takes the memory that its hash asks for, 19 MiB with the usual parameters of argon2id.
+    #[cfg(feature = "argon2")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "argon2")))]
+    #[must_use]
+    pub fn hash_workers(self, workers: std::num::NonZeroUsize, queue: usize) -> Self {
+        self.set(|policy| policy.pool = crate::pool::Pool::new(workers.get(), queue))
+    }
+
+    /// Calls `upgrade` with every secret that was right, so that the store can keep it in another
+    /// form: a digest instead of plain text, or a hash with today's parameters. Default:
+    /// nothing is called.
+    ///
+    /// It must not block: start a task. A panic in it does not fail the request.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_client_auth::{ClientAuthLayer, ClientMetadata, MemoryProvider, PresentedSecret};
+    ///
+    /// async fn store_digest(client_id: String, secret: PresentedSecret) { /* UPDATE … */
+    /// }
+    ///
+    /// let layer =
+    ///     ClientAuthLayer::new(MemoryProvider::<ClientMetadata>::new()).on_secret_match(|matched| {
+    ///         if matched.label() == Some("plain") {
+    ///             let client_id = matched.client_id().to_owned();
+    ///             tokio::spawn(store_digest(client_id, matched.presented().clone()));
+    ///         }
+    ///     });
+    /// # drop(layer);
+    /// ```
+    #[must_use]
+    pub fn on_secret_match(
+        self,
+        upgrade: impl Fn(&SecretMatch<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.set(|policy| policy.secret_hook = Some(Arc::new(upgrade)))
     }
 
     /// Changes the answer to a refused request. Default: it is sent as it is.

@@ -13,6 +13,9 @@ mod deadline;
 mod error;
 mod form;
 mod future;
+#[cfg(feature = "generate")]
+mod generate;
+mod guard;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod head;
@@ -21,7 +24,10 @@ mod layer;
 mod memory;
 mod metadata;
 mod method;
+#[cfg(feature = "argon2")]
+mod phc;
 mod policy;
+mod pool;
 mod provider;
 mod response;
 mod secret;
@@ -30,6 +36,7 @@ mod service;
 #[cfg(feature = "tonic")]
 mod tonic;
 mod trace;
+mod verifier;
 
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
@@ -37,6 +44,12 @@ pub use crate::axum::{AxumBodies, MissingClientAuth};
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use crate::cache::CachedProvider;
+#[cfg(feature = "generate")]
+#[cfg_attr(docsrs, doc(cfg(feature = "generate")))]
+pub use crate::generate::GeneratedSecret;
+#[cfg(feature = "argon2")]
+#[cfg_attr(docsrs, doc(cfg(feature = "argon2")))]
+pub use crate::phc::InvalidPhc;
 pub use crate::{
     authenticate::AuthenticatedClient,
     body::{BodyMode, RequestBody, ResponseBody, WrappedBodies},
@@ -47,10 +60,11 @@ pub use crate::{
     layer::ClientAuthLayer,
     memory::{InvalidRecord, MemoryProvider},
     metadata::ClientMetadata,
-    policy::{ConfigError, Outcome},
+    policy::{ConfigError, Outcome, SecretMatch},
     provider::{BoxClientProvider, ClientProvider, ProviderFn, provider_fn},
     secret::ClientSecret,
     service::ClientAuth,
+    verifier::PresentedSecret,
 };
 
 /// The README must compile.

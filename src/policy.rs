@@ -13,6 +13,8 @@ use crate::{
     AuthMethod, ClientSecret,
     error::Error,
     iana::{Method, Methods},
+    pool::Pool,
+    verifier::PresentedSecret,
 };
 
 /// RFC 6749 forms are a few hundred octets; assertions (RFC 7523) and request objects (RFC 9126)
@@ -32,6 +34,7 @@ type HttpsPredicate = dyn Fn(&Parts) -> bool + Send + Sync;
 type Clock = dyn Fn() -> i64 + Send + Sync;
 type ErrorHook = dyn Fn(&Error, Response<Bytes>) -> Response<Bytes> + Send + Sync;
 type OutcomeHook = dyn Fn(&Outcome<'_>) + Send + Sync;
+type SecretHook = dyn Fn(&SecretMatch<'_>) + Send + Sync;
 
 /// The endpoint of the MCP Python SDK that is imitated: they answer differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,10 +66,12 @@ pub(crate) struct Policy {
     pub(crate) body_deadline: Option<Duration>,
     pub(crate) provider_deadline: Option<Duration>,
     pub(crate) decoy: ClientSecret,
+    pub(crate) pool: Pool,
     pub(crate) https: Option<Arc<HttpsPredicate>>,
     pub(crate) clock: Option<Arc<Clock>>,
     pub(crate) error_hook: Option<Arc<ErrorHook>>,
     pub(crate) outcome_hook: Option<Arc<OutcomeHook>>,
+    pub(crate) secret_hook: Option<Arc<SecretHook>>,
 }
 
 impl Policy {
@@ -164,10 +169,12 @@ impl Default for Policy {
             body_deadline: None,
             provider_deadline: None,
             decoy: ClientSecret::plain(DECOY),
+            pool: Pool::default(),
             https: None,
             clock: None,
             error_hook: None,
             outcome_hook: None,
+            secret_hook: None,
         }
     }
 }
@@ -263,6 +270,35 @@ impl fmt::Debug for Outcome<'_> {
             .field("method", &self.method)
             .field("error", &self.error)
             .finish_non_exhaustive()
+    }
+}
+
+/// A secret that was right, as [`on_secret_match`](crate::ClientAuthLayer::on_secret_match) sees
+/// it.
+#[derive(Debug)]
+pub struct SecretMatch<'a> {
+    pub(crate) client_id: &'a str,
+    pub(crate) label: Option<&'a str>,
+    pub(crate) presented: PresentedSecret,
+}
+
+impl SecretMatch<'_> {
+    /// The client that presented it.
+    #[must_use]
+    pub const fn client_id(&self) -> &str {
+        self.client_id
+    }
+
+    /// The label of the stored secret, if it has one.
+    #[must_use]
+    pub const fn label(&self) -> Option<&str> {
+        self.label
+    }
+
+    /// The secret, to be stored in another form.
+    #[must_use]
+    pub const fn presented(&self) -> &PresentedSecret {
+        &self.presented
     }
 }
 

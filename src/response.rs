@@ -88,6 +88,10 @@ fn json(error: &Error, authorization: Option<&HeaderValue>, policy: &Policy) -> 
         }
         _ => {}
     }
+    // A slow hash takes far less than a second: there will be room.
+    if error.kind() == ErrorKind::Overloaded {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     if let Some(throttled) = error.throttled() {
         let wait = throttled.retry_after();
         let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));

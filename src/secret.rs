@@ -1,13 +1,22 @@
 //! Client secrets at rest, and how a presented one is compared with them.
 
-use std::fmt;
+use std::{fmt, future::Future, sync::Arc};
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::error::ErrorKind;
+#[cfg(feature = "argon2")]
+use crate::phc::{InvalidPhc, Phc};
+use crate::{
+    deadline::Deadline,
+    error::{BoxError, Error, ErrorKind},
+    guard::guard,
+    pool::Pool,
+    verifier::{PresentedSecret, Verifier},
+};
 
-/// A client secret as a store keeps it: the plain text, or its SHA-256 digest.
+/// A client secret as a store keeps it: the plain text, its SHA-256 digest, a slow hash, or
+/// elsewhere.
 ///
 /// A secret may carry a validity window; a client may have several secrets at a time, so that it
 /// can move from one to the next without an outage.
@@ -37,12 +46,16 @@ pub struct ClientSecret {
     stored: Stored,
     not_before: Option<i64>,
     expires_at: Option<i64>,
+    label: Option<Box<str>>,
 }
 
 #[derive(Clone)]
 enum Stored {
     Plain(Zeroizing<Box<[u8]>>),
     Sha256(Zeroizing<[u8; 32]>),
+    #[cfg(feature = "argon2")]
+    Phc(Arc<Phc>),
+    Elsewhere(Arc<Verifier>),
 }
 
 impl ClientSecret {
@@ -66,8 +79,82 @@ impl ClientSecret {
         Self::sha256(Sha256::digest(secret).into())
     }
 
+    /// A secret of which a slow hash is stored, as a PHC string of argon2id, scrypt or PBKDF2: for
+    /// secrets that a person may have chosen.
+    ///
+    /// It is computed off the async workers, see
+    /// [`hash_workers`](crate::ClientAuthLayer::hash_workers), and needs a tokio runtime. Give the
+    /// layer a [`decoy`](crate::ClientAuthLayer::decoy) of the same cost.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPhc`] if `hash` is something else, or its parameters are out of range. There is no
+    /// bcrypt, because it ignores everything behind the 72nd octet.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_client_auth::ClientSecret;
+    ///
+    /// let hash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$\
+    ///     Yr0xIqmFAdOVJKWxDf1mFrmCJdW0uGiXqJq1cUu2lQE";
+    /// let secret = ClientSecret::phc(hash)?;
+    /// # drop(secret);
+    /// # Ok::<(), tower_client_auth::InvalidPhc>(())
+    /// ```
+    #[cfg(feature = "argon2")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "argon2")))]
+    pub fn phc(hash: &str) -> Result<Self, InvalidPhc> {
+        Phc::parse(hash).map(|phc| Self::new(Stored::Phc(Arc::new(phc))))
+    }
+
+    /// A secret that something else verifies: an HSM, a directory, a vault.
+    ///
+    /// `verify` gets what was presented and says whether it is the secret. Its failure is answered
+    /// 503, never 401. It should take as long for a wrong secret as for the right one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_client_auth::{BoxError, ClientSecret, PresentedSecret, RegisteredClient};
+    ///
+    /// async fn bind(user: &str, password: &str) -> Result<bool, BoxError> {
+    ///     // LDAP …
+    /// #   let _ = (user, password);
+    ///     Ok(false)
+    /// }
+    ///
+    /// let secret = ClientSecret::verified_by(|presented: PresentedSecret| async move {
+    ///     bind("cn=batch", presented.expose()).await
+    /// });
+    /// let client = RegisteredClient::secret_basic("batch", [secret], ());
+    /// # drop(client);
+    /// ```
+    #[must_use]
+    pub fn verified_by<F, Fut>(verify: F) -> Self
+    where
+        F: Fn(PresentedSecret) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<bool, BoxError>> + Send + 'static,
+    {
+        Self::new(Stored::Elsewhere(Arc::new(move |presented| Box::pin(verify(presented)))))
+    }
+
     const fn new(stored: Stored) -> Self {
-        Self { stored, not_before: None, expires_at: None }
+        Self { stored, not_before: None, expires_at: None, label: None }
+    }
+
+    /// Names the secret, so that [`AuthenticatedClient::secret_label`] can tell which of several
+    /// was used: an old one that is no longer used can go.
+    ///
+    /// [`AuthenticatedClient::secret_label`]: crate::AuthenticatedClient::secret_label
+    #[must_use]
+    pub fn labelled(mut self, label: &str) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    pub(crate) fn label(&self) -> Option<&str> {
+        self.label.as_deref()
     }
 
     /// Refuses the secret from this time on, in seconds since the Unix epoch. 0 means never, as
@@ -93,13 +180,23 @@ impl ClientSecret {
         matches!(&self.stored, Stored::Plain(secret) if secret.is_empty())
     }
 
+    /// Whether comparing takes more than a moment.
+    pub(crate) const fn is_slow(&self) -> bool {
+        match self.stored {
+            Stored::Plain(_) | Stored::Sha256(_) => false,
+            #[cfg(feature = "argon2")]
+            Stored::Phc(_) => true,
+            Stored::Elsewhere(_) => true,
+        }
+    }
+
     /// Whether the presented octets are the secret; its validity window does not matter here.
-    pub(crate) fn matches(&self, presented: &[u8]) -> bool {
+    fn matches(&self, presented: &[u8]) -> bool {
         match &self.stored {
             Stored::Plain(stored) => {
                 // `constant_time_eq` returns at once when the lengths differ, which would tell how
-                // long the stored secret is. Comparing the presented octets with
-                // themselves takes the same work.
+                // long the stored secret is. Comparing the presented octets with themselves takes
+                // the same work.
                 let same_length = stored.len() == presented.len();
                 let against = if same_length { stored } else { presented };
                 // An absent secret equals nothing, not even an empty stored one (CWE-258).
@@ -112,31 +209,80 @@ impl ClientSecret {
                 constant_time_eq::constant_time_eq_32(digest, &presented_digest)
                     & !presented.is_empty()
             }
+            #[cfg(feature = "argon2")]
+            Stored::Phc(_) => false,
+            Stored::Elsewhere(_) => false,
+        }
+    }
+
+    /// As [`matches`](Self::matches), for all kinds.
+    #[cfg_attr(
+        not(feature = "argon2"),
+        expect(unused_variables, reason = "only hashes need the pool")
+    )]
+    async fn matches_slowly(&self, presented: &str, pool: &Pool) -> Result<bool, Error> {
+        match &self.stored {
+            #[cfg(feature = "argon2")]
+            Stored::Phc(phc) => {
+                let (phc, presented) = (Arc::clone(phc), PresentedSecret::new(presented));
+                pool.run(move || phc.matches(presented.expose().as_bytes())).await
+            }
+            Stored::Elsewhere(verify) if !presented.is_empty() => {
+                let presented = PresentedSecret::new(presented);
+                match guard(async { verify(presented).await }, Deadline::new(None)).await {
+                    Ok(matches) => matches.map_err(Error::verifier),
+                    Err(_panic) => Err(Error::verifier("the verifier panicked")),
+                }
+            }
+            Stored::Elsewhere(_) => Ok(false),
+            _ => Ok(self.matches(presented.as_bytes())),
+        }
+    }
+
+    /// What is known after this secret, the one at `index`, was compared.
+    fn judge(&self, verdict: Verdict, index: usize, matches: bool, now: i64) -> Verdict {
+        // RFC 7591 §3.2.1: "time at which the client secret will expire", so at that second it has.
+        let expired = self.expires_at.is_some_and(|end| end <= now);
+        let early = self.not_before.is_some_and(|start| now < start);
+        match (matches, expired, early) {
+            (false, ..) => verdict,
+            (true, false, false) => verdict.or(Ok(index)),
+            (true, true, _) => verdict.or(Err(ErrorKind::SecretExpired)),
+            (true, false, true) => verdict.or(Err(ErrorKind::SecretNotYetValid)),
         }
     }
 }
 
+/// Which of several secrets was presented, or why none counts.
+pub(crate) type Verdict = Result<usize, ErrorKind>;
+
 /// Compares what was presented with every stored secret, and only then looks at the time: a secret
 /// that has expired must be indistinguishable from a wrong one, also by how long the answer takes.
-pub(crate) fn verify(
-    secrets: &[ClientSecret],
-    presented: &[u8],
-    now: i64,
-) -> Result<(), ErrorKind> {
+pub(crate) fn verify(secrets: &[ClientSecret], presented: &[u8], now: i64) -> Verdict {
     let mut verdict = Err(ErrorKind::WrongSecret);
-    for secret in secrets {
-        let matches = secret.matches(presented);
-        // RFC 7591 §3.2.1: "time at which the client secret will expire", so at that second it has.
-        let expired = secret.expires_at.is_some_and(|end| end <= now);
-        let early = secret.not_before.is_some_and(|start| now < start);
-        verdict = match (matches, expired, early) {
-            (false, ..) => verdict,
-            (true, false, false) => Ok(()),
-            (true, true, _) => verdict.or(Err(ErrorKind::SecretExpired)),
-            (true, false, true) => verdict.or(Err(ErrorKind::SecretNotYetValid)),
-        };
+    for (index, secret) in secrets.iter().enumerate() {
+        verdict = secret.judge(verdict, index, secret.matches(presented), now);
     }
     verdict
+}
+
+/// As [`verify`], where some of the secrets are slow.
+///
+/// # Errors
+///
+/// If something failed that has nothing to do with what was presented.
+pub(crate) async fn verify_slowly(
+    secrets: &[ClientSecret],
+    presented: &str,
+    now: i64,
+    pool: &Pool,
+) -> Result<Verdict, Error> {
+    let mut verdict = Err(ErrorKind::WrongSecret);
+    for (index, secret) in secrets.iter().enumerate() {
+        let matches = secret.matches_slowly(presented, pool).await?;
+        verdict = secret.judge(verdict, index, matches, now);
+    }
+    Ok(verdict)
 }
 
 impl fmt::Debug for ClientSecret {
@@ -145,6 +291,9 @@ impl fmt::Debug for ClientSecret {
         let kind = match self.stored {
             Stored::Plain(_) => "plain",
             Stored::Sha256(_) => "sha256",
+            #[cfg(feature = "argon2")]
+            Stored::Phc(_) => "phc",
+            Stored::Elsewhere(_) => "verified_by",
         };
         debug.field(kind, &format_args!("[redacted]"));
         if let Some(start) = self.not_before {
@@ -152,6 +301,9 @@ impl fmt::Debug for ClientSecret {
         }
         if let Some(end) = self.expires_at {
             debug.field("expires_at", &end);
+        }
+        if let Some(label) = &self.label {
+            debug.field("label", label);
         }
         debug.finish()
     }

@@ -19,14 +19,15 @@ use http::{
 };
 
 use crate::{
-    AuthMethod, RegisteredClient,
+    AuthMethod, ClientSecret, RegisteredClient,
+    authenticate::Proof,
     client::{Problem, Registration},
     error::{Error, ErrorKind},
     form::{self, Form},
     iana::Method,
     method::{self, Authorization},
     policy::{Endpoint, Policy},
-    secret,
+    secret::{self, Verdict},
 };
 
 /// Python decodes strictly padded base64. That it also skips characters outside the alphabet is not
@@ -44,6 +45,15 @@ pub(crate) struct Presented {
 impl Presented {
     pub(crate) fn client_id(&self) -> &str {
         &self.client_id
+    }
+
+    /// The secret in the place that the method names.
+    pub(crate) fn secret(&self, method: &AuthMethod) -> &str {
+        match (method, &self.basic) {
+            (AuthMethod::ClientSecretBasic, Ok((_, secret))) => secret,
+            (AuthMethod::ClientSecretPost, _) => &self.secret,
+            _ => "",
+        }
     }
 }
 
@@ -116,56 +126,70 @@ fn text(encoded: &[u8], plus: Plus) -> Result<String, form::Malformed> {
     String::from_utf8(octets).map_err(|_not_utf8| form::Malformed)
 }
 
-/// Decides as the SDK does, in its order, because its answers tell.
-pub(crate) fn decide<C>(
+/// Checks as the SDK does, in its order, because its answers tell.
+pub(crate) async fn check<C>(
     policy: &Policy,
     presented: &Presented,
     client: Option<&RegisteredClient<C>>,
-) -> Result<Method, Error> {
-    // The SDK's one second: a secret expires after the second that is named, not at it.
-    let now = policy.now().saturating_sub(1);
-    let secrets = client.and_then(|client| client.registration().secrets());
+) -> Result<Proof, Error> {
     let Some(client) = client else {
         // Spent for nothing, as everywhere.
-        let _wrong =
-            secret::verify(slice::from_ref(&policy.decoy), presented.secret.as_bytes(), now);
+        let decoy = slice::from_ref(&policy.decoy);
+        let _wrong = verify(policy, decoy, &presented.secret).await?;
         return Err(ErrorKind::UnknownClient.into());
     };
-    if client.method_is_default() {
-        return Err(unusable("Unsupported auth method: None".to_owned()));
-    }
-    let (method, secret) = match client.registration() {
-        Registration::Public => return Ok(Method::None),
-        Registration::SecretBasic(_)
-        | Registration::Unusable(Problem::NoSecret(AuthMethod::ClientSecretBasic)) => {
-            let (id, secret) = presented.basic.as_ref().map_err(|kind| *kind)?;
-            if *id != presented.client_id {
-                return Err(ErrorKind::ClientIdMismatch.into());
-            }
-            (Method::Basic, secret)
-        }
-        Registration::SecretPost(_) | Registration::Unusable(Problem::NoSecret(_)) => {
-            (Method::Post, &presented.secret)
-        }
-        Registration::Unusable(Problem::PublicWithSecret) => {
-            return Err(ErrorKind::MethodMismatch.into());
-        }
-        Registration::Unusable(Problem::UnsupportedMethod(method)) => {
-            return Err(unusable(format!("Unsupported auth method: {method}")));
-        }
-        Registration::Unusable(_) => return Err(ErrorKind::UnknownClient.into()),
+    let method = method(presented, client)?;
+    let secret = presented.secret(method.iana());
+    let Some(secrets) = client.registration().secrets() else {
+        return match method {
+            Method::None => Ok(Proof { method, secret: None }),
+            Method::Basic | Method::Post => Err(unusable(
+                "Client is registered for secret-based authentication but has no stored secret"
+                    .to_owned(),
+            )),
+        };
     };
-    let secrets = secrets.ok_or_else(|| {
-        unusable(
-            "Client is registered for secret-based authentication but has no stored secret"
-                .to_owned(),
-        )
-    })?;
     if secret.is_empty() {
         return Err(ErrorKind::MethodMismatch.into());
     }
-    secret::verify(secrets, secret.as_bytes(), now)?;
-    Ok(method)
+    let index = verify(policy, secrets, secret).await??;
+    Ok(Proof { method, secret: Some(index) })
+}
+
+/// The registered method, if it can be used and what it needs is there.
+fn method<C>(presented: &Presented, client: &RegisteredClient<C>) -> Result<Method, Error> {
+    if client.method_is_default() {
+        return Err(unusable("Unsupported auth method: None".to_owned()));
+    }
+    match client.registration() {
+        Registration::Public => Ok(Method::None),
+        Registration::SecretBasic(_)
+        | Registration::Unusable(Problem::NoSecret(AuthMethod::ClientSecretBasic)) => {
+            match &presented.basic {
+                Ok((id, _)) if *id == presented.client_id => Ok(Method::Basic),
+                Ok(_) => Err(ErrorKind::ClientIdMismatch.into()),
+                Err(kind) => Err((*kind).into()),
+            }
+        }
+        Registration::SecretPost(_) | Registration::Unusable(Problem::NoSecret(_)) => {
+            Ok(Method::Post)
+        }
+        Registration::Unusable(Problem::PublicWithSecret) => Err(ErrorKind::MethodMismatch.into()),
+        Registration::Unusable(Problem::UnsupportedMethod(method)) => {
+            Err(unusable(format!("Unsupported auth method: {method}")))
+        }
+        Registration::Unusable(_) => Err(ErrorKind::UnknownClient.into()),
+    }
+}
+
+async fn verify(
+    policy: &Policy,
+    secrets: &[ClientSecret],
+    presented: &str,
+) -> Result<Verdict, Error> {
+    // The SDK's one second: a secret expires after the second that is named, not at it.
+    let now = policy.now().saturating_sub(1);
+    secret::verify_slowly(secrets, presented, now, &policy.pool).await
 }
 
 fn unusable(message: String) -> Error {

@@ -13,7 +13,7 @@ use crate::{
     form::{self, Form},
     iana::Method,
     policy::Policy,
-    secret,
+    secret::{self, Verdict},
 };
 
 /// RFC 4648 §3.3, §3.5: characters outside the alphabet and non-zero trailing bits are refused, or
@@ -44,14 +44,16 @@ pub(super) fn extract(
     }
 }
 
-pub(super) fn verify(
-    presented: &Credentials,
-    secrets: &[ClientSecret],
-    now: i64,
-) -> Result<(), ErrorKind> {
-    let decoded = secret::verify(secrets, presented.secret(), now);
-    let Some(raw) = &presented.raw_secret else { return decoded };
-    let raw = secret::verify(secrets, raw, now);
+pub(super) fn verify(presented: &Credentials, secrets: &[ClientSecret], now: i64) -> Verdict {
+    let decoded = secret::verify(secrets, presented.secret().as_bytes(), now);
+    match &presented.raw_secret {
+        Some(raw) => either(decoded, secret::verify(secrets, raw, now)),
+        None => decoded,
+    }
+}
+
+/// What counts of a password that may have been meant form-encoded or as it stands.
+pub(super) fn either(decoded: Verdict, raw: Verdict) -> Verdict {
     if decoded == Err(ErrorKind::WrongSecret) { raw } else { raw.or(decoded) }
 }
 

@@ -14,10 +14,12 @@ use http::{HeaderMap, header::AUTHORIZATION};
 
 use crate::{
     ClientSecret,
-    error::ErrorKind,
+    error::{Error, ErrorKind},
     form::{self, Form},
     iana::Method,
     policy::Policy,
+    pool::Pool,
+    secret::{self, Verdict},
 };
 
 /// What exactly one method presented.
@@ -42,16 +44,48 @@ impl Credentials {
         self.text.get(..self.id_length).unwrap_or_default()
     }
 
-    fn secret(&self) -> &[u8] {
-        self.text.as_bytes().get(self.id_length + 1..).unwrap_or_default()
+    pub(crate) fn secret(&self) -> &str {
+        self.text.get(self.id_length + 1..).unwrap_or_default()
     }
 
     /// Holds the presented secret, if there is one, against `secrets`.
-    pub(crate) fn verify(&self, secrets: &[ClientSecret], now: i64) -> Result<(), ErrorKind> {
-        match self.method {
+    ///
+    /// # Errors
+    ///
+    /// If something failed that has nothing to do with what was presented.
+    pub(crate) async fn verify(
+        &self,
+        secrets: &[ClientSecret],
+        policy: &Policy,
+    ) -> Result<Verdict, Error> {
+        let now = policy.now();
+        if secrets.iter().any(ClientSecret::is_slow) {
+            // A box of its own, so that only who needs it pays for its size.
+            return Box::pin(self.verify_slowly(secrets, now, &policy.pool)).await;
+        }
+        Ok(match self.method {
             Method::None => none::verify(),
             Method::Basic => basic::verify(self, secrets, now),
             Method::Post => post::verify(self, secrets, now),
+        })
+    }
+
+    async fn verify_slowly(
+        &self,
+        secrets: &[ClientSecret],
+        now: i64,
+        pool: &Pool,
+    ) -> Result<Verdict, Error> {
+        if self.method == Method::None {
+            return Ok(none::verify());
+        }
+        let decoded = secret::verify_slowly(secrets, self.secret(), now, pool).await?;
+        match self.raw_secret.as_deref().map(std::str::from_utf8) {
+            Some(Ok(raw)) => {
+                let raw = secret::verify_slowly(secrets, raw, now, pool).await?;
+                Ok(basic::either(decoded, raw))
+            }
+            _ => Ok(decoded),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `none`: a public client names itself and proves nothing (RFC 6749 §2.1, §3.2.1).
 
 use super::Credentials;
-use crate::{error::ErrorKind, form::Form, iana::Method, policy::Policy};
+use crate::{error::ErrorKind, form::Form, iana::Method, policy::Policy, secret::Verdict};
 
 pub(super) fn extract(form: &Form<'_>, policy: &Policy) -> Result<Credentials, ErrorKind> {
     let client_id = form.client_id.ok_or(ErrorKind::NoCredentials)?;
@@ -9,7 +9,7 @@ pub(super) fn extract(form: &Form<'_>, policy: &Policy) -> Result<Credentials, E
     super::from_form(Method::None, client_id, None, policy)
 }
 
-/// There is nothing to compare; that the client is registered as public is decided with the method.
-pub(super) const fn verify() -> Result<(), ErrorKind> {
-    Ok(())
+/// There is nothing to compare, and so nothing that could match.
+pub(super) const fn verify() -> Verdict {
+    Err(ErrorKind::WrongSecret)
 }

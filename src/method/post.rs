@@ -1,7 +1,14 @@
 //! `client_secret_post`: id and secret as form parameters (RFC 6749 §2.3.1).
 
 use super::Credentials;
-use crate::{ClientSecret, error::ErrorKind, form::Form, iana::Method, policy::Policy, secret};
+use crate::{
+    ClientSecret,
+    error::ErrorKind,
+    form::Form,
+    iana::Method,
+    policy::Policy,
+    secret::{self, Verdict},
+};
 
 pub(super) fn extract(
     secret: &[u8],
@@ -14,10 +21,6 @@ pub(super) fn extract(
     super::from_form(Method::Post, client_id, Some(secret), policy)
 }
 
-pub(super) fn verify(
-    presented: &Credentials,
-    secrets: &[ClientSecret],
-    now: i64,
-) -> Result<(), ErrorKind> {
-    secret::verify(secrets, presented.secret(), now)
+pub(super) fn verify(presented: &Credentials, secrets: &[ClientSecret], now: i64) -> Verdict {
+    secret::verify(secrets, presented.secret().as_bytes(), now)
 }
