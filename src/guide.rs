@@ -1,5 +1,9 @@
 //! Pages to read. There is no code in here.
 
+#[cfg(all(feature = "argon2", feature = "cache", feature = "generate", feature = "tokio"))]
+#[doc = include_str!("docs/operations.md")]
+pub mod operations {}
+
 #[doc = include_str!("docs/switching_over.md")]
 pub mod switching_over {}
 
