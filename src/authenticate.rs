@@ -11,7 +11,7 @@ use crate::{
     iana::Method,
     method::Credentials,
     policy::Policy,
-    secret::Verdict,
+    secret::{Match, Verdict},
     seed,
 };
 
@@ -46,8 +46,8 @@ pub struct AuthenticatedClient<C> {
 #[derive(Clone, Copy)]
 pub(crate) struct Proof {
     pub(crate) method: Method,
-    /// The index of the secret that was presented, if one was.
-    pub(crate) secret: Option<usize>,
+    /// The secret that was presented, if one was.
+    pub(crate) secret: Option<Match>,
 }
 
 impl<C> AuthenticatedClient<C> {
@@ -74,12 +74,11 @@ impl<C> AuthenticatedClient<C> {
     #[must_use]
     pub fn secret_label(&self) -> Option<&str> {
         let secrets = self.registered.registration().secrets()?;
-        secrets.get(self.proof.secret?)?.label()
+        secrets.get(self.proof.secret?.index)?.label()
     }
 
-    /// Whether the client presented a secret.
-    pub(crate) const fn used_secret(&self) -> bool {
-        self.proof.secret.is_some()
+    pub(crate) const fn proof(&self) -> Proof {
+        self.proof
     }
 }
 
@@ -113,11 +112,13 @@ impl Presented {
         }
     }
 
-    /// The secret that counts with this method.
-    pub(crate) fn secret(&self, method: &AuthMethod) -> &str {
+    /// The secret that proved the client, in the form that did.
+    pub(crate) fn secret(&self, proof: Proof) -> Option<&str> {
+        let matched = proof.secret?;
         match self {
-            Self::Credentials(credentials) => credentials.secret(),
-            Self::Seed(presented) => presented.secret(method),
+            Self::Credentials(credentials) if matched.raw => credentials.raw_secret(),
+            Self::Credentials(credentials) => Some(credentials.secret()),
+            Self::Seed(presented) => Some(presented.secret(proof.method)),
         }
     }
 
@@ -190,7 +191,7 @@ fn decide(
     verdict: Verdict,
 ) -> Result<Proof, ErrorKind> {
     let public = Proof { method: Method::None, secret: None };
-    let secret = |index| Proof { method, secret: Some(index) };
+    let secret = |matched| Proof { method, secret: Some(matched) };
     // RFC 7591 §2: `token_endpoint_auth_method` is the one that the client uses. What is not listed
     // is refused.
     match (method, registration) {

@@ -173,13 +173,11 @@ impl<S, P: ClientProvider> Exchange<S, P> {
     /// Hands a secret that was right to the hook. Its failure is not the request's.
     fn offer(&self, presented: &Presented, client: &AuthenticatedClient<P::Client>) {
         let Some(hook) = &self.shared.policy.secret_hook else { return };
-        if !client.used_secret() {
-            return;
-        }
+        let Some(secret) = presented.secret(client.proof()) else { return };
         let matched = SecretMatch {
             client_id: client.client_id(),
             label: client.secret_label(),
-            presented: PresentedSecret::new(presented.secret(client.method())),
+            presented: PresentedSecret::new(secret),
         };
         let _panicked = catch_unwind(AssertUnwindSafe(|| hook(&matched)));
     }

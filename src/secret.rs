@@ -246,7 +246,7 @@ impl ClientSecret {
         let early = self.not_before.is_some_and(|start| now < start);
         match (matches, expired, early) {
             (false, ..) => verdict,
-            (true, false, false) => verdict.or(Ok(index)),
+            (true, false, false) => verdict.or(Ok(Match { index, raw: false })),
             (true, true, _) => verdict.or(Err(ErrorKind::SecretExpired)),
             (true, false, true) => verdict.or(Err(ErrorKind::SecretNotYetValid)),
         }
@@ -254,7 +254,15 @@ impl ClientSecret {
 }
 
 /// Which of several secrets was presented, or why none counts.
-pub(crate) type Verdict = Result<usize, ErrorKind>;
+pub(crate) type Verdict = Result<Match, ErrorKind>;
+
+/// A stored secret that was presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Match {
+    pub(crate) index: usize,
+    /// Whether it was presented as it stands, where form encoding was expected.
+    pub(crate) raw: bool,
+}
 
 /// Compares what was presented with every stored secret, and only then looks at the time: a secret
 /// that has expired must be indistinguishable from a wrong one, also by how long the answer takes.

@@ -48,10 +48,10 @@ impl Presented {
     }
 
     /// The secret in the place that the method names.
-    pub(crate) fn secret(&self, method: &AuthMethod) -> &str {
+    pub(crate) fn secret(&self, method: Method) -> &str {
         match (method, &self.basic) {
-            (AuthMethod::ClientSecretBasic, Ok((_, secret))) => secret,
-            (AuthMethod::ClientSecretPost, _) => &self.secret,
+            (Method::Basic, Ok((_, secret))) => secret,
+            (Method::Post, _) => &self.secret,
             _ => "",
         }
     }
@@ -139,7 +139,7 @@ pub(crate) async fn check<C>(
         return Err(ErrorKind::UnknownClient.into());
     };
     let method = method(presented, client)?;
-    let secret = presented.secret(method.iana());
+    let secret = presented.secret(method);
     let Some(secrets) = client.registration().secrets() else {
         return match method {
             Method::None => Ok(Proof { method, secret: None }),
@@ -152,8 +152,8 @@ pub(crate) async fn check<C>(
     if secret.is_empty() {
         return Err(ErrorKind::MethodMismatch.into());
     }
-    let index = verify(policy, secrets, secret).await??;
-    Ok(Proof { method, secret: Some(index) })
+    let matched = verify(policy, secrets, secret).await??;
+    Ok(Proof { method, secret: Some(matched) })
 }
 
 /// The registered method, if it can be used and what it needs is there.

@@ -13,7 +13,7 @@ use crate::{
     form::{self, Form},
     iana::Method,
     policy::Policy,
-    secret::{self, Verdict},
+    secret::{self, Match, Verdict},
 };
 
 /// RFC 4648 §3.3, §3.5: characters outside the alphabet and non-zero trailing bits are refused, or
@@ -54,7 +54,12 @@ pub(super) fn verify(presented: &Credentials, secrets: &[ClientSecret], now: i64
 
 /// What counts of a password that may have been meant form-encoded or as it stands.
 pub(super) fn either(decoded: Verdict, raw: Verdict) -> Verdict {
-    if decoded == Err(ErrorKind::WrongSecret) { raw } else { raw.or(decoded) }
+    let raw = raw.map(|matched| Match { raw: true, ..matched });
+    match decoded {
+        Err(ErrorKind::WrongSecret) => raw,
+        Err(_) => raw.or(decoded),
+        Ok(_) => decoded,
+    }
 }
 
 /// Whether the scheme is Basic, whose name is case-insensitive (RFC 9110 §11.1).

@@ -48,6 +48,10 @@ impl Credentials {
         self.text.get(self.id_length + 1..).unwrap_or_default()
     }
 
+    pub(crate) fn raw_secret(&self) -> Option<&str> {
+        std::str::from_utf8(self.raw_secret.as_deref()?).ok()
+    }
+
     /// Holds the presented secret, if there is one, against `secrets`.
     ///
     /// # Errors
@@ -80,13 +84,9 @@ impl Credentials {
             return Ok(none::verify());
         }
         let decoded = secret::verify_slowly(secrets, self.secret(), now, pool).await?;
-        match self.raw_secret.as_deref().map(std::str::from_utf8) {
-            Some(Ok(raw)) => {
-                let raw = secret::verify_slowly(secrets, raw, now, pool).await?;
-                Ok(basic::either(decoded, raw))
-            }
-            _ => Ok(decoded),
-        }
+        let Some(raw) = self.raw_secret() else { return Ok(decoded) };
+        let raw = secret::verify_slowly(secrets, raw, now, pool).await?;
+        Ok(basic::either(decoded, raw))
     }
 }
 
