@@ -1,5 +1,8 @@
 //! Pages to read. There is no code in here.
 
+#[doc = include_str!("docs/bodies.md")]
+pub mod bodies {}
+
 #[cfg(all(feature = "argon2", feature = "cache", feature = "generate", feature = "tokio"))]
 #[doc = include_str!("docs/operations.md")]
 pub mod operations {}

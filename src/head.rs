@@ -106,8 +106,9 @@ fn media_type(headers: &HeaderMap) -> Option<&[u8]> {
 /// Keeps the credential out of what inner services print of their request (`HeaderValue` hides it
 /// in `Debug`, and HTTP/2 does not index it).
 fn mark_sensitive(headers: &mut HeaderMap) {
-    if let http::header::Entry::Occupied(mut entry) = headers.entry(AUTHORIZATION) {
-        for value in entry.iter_mut() {
+    // `entry` would make room for a new field first.
+    for (name, value) in headers.iter_mut() {
+        if name == AUTHORIZATION {
             value.set_sensitive(true);
         }
     }

@@ -1,0 +1,125 @@
+//! A reverse proxy: authenticates the clients of a token endpoint and forwards the very bytes. The
+//! server behind it is not contacted for a request that is refused.
+//!
+//! ```text
+//! cargo run --example token_server
+//! cargo run --example reverse_proxy
+//! curl -u demo-basic:basic-secret -d grant_type=client_credentials http://127.0.0.1:8081/token
+//! ```
+//!
+//! `--listen ADDR` listens elsewhere, `--upstream URL` forwards elsewhere.
+
+use std::{convert::Infallible, error::Error, net::SocketAddr, process::ExitCode};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header,
+};
+use http_body_util::{Either, Empty};
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use tower::{ServiceBuilder, service_fn};
+use tower_client_auth::{
+    AuthenticatedClient, ClientAuthLayer, ClientMetadata, MemoryProvider, RequestBody,
+};
+
+const CLIENTS: &[u8] = br#"[
+    {"client_id": "demo-basic", "client_secret": "basic-secret"},
+    {"client_id": "demo-post", "client_secret": "post-secret", "token_endpoint_auth_method": "client_secret_post"},
+    {"client_id": "demo-public", "token_endpoint_auth_method": "none"}
+]"#;
+const USAGE: &str = "usage: reverse_proxy [--listen ADDR] [--upstream URL]";
+
+type HttpClient = Client<HttpConnector, RequestBody<Incoming>>;
+type Answer = Response<Either<Incoming, Empty<Bytes>>>;
+
+async fn forward(
+    client: HttpClient,
+    upstream: Uri,
+    request: Request<RequestBody<Incoming>>,
+) -> Result<Answer, Box<dyn Error + Send + Sync>> {
+    let (mut head, body) = request.into_parts();
+    let mut target = upstream.into_parts();
+    target.path_and_query = head.uri.into_parts().path_and_query;
+    head.uri = Uri::from_parts(target)?;
+    head.version = Version::HTTP_11;
+    end_hop(&mut head.headers);
+    // The server behind may trust this header: what the caller sent under its name must go.
+    head.headers.remove("x-client-id");
+    if let Some(caller) = head.extensions.get::<AuthenticatedClient<ClientMetadata>>() {
+        let id = HeaderValue::from_bytes(caller.client_id().as_bytes())?;
+        head.headers.insert("x-client-id", id);
+    }
+    match client.request(Request::from_parts(head, body)).await {
+        Ok(mut response) => {
+            end_hop(response.headers_mut());
+            Ok(response.map(Either::Left))
+        }
+        Err(error) => {
+            eprintln!("upstream: {error}");
+            let mut response = Response::new(Either::Right(Empty::new()));
+            *response.status_mut() = StatusCode::BAD_GATEWAY;
+            Ok(response)
+        }
+    }
+}
+
+/// RFC 9110 §7.6.1: what concerns one connection only is not forwarded.
+fn end_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .collect();
+    let always = [header::CONNECTION, header::TRANSFER_ENCODING, header::TE, header::UPGRADE];
+    for name in named.into_iter().chain(always) {
+        headers.remove(name);
+    }
+}
+
+async fn run() -> Result<Infallible, Box<dyn Error>> {
+    let mut listen = SocketAddr::from(([127, 0, 0, 1], 8081));
+    let mut upstream = Uri::from_static("http://127.0.0.1:8080");
+    let mut arguments = std::env::args().skip(1);
+    while let Some(name) = arguments.next() {
+        let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
+        match name.as_str() {
+            "--listen" => listen = value()?.parse().map_err(|e| format!("--listen: {e}"))?,
+            "--upstream" => upstream = value()?.parse().map_err(|e| format!("--upstream: {e}"))?,
+            _ => return Err(format!("unknown argument {name:?}; {USAGE}").into()),
+        }
+    }
+    if upstream.scheme_str() != Some("http") || upstream.path() != "/" {
+        return Err("--upstream: must be like http://127.0.0.1:8080".into());
+    }
+    let (clients, _invalid) = MemoryProvider::from_json(CLIENTS)?;
+    let listener = tokio::net::TcpListener::bind(listen).await?;
+    println!("listening on http://{}, forwarding to {upstream}", listener.local_addr()?);
+
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let service = ServiceBuilder::new()
+        .layer(ClientAuthLayer::new(clients))
+        .service(service_fn(move |request| forward(client.clone(), upstream.clone(), request)));
+    loop {
+        let (stream, _peer) = listener.accept().await?;
+        let service = TowerToHyperService::new(service.clone());
+        tokio::spawn(async move {
+            let server = auto::Builder::new(TokioExecutor::new());
+            // A connection that breaks concerns nobody but its peer.
+            let _closed = server.serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Err(error) = run().await;
+    eprintln!("reverse_proxy: {error}");
+    ExitCode::from(2)
+}

@@ -1,0 +1,142 @@
+//! The auto traits, and the derived ones without bounds on the provider or the application's
+//! client. Everything here is checked by the compiler (R63, R118).
+
+use std::fmt::Debug;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use tower_client_auth::{
+    AuthMethod, AuthenticatedClient, BoxClientProvider, BoxError, ClientAuth, ClientAuthLayer,
+    ClientMetadata, ClientProvider, ClientSecret, ConfigError, Error, ErrorKind, InvalidRecord,
+    InvalidRegistration, MemoryProvider, Outcome, ProviderFn, RegisteredClient, RequestBody,
+    ResponseBody, ResponseFuture, Throttled, WrappedBodies,
+};
+
+/// A client and a provider that can do nothing but what is asked of them.
+struct Bare;
+
+impl ClientProvider for Bare {
+    type Client = Self;
+    type Error = BoxError;
+
+    async fn find_client(&self, _: &str) -> Result<Option<RegisteredClient<Self>>, BoxError> {
+        Ok(None)
+    }
+}
+
+const fn send_sync_static<T: Send + Sync + 'static>() {}
+const fn clone<T: Clone>() {}
+const fn debug<T: Debug>() {}
+const fn unpin<T: Unpin>() {}
+const fn error<T: std::error::Error + Send + Sync + 'static>() {}
+
+#[derive(Clone, Debug)]
+struct Inner;
+
+type Service = tower::util::BoxCloneSyncService<
+    http::Request<RequestBody<Full<Bytes>>>,
+    http::Response<Full<Bytes>>,
+    BoxError,
+>;
+
+#[test]
+fn public_types_can_be_sent_and_shared() {
+    send_sync_static::<ClientAuthLayer<Bare>>();
+    send_sync_static::<ClientAuth<Inner, Bare>>();
+    send_sync_static::<AuthenticatedClient<Bare>>();
+    send_sync_static::<RegisteredClient<Bare>>();
+    send_sync_static::<InvalidRegistration<Bare>>();
+    send_sync_static::<MemoryProvider<Bare>>();
+    send_sync_static::<BoxClientProvider<Bare>>();
+    send_sync_static::<ProviderFn<fn()>>();
+    send_sync_static::<ClientSecret>();
+    send_sync_static::<ClientMetadata>();
+    send_sync_static::<AuthMethod>();
+    send_sync_static::<Error>();
+    send_sync_static::<ErrorKind>();
+    send_sync_static::<RequestBody<Full<Bytes>>>();
+    send_sync_static::<ResponseBody<Full<Bytes>>>();
+    send_sync_static::<WrappedBodies>();
+    send_sync_static::<Outcome<'static>>();
+}
+
+// A server spawns it.
+#[test]
+fn the_future_can_be_sent_if_that_of_the_inner_service_can() {
+    const fn send<T: Send + 'static>() {}
+    send::<ResponseFuture<Service, Bare, Full<Bytes>>>();
+}
+
+#[test]
+fn handles_are_cloned_without_asking_anything_of_the_provider_or_the_client() {
+    clone::<ClientAuthLayer<Bare>>();
+    clone::<ClientAuth<Inner, Bare>>();
+    clone::<AuthenticatedClient<Bare>>();
+    clone::<RegisteredClient<Bare>>();
+    clone::<BoxClientProvider<Bare>>();
+    clone::<ClientSecret>();
+    clone::<ClientMetadata>();
+    clone::<Error>();
+    clone::<InvalidRecord>();
+}
+
+#[test]
+fn everything_is_printed_without_asking_anything_of_the_provider_or_the_client() {
+    debug::<ClientAuthLayer<Bare>>();
+    debug::<ClientAuth<Inner, Bare>>();
+    debug::<AuthenticatedClient<Bare>>();
+    debug::<RegisteredClient<Bare>>();
+    debug::<InvalidRegistration<Bare>>();
+    debug::<MemoryProvider<Bare>>();
+    debug::<BoxClientProvider<Bare>>();
+    debug::<ProviderFn<fn()>>();
+    debug::<RequestBody<Bare>>();
+    debug::<ResponseBody<Bare>>();
+    debug::<ResponseFuture<Service, Bare, Full<Bytes>>>();
+    debug::<WrappedBodies>();
+    debug::<Outcome<'static>>();
+    debug::<ClientSecret>();
+    debug::<ClientMetadata>();
+}
+
+#[test]
+fn wrappers_do_not_pin_what_is_not_pinned() {
+    unpin::<RequestBody<Full<Bytes>>>();
+    unpin::<ResponseBody<Full<Bytes>>>();
+}
+
+#[test]
+fn errors_are_errors() {
+    error::<Error>();
+    error::<ConfigError>();
+    error::<InvalidRecord>();
+    error::<InvalidRegistration<Bare>>();
+    error::<Throttled>();
+}
+
+// R57: the ways in which a secret could be compared or written by mistake are closed.
+#[test]
+fn a_secret_can_be_neither_compared_nor_written() {
+    trait Nothing {
+        const IS: bool = false;
+    }
+    impl<T> Nothing for T {}
+    struct IsEq<T>(std::marker::PhantomData<T>);
+    impl<T: PartialEq> IsEq<T> {
+        const IS: bool = true;
+    }
+    struct IsDisplay<T>(std::marker::PhantomData<T>);
+    impl<T: std::fmt::Display> IsDisplay<T> {
+        const IS: bool = true;
+    }
+    struct IsSerialize<T>(std::marker::PhantomData<T>);
+    impl<T: serde::Serialize> IsSerialize<T> {
+        const IS: bool = true;
+    }
+    // The compiler takes the constant of the bounded impl if its bound holds.
+    const { assert!(<IsEq<u8>>::IS && <IsDisplay<u8>>::IS && <IsSerialize<u8>>::IS) };
+    const { assert!(!<IsEq<ClientSecret>>::IS) };
+    const { assert!(!<IsDisplay<ClientSecret>>::IS) };
+    const { assert!(!<IsSerialize<ClientSecret>>::IS) };
+    const { assert!(!<IsSerialize<RegisteredClient<()>>>::IS) };
+}

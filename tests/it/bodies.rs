@@ -1,0 +1,472 @@
+//! How bodies are read and handed on: RFC 9110 §8, §15.5.14, and R4, R5, R17, R108.
+
+use std::{
+    collections::VecDeque,
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_client_auth::{AuthMethod, ErrorKind as K, RequestBody};
+
+use crate::{
+    cases::check,
+    support::{Answer, Ask, Bench, refused, run},
+};
+
+/// A body that does what its script says, and says nothing of its length unless told to.
+pub(crate) struct Script {
+    steps: VecDeque<Step>,
+    hint: SizeHint,
+    polls: Arc<AtomicUsize>,
+}
+
+enum Step {
+    Data(Bytes),
+    Trailers(HeaderMap),
+    /// Not ready, this once.
+    Wait,
+    Fail,
+    /// Never ready.
+    Hang,
+}
+
+impl Script {
+    fn new(steps: impl IntoIterator<Item = Step>) -> Self {
+        Self {
+            steps: steps.into_iter().collect(),
+            hint: SizeHint::default(),
+            polls: Arc::default(),
+        }
+    }
+
+    pub(crate) fn broken_after(text: &str) -> Self {
+        Self::new([Step::Data(Bytes::copy_from_slice(text.as_bytes())), Step::Fail])
+    }
+
+    pub(crate) fn hanging_after(text: &str) -> Self {
+        Self::new([Step::Data(Bytes::copy_from_slice(text.as_bytes())), Step::Hang])
+    }
+
+    /// The octets in pieces of these sizes, over and over, and a pause after each.
+    pub(crate) fn pieces(octets: &[u8], sizes: &[usize]) -> Self {
+        let mut rest = Bytes::copy_from_slice(octets);
+        let mut steps = Vec::new();
+        for size in sizes.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            steps.push(Step::Data(rest.split_to(rest.len().min(*size))));
+            steps.push(Step::Wait);
+        }
+        Self::new(steps)
+    }
+
+    fn promising(mut self, at_least: u64) -> Self {
+        self.hint.set_lower(at_least);
+        self
+    }
+}
+
+impl Body for Script {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        self.polls.fetch_add(1, Ordering::Relaxed);
+        let Some(step) = self.steps.pop_front() else { return Poll::Ready(None) };
+        Poll::Ready(Some(match step {
+            Step::Data(data) => Ok(Frame::data(data)),
+            Step::Trailers(trailers) => Ok(Frame::trailers(trailers)),
+            Step::Fail => Err(io::Error::other("reset of s3cr3t connection")),
+            Step::Wait => {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Step::Hang => {
+                self.steps.push_front(Step::Hang);
+                return Poll::Pending;
+            }
+        }))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.hint.clone()
+    }
+}
+
+const POST: &str = "client_id=post&client_secret=post-s3cr3t";
+
+fn form(body: Script) -> Request<Script> {
+    Ask::form("").request().map(|_| body)
+}
+
+fn send(body: Script) -> Answer {
+    Bench::new().send(form(body))
+}
+
+/// The answer if the body that arrives inside is `body`.
+fn accepted(body: impl AsRef<[u8]>) -> Answer {
+    Ask::form(body).accepted("post", AuthMethod::ClientSecretPost)
+}
+
+// R5: octet for octet, and the length is known inside, however the body was cut.
+#[test]
+fn a_body_arrives_inside_octet_for_octet_however_it_is_cut() {
+    let mut long = format!("{POST}&x=").into_bytes();
+    long.extend((0..=255_u8).cycle().filter(|octet| *octet != b'&').take(20_000));
+    for body in [POST.as_bytes(), &long] {
+        for sizes in [
+            &[1][..],
+            &[2, 3, 5, 7],
+            &[1023],
+            &[1024],
+            &[1025],
+            &[1024, 1],
+            &[1, 1024],
+            &[3000, 10, 10],
+            &[10, 10, 3000, 10],
+            &[1023, 1, 1024, 2000],
+            &[usize::MAX],
+        ] {
+            assert_eq!(send(Script::pieces(body, sizes)), accepted(body), "{sizes:?}");
+        }
+    }
+}
+
+// R5: frames without octets are no end and no error.
+#[test]
+fn empty_frames_are_skipped() {
+    let mut steps = vec![Step::Data(Bytes::new()), Step::Wait, Step::Data(Bytes::new())];
+    for octet in POST.bytes() {
+        steps.push(Step::Data(Bytes::copy_from_slice(&[octet])));
+        steps.push(Step::Data(Bytes::new()));
+    }
+    assert_eq!(send(Script::new(steps)), accepted(POST));
+}
+
+// R3: frames without octets are not a body that needs a media type.
+#[test]
+fn empty_frames_without_a_media_type_are_an_empty_body() {
+    let ask = Ask::bare().basic("basic:basic-s3cr3t");
+    let body = Script::new([Step::Data(Bytes::new()), Step::Wait, Step::Data(Bytes::new())]);
+    assert_eq!(
+        Bench::new().send(ask.request().map(|_| body)),
+        ask.accepted("basic", AuthMethod::ClientSecretBasic)
+    );
+    let body = Script::new([Step::Data(Bytes::new()), Step::Data(Bytes::from("x"))]);
+    assert_eq!(Bench::new().send(ask.request().map(|_| body)), refused(K::UnsupportedMediaType));
+}
+
+// R5: trailers are kept, and never merged into the body.
+#[test]
+fn trailers_are_kept_apart_from_the_body() {
+    let trailers = || {
+        HeaderMap::from_iter([(
+            http::HeaderName::from_static("x-checksum"),
+            HeaderValue::from_static("1"),
+        )])
+    };
+    let with_trailers = |body: &[u8], sizes: &[usize]| {
+        let mut body = Script::pieces(body, sizes);
+        body.steps.push_back(Step::Trailers(trailers()));
+        body
+    };
+    for sizes in [&[1000][..], &[1], &[7]] {
+        let mut expected = accepted(POST);
+        expected.calls[0].trailers = vec![("x-checksum".into(), "1".into())];
+        assert_eq!(send(with_trailers(POST.as_bytes(), sizes)), expected);
+    }
+    // Without any octets, too.
+    let ask = Ask::form("").basic("basic:basic-s3cr3t");
+    let mut expected = ask.accepted("basic", AuthMethod::ClientSecretBasic);
+    expected.calls[0].trailers = vec![("x-checksum".into(), "1".into())];
+    let body = with_trailers(b"", &[1]);
+    assert_eq!(Bench::new().send(ask.request().map(|_| body)), expected);
+    // Credentials in trailers are no credentials.
+    let mut forged = trailers();
+    forged.insert("authorization", HeaderValue::from_static("Basic YmFzaWM6YmFzaWMtczNjcjN0"));
+    forged.insert("client_id", HeaderValue::from_static("public"));
+    assert_eq!(send(Script::new([Step::Trailers(forged)])), refused(K::NoCredentials));
+}
+
+// R4, RFC 9110 §10.1.1: what is declared as too large is not even begun to read, so that
+// `Expect: 100-continue` is not answered 100.
+#[test]
+fn a_body_that_is_declared_too_large_is_refused_without_being_polled() {
+    let body = Script::pieces(POST.as_bytes(), &[10]).promising(64 * 1024 + 1);
+    let polls = Arc::clone(&body.polls);
+    assert_eq!(send(body), refused(K::BodyTooLarge));
+    assert_eq!(polls.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_body_of_another_media_type_is_refused_without_being_polled() {
+    let body = Script::pieces(POST.as_bytes(), &[10]).promising(10);
+    let polls = Arc::clone(&body.polls);
+    let request = Ask::bare().request().map(|_| body);
+    assert_eq!(Bench::new().send(request), refused(K::UnsupportedMediaType));
+    assert_eq!(polls.load(Ordering::Relaxed), 0);
+}
+
+// What the head alone decides.
+#[test]
+fn a_body_is_not_polled_when_the_head_is_refused() {
+    for ask in [Ask::form("").method("PUT"), Ask::form("").with("content-encoding", "gzip")] {
+        let body = Script::pieces(POST.as_bytes(), &[10]);
+        let polls = Arc::clone(&body.polls);
+        let answer = Bench::new().send(ask.request().map(|_| body));
+        assert_eq!(answer, refused(answer.kind.unwrap()));
+        assert_eq!(polls.load(Ordering::Relaxed), 0, "{ask:?}");
+    }
+}
+
+// R4: counted, not only believed.
+#[test]
+fn a_body_that_says_nothing_of_its_length_is_refused_where_it_passes_the_limit() {
+    for (limit, sizes) in [(100, &[1][..]), (100, &[7]), (100, &[1000]), (0, &[1])] {
+        let bench = Bench::new().set(|layer| layer.body_limit(limit));
+        let octets = format!("{POST}&x={}", "a".repeat(1000));
+        let body = Script::pieces(octets.as_bytes(), sizes);
+        let polls = Arc::clone(&body.polls);
+        assert_eq!(bench.send(form(body)), refused(K::BodyTooLarge), "{sizes:?}");
+        // One frame over the limit was looked at, and a pause after each before it.
+        let frames = limit / sizes[0] + 1;
+        assert_eq!(polls.load(Ordering::Relaxed), 2 * frames - 1, "{sizes:?}");
+    }
+}
+
+#[test]
+fn a_body_of_exactly_the_limit_passes() {
+    for sizes in [&[1][..], &[1000]] {
+        let bench = Bench::new().set(|layer| layer.body_limit(POST.len()));
+        assert_eq!(bench.send(form(Script::pieces(POST.as_bytes(), sizes))), accepted(POST));
+    }
+    let bench = Bench::new().set(|layer| layer.body_limit(0));
+    let ask = Ask::bare().basic("basic:basic-s3cr3t");
+    assert_eq!(bench.ask(&ask), ask.accepted("basic", AuthMethod::ClientSecretBasic));
+}
+
+// R4: a sender that declares much and sends nothing costs nothing. The limit here is larger than
+// the memory of the machine, so that reserving it would end the test.
+#[test]
+fn no_memory_is_reserved_for_a_declared_length() {
+    let bench = Bench::new().set(|layer| layer.body_limit(usize::MAX));
+    let body = Script::pieces(POST.as_bytes(), &[3]).promising(u64::MAX / 4);
+    assert_eq!(bench.send(form(body)), accepted(POST));
+}
+
+// R17: no panic, no look-up, no partial parse, though what arrived would have been enough.
+#[test]
+fn a_body_that_breaks_is_refused_whatever_arrived_before() {
+    for text in ["", POST, "client_id=public"] {
+        assert_eq!(send(Script::broken_after(text)), refused(K::BodyRead), "{text:?}");
+    }
+    // The cause is there for the operator.
+    let service = Bench::new().service();
+    let response = run(service.oneshot(form(Script::broken_after(POST)))).unwrap();
+    let error = response.extensions().get::<tower_client_auth::Error>().unwrap();
+    let cause = std::error::Error::source(error).unwrap();
+    assert_eq!(cause.to_string(), "reset of s3cr3t connection");
+}
+
+// R17, with the clock of tokio at a standstill.
+#[cfg(feature = "tokio")]
+mod deadline {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(10);
+
+    fn bench() -> Bench {
+        Bench::new().set(|layer| layer.body_deadline(DEADLINE))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_ends_is_answered_408_at_the_deadline() {
+        let start = Instant::now();
+        let bench = bench();
+        let answer = bench.answer(form(Script::hanging_after(POST))).await;
+        assert_eq!(answer, refused(K::BodyTimeout));
+        assert_eq!(start.elapsed().as_secs(), DEADLINE.as_secs());
+    }
+
+    // It is a deadline for the whole, which a trickle does not move.
+    #[tokio::test(start_paused = true)]
+    async fn a_trickle_does_not_move_the_deadline() {
+        let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(1);
+        let trickle = tokio::spawn(async move {
+            while sender.send(Bytes::from("x")).await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+        let body = Channel(receiver);
+        let start = Instant::now();
+        let bench = bench();
+        let answer = bench.answer(Ask::form("").request().map(|_| body)).await;
+        assert_eq!(answer, refused(K::BodyTimeout));
+        assert_eq!(start.elapsed().as_secs(), DEADLINE.as_secs());
+        trickle.await.unwrap();
+    }
+
+    // A body in time is not affected, nor is what comes after the body.
+    #[tokio::test(start_paused = true)]
+    async fn a_body_in_time_and_a_slow_provider_are_not_cut_off() {
+        let bench = Bench::of(tower_client_auth::provider_fn(|_: &str| async {
+            tokio::time::sleep(DEADLINE * 2).await;
+            Ok::<_, std::convert::Infallible>(Some(crate::support::public_client("public")))
+        }))
+        .set(|layer| layer.body_deadline(DEADLINE));
+        let ask = Ask::form("client_id=public");
+        assert_eq!(bench.answer(ask.request()).await, ask.accepted("public", AuthMethod::None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_deadline_the_layer_waits() {
+        let bench = Bench::new();
+        let waiting = bench.answer(form(Script::hanging_after(POST)));
+        assert!(tokio::time::timeout(Duration::from_secs(1_000_000), waiting).await.is_err());
+    }
+
+    struct Channel(tokio::sync::mpsc::Receiver<Bytes>);
+
+    impl Body for Channel {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+            self.0.poll_recv(cx).map(|data| data.map(|data| Ok(Frame::data(data))))
+        }
+    }
+}
+
+/// What the inner service finds in its body before it polls it.
+fn inspect<T: Send + 'static>(
+    ask: &Ask,
+    headers_only: bool,
+    look: impl Fn(&RequestBody<http_body_util::Full<Bytes>>) -> T + Clone + Send + 'static,
+) -> T {
+    let seen = crate::support::Log::default();
+    let seen_inside = seen.clone();
+    let bench = Bench::new();
+    let bench = if headers_only { bench.set(|layer| layer.headers_only()) } else { bench };
+    let service = bench.layer.layer(service_fn(
+        move |request: Request<RequestBody<http_body_util::Full<Bytes>>>| {
+            seen_inside.push(look(request.body()));
+            std::future::ready(Ok::<_, std::convert::Infallible>(http::Response::new(
+                http_body_util::Full::<Bytes>::default(),
+            )))
+        },
+    ));
+    run(service.oneshot(ask.request())).unwrap();
+    seen.take().remove(0)
+}
+
+// R120: the form as a type of the application's own, without reading the body a second time.
+#[test]
+fn the_form_can_be_read_as_a_type_without_polling_the_body() {
+    type Pairs = Vec<(String, String)>;
+    let ask = Ask::form("scope=a+b&x=%C3%A9").basic("basic:basic-s3cr3t");
+    let form = |body: &RequestBody<_>| body.form::<Pairs>().unwrap();
+    let expected = vec![("scope".into(), "a b".into()), ("x".into(), "\u{e9}".into())];
+    assert_eq!(inspect(&ask, false, form), expected);
+    assert_eq!(inspect(&ask, true, form), Pairs::new(), "an untouched stream");
+    let bytes = |body: &RequestBody<_>| body.bytes().cloned();
+    assert_eq!(inspect(&ask, false, bytes), Some(Bytes::from("scope=a+b&x=%C3%A9")));
+    assert_eq!(inspect(&ask, true, bytes), None);
+    let wrong = |body: &RequestBody<_>| body.form::<std::collections::HashMap<u8, u8>>().is_err();
+    assert!(inspect(&ask, false, wrong));
+}
+
+// R118: the wrappers behave as bodies must.
+#[test]
+fn a_default_body_is_an_empty_one() {
+    let body = RequestBody::<Script>::default();
+    assert!(body.is_end_stream());
+    assert_eq!(body.size_hint().exact(), Some(0));
+    assert_eq!(body.bytes(), Some(&Bytes::new()));
+    assert_eq!(run(body.collect()).unwrap().to_bytes(), Bytes::new());
+    let body = tower_client_auth::ResponseBody::<http_body_util::Full<Bytes>>::default();
+    assert!(body.is_end_stream());
+    assert_eq!(body.size_hint().exact(), Some(0));
+    assert_eq!(run(body.collect()).unwrap().to_bytes(), Bytes::new());
+}
+
+// R5: with `headers_only` the stream itself is handed on: its hint, its frames, its error.
+#[test]
+fn an_untouched_stream_is_handed_on_as_it_is() {
+    let bench = Bench::new().set(|layer| layer.headers_only());
+    let ask = Ask::bare().basic("basic:basic-s3cr3t");
+    let service = bench.layer.layer(service_fn(async |request: Request<RequestBody<Script>>| {
+        let mut body = request.into_body();
+        let hint = body.size_hint();
+        let mut frames = Vec::new();
+        while let Some(frame) = body.frame().await {
+            frames.push(match frame {
+                Ok(frame) => frame.into_data().map_err(|frame| frame.into_trailers().unwrap()),
+                Err(error) => Ok(Bytes::from(error.to_string())),
+            });
+        }
+        let expected = [
+            Ok(Bytes::from("a")),
+            Ok(Bytes::new()),
+            Ok(Bytes::from("reset of s3cr3t connection")),
+            Err(HeaderMap::new()),
+        ];
+        assert_eq!(frames, expected);
+        assert_eq!(hint.lower(), 17);
+        Ok::<_, std::convert::Infallible>(http::Response::new(
+            http_body_util::Full::<Bytes>::default(),
+        ))
+    }));
+    let body = Script::new([
+        Step::Data(Bytes::from("a")),
+        Step::Data(Bytes::new()),
+        Step::Fail,
+        Step::Trailers(HeaderMap::new()),
+    ])
+    .promising(17);
+    let polls = Arc::clone(&body.polls);
+    assert_eq!(run(service.oneshot(ask.request().map(|_| body))).unwrap().status(), 200);
+    assert_eq!(polls.load(Ordering::Relaxed), 5);
+}
+
+#[test]
+fn the_limit_of_the_body_is_64_kib_by_default() {
+    check("R4 ");
+}
+
+#[test]
+fn odd_octets_reach_the_inner_service_as_they_are() {
+    check("R5 ");
+}
+
+// R108, R109.
+#[test]
+fn a_hundred_thousand_parameters_are_refused_and_cost_no_look_up() {
+    let bench = Bench::new().set(|layer| layer.body_limit(1 << 20));
+    let body = "a=&".repeat(100_000);
+    assert_eq!(bench.ask(&Ask::form(&body)), refused(K::TooManyParameters));
+    let bench = bench.set(|layer| layer.parameter_limit(1 << 20));
+    let ask = Ask::form(format!("{body}client_id=public"));
+    assert_eq!(bench.ask(&ask), ask.accepted("public", AuthMethod::None));
+    check("R108 ");
+}

@@ -1,0 +1,193 @@
+//! gRPC over HTTP/2: credentials come from the headers, the stream is not touched, and a refusal is
+//! a response of trailers alone.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tower_client_auth::{AuthMethod, BoxError, ErrorKind as K, Throttled, provider_fn};
+
+use crate::{
+    bodies::Script,
+    support::{Answer, App, Ask, Bench, basic, refused},
+};
+
+const TYPES: [&str; 5] = [
+    "application/grpc",
+    "application/grpc+proto",
+    "Application/gRPC+json",
+    "application/grpc;charset=x",
+    "application/grpc ; charset=x",
+];
+
+fn call(media_type: &str) -> Ask {
+    Ask::bare().uri("/pkg.Service/Method").with("content-type", media_type).with("te", "trailers")
+}
+
+/// The whole answer to a refused gRPC request.
+fn trailers_only(media_type: &str, kind: K, lookups: &[&str], status: &str) -> Answer {
+    let message = match status {
+        "16" => "client authentication failed",
+        "3" => "malformed client authentication",
+        "14" => "clients cannot be authenticated at the moment",
+        _ => "too many attempts",
+    };
+    Answer {
+        status: 200,
+        headers: vec![
+            ("content-type".into(), media_type.into()),
+            ("grpc-message".into(), message.into()),
+            ("grpc-status".into(), status.into()),
+        ],
+        body: String::new(),
+        kind: Some(kind),
+        lookups: lookups.iter().map(|id| (*id).into()).collect(),
+        calls: Vec::new(),
+    }
+}
+
+#[test]
+fn grpc_requests_are_authenticated_by_their_headers_and_not_read() {
+    // Frames of messages, and what would be credentials in a form.
+    let message = b"\0\0\0\0\x2aclient_id=post&client_secret=post-s3cr3t&client_id=x";
+    for media_type in TYPES {
+        let ask = call(media_type).basic("basic:basic-s3cr3t").body(message);
+        let expected = ask.accepted("basic", AuthMethod::ClientSecretBasic);
+        assert_eq!(crate::support::ask(&ask), expected, "{media_type}");
+    }
+    // Neither the limit nor a coding of the body is the layer's business, as it does not read it.
+    let ask = call("application/grpc")
+        .with("content-encoding", "gzip")
+        .basic("basic:basic-s3cr3t")
+        .body(vec![0; 100_000]);
+    let expected = ask.accepted("basic", AuthMethod::ClientSecretBasic);
+    assert_eq!(crate::support::ask(&ask), expected);
+}
+
+#[test]
+fn a_grpc_stream_is_handed_on_before_it_has_arrived() {
+    let ask = call("application/grpc").basic("basic:basic-s3cr3t");
+    let service = tower::Layer::layer(
+        &Bench::new().layer,
+        tower::service_fn(
+            async |request: http::Request<tower_client_auth::RequestBody<Script>>| {
+                assert_eq!(request.body().bytes(), None);
+                Ok::<_, std::convert::Infallible>(http::Response::new(
+                    http_body_util::Full::<Bytes>::default(),
+                ))
+            },
+        ),
+    );
+    let request = ask.request().map(|_| Script::hanging_after("\0"));
+    let response = crate::support::run(tower::ServiceExt::oneshot(service, request));
+    assert_eq!(response.unwrap().status(), 200);
+}
+
+// The statuses of gRPC: 16 UNAUTHENTICATED, 3 INVALID_ARGUMENT, 14 UNAVAILABLE, 8
+// RESOURCE_EXHAUSTED.
+#[test]
+fn grpc_refusals_are_trailers_only() {
+    let refusals = [
+        (call("application/grpc"), trailers_only("", K::NoCredentials, &[], "16")),
+        (
+            call("application/grpc").body("client_id=public"),
+            trailers_only("", K::NoCredentials, &[], "16"),
+        ),
+        (
+            call("application/grpc").authorization("Bearer s3cr3t"),
+            trailers_only("", K::UnsupportedScheme, &[], "16"),
+        ),
+        (
+            call("application/grpc").authorization("Basic !"),
+            trailers_only("", K::MalformedAuthorization, &[], "16"),
+        ),
+        (
+            call("application/grpc").basic("basic:wrong-s3cr3t"),
+            trailers_only("", K::WrongSecret, &["basic"], "16"),
+        ),
+        (
+            call("application/grpc").basic("nobody:x"),
+            trailers_only("", K::UnknownClient, &["nobody"], "16"),
+        ),
+        (
+            call("application/grpc").basic("post:post-s3cr3t"),
+            trailers_only("", K::MethodMismatch, &["post"], "16"),
+        ),
+        (
+            call("application/grpc").basic("expired:expired-s3cr3t"),
+            trailers_only("", K::SecretExpired, &["expired"], "16"),
+        ),
+        (
+            call("application/grpc").basic("jwt:x"),
+            trailers_only("", K::UnusableRegistration, &["jwt"], "16"),
+        ),
+        (
+            call("application/grpc").basic("basic:basic-s3cr3t").basic("basic:basic-s3cr3t"),
+            trailers_only("", K::RepeatedAuthorization, &[], "3"),
+        ),
+        (
+            call("application/grpc").basic(format!("basic:{}", "x".repeat(10_000))),
+            trailers_only("", K::CredentialTooLong, &[], "3"),
+        ),
+    ];
+    for (ask, expected) in refusals {
+        for (sent, answered) in [
+            ("application/grpc", "application/grpc"),
+            ("application/grpc+proto", "application/grpc"),
+            ("application/grpc-web", "application/grpc-web+proto"),
+            ("application/grpc-web+proto", "application/grpc-web+proto"),
+            ("Application/grpc-WEB;x=y", "application/grpc-web+proto"),
+        ] {
+            let mut ask = ask.clone();
+            ask.headers[0].1 = sent.into();
+            let expected = expected.clone().without("content-type").with("content-type", answered);
+            assert_eq!(crate::support::ask(&ask), expected, "{ask:?}");
+        }
+    }
+}
+
+// R73, R75.
+#[test]
+fn grpc_outages_are_unavailable() {
+    let right = call("application/grpc").basic("basic:basic-s3cr3t");
+    let failing = Bench::of(provider_fn(|_: &str| async {
+        Err::<Option<tower_client_auth::RegisteredClient<App>>, BoxError>("down".into())
+    }));
+    let expected = trailers_only("application/grpc", K::Provider, &["basic"], "14");
+    assert_eq!(failing.ask(&right), expected);
+    let throttling = Bench::of(provider_fn(|_: &str| async {
+        Err::<Option<tower_client_auth::RegisteredClient<App>>, _>(Throttled::new(
+            Duration::from_millis(1),
+        ))
+    }));
+    let expected = trailers_only("application/grpc", K::Throttled, &["basic"], "8");
+    assert_eq!(throttling.ask(&right), expected);
+    let insecure = Bench::new().set(|layer| layer.require_https(|_| false));
+    let expected = trailers_only("application/grpc", K::InsecureTransport, &[], "3");
+    assert_eq!(insecure.ask(&right), expected);
+}
+
+// R2: what merely looks like gRPC gets no way around the rules for forms.
+#[test]
+fn what_looks_like_grpc_and_is_not_is_held_to_the_rules_of_http() {
+    for media_type in [
+        "application/grpcfoo",
+        "application/grpc-foo",
+        "application/grpc-webevil",
+        "application/grpc-we",
+        "application/grpc, application/x-www-form-urlencoded",
+        "application/grp",
+        "text/plain; application/grpc",
+    ] {
+        let ask = call(media_type).basic("basic:basic-s3cr3t").body("x");
+        assert_eq!(crate::support::ask(&ask), refused(K::UnsupportedMediaType), "{media_type}");
+    }
+    let twice = call("application/grpc")
+        .with("content-type", crate::support::FORM)
+        .authorization(basic("basic:basic-s3cr3t"))
+        .body("client_id=x");
+    assert_eq!(crate::support::ask(&twice), refused(K::UnsupportedMediaType));
+    for method in ["GET", "PUT"] {
+        let ask = call("application/grpc").method(method).basic("basic:basic-s3cr3t");
+        assert_eq!(crate::support::ask(&ask), refused(K::MethodNotAllowed), "{method}");
+    }
+}

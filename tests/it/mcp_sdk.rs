@@ -1,0 +1,429 @@
+//! What the MCP SDKs test of their own client authentication, each case under the preset and by
+//! default. The names are those of the SDKs' tests: Python `test_auth_integration.py` and
+//! `test_error_handling.py`, TypeScript `clientAuth.test.ts`, `token.test.ts` and `revoke.test.ts`.
+//!
+//! Where the SDK lets a request pass to its grant handler, the inner service is called here.
+
+use tower_client_auth::{AuthMethod, ClientAuthLayer, ErrorKind as K, MemoryProvider};
+
+use crate::support::{
+    Answer, Ask, Asked, Bench, Clients, NOW, TestLayer, basic, basic_client, failed, plain,
+    post_client, public_client, refused, stored_client,
+};
+
+fn clients() -> Clients {
+    MemoryProvider::from_iter([
+        basic_client("basic", [plain("basic-s3cr3t")]),
+        basic_client("cid", [plain("s/cr3t")]),
+        post_client("post", [plain("post-s3cr3t")]),
+        post_client("expired", [plain("old-s3cr3t").expires_at(NOW - 3600)]),
+        public_client("public"),
+        public_client("https://client.example/metadata.json"),
+        stored_client("secretless", "client_secret_post", []),
+        basic_client("plus", [plain("a+b-s3cr3t")]),
+        basic_client("percent", [plain("100%zz-s3cr3t")]),
+        post_client("ending", [plain("end-s3cr3t").expires_at(NOW)]),
+        stored_client("none-with-secret", "none", [plain("x-s3cr3t")]),
+        stored_client("pigeon", "carrier_pigeon", [plain("x-s3cr3t")]),
+    ])
+}
+
+/// The SDK's answer.
+fn told(code: &str, description: &str, kind: K) -> Answer {
+    Answer {
+        status: 401,
+        body: format!(r#"{{"error":"{code}","error_description":"{description}"}}"#),
+        kind: Some(kind),
+        headers: vec![
+            ("cache-control".into(), "no-store".into()),
+            ("content-type".into(), "application/json".into()),
+            ("pragma".into(), "no-cache".into()),
+        ],
+        ..refused(K::NoCredentials)
+    }
+}
+
+struct Case {
+    name: &'static str,
+    ask: Ask,
+    preset: Answer,
+    default: Answer,
+}
+
+const CODE: &str = "grant_type=authorization_code&code=c&code_verifier=v&redirect_uri=r";
+
+fn python() -> Vec<Case> {
+    use AuthMethod::{ClientSecretBasic, ClientSecretPost, None};
+    let form = |rest: &str| Ask::form(format!("{CODE}{rest}"));
+    let looked_up =
+        |client: &str, answer: Answer| Answer { lookups: vec![client.into()], ..answer };
+    let case = |name, ask: Ask, preset, default| Case { name, ask, preset, default };
+    let accepted = |name, ask: Ask, client: &str, method: AuthMethod| Case {
+        name,
+        preset: ask.accepted(client, method.clone()),
+        default: ask.accepted(client, method),
+        ask,
+    };
+    vec![
+        case(
+            "test_token_validation_error",
+            Ask::form("grant_type=authorization_code"),
+            told("invalid_client", "Missing client_id", K::NoCredentials),
+            refused(K::NoCredentials),
+        ),
+        case(
+            "test_token_invalid_client_secret_returns_invalid_client",
+            form("&client_id=post&client_secret=wrong-s3cr3t"),
+            looked_up("post", told("invalid_client", "Invalid client_secret", K::WrongSecret)),
+            failed(K::WrongSecret, "post"),
+        ),
+        accepted(
+            "test_client_secret_basic_authentication",
+            form("&client_id=basic").basic("basic:basic-s3cr3t"),
+            "basic",
+            ClientSecretBasic,
+        ),
+        case(
+            "test_wrong_auth_method_without_valid_credentials_fails",
+            form("&client_id=post").basic("post:post-s3cr3t"),
+            looked_up(
+                "post",
+                told("invalid_client", "Client secret is required", K::MethodMismatch),
+            ),
+            failed(K::MethodMismatch, "post"),
+        ),
+        case(
+            "test_basic_auth_without_header_fails",
+            form("&client_id=basic&client_secret=basic-s3cr3t"),
+            looked_up(
+                "basic",
+                told(
+                    "invalid_client",
+                    "Missing or invalid Basic authentication in Authorization header",
+                    K::UnsupportedScheme,
+                ),
+            ),
+            failed(K::MethodMismatch, "basic"),
+        ),
+        case(
+            "test_basic_auth_invalid_base64_fails",
+            form("&client_id=basic").authorization("Basic !!!invalid-base64!!!"),
+            looked_up(
+                "basic",
+                told(
+                    "invalid_client",
+                    "Invalid Basic authentication header",
+                    K::MalformedAuthorization,
+                ),
+            ),
+            refused(K::MalformedAuthorization),
+        ),
+        case(
+            "test_basic_auth_no_colon_fails",
+            form("&client_id=basic").basic("no-colon-here"),
+            looked_up(
+                "basic",
+                told(
+                    "invalid_client",
+                    "Invalid Basic authentication header",
+                    K::MalformedAuthorization,
+                ),
+            ),
+            refused(K::MalformedAuthorization),
+        ),
+        case(
+            "test_basic_auth_client_id_mismatch_fails",
+            form("&client_id=basic").basic("wrong-client-id:basic-s3cr3t"),
+            looked_up(
+                "basic",
+                told("invalid_client", "Client ID mismatch in Basic auth", K::ClientIdMismatch),
+            ),
+            refused(K::ClientIdMismatch),
+        ),
+        accepted("test_none_auth_method_public_client", form("&client_id=public"), "public", None),
+        accepted(
+            "test_a_client_with_a_secret_authenticates_the_token_request_with_http_basic",
+            form("&client_id=cid").basic("cid:s%2Fcr3t"),
+            "cid",
+            ClientSecretBasic,
+        ),
+        accepted(
+            "test_the_registered_auth_method_is_used_regardless",
+            form("&client_id=post&client_secret=post-s3cr3t&resource=https%3A%2F%2Fr.example"),
+            "post",
+            ClientSecretPost,
+        ),
+        accepted(
+            "test_cimd_is_selected",
+            form("&client_id=https%3A%2F%2Fclient.example%2Fmetadata.json"),
+            "https://client.example/metadata.json",
+            None,
+        ),
+        case(
+            "test_identity_assertion rejects_secretless_confidential_client",
+            form("&client_id=secretless"),
+            looked_up(
+                "secretless",
+                told(
+                    "invalid_client",
+                    "Client is registered for secret-based authentication but has no stored secret",
+                    K::UnusableRegistration,
+                ),
+            ),
+            failed(K::UnusableRegistration, "secretless"),
+        ),
+        case(
+            "test_oversized_request_body_returns_413",
+            Ask::form("a".repeat(4 * 1024 * 1024 + 1)),
+            refused(K::BodyTooLarge),
+            refused(K::BodyTooLarge),
+        ),
+        case(
+            "test_request_body_within_the_limit_is_still_parsed",
+            Ask::form(format!("padding={}", "a".repeat(32 * 1024))),
+            told("invalid_client", "Missing client_id", K::NoCredentials),
+            refused(K::NoCredentials),
+        ),
+    ]
+}
+
+/// The TypeScript SDK has no preset: it answers 400 to everything and takes JSON. What it lets pass
+/// and what it refuses must come out the same by default.
+fn typescript() -> Vec<(&'static str, Ask, Answer)> {
+    let post = Ask::form("client_id=post&client_secret=post-s3cr3t");
+    let extra = Ask::form("client_id=post&client_secret=post-s3cr3t&extra=field");
+    let public = Ask::form("client_id=public");
+    vec![
+        (
+            "authenticates valid client credentials",
+            post.clone(),
+            post.accepted("post", AuthMethod::ClientSecretPost),
+        ),
+        (
+            "rejects invalid client_id",
+            Ask::form("client_id=non-existent&client_secret=post-s3cr3t"),
+            failed(K::UnknownClient, "non-existent"),
+        ),
+        (
+            "rejects invalid client_secret",
+            Ask::form("client_id=post&client_secret=invalid-s3cr3t"),
+            failed(K::WrongSecret, "post"),
+        ),
+        (
+            "rejects missing client_id",
+            Ask::form("client_secret=post-s3cr3t"),
+            refused(K::MissingClientId),
+        ),
+        (
+            "allows missing client_secret if client has none",
+            public.clone(),
+            public.accepted("public", AuthMethod::None),
+        ),
+        (
+            "rejects request when client secret has expired",
+            Ask::form("client_id=expired&client_secret=old-s3cr3t"),
+            failed(K::SecretExpired, "expired"),
+        ),
+        (
+            "handles malformed request body",
+            Ask::bare().with("content-type", "application/json").body("not-json-format"),
+            refused(K::UnsupportedMediaType),
+        ),
+        (
+            "ignores extra fields in request",
+            extra.clone(),
+            extra.accepted("post", AuthMethod::ClientSecretPost),
+        ),
+        ("requires POST method", Ask::bare().method("GET"), refused(K::MethodNotAllowed)),
+    ]
+}
+
+/// A bench for these clients.
+fn bench(new: fn(Asked<Clients>) -> TestLayer) -> Bench {
+    Bench::with(clients(), new)
+}
+
+#[test]
+fn the_cases_of_the_python_sdk_come_out_as_there_under_the_preset() {
+    let bench = bench(ClientAuthLayer::mcp_python_sdk);
+    for case in python() {
+        assert_eq!(bench.ask(&case.ask), case.preset, "{}", case.name);
+    }
+}
+
+#[test]
+fn the_cases_of_the_python_sdk_come_out_by_the_book_by_default() {
+    let bench = bench(ClientAuthLayer::new);
+    for case in python() {
+        assert_eq!(bench.ask(&case.ask), case.default, "{}", case.name);
+    }
+}
+
+#[test]
+fn the_cases_of_the_typescript_sdk_pass_and_fail_as_there() {
+    let bench = bench(ClientAuthLayer::new);
+    for (name, ask, expected) in typescript() {
+        assert_eq!(bench.ask(&ask), expected, "{name}");
+    }
+}
+
+// Requirements, Appendix A, D21: revocation has its own code, and no cache headers.
+#[test]
+fn the_sdks_revocation_answers_unauthorized_client() {
+    let bench = bench(ClientAuthLayer::mcp_python_sdk_revocation);
+    let wrong = Ask::form("token=t&client_id=post&client_secret=wrong-s3cr3t");
+    let answer = told("unauthorized_client", "Invalid client_secret", K::WrongSecret)
+        .without("cache-control")
+        .without("pragma");
+    assert_eq!(bench.ask(&wrong), Answer { lookups: vec!["post".into()], ..answer });
+    let right = Ask::form("token=t&client_id=post&client_secret=post-s3cr3t");
+    assert_eq!(bench.ask(&right), right.accepted("post", AuthMethod::ClientSecretPost));
+}
+
+// Requirements, Appendix A: the rows of the seed's mode that no test of the SDK touches.
+#[test]
+fn the_rows_of_the_preset_that_the_sdk_does_not_test() {
+    use AuthMethod::{ClientSecretBasic, ClientSecretPost, None};
+    let bench = bench(ClientAuthLayer::mcp_python_sdk);
+    let accepted = [
+        (
+            "D2",
+            Ask::form("client_id=basic").authorization(lower("basic:basic-s3cr3t")),
+            "basic",
+            ClientSecretBasic,
+        ),
+        ("D4", Ask::form("client_id=plus").basic("plus:a+b-s3cr3t"), "plus", ClientSecretBasic),
+        (
+            "D6",
+            Ask::form("client_id=percent").basic("percent:100%zz-s3cr3t"),
+            "percent",
+            ClientSecretBasic,
+        ),
+        (
+            "D7 secret beside Basic",
+            Ask::form("client_id=basic&client_secret=x").basic("basic:basic-s3cr3t"),
+            "basic",
+            ClientSecretBasic,
+        ),
+        (
+            "D7 Basic beside a secret",
+            Ask::form("client_id=post&client_secret=post-s3cr3t").basic("basic:x"),
+            "post",
+            ClientSecretPost,
+        ),
+        (
+            "D7 malformed Basic",
+            Ask::form("client_id=post&client_secret=post-s3cr3t").authorization("Basic !"),
+            "post",
+            ClientSecretPost,
+        ),
+        (
+            "D7 Basic of another",
+            Ask::form("client_id=public").basic("basic:basic-s3cr3t"),
+            "public",
+            None,
+        ),
+        ("D7 an assertion", Ask::form("client_id=public&client_assertion=x"), "public", None),
+        (
+            "D8",
+            Ask::form("client_id=basic&client_id=post&client_secret=x&client_secret=post-s3cr3t"),
+            "post",
+            ClientSecretPost,
+        ),
+        ("D11", Ask::form("client_id=public&client_secret=x"), "public", None),
+        ("D15", Ask::form("client_id=ending&client_secret=end-s3cr3t"), "ending", ClientSecretPost),
+    ];
+    for (row, ask, client, method) in accepted {
+        assert_eq!(bench.ask(&ask), ask.accepted(client, method), "{row}");
+    }
+    let refused = [
+        (
+            "D1",
+            Ask::form("a=b").basic("basic:basic-s3cr3t"),
+            "",
+            "Missing client_id",
+            K::NoCredentials,
+        ),
+        (
+            "D12",
+            Ask::form("client_id=none-with-secret"),
+            "none-with-secret",
+            "Client secret is required",
+            K::MethodMismatch,
+        ),
+        (
+            "D16",
+            Ask::form("client_id=expired&client_secret=old-s3cr3t"),
+            "expired",
+            "Client secret has expired",
+            K::SecretExpired,
+        ),
+        (
+            "D18",
+            Ask::form("client_id=nobody&client_secret=x"),
+            "nobody",
+            "Invalid client_id",
+            K::UnknownClient,
+        ),
+        (
+            "D18 method",
+            Ask::form("client_id=pigeon&client_secret=x"),
+            "pigeon",
+            "Unsupported auth method: carrier_pigeon",
+            K::UnusableRegistration,
+        ),
+        (
+            "D20",
+            Ask::bare().with("content-type", "application/json").body("{}"),
+            "",
+            "Missing client_id",
+            K::UnsupportedMediaType,
+        ),
+        (
+            "D20 multipart",
+            Ask::bare().with("content-type", "multipart/form-data; boundary=b").body("--b--"),
+            "",
+            "Missing client_id",
+            K::UnsupportedMediaType,
+        ),
+    ];
+    for (row, ask, client, description, kind) in refused {
+        let lookups = if client.is_empty() { vec![] } else { vec![client.to_owned()] };
+        let expected = Answer { lookups, ..told("invalid_client", description, kind) };
+        assert_eq!(bench.ask(&ask), expected, "{row}");
+    }
+}
+
+// Requirements, Appendix A, the rows marked "never".
+#[test]
+fn what_the_preset_never_imitates() {
+    let bench = bench(ClientAuthLayer::mcp_python_sdk);
+    let header = |value: &str| Ask::form("client_id=basic").authorization(value);
+    let malformed = |row: &str, ask: Ask| {
+        let told = told(
+            "invalid_client",
+            "Invalid Basic authentication header",
+            K::MalformedAuthorization,
+        );
+        assert_eq!(bench.ask(&ask), Answer { lookups: vec!["basic".into()], ..told }, "{row}");
+    };
+    let token = "YmFzaWM6YmFzaWMtczNjcjN0"; // basic:basic-s3cr3t
+    assert_eq!(bench.ask(&header(&format!("Basic {token}"))).status, 200);
+    malformed("D3 junk", header(&format!("Basic {token}!")));
+    malformed("D3 auth-param", header(&format!("Basic {token}, realm=x")));
+    malformed("D3 text behind", header(&format!("Basic {token} x")));
+    malformed("D5 escapes", Ask::form("client_id=basic").basic("basic:%FF"));
+    malformed("D25 control", Ask::form("client_id=basic").basic("basic:\u{1}"));
+    for (row, ask, kind) in [
+        ("D5 form", Ask::form("client_id=post&client_secret=%FF"), K::MalformedParameter),
+        ("D25 raw octet", Ask::form(b"client_id=post&client_secret=\xFF"), K::MalformedParameter),
+        ("D25 control", Ask::form("client_id=post&client_secret=%01"), K::MalformedParameter),
+        ("D7b", header("Basic x").authorization("Basic x"), K::RepeatedAuthorization),
+    ] {
+        assert_eq!(bench.ask(&ask), refused(kind), "{row}");
+    }
+}
+
+fn lower(octets: &str) -> String {
+    basic(octets).replace("Basic", "basic")
+}

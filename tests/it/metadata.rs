@@ -1,0 +1,295 @@
+//! Client metadata of RFC 7591 and the JSON that `MemoryProvider` reads.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use serde_json::{Value, json};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_client_auth::{
+    AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientMetadata, Error, ErrorKind as K,
+    MemoryProvider, RegisteredClient, RequestBody,
+};
+
+use crate::support::{Ask, MARK, NOW, run};
+
+/// What the client of this record is answered: the name that a handler sees, or the reason.
+pub(crate) fn ask(record: &str, ask: &Ask) -> Result<String, K> {
+    let (clients, _) = MemoryProvider::from_json(format!("[{record}]").as_bytes()).unwrap();
+    let layer = ClientAuthLayer::new(clients).clock(|| NOW);
+    let service = layer.layer(service_fn(async |request: Request<RequestBody<Full<Bytes>>>| {
+        let client =
+            request.extensions().get::<AuthenticatedClient<ClientMetadata>>().unwrap().client();
+        // The secret does not travel with the request.
+        assert_eq!(client.client_secret, None);
+        let name = client.client_name.clone().unwrap_or_else(|| client.client_id.clone());
+        Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from(name)))
+    }));
+    let response = run(service.oneshot(ask.request())).unwrap();
+    match response.extensions().get::<Error>() {
+        Some(error) => Err(error.kind()),
+        None => {
+            let body = run(response.into_body().collect()).unwrap().to_bytes();
+            Ok(String::from_utf8(body.to_vec()).unwrap())
+        }
+    }
+}
+
+// R104. RFC 7591 §3.2.1: what was read is written again, but for the secret.
+#[test]
+fn rfc7591_3_2_1_a_document_round_trips_but_for_the_secret() {
+    let document = json!({
+        "client_id": "c",
+        "client_secret": "c-s3cr3t",
+        "client_secret_expires_at": 0,
+        "client_id_issued_at": 1_800_000_000,
+        "token_endpoint_auth_method": "carrier_pigeon",
+        "client_name": "C",
+        "client_name#fr": "Cé",
+        "redirect_uris": ["https://client.example/a?b=c"],
+        "grant_types": ["client_credentials"],
+        "scope": "a b",
+        "jwks": {"keys": []},
+        "software_version": 1.5,
+        "unheard_of": [null, {"deep": true}],
+    });
+    let metadata: ClientMetadata = serde_json::from_value(document.clone()).unwrap();
+    assert_eq!(metadata.client_secret.as_deref(), Some("c-s3cr3t"));
+    assert_eq!(metadata.auth_method(), AuthMethod::from("carrier_pigeon"));
+    let mut expected = document;
+    expected.as_object_mut().unwrap().remove("client_secret");
+    assert_eq!(serde_json::to_value(&metadata).unwrap(), expected);
+}
+
+// R58, R104: 0 stays 0, and absent stays absent.
+#[test]
+fn rfc7591_3_2_1_zero_and_absent_are_kept_apart() {
+    for document in [
+        json!({"client_id": "c"}),
+        json!({
+            "client_id": "c", "client_secret_expires_at": 0
+        }),
+    ] {
+        let metadata: ClientMetadata = serde_json::from_value(document.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&metadata).unwrap(), document);
+    }
+    // Programs that write every member write `null`.
+    let nulls = json!({
+        "client_id": "c",
+        "client_secret": null,
+        "client_secret_expires_at": null,
+        "client_id_issued_at": null,
+        "token_endpoint_auth_method": null,
+        "client_name": null,
+        "redirect_uris": null,
+        "grant_types": null,
+        "scope": null,
+    });
+    let metadata: ClientMetadata = serde_json::from_value(nulls).unwrap();
+    assert_eq!(serde_json::to_value(&metadata).unwrap(), json!({"client_id": "c"}));
+}
+
+// R57: not through Debug, not through serde, not through the registered client.
+#[test]
+fn the_secret_of_metadata_is_neither_shown_nor_written() {
+    let document = json!({"client_id": "c", "client_secret": "c-s3cr3t"});
+    let metadata: ClientMetadata = serde_json::from_value(document).unwrap();
+    assert!(!format!("{metadata:?}{metadata:#?}").contains(MARK));
+    assert!(!serde_json::to_string(&metadata).unwrap().contains(MARK));
+    assert!(!serde_urlencoded::to_string(&metadata).unwrap_or_default().contains(MARK));
+    let client = RegisteredClient::try_from(metadata).unwrap();
+    assert_eq!(client.client().client_secret, None);
+    assert!(!format!("{client:?}{:?}", client.client()).contains(MARK));
+}
+
+// R43, R45, R46, R48, R58 to R60: each kind of record, right and wrong, and what its client gets.
+#[test]
+fn records_become_clients_or_fail_closed() {
+    let by_basic = || Ask::bare().basic("c:c-s3cr3t");
+    let by_post = || Ask::form("client_id=c&client_secret=c-s3cr3t");
+    let by_none = || Ask::form("client_id=c");
+    let ok = || Ok("C".to_owned());
+    for (members, ask_, expected) in [
+        (json!({"client_secret": "c-s3cr3t"}), by_basic(), ok()),
+        (json!({"client_secret": "c-s3cr3t"}), by_none(), Err(K::MethodMismatch)),
+        (
+            json!({"client_secret": "c-s3cr3t", "token_endpoint_auth_method": "client_secret_post"}),
+            by_post(),
+            ok(),
+        ),
+        (json!({"token_endpoint_auth_method": "none"}), by_none(), ok()),
+        (json!({"token_endpoint_auth_method": "none", "client_secret": ""}), by_none(), ok()),
+        (
+            json!({"token_endpoint_auth_method": "none", "client_secret": "c-s3cr3t"}),
+            by_none(),
+            Err(K::UnusableRegistration),
+        ),
+        // A public client has nothing that expires.
+        (
+            json!({"token_endpoint_auth_method": "none", "client_secret_expires_at": 1}),
+            by_none(),
+            ok(),
+        ),
+        (json!({}), by_basic(), Err(K::UnusableRegistration)),
+        (json!({}), by_none(), Err(K::UnusableRegistration)),
+        (json!({"client_secret": ""}), Ask::bare().basic("c:"), Err(K::UnusableRegistration)),
+        (json!({"client_secret": null}), by_basic(), Err(K::UnusableRegistration)),
+        (
+            json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": []}}),
+            by_none(),
+            Err(K::UnusableRegistration),
+        ),
+        (
+            json!({"token_endpoint_auth_method": "", "client_secret": "c-s3cr3t"}),
+            by_basic(),
+            Err(K::UnusableRegistration),
+        ),
+        (
+            json!({"token_endpoint_auth_method": 7, "client_secret": "c-s3cr3t"}),
+            by_basic(),
+            Err(K::UnusableRegistration),
+        ),
+        (json!({"client_secret": 7}), by_basic(), Err(K::UnusableRegistration)),
+        (json!({"client_secret": "c-s3cr3t", "client_secret_expires_at": 0}), by_basic(), ok()),
+        (json!({"client_secret": "c-s3cr3t", "client_secret_expires_at": null}), by_basic(), ok()),
+        (
+            json!({"client_secret": "c-s3cr3t", "client_secret_expires_at": NOW}),
+            by_basic(),
+            Err(K::SecretExpired),
+        ),
+        (
+            json!({"client_secret": "c-s3cr3t", "client_secret_expires_at": NOW + 1}),
+            by_basic(),
+            ok(),
+        ),
+        (
+            json!({"client_secret": "c-s3cr3t", "client_secret_expires_at": -1}),
+            by_basic(),
+            Err(K::SecretExpired),
+        ),
+        (
+            json!({
+                "client_secret": "c-s3cr3t", "client_secret_expires_at": 9_007_199_254_740_993_i64
+            }),
+            by_basic(),
+            ok(),
+        ),
+        // Not a time: nobody knows whether it has passed.
+        (
+            json!({"client_secret": "c-s3cr3t", "client_secret_expires_at": u64::MAX}),
+            by_basic(),
+            Err(K::UnusableRegistration),
+        ),
+        (
+            json!({"client_secret": "c-s3cr3t", "client_secret_expires_at": "0"}),
+            by_basic(),
+            Err(K::UnusableRegistration),
+        ),
+        (
+            json!({"client_secret": "c-s3cr3t", "client_secret_expires_at": 0.5}),
+            by_basic(),
+            Err(K::UnusableRegistration),
+        ),
+    ] {
+        let mut record: Value = members;
+        record["client_id"] = "c".into();
+        record["client_name"] = "C".into();
+        assert_eq!(ask(&record.to_string(), &ask_), expected, "{record}");
+    }
+}
+
+fn report(json: &str) -> Vec<String> {
+    let (_, invalid) = MemoryProvider::from_json(json.as_bytes()).unwrap();
+    invalid.iter().map(|record| format!("{} {record}", record.index())).collect()
+}
+
+// What cannot be used is reported, does no harm to the rest, and shows no secret.
+#[test]
+fn unusable_records_are_reported_one_by_one_and_keep_nobody_else_out() {
+    let json = r#"[
+        {"client_id": "good", "client_secret": "good-s3cr3t"},
+        {"client_id": "secretless"},
+        {"client_secret": "anonymous-s3cr3t"},
+        {"client_id": 7, "client_secret": "seven-s3cr3t"},
+        "string-s3cr3t",
+        null,
+        {"client_id": "typed", "client_secret": ["typed-s3cr3t"]},
+        {"client_id": "pigeon", "client_secret": "p-s3cr3t", "token_endpoint_auth_method": "x"},
+        {"client_id": "twice", "client_secret": "one-s3cr3t"},
+        {"client_id": "twice", "client_secret": "two-s3cr3t"},
+        {"client_id": "twice", "client_secret": "three-s3cr3t"},
+        {"client_id": "", "client_secret": "empty-s3cr3t"},
+        {"client_id": "line\nbreak"}
+    ]"#;
+    let expected = [
+        "1 record 1: client \"secretless\": `client_secret_basic` needs a secret and none is stored",
+        "2 record 2: client_id is missing or not a string",
+        "3 record 3: client_id is missing or not a string",
+        "4 record 4: client_id is missing or not a string",
+        "5 record 5: client_id is missing or not a string",
+        "6 record 6: client \"typed\": a member has the wrong type",
+        "7 record 7: client \"pigeon\": the method \"x\" is not supported",
+        "9 record 9: client \"twice\" is recorded twice",
+        "10 record 10: client \"twice\" is recorded twice",
+        "11 record 11: client \"\": the client_id is empty",
+        "12 record 12: client \"line\\nbreak\": `client_secret_basic` needs a secret and none is stored",
+    ];
+    assert_eq!(report(json), expected);
+    let records = json.trim().trim_start_matches('[').trim_end_matches(']');
+    assert_eq!(ask(records, &Ask::bare().basic("good:good-s3cr3t")), Ok("good".into()));
+    for (credentials, id) in [
+        ("typed:typed-s3cr3t", "typed"),
+        ("twice:one-s3cr3t", "twice"),
+        ("twice:two-s3cr3t", "twice"),
+        ("twice:three-s3cr3t", "twice"),
+        ("pigeon:p-s3cr3t", "pigeon"),
+    ] {
+        let answer = ask(records, &Ask::bare().basic(credentials));
+        assert_eq!(answer, Err(K::UnusableRegistration), "{id}");
+    }
+}
+
+// A file that is no list of clients is one clear line, without any of its text.
+#[test]
+fn what_is_no_array_is_one_error_that_quotes_nothing() {
+    for json in [
+        "",
+        "{}",
+        r#"{"client_id": "c", "client_secret": "c-s3cr3t"}"#,
+        r#"[{"client_id": "c", "client_secret": "c-s3cr3t"}"#,
+        r#"[{"client_secret": "c-s3cr3t" "x"}]"#,
+        "\"s3cr3t\"",
+        "s3cr3t",
+        "[] s3cr3t",
+    ] {
+        let error = MemoryProvider::from_json(json.as_bytes()).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
+        let text = error.to_string();
+        assert!(text.starts_with("not a JSON array of client metadata, line "), "{text}");
+        assert!(!text.contains(MARK) && !text.contains('\n'), "{text}");
+    }
+    assert_eq!(report("[]"), [""; 0]);
+}
+
+#[test]
+fn a_file_is_read_and_named_when_it_cannot_be() {
+    let directory = std::env::temp_dir().join(format!("tower-client-auth-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = directory.join("clients.json");
+
+    let missing = MemoryProvider::from_json_file(&path).unwrap_err();
+    assert_eq!(missing.kind(), std::io::ErrorKind::NotFound);
+    assert!(missing.to_string().starts_with(&format!("{}: ", path.display())), "{missing}");
+
+    std::fs::write(&path, r#"{"client_secret": "c-s3cr3t"}"#).unwrap();
+    let malformed = MemoryProvider::from_json_file(&path).unwrap_err();
+    assert_eq!(
+        malformed.to_string(),
+        format!("{}: not a JSON array of client metadata, line 1 column 0", path.display())
+    );
+
+    std::fs::write(&path, r#"[{"client_id": "c", "client_secret": "c-s3cr3t"}]"#).unwrap();
+    let (clients, invalid) = MemoryProvider::from_json_file(&path).unwrap();
+    assert_eq!(invalid, []);
+    assert_eq!(clients.get("c").unwrap().client_id(), "c");
+    std::fs::remove_dir_all(&directory).unwrap();
+}

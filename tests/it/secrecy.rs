@@ -1,0 +1,358 @@
+//! No secret, no `Authorization` value and no body in anything that is printed, logged or answered
+//! (R57, R71, R111, R112), over all cases of the catalogue.
+
+use std::fmt::Write;
+
+use http_body_util::BodyExt;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_client_auth::{
+    AuthMethod, AuthenticatedClient, BoxClientProvider, ClientAuthLayer, ClientMetadata,
+    ClientSecret, Error, InvalidRegistration, MemoryProvider, RegisteredClient, RequestBody,
+};
+
+use crate::{
+    cases::{Case, cases},
+    support::{App, Ask, Bench, Clients, Log, MARK, app, clients, plain, run},
+};
+
+/// What must not appear of a request: every secret holds the mark, and the rest is taken from it.
+fn forbidden(ask: &Ask) -> Vec<String> {
+    let text = |octets: &[u8]| octets.escape_ascii().to_string();
+    let mut parts = vec![MARK.to_owned()];
+    for (name, value) in &ask.headers {
+        if name.contains("authorization") || name.contains("cookie") {
+            let value = text(value);
+            parts.extend(value.split([' ', ',']).map(str::to_owned));
+        }
+    }
+    let body = text(&ask.body);
+    parts.extend(body.split('&').filter(|pair| pair.contains('=')).map(str::to_owned));
+    parts.extend(ask.uri.split_once('?').map(|(_, query)| query.to_owned()));
+    // Words that a text may hold for other reasons prove nothing.
+    parts.retain(|part| {
+        part == MARK || part.len() > 6 && part != "Negotiate" && !part.starts_with("client_id=")
+    });
+    parts
+}
+
+fn assert_hidden(ask: &Ask, what: &str, name: &str) {
+    for part in forbidden(ask) {
+        assert!(!what.contains(&part), "{name}: {part:?} in {what}");
+    }
+}
+
+/// Everything that the layer shows of a request, in each stage, and of its answer.
+fn shown(case: &Case) -> String {
+    let log = Log::<String>::default();
+    let (outcomes, errors, inside) = (log.clone(), log.clone(), log.clone());
+    let layer = Bench::new()
+        .layer
+        .on_outcome(move |outcome| {
+            outcomes.push(format!("{outcome:?} {outcome:#?} {:?}", outcome.error()));
+        })
+        .map_error_response(move |error, response| {
+            errors.push(format!("{error:?} {error} {response:?}"));
+            response
+        });
+    let mut service = layer.layer(service_fn(
+        move |request: http::Request<RequestBody<http_body_util::Full<bytes::Bytes>>>| {
+            let client = request.extensions().get::<AuthenticatedClient<App>>().unwrap();
+            let authorization = request.headers().get_all("authorization").iter();
+            let authorization: Vec<_> = authorization.collect();
+            inside.push(format!("{client:?} {:?} {authorization:?}", request.body()));
+            std::future::ready(Ok::<_, std::convert::Infallible>(http::Response::new(
+                http_body_util::Full::<bytes::Bytes>::default(),
+            )))
+        },
+    ));
+    let mut text = format!("{layer:?} {layer:#?}");
+    let response = run(async {
+        let mut answer = Box::pin(tower::Service::call(&mut service, case.ask.request()));
+        std::future::poll_fn(|cx| {
+            write!(text, " {answer:?}").unwrap();
+            answer.as_mut().poll(cx)
+        })
+        .await
+    })
+    .unwrap();
+    let (head, body) = response.into_parts();
+    write!(text, " {:?} {:?} {body:?}", head.headers, head.extensions.get::<Error>()).unwrap();
+    let body = run(body.collect()).unwrap().to_bytes();
+    write!(text, " {body:?} {}", log.take().join(" ")).unwrap();
+    text
+}
+
+#[test]
+fn nothing_secret_is_printed_or_answered_in_any_case() {
+    for case in cases() {
+        assert_hidden(&case.ask, &shown(&case), case.name);
+    }
+}
+
+// The test above is worth something only if it sees what it looks for.
+#[test]
+fn the_search_for_secrets_finds_them() {
+    let ask = Ask::form("client_id=post&client_secret=post-s3cr3t")
+        .basic("basic:basic-s3cr3t")
+        .uri("/token?client_secret=query");
+    let parts = forbidden(&ask);
+    for part in [MARK, "client_secret=post-s3cr3t", "YmFzaWM6YmFzaWMtczNjcjN0"] {
+        assert!(parts.iter().any(|found| found == part), "{part} of {parts:?}");
+    }
+    assert!(parts.contains(&"client_secret=query".to_owned()));
+}
+
+// R57: what is stored.
+#[test]
+fn nothing_secret_is_printed_of_what_is_stored() {
+    let digest = [0xab; 32];
+    let secrets = || {
+        [
+            plain("stored-s3cr3t").expires_at(1_800_000_000).not_before(1_700_000_000),
+            ClientSecret::sha256_of("stored-s3cr3t"),
+            ClientSecret::sha256(digest),
+        ]
+    };
+    let metadata: ClientMetadata = serde_json::from_str(
+        r#"{"client_id": "c", "client_secret": "stored-s3cr3t", "registration_access_token": "s3cr3t"}"#,
+    )
+    .unwrap();
+    let invalid: InvalidRegistration<App> =
+        RegisteredClient::new("c", &AuthMethod::None, secrets(), app("c")).unwrap_err();
+    let (provider, records) = MemoryProvider::from_json(
+        br#"[{"client_id": "c", "client_secret": "a-s3cr3t", "client_name": 7},
+             {"client_id": "d", "client_secret": "b-s3cr3t", "token_endpoint_auth_method": "none"}]"#,
+    )
+    .unwrap();
+    let shown = [
+        format!("{:?} {:#?}", secrets(), secrets()),
+        format!("{metadata:?} {metadata:#?}"),
+        format!("{:?}", RegisteredClient::secret_basic("c", secrets(), app("c"))),
+        format!("{:?}", RegisteredClient::secret_post("c", secrets(), app("c"))),
+        format!("{invalid:?} {invalid} {:?}", std::error::Error::source(&invalid)),
+        format!("{:?}", invalid.into_unusable()),
+        format!("{:?}", RegisteredClient::try_from(metadata).unwrap()),
+        format!("{records:?}"),
+        records.iter().map(|record| format!("{record:?} {record} ")).collect(),
+        format!("{provider:?}"),
+        format!("{:?}", BoxClientProvider::new(provider)),
+        format!("{:?}", Clients::from_iter([])),
+        format!("{:?}", ClientAuthLayer::new(clients()).decoy(plain("decoy-s3cr3t"))),
+        format!("{:?}", ClientAuthLayer::new(clients()).decoy(plain("decoy-s3cr3t")).layer(())),
+    ];
+    for text in &shown {
+        for part in [MARK, "171", "0xab", "abab", "ABAB"] {
+            assert!(!text.contains(part), "{part} in {text}");
+        }
+    }
+    // How a secret is stored and when it is valid is no secret.
+    assert_eq!(
+        format!("{:?}", secrets()[0]),
+        "ClientSecret { plain: [redacted], not_before: 1700000000, expires_at: 1800000000 }"
+    );
+    assert_eq!(format!("{:?}", secrets()[1]), "ClientSecret { sha256: [redacted] }");
+}
+
+// R111, R112: a secret that stands where it does not belong is not shown either.
+#[test]
+fn an_outcome_shows_nothing_of_the_request_that_could_be_a_credential() {
+    let log = Log::default();
+    let seen = log.clone();
+    let bench = Bench::new()
+        .set(|layer| layer.on_outcome(move |outcome| seen.push(format!("{outcome:?}"))));
+    bench.ask(
+        &Ask::bare()
+            .uri("http://id:s3cr3t@server.example/token?client_secret=s3cr3t")
+            .with("proxy-authorization", "Basic s3cr3t")
+            .with("cookie", "session=s3cr3t")
+            .with("x-api-key", "s3cr3t")
+            .basic("nobody:s3cr3t"),
+    );
+    assert_eq!(
+        log.take(),
+        ["Outcome { path: \"/token\", client_id: Some(\"nobody\"), method: \
+         Some(ClientSecretBasic), error: Some(Error { kind: UnknownClient }), .. }"]
+    );
+}
+
+#[cfg(feature = "tracing")]
+mod events {
+    use std::{convert::Infallible, io};
+
+    use tower_client_auth::{ErrorKind, provider_fn};
+    use tracing::{
+        Event, Metadata, Subscriber,
+        field::{Field, Visit},
+        span,
+    };
+
+    use super::*;
+
+    /// Writes down every event and span, of whatever level, with all fields.
+    #[derive(Default)]
+    struct Capture(Log<String>);
+
+    struct Line(String);
+
+    impl Visit for Line {
+        fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+            write!(self.0, " {field}={value:?}").unwrap();
+        }
+    }
+
+    impl Subscriber for Capture {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            // Other crates of the process have events of their own.
+            metadata.target().starts_with("tower_client_auth")
+        }
+
+        fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
+            let mut line = Line(format!("span {}", attributes.metadata().name()));
+            attributes.record(&mut line);
+            self.0.push(line.0);
+            span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &span::Id, values: &span::Record<'_>) {
+            let mut line = Line("record".into());
+            values.record(&mut line);
+            self.0.push(line.0);
+        }
+
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+        fn event(&self, event: &Event<'_>) {
+            let mut line = Line(event.metadata().level().to_string());
+            event.record(&mut line);
+            self.0.push(line.0);
+        }
+
+        fn enter(&self, _: &span::Id) {}
+
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    fn events<T>(during: impl FnOnce() -> T) -> Vec<String> {
+        let log = Log::default();
+        tracing::subscriber::with_default(Capture(log.clone()), during);
+        log.take()
+    }
+
+    fn event_of(ask: &Ask) -> String {
+        let events = events(|| Bench::new().ask(ask));
+        assert_eq!(events.len(), 1, "one event per decision: {events:?}");
+        events.into_iter().next().unwrap()
+    }
+
+    // R111, and one event per decision.
+    #[test]
+    fn nothing_secret_is_logged_in_any_case() {
+        for case in cases() {
+            assert_hidden(&case.ask, &event_of(&case.ask), case.name);
+        }
+    }
+
+    // R113: method, outcome, reason and id.
+    #[test]
+    fn an_event_tells_method_outcome_reason_and_id() {
+        for (ask, expected) in [
+            (
+                Ask::bare().basic("basic:basic-s3cr3t"),
+                "DEBUG message=client authenticated method=\"client_secret_basic\" \
+                 client_id=\"basic\" outcome=\"success\"",
+            ),
+            (
+                Ask::form("client_id=post&client_secret=wrong-s3cr3t"),
+                "INFO message=client not authenticated method=\"client_secret_post\" \
+                 client_id=\"post\" outcome=\"failure\" reason=\"wrong_secret\"",
+            ),
+            (
+                Ask::bare(),
+                "INFO message=client not authenticated outcome=\"failure\" \
+                 reason=\"no_credentials\"",
+            ),
+            (
+                Ask::form("client_id=jwt"),
+                "ERROR message=client not authenticated method=\"none\" client_id=\"jwt\" \
+                 outcome=\"failure\" reason=\"unusable_registration\"",
+            ),
+        ] {
+            assert_eq!(event_of(&ask), expected);
+        }
+    }
+
+    // R73: the operator needs the cause of an outage, and nobody else gets it.
+    #[test]
+    fn an_outage_is_logged_as_an_error_with_its_cause() {
+        let bench = Bench::of(provider_fn(|_: &str| {
+            std::future::ready(Err::<Option<RegisteredClient<App>>, _>(io::Error::other("down")))
+        }));
+        let logged = events(|| bench.ask(&Ask::form("client_id=c")));
+        assert_eq!(
+            logged,
+            ["ERROR message=client not authenticated method=\"none\" client_id=\"c\" \
+             outcome=\"failure\" reason=\"provider\" source=down"]
+        );
+    }
+
+    // R111: log injection. What an id holds cannot end the line, forge a field, or flood the log.
+    #[test]
+    fn a_hostile_id_is_escaped_and_cut() {
+        let hostile = [
+            "x\" outcome=\"success",
+            "x\u{85}y",
+            "x\u{2028}y\u{2029}",
+            "x\u{202e}y\u{200b}",
+            "x\u{9b}31m",
+            "\\",
+            &"long".repeat(1000),
+            &"\u{2028}".repeat(800),
+            &"\"".repeat(2000),
+        ];
+        for id in hostile {
+            let encoded = serde_urlencoded::to_string([("client_id", id)]).unwrap();
+            let event = event_of(&Ask::form(&encoded));
+            let (_, rest) = event.split_once(" client_id=").unwrap();
+            let (logged, rest) = rest.rsplit_once(" outcome=").unwrap();
+            assert_eq!(rest, "\"failure\" reason=\"unknown_client\"", "{id:?}");
+            let expected: String = id.chars().take(64).collect();
+            assert_eq!(logged, format!("{expected:?}"), "{id:?}");
+            let printable = |c: char| !c.is_control() && !matches!(c, '\u{200b}'..='\u{202e}');
+            assert!(event.chars().all(printable), "{event:?}");
+        }
+    }
+
+    // Control characters never come so far.
+    #[test]
+    fn an_id_with_control_characters_is_not_logged() {
+        for encoded in ["a%0D%0Ab", "a%1b[31m", "a%00", "a%7f"] {
+            let expected = |reason: ErrorKind| {
+                format!(
+                    "INFO message=client not authenticated outcome=\"failure\" reason=\"{}\"",
+                    reason.as_str()
+                )
+            };
+            let by_form = event_of(&Ask::form(format!("client_id={encoded}")));
+            assert_eq!(by_form, expected(ErrorKind::MalformedParameter));
+            let by_basic = event_of(&Ask::bare().basic(format!("{encoded}:x")));
+            assert_eq!(by_basic, expected(ErrorKind::MalformedAuthorization));
+        }
+    }
+
+    // R110, R113: no decision, no event.
+    #[test]
+    fn a_request_that_is_dropped_is_not_logged() {
+        let logged = events(|| {
+            let layer = ClientAuthLayer::new(provider_fn(|_: &str| {
+                std::future::pending::<Result<Option<RegisteredClient<App>>, Infallible>>()
+            }));
+            let service = layer.layer(crate::support::Recorder { calls: Log::default() });
+            let mut answer = Box::pin(service.oneshot(Ask::form("client_id=c").request()));
+            let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+            for _ in 0..10 {
+                assert!(answer.as_mut().poll(&mut cx).is_pending());
+            }
+        });
+        assert_eq!(logged, [""; 0]);
+    }
+}

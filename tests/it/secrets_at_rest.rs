@@ -1,0 +1,444 @@
+//! Secrets that take more than a comparison, rotation, and what a store learns from a secret that
+//! was right.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tower::ServiceExt;
+use tower_client_auth::{
+    AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientSecret, ErrorKind as K, MemoryProvider,
+    PresentedSecret, RegisteredClient,
+};
+
+use crate::support::{
+    Answer, Ask, Bench, Clients, Log, NOW, basic_client, failed, plain, post_client, public_client,
+    stored_client,
+};
+
+/// A verifier that counts, and takes one secret.
+fn counting(secret: &'static str) -> (ClientSecret, Arc<AtomicUsize>) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    let secret = ClientSecret::verified_by(move |presented: PresentedSecret| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        std::future::ready(Ok(presented.expose() == secret))
+    });
+    (secret, count)
+}
+
+fn bench(clients: impl IntoIterator<Item = RegisteredClient<crate::support::App>>) -> Bench {
+    Bench::of(MemoryProvider::from_iter(clients))
+}
+
+#[test]
+fn r53_a_secret_may_be_verified_elsewhere() {
+    let (secret, count) = counting("vault-s3cr3t");
+    let bench = bench([basic_client("vault", [secret])]);
+    let right = Ask::form("").basic("vault:vault-s3cr3t");
+    assert_eq!(bench.ask(&right), right.accepted("vault", AuthMethod::ClientSecretBasic));
+    let wrong = Ask::form("").basic("vault:other-s3cr3t");
+    assert_eq!(bench.ask(&wrong), failed(K::WrongSecret, "vault"));
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+    // An empty secret is none: the verifier is not asked, because a directory may take it for an
+    // anonymous bind.
+    let empty = Ask::form("").basic("vault:");
+    assert_eq!(bench.ask(&empty), failed(K::WrongSecret, "vault"));
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn r73_a_verifier_that_fails_or_panics_is_503_and_the_service_goes_on() {
+    let failing = ClientSecret::verified_by(|_| async { Err("the vault is sealed".into()) });
+    let panicking = ClientSecret::verified_by(|presented: PresentedSecret| async move {
+        assert!(presented.expose().is_empty(), "not today");
+        Ok(true)
+    });
+    let early = ClientSecret::verified_by(|presented: PresentedSecret| {
+        assert!(presented.expose().is_empty(), "not even a future");
+        std::future::ready(Ok(true))
+    });
+    let bench = bench([
+        basic_client("failing", [failing]),
+        basic_client("panicking", [panicking]),
+        basic_client("early", [early]),
+        basic_client("well", [plain("s3cr3t")]),
+    ]);
+    for client in ["failing", "panicking", "early"] {
+        let ask = Ask::form("").basic(format!("{client}:s3cr3t"));
+        assert_eq!(bench.ask(&ask), failed(K::Verifier, client));
+    }
+    let ask = Ask::form("").basic("well:s3cr3t");
+    assert_eq!(bench.ask(&ask), ask.accepted("well", AuthMethod::ClientSecretBasic));
+}
+
+// R78. The decoy is compared for everybody who has no secret of their own to compare with.
+#[test]
+fn r78_who_has_no_stored_secret_costs_one_verification_of_the_decoy() {
+    for (name, ask) in [
+        ("unknown, Basic", Ask::form("").basic("nobody:x-s3cr3t")),
+        ("unknown, post", Ask::form("client_id=nobody&client_secret=x-s3cr3t")),
+        ("public with a secret", Ask::form("client_id=public&client_secret=x-s3cr3t")),
+        ("unusable", Ask::form("client_id=pigeon&client_secret=x-s3cr3t")),
+        ("secretless", Ask::form("client_id=secretless&client_secret=x-s3cr3t")),
+        ("wrong method", Ask::form("client_id=basic&client_secret=x-s3cr3t")),
+    ] {
+        // The same verifier everywhere: what is counted is comparisons.
+        let (decoy, count) = counting("basic-s3cr3t");
+        let bench = bench([
+            basic_client("basic", [decoy.clone()]),
+            public_client("public"),
+            stored_client("pigeon", "carrier_pigeon", []),
+            stored_client("secretless", "client_secret_post", []),
+        ])
+        .set(|layer| layer.decoy(decoy));
+        assert_eq!(bench.ask(&ask).status, 401, "{name}");
+        assert_eq!(count.load(Ordering::SeqCst), 1, "{name}");
+    }
+}
+
+#[test]
+fn r78_who_presents_no_secret_costs_no_verification() {
+    let (decoy, count) = counting("basic-s3cr3t");
+    let bench = bench([basic_client("basic", [decoy.clone()]), public_client("public")])
+        .set(|layer| layer.decoy(decoy));
+    for client in ["basic", "public", "nobody"] {
+        bench.ask(&Ask::form(format!("client_id={client}")));
+    }
+    assert_eq!(count.load(Ordering::SeqCst), 0);
+}
+
+// R55. All are compared, whichever is right, so that time does not tell which.
+#[test]
+fn r55_every_stored_secret_is_compared() {
+    let (first, one) = counting("first-s3cr3t");
+    let (second, two) = counting("second-s3cr3t");
+    let bench = bench([post_client("rotating", [first, second])]);
+    for secret in ["first-s3cr3t", "second-s3cr3t", "third-s3cr3t"] {
+        bench.ask(&Ask::form(format!("client_id=rotating&client_secret={secret}")));
+    }
+    assert_eq!((one.load(Ordering::SeqCst), two.load(Ordering::SeqCst)), (3, 3));
+}
+
+// R55, R59, R61 hold for slow secrets as for others.
+#[test]
+fn r61_the_window_of_a_slow_secret_counts_after_the_comparison() {
+    let (secret, _) = counting("x-s3cr3t");
+    let bench = bench([
+        basic_client("expired", [secret.clone().expires_at(NOW)]),
+        basic_client("living", [secret.clone().expires_at(NOW + 1)]),
+        basic_client("early", [secret.not_before(NOW + 1)]),
+    ]);
+    let ask = |client: &str, secret: &str| Ask::form("").basic(format!("{client}:{secret}"));
+    assert_eq!(bench.ask(&ask("expired", "x-s3cr3t")), failed(K::SecretExpired, "expired"));
+    assert_eq!(bench.ask(&ask("expired", "y-s3cr3t")), failed(K::WrongSecret, "expired"));
+    assert_eq!(bench.ask(&ask("early", "x-s3cr3t")), failed(K::SecretNotYetValid, "early"));
+    assert_eq!(bench.ask(&ask("living", "x-s3cr3t")).status, 200);
+}
+
+// R39 with a slow secret: decoded or as it stands.
+#[test]
+fn r39_a_slow_secret_is_also_compared_as_it_stands_if_that_is_set() {
+    let (secret, _) = counting("a+b-s3cr3t");
+    let clients = || MemoryProvider::from_iter([basic_client("raw", [secret.clone()])]);
+    let ask = Ask::form("").basic("raw:a+b-s3cr3t");
+    assert_eq!(Bench::of(clients()).ask(&ask), failed(K::WrongSecret, "raw"));
+    let lenient = Bench::of(clients()).set(|layer| layer.raw_basic(true));
+    assert_eq!(lenient.ask(&ask), ask.accepted("raw", AuthMethod::ClientSecretBasic));
+}
+
+#[test]
+fn the_preset_verifies_slow_secrets_too() {
+    let (secret, _) = counting("vault-s3cr3t");
+    let clients: Clients = MemoryProvider::from_iter([post_client("vault", [secret])]);
+    let bench = Bench::with(clients, ClientAuthLayer::mcp_python_sdk);
+    let right = Ask::form("client_id=vault&client_secret=vault-s3cr3t");
+    assert_eq!(bench.ask(&right), right.accepted("vault", AuthMethod::ClientSecretPost));
+    let wrong = Ask::form("client_id=vault&client_secret=other-s3cr3t");
+    assert_eq!(bench.ask(&wrong).kind, Some(K::WrongSecret));
+}
+
+/// The label that the inner service sees.
+fn label(clients: Clients, ask: &Ask) -> Option<String> {
+    let layer = ClientAuthLayer::new(clients).clock(|| NOW);
+    let service = tower::ServiceBuilder::new().layer(layer).service_fn(
+        |request: http::Request<tower_client_auth::RequestBody<_>>| {
+            let client = request.extensions().get::<AuthenticatedClient<crate::support::App>>();
+            let label = client.and_then(|client| client.secret_label()).map(str::to_owned);
+            let mut response = http::Response::new(http_body_util::Full::<bytes::Bytes>::default());
+            response.extensions_mut().insert(label);
+            std::future::ready(Ok::<_, std::convert::Infallible>(response))
+        },
+    );
+    let Ok(response) = crate::support::run(service.oneshot(ask.request()));
+    response.extensions().get::<Option<String>>().cloned().flatten()
+}
+
+#[test]
+fn rotation_tells_which_secret_was_used() {
+    let clients = || {
+        MemoryProvider::from_iter([
+            post_client(
+                "rotating",
+                [
+                    plain("old-s3cr3t").labelled("2026-01"),
+                    ClientSecret::sha256_of("new-s3cr3t").labelled("2026-07"),
+                    plain("nameless-s3cr3t"),
+                ],
+            ),
+            public_client("public"),
+        ])
+    };
+    let seen = |form: &str| label(clients(), &Ask::form(form));
+    let old = seen("client_id=rotating&client_secret=old-s3cr3t");
+    assert_eq!(old.as_deref(), Some("2026-01"));
+    let new = seen("client_id=rotating&client_secret=new-s3cr3t");
+    assert_eq!(new.as_deref(), Some("2026-07"));
+    assert_eq!(seen("client_id=rotating&client_secret=nameless-s3cr3t"), None);
+    assert_eq!(seen("client_id=public"), None);
+}
+
+#[test]
+fn a_secret_in_two_windows_is_the_valid_one() {
+    let clients = MemoryProvider::from_iter([post_client(
+        "renewed",
+        [
+            plain("same-s3cr3t").expires_at(NOW - 1).labelled("past"),
+            plain("same-s3cr3t").labelled("present"),
+            plain("same-s3cr3t").not_before(NOW + 1).labelled("future"),
+        ],
+    )]);
+    let seen = label(clients, &Ask::form("client_id=renewed&client_secret=same-s3cr3t"));
+    assert_eq!(seen.as_deref(), Some("present"));
+}
+
+#[test]
+fn a_store_gets_each_secret_that_was_right_and_no_other() {
+    let log = Log::default();
+    let entries = log.clone();
+    let bench = bench([
+        basic_client("digest", [ClientSecret::sha256_of("a b-s3cr3t").labelled("sha256")]),
+        post_client("plain", [plain("plain-s3cr3t")]),
+        post_client("expired", [plain("expired-s3cr3t").expires_at(NOW)]),
+        public_client("public"),
+    ])
+    .set(move |layer| {
+        layer.on_secret_match(move |matched| {
+            entries.push((
+                matched.client_id().to_owned(),
+                matched.label().map(str::to_owned),
+                matched.presented().expose().to_owned(),
+            ));
+        })
+    });
+    for ask in [
+        Ask::form("").basic("digest:a+b-s3cr3t"),
+        Ask::form("").basic("digest:wrong-s3cr3t"),
+        Ask::form("client_id=plain&client_secret=plain-s3cr3t"),
+        Ask::form("client_id=expired&client_secret=expired-s3cr3t"),
+        Ask::form("client_id=public"),
+        Ask::form("client_id=nobody&client_secret=x-s3cr3t"),
+    ] {
+        bench.ask(&ask);
+    }
+    assert_eq!(
+        log.take(),
+        [
+            ("digest".into(), Some("sha256".into()), "a b-s3cr3t".to_owned()),
+            ("plain".into(), None, "plain-s3cr3t".into()),
+        ],
+    );
+}
+
+// R39: what the hook gets is what matched, not what it would be after decoding.
+#[test]
+fn a_store_gets_the_secret_in_the_form_that_matched() {
+    let log = Log::default();
+    let entries = log.clone();
+    let bench = bench([basic_client("raw", [plain("a+b-s3cr3t")])]).set(move |layer| {
+        layer.raw_basic(true).on_secret_match(move |matched| {
+            entries.push(matched.presented().expose().to_owned());
+        })
+    });
+    bench.ask(&Ask::form("").basic("raw:a+b-s3cr3t"));
+    assert_eq!(log.take(), ["a+b-s3cr3t"]);
+}
+
+#[test]
+fn a_hook_that_panics_does_not_fail_the_request() {
+    let bench = bench([post_client("post", [plain("post-s3cr3t")])])
+        .set(|layer| layer.on_secret_match(|_| panic!("the store is full")));
+    let ask = Ask::form("client_id=post&client_secret=post-s3cr3t");
+    assert_eq!(bench.ask(&ask), ask.accepted("post", AuthMethod::ClientSecretPost));
+}
+
+#[cfg(feature = "generate")]
+mod generate {
+    use std::collections::HashSet;
+
+    use tower_client_auth::GeneratedSecret;
+
+    use super::{Ask, AuthMethod, bench, post_client};
+
+    // R56. RFC 6749 §10.10: 128 bits at least, 160 or more better.
+    #[test]
+    fn rfc6749_10_10_a_generated_secret_has_256_bits_and_works() {
+        let secrets: Vec<_> = (0..100).map(|_| GeneratedSecret::new().unwrap()).collect();
+        let texts: HashSet<_> = secrets.iter().map(GeneratedSecret::expose).collect();
+        assert_eq!(texts.len(), 100);
+        for text in texts {
+            assert_eq!(text.len(), 43);
+            assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
+        }
+        let secret = &secrets[0];
+        let bench = bench([post_client("new", [secret.to_stored()])]);
+        let ask = Ask::form(format!("client_id=new&client_secret={}", secret.expose()));
+        assert_eq!(bench.ask(&ask), ask.accepted("new", AuthMethod::ClientSecretPost));
+    }
+}
+
+#[cfg(feature = "argon2")]
+mod hashes {
+    use std::{
+        future::Future,
+        num::NonZeroUsize,
+        task::{Context, Waker},
+    };
+
+    use super::{
+        Answer, Ask, AuthMethod, Bench, ClientSecret, K, basic_client, bench, failed, plain,
+    };
+
+    /// `slow-s3cr3t` behind each algorithm, with parameters that are cheap enough for a test. Made with
+    /// the reference programs: Python's `argon2-cffi` 25.1 and `hashlib`.
+    const HASHES: [(&str, &str); 4] = [
+        (
+            "argon2id",
+            "$argon2id$v=19$m=64,t=1,p=1$c2FsdCBvZiBhIHRlc3QuLg$Kutp91nEG2KNHlwtdhHNGIihTk5tzA1hqKKTeUNahMs",
+        ),
+        (
+            "scrypt",
+            "$scrypt$ln=4,r=8,p=1$c2FsdCBvZiBhIHRlc3QuLg$xlQY2C8pHXquYxxhvy+wt2hw4DJOLhUT9xAoPq2iMfA",
+        ),
+        (
+            "pbkdf2-sha256",
+            "$pbkdf2-sha256$i=1000,l=32$c2FsdCBvZiBhIHRlc3QuLg$pcrUp7eIW1wzpef1ou8QB3TtBxqcmRaMMZkReqGErUA",
+        ),
+        (
+            "pbkdf2-sha512",
+            "$pbkdf2-sha512$i=1000,l=64$c2FsdCBvZiBhIHRlc3QuLg$uz6fhVwAntCQerr+1sbBMRz1lD7WYZIRGhF1fwBh3Y0KFcYD1rrTuq538Tr2xDpv+aowr5z4UNHAPfec2mcWfQ",
+        ),
+    ];
+
+    #[tokio::test]
+    async fn r53_a_phc_string_of_each_algorithm_is_verified() {
+        for (name, hash) in HASHES {
+            let secret = ClientSecret::phc(hash).unwrap();
+            assert_eq!(format!("{secret:?}"), "ClientSecret { phc: [redacted] }");
+            let bench = bench([basic_client("slow", [secret])]);
+            let right = Ask::form("").basic("slow:slow-s3cr3t");
+            let answer = bench.answer(right.request()).await;
+            assert_eq!(answer, right.accepted("slow", AuthMethod::ClientSecretBasic), "{name}");
+            for wrong in ["slow:slow-s3cr3T", "slow:", "slow:slow-s3cr3t0"] {
+                let answer = bench.answer(Ask::form("").basic(wrong).request()).await;
+                assert_eq!(answer, failed(K::WrongSecret, "slow"), "{name} {wrong}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_string_that_cannot_be_verified_is_refused_at_construction() {
+        for hash in [
+            "",
+            "slow-s3cr3t",
+            "$argon2id$",
+            "$argon2id$v=19$m=8,t=1,p=1",
+            "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ",
+            "$argon2id$v=19$m=0,t=0,p=0$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+            "$2b$12$C6UzMDM.H6dfI/f/IKcEeO7ZL0yzZkC0wTQ6jh0pG4nQz8lqX4E8K",
+            "$md5$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        ] {
+            let error = ClientSecret::phc(hash).map(drop).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "not a PHC string of argon2id, scrypt, pbkdf2-sha256 or pbkdf2-sha512",
+                "{hash}",
+            );
+        }
+    }
+
+    /// A runtime whose one blocking thread is taken until the sender is dropped: no hash is computed.
+    fn paused() -> (tokio::runtime::Runtime, std::sync::mpsc::Sender<()>) {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+        let (resume, wait) = std::sync::mpsc::channel::<()>();
+        runtime.spawn_blocking(move || wait.recv().unwrap_err());
+        (runtime, resume)
+    }
+
+    fn one_worker(queue: usize) -> Bench {
+        bench([
+            basic_client("slow", [ClientSecret::phc(HASHES[0].1).unwrap()]),
+            basic_client("quick", [plain("quick-s3cr3t")]),
+        ])
+        .set(|layer| layer.hash_workers(NonZeroUsize::MIN, queue))
+    }
+
+    type Waiting<'a> = std::pin::Pin<Box<dyn Future<Output = Answer> + 'a>>;
+
+    /// Sends a request that needs a hash, and polls it once.
+    fn slow(bench: &Bench) -> Waiting<'_> {
+        let ask = Ask::form("").basic("slow:slow-s3cr3t");
+        let mut waiting: Waiting<'_> = Box::pin(async move { bench.answer(ask.request()).await });
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(waiting.as_mut().poll(&mut context).is_pending());
+        waiting
+    }
+
+    // R54: nothing but the request itself waits for its hash.
+    #[test]
+    fn r54_a_hash_does_not_delay_an_unrelated_request() {
+        let (runtime, resume) = paused();
+        let bench = one_worker(8);
+        runtime.block_on(async {
+            let waiting = slow(&bench);
+            bench.observe_nothing();
+            let quick = Ask::form("").basic("quick:quick-s3cr3t");
+            let answer = bench.answer(quick.request()).await;
+            assert_eq!(answer, quick.accepted("quick", AuthMethod::ClientSecretBasic));
+            drop(resume);
+            assert_eq!(waiting.await.status, 200);
+        });
+    }
+
+    // R54: the queue is bounded, and what is dropped leaves it.
+    #[test]
+    fn r54_one_request_too_many_is_503_with_retry_after() {
+        let (runtime, resume) = paused();
+        let bench = one_worker(1);
+        runtime.block_on(async {
+            let computing = slow(&bench);
+            let queued = slow(&bench);
+            bench.observe_nothing();
+            let ask = Ask::form("").basic("slow:slow-s3cr3t");
+            let full = failed(K::Overloaded, "slow").with("retry-after", "1");
+            assert_eq!(bench.answer(ask.request()).await, full);
+            // Known or not, right or wrong: the answer does not tell.
+            drop(queued);
+            let queued = slow(&bench);
+            bench.observe_nothing();
+            assert_eq!(bench.answer(ask.request()).await, full);
+            drop(resume);
+            assert_eq!(computing.await.status, 200);
+            assert_eq!(queued.await.status, 200);
+        });
+    }
+
+    #[test]
+    fn r73_without_a_runtime_a_hash_is_503_and_no_panic() {
+        let bench = one_worker(1);
+        let ask = Ask::form("").basic("slow:slow-s3cr3t");
+        assert_eq!(bench.ask(&ask), failed(K::Verifier, "slow"));
+    }
+}

@@ -1,0 +1,512 @@
+//! Each setting, on and off. What it is for stands in its documentation; the rules that need no
+//! setting are tested with the RFC they come from.
+
+use http::{HeaderValue, Response, StatusCode};
+use tower_client_auth::{AuthMethod, ClientSecret, ConfigError, ErrorKind as K, Outcome};
+
+use crate::support::{
+    Answer, Ask, Bench, CHALLENGE, Clients, Log, NOW, TestLayer, basic_client, clients, failed,
+    plain, post_client, refused,
+};
+
+/// A setting: how to turn it on and off, and what a request gets with it.
+fn on_and_off(
+    set: fn(TestLayer, bool) -> TestLayer,
+    rows: impl IntoIterator<Item = (Ask, Answer, Answer)>,
+) {
+    for (ask, off, on) in rows {
+        assert_eq!(Bench::new().ask(&ask), off, "by default: {ask:?}");
+        assert_eq!(Bench::new().set(|layer| set(layer, true)).ask(&ask), on, "on: {ask:?}");
+        let off_again = Bench::new().set(|layer| set(set(layer, true), false));
+        assert_eq!(off_again.ask(&ask), off, "off again: {ask:?}");
+    }
+}
+
+fn by(ask: &Ask, client_id: &str, method: AuthMethod) -> Answer {
+    ask.accepted(client_id, method)
+}
+
+// R44.
+#[test]
+fn interchange_basic_and_post() {
+    let basic_by_post = Ask::form("client_id=basic&client_secret=basic-s3cr3t");
+    let post_by_basic = Ask::bare().basic("post:post-s3cr3t");
+    let accepted_post = by(&basic_by_post, "basic", AuthMethod::ClientSecretPost);
+    let accepted_basic = by(&post_by_basic, "post", AuthMethod::ClientSecretBasic);
+    let mismatch = |ask: Ask, id: &str, on: K| (ask, failed(K::MethodMismatch, id), failed(on, id));
+    on_and_off(
+        TestLayer::interchange_basic_and_post,
+        [
+            (basic_by_post, failed(K::MethodMismatch, "basic"), accepted_post),
+            (post_by_basic, failed(K::MethodMismatch, "post"), accepted_basic),
+            // The secret is still compared, and public clients are not meant.
+            mismatch(Ask::bare().basic("post:wrong-s3cr3t"), "post", K::WrongSecret),
+            mismatch(
+                Ask::bare().basic("post-expired:expired-s3cr3t"),
+                "post-expired",
+                K::SecretExpired,
+            ),
+            mismatch(Ask::bare().basic("public:"), "public", K::MethodMismatch),
+            mismatch(Ask::form("client_id=basic"), "basic", K::MethodMismatch),
+        ],
+    );
+}
+
+// R39.
+#[test]
+fn raw_basic() {
+    let plus = Ask::bare().basic("my+client:with+plus s3cr3t");
+    let raw = |id: &str, octets: &str, off: Answer| {
+        let ask = Ask::bare().basic(octets);
+        let on = by(&ask, id, AuthMethod::ClientSecretBasic);
+        (ask, off, on)
+    };
+    let malformed = || refused(K::MalformedAuthorization);
+    on_and_off(
+        TestLayer::raw_basic,
+        [
+            // The id is decoded all the same: there is one look-up, for one id.
+            (plus, failed(K::WrongSecret, "my client"), failed(K::WrongSecret, "my client")),
+            raw("my+client", "my%2Bclient:with+plus s3cr3t", failed(K::WrongSecret, "my+client")),
+            raw("percent%41", "percent%2541:100%25-s3cr3t", failed(K::WrongSecret, "percent%41")),
+            // Both readings are right here; the decoded one is the standard's.
+            raw("basic", "basic:%62asic-s3cr3t", {
+                by(
+                    &Ask::bare().basic("basic:%62asic-s3cr3t"),
+                    "basic",
+                    AuthMethod::ClientSecretBasic,
+                )
+            }),
+            (Ask::bare().basic("%zz:s3cr3t"), malformed(), malformed()),
+            (Ask::bare().basic("basic:s3cr3t%zz"), malformed(), failed(K::WrongSecret, "basic")),
+            (Ask::bare().basic("basic:s3cr3t+\0"), malformed(), malformed()),
+        ],
+    );
+    // Secrets that are not form encoding, or whose decoding is no text, or that hold what decodes
+    // to a control character.
+    for secret in ["100%-s3cr3t", "%zz-s3cr3t", "a%FFb-s3cr3t", "a%00b-s3cr3t", "a+%-s3cr3t", "%"] {
+        let bench = || Bench::of(Clients::from_iter([basic_client("c", [plain(secret)])]));
+        let ask = Ask::bare().basic(format!("c:{secret}"));
+        assert_eq!(bench().ask(&ask), malformed(), "{secret}");
+        let on = bench().set(|layer| layer.raw_basic(true));
+        assert_eq!(on.ask(&ask), by(&ask, "c", AuthMethod::ClientSecretBasic), "{secret}");
+    }
+}
+
+// R39, R113: the reason is that of the reading which came further.
+#[test]
+fn raw_basic_reports_the_reason_of_the_reading_that_matched() {
+    for (secret, octets) in [("a b-s3cr3t", "c:a+b-s3cr3t"), ("a+b-s3cr3t", "c:a+b-s3cr3t")] {
+        let client = basic_client("c", [plain(secret).expires_at(NOW)]);
+        let bench = Bench::of(Clients::from_iter([client])).set(|layer| layer.raw_basic(true));
+        let answer = bench.ask(&Ask::bare().basic(octets));
+        assert_eq!(answer, failed(K::SecretExpired, "c"), "{secret}");
+    }
+}
+
+// R47. What was presented proves nothing, so the method that handlers see is `none`.
+#[test]
+fn ignore_public_credentials() {
+    let refused_by_default = || failed(K::MethodMismatch, "public");
+    let row = |ask: Ask| {
+        let on = by(&ask, "public", AuthMethod::None);
+        (ask, refused_by_default(), on)
+    };
+    on_and_off(
+        TestLayer::ignore_public_credentials,
+        [
+            row(Ask::bare().basic("public:")),
+            row(Ask::bare().basic("public:any-s3cr3t")),
+            row(Ask::form("client_id=public").basic("public:")),
+            row(Ask::form("client_id=public&client_secret=any-s3cr3t")),
+            // A malformed header, two methods and confidential clients are no matter of this
+            // setting.
+            (
+                Ask::form("client_id=public").authorization("Basic !"),
+                refused(K::MalformedAuthorization),
+                refused(K::MalformedAuthorization),
+            ),
+            (
+                Ask::form("client_id=public&client_secret=x").basic("public:"),
+                refused(K::MultipleMethods),
+                refused(K::MultipleMethods),
+            ),
+            (
+                Ask::bare().basic("basic:wrong-s3cr3t"),
+                failed(K::WrongSecret, "basic"),
+                failed(K::WrongSecret, "basic"),
+            ),
+            (
+                Ask::bare().basic("none-with-secret:none-s3cr3t"),
+                failed(K::UnusableRegistration, "none-with-secret"),
+                failed(K::UnusableRegistration, "none-with-secret"),
+            ),
+        ],
+    );
+    // Nor does it open an endpoint for which `none` is not accepted.
+    for bench in [
+        Bench::new().set(|layer| layer.allow_public(false)),
+        Bench::new().set(|layer| layer.auth_methods([AuthMethod::ClientSecretBasic]).unwrap()),
+    ] {
+        let bench = bench.set(|layer| layer.ignore_public_credentials(true));
+        let answer = bench.ask(&Ask::bare().basic("public:any-s3cr3t"));
+        assert_eq!(answer, failed(K::MethodMismatch, "public"));
+    }
+}
+
+// R68. RFC 6749 §5.2: "MAY return an HTTP 401".
+#[test]
+fn bad_request_for_body_credentials() {
+    let row = |ask: Ask, off: Answer, kind_is_401_in_both: bool| {
+        let on = Answer { status: 400, ..off.clone() }.without("www-authenticate");
+        let on = if kind_is_401_in_both { off.clone() } else { on };
+        (ask, off, on)
+    };
+    on_and_off(
+        TestLayer::bad_request_for_body_credentials,
+        [
+            row(Ask::bare(), refused(K::NoCredentials), false),
+            row(
+                Ask::form("client_id=post&client_secret=wrong-s3cr3t"),
+                failed(K::WrongSecret, "post"),
+                false,
+            ),
+            row(Ask::form("client_id=nobody"), failed(K::UnknownClient, "nobody"), false),
+            row(Ask::form("client_assertion=x"), refused(K::MethodNotAccepted), false),
+            row(Ask::bare().basic("basic:x"), failed(K::WrongSecret, "basic"), true),
+            row(Ask::bare().authorization("Bearer x"), refused(K::UnsupportedScheme), true),
+            row(Ask::form("client_id=%"), refused(K::MalformedParameter), true),
+        ],
+    );
+}
+
+// R14.
+#[test]
+fn refuse_uri_credentials() {
+    let with = |query: &str| {
+        Ask::form("client_id=post&client_secret=post-s3cr3t").uri(&format!("/token?{query}"))
+    };
+    let passes = |query: &str| {
+        let ask = with(query);
+        let answer = by(&ask, "post", AuthMethod::ClientSecretPost);
+        (ask, answer.clone(), answer)
+    };
+    let found = |query: &str| {
+        let (ask, off, _) = passes(query);
+        (ask, off, refused(K::CredentialsInUri))
+    };
+    let many = "a&".repeat(2000);
+    on_and_off(
+        TestLayer::refuse_uri_credentials,
+        [
+            found("client_secret=s3cr3t"),
+            found("a=b&client%5Fsecret=s3cr3t"),
+            found("client_secret=%zz"),
+            found("client_secret=a&client_secret=b"),
+            found("client_secret=&client_secret=b"),
+            found("client_assertion=s3cr3t.x.y"),
+            passes("client_secret="),
+            passes("client_secret"),
+            passes(""),
+            passes("tenant=1&state=1&state=2"),
+            passes("client_id=a&client_id=b"),
+            passes(&many),
+            passes("Client_Secret=x&xclient_secret=x"),
+        ],
+    );
+    // Whatever else is wrong, the leak is made known.
+    let bench = Bench::new().set(|layer| layer.refuse_uri_credentials(true));
+    let get = Ask::bare().method("GET").uri("/token?client_id=post&client_secret=post-s3cr3t");
+    assert_eq!(bench.ask(&get), refused(K::CredentialsInUri));
+}
+
+// R11, R12.
+#[test]
+fn last_parameter_wins() {
+    let row = |form: &str, id: &str, method: AuthMethod| {
+        let ask = Ask::form(form);
+        let on = by(&ask, id, method);
+        (ask, refused(K::RepeatedParameter), on)
+    };
+    let post = "client_id=post&client_secret=post-s3cr3t";
+    on_and_off(
+        TestLayer::last_parameter_wins,
+        [
+            row(&format!("client_id=x&{post}"), "post", AuthMethod::ClientSecretPost),
+            row(&format!("client_secret=x&{post}"), "post", AuthMethod::ClientSecretPost),
+            row("client_id=post&client%5Fid=public", "public", AuthMethod::None),
+            // The last one has no value, so there is none.
+            row("client_id=public&client_secret=x&client_secret=", "public", AuthMethod::None),
+            row("grant_type=a&grant_type=b&client_id=public", "public", AuthMethod::None),
+        ],
+    );
+}
+
+// R1, R5, R27: a gateway authenticates by headers whatever the rest is.
+#[test]
+fn headers_only() {
+    let bench = Bench::new().set(|layer| layer.headers_only());
+    let right = || Ask::bare().basic("basic:basic-s3cr3t");
+    for ask in [
+        right(),
+        right().method("GET").uri("/resource?client_secret=x"),
+        right().method("DELETE"),
+        right().method("OPTIONS"),
+        right().with("content-type", "application/json").body(r#"{"client_id":"x"}"#),
+        right().with("content-encoding", "gzip").body([0x1f, 0x8b]),
+        right().body(vec![b'x'; 1 << 20]),
+        // What stands in the form is the business of the service behind.
+        Ask::form("client_id=other&client_secret=x&client_id=y").basic("basic:basic-s3cr3t"),
+    ] {
+        assert_eq!(bench.ask(&ask), by(&ask, "basic", AuthMethod::ClientSecretBasic));
+    }
+    for (ask, expected) in [
+        (Ask::form("client_id=public"), refused(K::NoCredentials)),
+        (Ask::form("client_id=post&client_secret=post-s3cr3t"), refused(K::NoCredentials)),
+        (Ask::bare().method("GET"), refused(K::NoCredentials)),
+        (Ask::bare().basic("basic:x").method("GET"), failed(K::WrongSecret, "basic")),
+        (Ask::bare().authorization("Bearer x"), refused(K::UnsupportedScheme)),
+        (right().basic("basic:basic-s3cr3t"), refused(K::RepeatedAuthorization)),
+    ] {
+        assert_eq!(bench.ask(&ask), expected);
+    }
+}
+
+// R50: at the place where the method is found, before any look-up, and without an offer of it.
+#[test]
+fn auth_methods() {
+    use AuthMethod::{ClientSecretBasic, ClientSecretPost, None};
+    let basic = Ask::bare().basic("basic:basic-s3cr3t");
+    let post = Ask::form("client_id=post&client_secret=post-s3cr3t");
+    let none = Ask::form("client_id=public");
+    let challenge = |answer: Answer, value: &str| {
+        answer.without("www-authenticate").with("www-authenticate", value)
+    };
+    for (methods, offer) in [
+        (vec![ClientSecretPost], r#"client_secret_post realm="OAuth""#),
+        (vec![None], r#"none realm="OAuth""#),
+        (vec![None, ClientSecretPost], r#"client_secret_post realm="OAuth""#),
+        (vec![ClientSecretBasic], CHALLENGE),
+        (vec![None, ClientSecretBasic], CHALLENGE),
+    ] {
+        let accepts = |method: AuthMethod| methods.contains(&method);
+        let bench = Bench::new().set(|layer| layer.auth_methods(methods.clone()).unwrap());
+        let not_accepted = || refused(K::MethodNotAccepted);
+        for (ask, method, id, refusal) in [
+            // RFC 6749 §5.2: the scheme that the client used.
+            (&basic, ClientSecretBasic, "basic", not_accepted()),
+            (&post, ClientSecretPost, "post", challenge(not_accepted(), offer)),
+            (&none, None, "public", challenge(not_accepted(), offer)),
+        ] {
+            let expected = if accepts(method.clone()) { by(ask, id, method) } else { refusal };
+            assert_eq!(bench.ask(ask), expected, "{methods:?}");
+        }
+        assert_eq!(bench.ask(&Ask::bare()), challenge(refused(K::NoCredentials), offer));
+        // R24: a scheme that is not Basic gets what is supported.
+        let bearer = bench.ask(&Ask::bare().authorization("Bearer x"));
+        assert_eq!(bearer, challenge(refused(K::UnsupportedScheme), offer), "{methods:?}");
+    }
+    // The realm and the methods are set in any order.
+    for bench in [
+        Bench::new()
+            .set(|layer| layer.realm("R").unwrap().auth_methods([ClientSecretPost]).unwrap()),
+        Bench::new()
+            .set(|layer| layer.auth_methods([ClientSecretPost]).unwrap().realm("R").unwrap()),
+    ] {
+        let expected = challenge(refused(K::NoCredentials), r#"client_secret_post realm="R""#);
+        assert_eq!(bench.ask(&Ask::bare()), expected);
+    }
+}
+
+// R50, R81: what this build cannot check must not look accepted.
+#[test]
+fn auth_methods_that_cannot_work_are_errors_at_construction() {
+    let set =
+        |methods: Vec<AuthMethod>| Bench::new().layer.auth_methods(methods).map(drop).unwrap_err();
+    assert_eq!(set(vec![]), ConfigError::NoMethods);
+    for name in [
+        "client_secret_jwt",
+        "private_key_jwt",
+        "tls_client_auth",
+        "self_signed_tls_client_auth",
+        "pigeon",
+    ] {
+        let method = AuthMethod::from(name);
+        let error = set(vec![AuthMethod::ClientSecretBasic, method.clone()]);
+        assert_eq!(error, ConfigError::UnsupportedMethod(method));
+        let text = format!("the client authentication method \"{name}\" is not supported");
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+// R4, R108.
+#[test]
+fn limits() {
+    let post = || "client_id=post&client_secret=post-s3cr3t".to_owned();
+    let ask = Ask::form(post());
+    let accepted = || by(&ask, "post", AuthMethod::ClientSecretPost);
+    let with = |set: fn(TestLayer, usize) -> TestLayer, limit: usize| {
+        Bench::new().set(|layer| set(layer, limit)).ask(&ask)
+    };
+    let length = post().len();
+    assert_eq!(with(TestLayer::body_limit, length), accepted());
+    assert_eq!(with(TestLayer::body_limit, length - 1), refused(K::BodyTooLarge));
+    assert_eq!(with(TestLayer::parameter_limit, 2), accepted());
+    assert_eq!(with(TestLayer::parameter_limit, 1), refused(K::TooManyParameters));
+    // `post-s3cr3t` is the longest of them.
+    assert_eq!(with(TestLayer::credential_limit, 11), accepted());
+    assert_eq!(with(TestLayer::credential_limit, 10), refused(K::CredentialTooLong));
+    let basic = Ask::bare().basic("basic:basic-s3cr3t");
+    let length = basic.headers[0].1.len();
+    for (limit, expected) in [
+        (length, by(&basic, "basic", AuthMethod::ClientSecretBasic)),
+        (length - 1, refused(K::CredentialTooLong)),
+    ] {
+        let bench = Bench::new().set(|layer| layer.credential_limit(limit));
+        assert_eq!(bench.ask(&basic), expected);
+    }
+}
+
+// R63. The system's clock is used unless another one is given: a secret that expired in 1970, and
+// one of the far future.
+#[test]
+fn clock() {
+    for (expires_at, expected) in [(1, Some(K::SecretExpired)), (i64::MAX, None)] {
+        let client = basic_client("c", [plain("c-s3cr3t").expires_at(expires_at)]);
+        let layer = tower_client_auth::ClientAuthLayer::new(Clients::from_iter([client]));
+        let service =
+            tower::Layer::layer(&layer, crate::support::Recorder { calls: Log::default() });
+        let request = Ask::bare().basic("c:c-s3cr3t").request();
+        let response = crate::support::run(tower::ServiceExt::oneshot(service, request)).unwrap();
+        let error = response.extensions().get::<tower_client_auth::Error>();
+        assert_eq!(error.map(tower_client_auth::Error::kind), expected);
+    }
+}
+
+// R78: whatever the decoy is, it lets nobody in, not even with the decoy itself.
+#[test]
+fn decoy() {
+    for decoy in [plain("decoy-s3cr3t"), ClientSecret::sha256_of("decoy-s3cr3t"), plain("")] {
+        let bench = Bench::new().set(|layer| layer.decoy(decoy.clone()));
+        for (octets, kind) in [
+            ("nobody:decoy-s3cr3t", K::UnknownClient),
+            ("nobody:", K::UnknownClient),
+            ("public:decoy-s3cr3t", K::MethodMismatch),
+            ("pigeon:decoy-s3cr3t", K::UnusableRegistration),
+            ("secretless-unchecked:decoy-s3cr3t", K::UnusableRegistration),
+            ("basic:decoy-s3cr3t", K::WrongSecret),
+        ] {
+            let id = octets.split(':').next().unwrap();
+            assert_eq!(bench.ask(&Ask::bare().basic(octets)), failed(kind, id), "{decoy:?}");
+        }
+        // Nor where methods may be exchanged or the store answers for another client.
+        let bench = bench.set(|layer| {
+            layer.interchange_basic_and_post(true).raw_basic(true).ignore_public_credentials(true)
+        });
+        let ask = Ask::bare().basic("nobody:decoy-s3cr3t");
+        assert_eq!(bench.ask(&ask), failed(K::UnknownClient, "nobody"));
+    }
+}
+
+// R113.
+#[test]
+fn map_error_response_may_change_the_answer_and_not_the_decision() {
+    let seen = Log::default();
+    let seen_inside = seen.clone();
+    let bench = Bench::new().set(|layer| {
+        layer.map_error_response(move |error, response| {
+            assert_eq!(error.status(), response.status());
+            seen_inside.push(error.kind());
+            // It may even drop the extensions: the reason is still there for layers further out.
+            let mut changed = Response::new("changed".into());
+            *changed.status_mut() = StatusCode::OK;
+            changed.headers_mut().insert("x-inner", HeaderValue::from_static("forged"));
+            changed
+        })
+    });
+    let answer = bench.ask(&Ask::bare().basic("basic:wrong-s3cr3t"));
+    let expected = Answer {
+        status: 200,
+        headers: vec![("x-inner".into(), "forged".into())],
+        body: "changed".into(),
+        ..failed(K::WrongSecret, "basic")
+    };
+    assert_eq!(answer, expected);
+    assert_eq!(seen.take(), [K::WrongSecret]);
+    // It is not asked about what succeeds.
+    let ask = Ask::bare().basic("basic:basic-s3cr3t");
+    assert_eq!(bench.ask(&ask), by(&ask, "basic", AuthMethod::ClientSecretBasic));
+    assert_eq!(seen.take(), []);
+}
+
+// R113, R79: the reason goes to the hook, once per decision, with what was presented and no secret.
+#[test]
+fn on_outcome_sees_every_decision_with_its_reason() {
+    let seen = Log::default();
+    let seen_inside = seen.clone();
+    let bench = Bench::new().set(|layer| {
+        layer.on_outcome(move |outcome: &Outcome<'_>| {
+            seen_inside.push((
+                outcome.request().uri.path().to_owned(),
+                outcome.client_id().map(str::to_owned),
+                outcome.method().cloned(),
+                outcome.error().map(tower_client_auth::Error::kind),
+            ));
+        })
+    });
+    let basic = || Some(AuthMethod::ClientSecretBasic);
+    for (ask, client_id, method, kind) in [
+        (Ask::bare().basic("basic:basic-s3cr3t"), Some("basic"), basic(), None),
+        (Ask::bare().basic("basic:wrong"), Some("basic"), basic(), Some(K::WrongSecret)),
+        (Ask::bare().basic("nobody:x"), Some("nobody"), basic(), Some(K::UnknownClient)),
+        (
+            Ask::bare().basic("expired:expired-s3cr3t"),
+            Some("expired"),
+            basic(),
+            Some(K::SecretExpired),
+        ),
+        (
+            Ask::form("client_id=post"),
+            Some("post"),
+            Some(AuthMethod::None),
+            Some(K::MethodMismatch),
+        ),
+        (Ask::bare().method("GET"), None, None, Some(K::MethodNotAllowed)),
+        (Ask::bare(), None, None, Some(K::NoCredentials)),
+        (
+            Ask::form("client_id=basic&client_secret=x").basic("basic:x"),
+            None,
+            None,
+            Some(K::MultipleMethods),
+        ),
+    ] {
+        bench.ask(&ask.uri("/path"));
+        assert_eq!(seen.take(), [("/path".into(), client_id.map(str::to_owned), method, kind)]);
+    }
+}
+
+// Every setting belongs to the layer it is made on: a clone made before does not change.
+#[test]
+fn a_layer_is_not_changed_by_settings_on_its_clone() {
+    let bench = Bench::new();
+    let changed = Bench::new().set(|_| bench.layer.clone().allow_public(false).body_limit(0));
+    assert_eq!(
+        changed.layer.auth_methods_supported().collect::<Vec<_>>(),
+        ["client_secret_basic", "client_secret_post"]
+    );
+    let ask = Ask::form("client_id=public");
+    assert_eq!(bench.ask(&ask), by(&ask, "public", AuthMethod::None));
+}
+
+// R44 and R42 together with a digest: nothing depends on how the secret is stored.
+#[test]
+fn settings_hold_for_digests_as_for_plain_secrets() {
+    let stored = clients();
+    stored.insert(post_client("digest", [ClientSecret::sha256_of("a+b-s3cr3t")]));
+    let bench =
+        Bench::of(stored).set(|layer| layer.interchange_basic_and_post(true).raw_basic(true));
+    for octets in ["digest:a%2Bb-s3cr3t", "digest:a+b-s3cr3t"] {
+        let ask = Ask::bare().basic(octets);
+        assert_eq!(bench.ask(&ask), by(&ask, "digest", AuthMethod::ClientSecretBasic));
+    }
+}

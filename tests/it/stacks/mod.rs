@@ -1,0 +1,10 @@
+//! The layer in the stacks that users build, over real sockets and with real clients.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod axum;
+mod hyper;
+mod proxy;
+mod scenarios;
+mod support;
+mod tonic;
+mod tower;
