@@ -233,6 +233,13 @@ mod events {
     }
 
     fn events<T>(during: impl FnOnce() -> T) -> Vec<String> {
+        // Other tests meet the same call sites without a subscriber; with one for the whole process
+        // nobody concludes that they are of no interest.
+        static EVERYWHERE: std::sync::Once = std::sync::Once::new();
+        EVERYWHERE.call_once(|| {
+            tracing::subscriber::set_global_default(Capture::default()).unwrap();
+            tracing::callsite::rebuild_interest_cache();
+        });
         let log = Log::default();
         tracing::subscriber::with_default(Capture(log.clone()), during);
         log.take()

@@ -13,7 +13,7 @@ use tower_client_auth::{
 };
 
 use crate::support::{
-    Answer, Ask, Bench, Clients, Log, NOW, basic_client, failed, plain, post_client, public_client,
+    Ask, Bench, Clients, Log, NOW, basic_client, failed, plain, post_client, public_client,
     stored_client,
 };
 
@@ -306,9 +306,9 @@ mod hashes {
         task::{Context, Waker},
     };
 
-    use super::{
-        Answer, Ask, AuthMethod, Bench, ClientSecret, K, basic_client, bench, failed, plain,
-    };
+    use crate::support::Answer;
+
+    use super::{Ask, AuthMethod, Bench, ClientSecret, K, basic_client, bench, failed, plain};
 
     /// `slow-s3cr3t` behind each algorithm, with parameters that are cheap enough for a test. Made with
     /// the reference programs: Python's `argon2-cffi` 25.1 and `hashlib`.

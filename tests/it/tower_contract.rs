@@ -191,6 +191,7 @@ fn the_instance_that_was_made_ready_is_the_one_that_is_called() {
 }
 
 /// A service of which one request at a time may be under way, and never ends.
+#[expect(clippy::type_complexity, reason = "it is said once")]
 fn single() -> ConcurrencyLimit<tower::util::ServiceFn<fn(Inside) -> Never>> {
     fn never(_: Inside) -> Never {
         pending()
