@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use http_body_util::BodyExt;
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, service_fn};
 use tower_client_auth::{
     AuthMethod, AuthenticatedClient, BoxClientProvider, ClientAuthLayer, ClientMetadata,
     ClientSecret, Error, InvalidRegistration, MemoryProvider, RegisteredClient, RequestBody,
@@ -179,6 +179,7 @@ fn an_outcome_shows_nothing_of_the_request_that_could_be_a_credential() {
 mod events {
     use std::{convert::Infallible, io};
 
+    use tower::ServiceExt;
     use tower_client_auth::{ErrorKind, provider_fn};
     use tracing::{
         Event, Metadata, Subscriber,
