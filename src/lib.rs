@@ -20,6 +20,8 @@ mod guard;
 pub mod guide;
 mod head;
 mod iana;
+#[cfg(feature = "jwt")]
+mod jwt;
 mod layer;
 mod memory;
 mod metadata;
@@ -47,6 +49,9 @@ pub use crate::cache::CachedProvider;
 #[cfg(feature = "generate")]
 #[cfg_attr(docsrs, doc(cfg(feature = "generate")))]
 pub use crate::generate::GeneratedSecret;
+#[cfg(feature = "jwt")]
+#[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+pub use crate::jwt::replay::{MemoryReplayStore, ReplayStore, ReplayStoreFull};
 #[cfg(feature = "argon2")]
 #[cfg_attr(docsrs, doc(cfg(feature = "argon2")))]
 pub use crate::phc::InvalidPhc;

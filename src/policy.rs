@@ -203,7 +203,7 @@ impl fmt::Debug for Policy {
 }
 
 /// A clock before 1970 or beyond 64 bits makes every expiring secret expire: it fails closed.
-fn system_now() -> i64 {
+pub(crate) fn system_now() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .ok()

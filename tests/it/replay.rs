@@ -1,0 +1,165 @@
+//! Stores of used assertions (RFC 7523 §3, OpenID Connect Core §9).
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use proptest::prelude::*;
+use tower_client_auth::{MemoryReplayStore, ReplayStore, ReplayStoreFull};
+
+/// The memory store is always ready.
+fn claim(
+    store: &MemoryReplayStore,
+    client_id: &str,
+    jti: &str,
+    until: i64,
+) -> Result<bool, ReplayStoreFull> {
+    match pin!(store.claim(client_id, jti, until)).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(claimed) => claimed,
+        Poll::Pending => panic!("the memory store waits for nothing"),
+    }
+}
+
+/// A store and the hands of its clock.
+fn store(capacity: usize) -> (MemoryReplayStore, Arc<AtomicI64>) {
+    let now = Arc::new(AtomicI64::new(1_000));
+    let hands = Arc::clone(&now);
+    (MemoryReplayStore::new(capacity).clock(move || hands.load(Ordering::SeqCst)), now)
+}
+
+#[test]
+fn rfc7523_3_an_assertion_is_claimed_once() {
+    let (store, _) = store(10);
+    assert_eq!(claim(&store, "batch", "1", 1_300), Ok(true));
+    assert_eq!(claim(&store, "batch", "1", 1_300), Ok(false));
+    assert_eq!(claim(&store, "batch", "1", 9_999), Ok(false), "a later expiry makes it no other");
+}
+
+#[test]
+fn the_pair_of_client_and_jti_counts_and_not_how_it_is_written_in_a_row() {
+    let (store, _) = store(100);
+    let pairs = [
+        ("a", "bc"),
+        ("ab", "c"),
+        ("abc", ""),
+        ("", "abc"),
+        ("b", "bc"),
+        ("a\0b", "c"),
+        ("a", "b\0c"),
+    ];
+    for (client_id, jti) in pairs {
+        assert_eq!(claim(&store, client_id, jti, 1_300), Ok(true), "{client_id:?} {jti:?}");
+    }
+    for (client_id, jti) in pairs {
+        assert_eq!(claim(&store, client_id, jti, 1_300), Ok(false), "{client_id:?} {jti:?}");
+    }
+}
+
+#[test]
+fn a_claim_holds_until_the_assertion_expires_and_no_longer() {
+    let (store, now) = store(10);
+    assert_eq!(claim(&store, "batch", "1", 1_300), Ok(true));
+    now.store(1_299, Ordering::SeqCst);
+    assert_eq!(claim(&store, "batch", "1", 1_300), Ok(false));
+    now.store(1_300, Ordering::SeqCst);
+    assert_eq!(claim(&store, "batch", "1", 1_600), Ok(true));
+    assert_eq!(claim(&store, "batch", "1", 1_600), Ok(false));
+}
+
+#[test]
+fn what_has_expired_already_is_never_granted() {
+    let (store, _) = store(10);
+    assert_eq!(claim(&store, "batch", "1", 1_000), Ok(false));
+    assert_eq!(claim(&store, "batch", "1", i64::MIN), Ok(false));
+}
+
+#[test]
+fn a_full_store_fails_and_forgets_nothing() {
+    let (store, now) = store(3);
+    for (jti, until) in [("1", 1_100), ("2", 1_200), ("3", 1_300)] {
+        assert_eq!(claim(&store, "batch", jti, until), Ok(true));
+    }
+    let full = claim(&store, "batch", "4", 1_400).unwrap_err();
+    assert_eq!(full.to_string(), "the replay store is full: 3 assertions have not expired");
+    for jti in ["1", "2", "3"] {
+        assert_eq!(claim(&store, "batch", jti, 1_400), Ok(false), "a replay is still told");
+    }
+    now.store(1_100, Ordering::SeqCst);
+    assert_eq!(claim(&store, "batch", "4", 1_400), Ok(true));
+    assert_eq!(claim(&store, "batch", "5", 1_400), Err(full));
+}
+
+#[test]
+fn expired_assertions_never_keep_a_new_one_out() {
+    let (store, now) = store(1_000);
+    for round in 1..4 {
+        let until = 1_000 + 300 * round;
+        for n in 0..1_000 {
+            assert_eq!(
+                claim(&store, "batch", &format!("{round}/{n}"), until),
+                Ok(true),
+                "{round}/{n}"
+            );
+        }
+        now.store(until, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn of_many_at_once_exactly_one_is_granted() {
+    let (store, _) = store(1_000);
+    let granted = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for jti in 0..1_000 {
+                    if claim(&store, "batch", &jti.to_string(), 1_300) == Ok(true) {
+                        granted.fetch_add(1, Ordering::SeqCst);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(granted.into_inner(), 1_000);
+}
+
+#[test]
+fn a_store_shows_nothing_of_what_it_keeps() {
+    let (store, _) = store(10);
+    assert_eq!(claim(&store, "batch", "1", 1_300), Ok(true));
+    assert_eq!(format!("{store:?}"), "MemoryReplayStore { capacity: 10, .. }");
+}
+
+proptest! {
+    /// Against a map that forgets nothing.
+    #[test]
+    fn a_store_answers_as_one_that_looks_at_everything(
+        claims in prop::collection::vec((0_i64..4, "[a-c]", "[a-d]", 0_i64..12), 0..200),
+    ) {
+        let (store, now) = store(6);
+        let mut model: HashMap<(String, String), i64> = HashMap::new();
+        for (passed, client_id, jti, lifetime) in claims {
+            let at = now.fetch_add(passed, Ordering::SeqCst) + passed;
+            let until = at + lifetime;
+            let pair = (client_id, jti);
+            let live = model.values().filter(|until| **until > at).count();
+            let known = model.get(&pair).is_some_and(|until| *until > at);
+            match claim(&store, &pair.0, &pair.1, until) {
+                Ok(granted) => {
+                    prop_assert_eq!(granted, !known && until > at);
+                    if granted {
+                        model.insert(pair, until);
+                    }
+                }
+                Err(_full) => prop_assert!(!known && live == 6),
+            }
+        }
+    }
+}
