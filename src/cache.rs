@@ -3,10 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -29,7 +26,10 @@ const UNKNOWN_TIME_TO_LIVE: Duration = Duration::from_secs(5);
 ///
 /// Requests for one client that arrive while it is being looked up wait for that look-up, and share
 /// its failure. Ids that are unknown are remembered apart, in a space of their own: sending many
-/// does not push out real clients.
+/// does not push out real clients. An answer that bears another id than the one that was asked for
+/// is not remembered.
+///
+/// A look-up that is found here allocates nothing.
 ///
 /// # Examples
 ///
@@ -50,8 +50,6 @@ pub struct CachedProvider<P: ClientProvider> {
     known: Cache<Box<str>, Entry<RegisteredClient<P::Client>>>,
     unknown: Cache<Box<str>, Entry<()>>,
     flights: Mutex<HashMap<Box<str>, Flight>>,
-    /// Counts invalidations: what was looked up before one must not be remembered after it.
-    generation: AtomicU64,
     time_to_live: Duration,
     unknown_time_to_live: Duration,
     stale_on_outage: Option<Duration>,
@@ -69,9 +67,19 @@ impl<T: Clone> Clone for Entry<T> {
     }
 }
 
-/// A look-up under way. Whoever holds the lock makes it; the others find its answer in the cache,
-/// or its failure here.
-type Flight = Arc<tokio::sync::Mutex<Option<Failure>>>;
+/// A look-up under way, for as long as a request takes part in it.
+#[derive(Default)]
+struct Flight {
+    passengers: usize,
+    /// Whether the client was invalidated since the look-up began, so that its answer may be one
+    /// from before the change.
+    overtaken: bool,
+    turn: Turn,
+}
+
+/// Whoever holds the lock makes the look-up; the others find its answer in the cache, or its
+/// failure here.
+type Turn = Arc<tokio::sync::Mutex<Option<Failure>>>;
 
 #[derive(Clone)]
 struct Failure {
@@ -88,7 +96,6 @@ impl<P: ClientProvider> CachedProvider<P> {
             known: Cache::new(CAPACITY),
             unknown: Cache::new(UNKNOWN_CAPACITY),
             flights: Mutex::default(),
-            generation: AtomicU64::new(0),
             time_to_live: TIME_TO_LIVE,
             unknown_time_to_live: UNKNOWN_TIME_TO_LIVE,
             stale_on_outage: None,
@@ -126,7 +133,9 @@ impl<P: ClientProvider> CachedProvider<P> {
     /// failing provider is answered 503 as soon as the time to live is over.
     ///
     /// For servers that must keep working: a client that was removed or a secret that was replaced
-    /// during the outage is accepted until then.
+    /// during the outage is accepted until then. The provider is asked first, each time, so it
+    /// should fail fast: one that hangs until the `provider_deadline` of the layer is cut off
+    /// together with this decorator.
     #[must_use]
     pub fn stale_on_outage(self, oldest: Duration) -> Self {
         Self { stale_on_outage: Some(oldest), ..self }
@@ -138,17 +147,25 @@ impl<P: ClientProvider> CachedProvider<P> {
         Self { clock: Arc::new(now), ..self }
     }
 
-    /// Forgets what is known of a client, and that it is unknown. A look-up under way is not
-    /// remembered either.
+    /// Forgets what is known of a client, and that it is unknown. The answer of a look-up that is
+    /// under way is not remembered either.
+    ///
+    /// Call it after the store was changed.
     pub fn invalidate(&self, client_id: &str) {
-        self.generation.fetch_add(1, Ordering::SeqCst);
+        let mut flights = self.flights();
+        if let Some(flight) = flights.get_mut(client_id) {
+            flight.overtaken = true;
+        }
         self.known.remove(client_id);
         self.unknown.remove(client_id);
     }
 
     /// Forgets everything, for example when the connection that tells of changes was lost.
     pub fn invalidate_all(&self) {
-        self.generation.fetch_add(1, Ordering::SeqCst);
+        let mut flights = self.flights();
+        for flight in flights.values_mut() {
+            flight.overtaken = true;
+        }
         self.known.clear();
         self.unknown.clear();
     }
@@ -171,18 +188,30 @@ impl<P: ClientProvider> CachedProvider<P> {
         fresh(unknown.since, self.unknown_time_to_live).then_some(None)
     }
 
-    fn remember(&self, client_id: &str, found: Option<&RegisteredClient<P::Client>>) {
-        let since = (self.clock)();
+    /// Unless the client was invalidated in the meantime. The lock is held until all is written, so
+    /// that an invalidation comes before or after.
+    fn remember(
+        &self,
+        client_id: &str,
+        found: Option<&RegisteredClient<P::Client>>,
+        since: Instant,
+    ) {
+        let flights = self.flights();
+        if flights.get(client_id).is_none_or(|flight| flight.overtaken) {
+            return;
+        }
         match found {
-            Some(client) => {
-                self.unknown.remove(client_id);
+            Some(client) if client.client_id() == client_id => {
                 self.known.insert(client_id.into(), Entry { value: client.clone(), since });
             }
+            // A store that folds case would let one client fill the space under many ids.
+            Some(_) => {}
             None => {
                 self.known.remove(client_id);
                 self.unknown.insert(client_id.into(), Entry { value: (), since });
             }
         }
+        drop(flights);
     }
 
     /// The client that was remembered before the provider failed, if that is allowed and it is not
@@ -198,20 +227,22 @@ impl<P: ClientProvider> CachedProvider<P> {
         client_id: &str,
     ) -> Result<Option<RegisteredClient<P::Client>>, SharedError> {
         let arrived = (self.clock)();
-        let flight = Boarding::new(&self.flights, client_id);
-        let mut failure = flight.flight.lock().await;
+        let place = Place::new(self, client_id);
+        let mut failure = place.turn.lock().await;
         if let Some(found) = self.remembered(client_id) {
             return Ok(found);
         }
         if let Some(failure) = failure.as_ref().filter(|failure| failure.at >= arrived) {
             return Err(failure.error.clone());
         }
-        let generation = self.generation.load(Ordering::SeqCst);
+        if let Some(flight) = self.flights().get_mut(client_id) {
+            flight.overtaken = false;
+        }
+        // An answer is as old as its question: the store may have changed while it was on its way.
+        let asked = (self.clock)();
         match self.provider.find_client(client_id).await {
             Ok(found) => {
-                if self.generation.load(Ordering::SeqCst) == generation {
-                    self.remember(client_id, found.as_ref());
-                }
+                self.remember(client_id, found.as_ref(), asked);
                 Ok(found)
             }
             Err(error) => {
@@ -220,6 +251,11 @@ impl<P: ClientProvider> CachedProvider<P> {
                 Err(error)
             }
         }
+    }
+
+    fn flights(&self) -> MutexGuard<'_, HashMap<Box<str>, Flight>> {
+        // Should the application's client panic while it is dropped, the map is whole all the same.
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -234,13 +270,15 @@ impl<P: ClientProvider> ClientProvider for CachedProvider<P> {
         if let Some(found) = self.remembered(client_id) {
             return Ok(found);
         }
-        match self.look_up(client_id).await {
-            Ok(found) => Ok(found),
-            Err(error) => match self.stale(client_id) {
-                Some(client) => Ok(Some(client)),
-                None => Err(error.into_box()),
-            },
+        let error = match self.look_up(client_id).await {
+            Ok(found) => return Ok(found),
+            Err(error) => error,
+        };
+        // A throttle is no outage: it must not be got around with what is remembered.
+        if let Some(throttled) = error.throttled() {
+            return Err(throttled.into());
         }
+        self.stale(client_id).map(Some).ok_or_else(|| error.into())
     }
 }
 
@@ -256,31 +294,31 @@ impl<P: ClientProvider + fmt::Debug> fmt::Debug for CachedProvider<P> {
 }
 
 /// A place in a flight, given up when the request is done or dropped.
-struct Boarding<'a> {
-    flights: &'a Mutex<HashMap<Box<str>, Flight>>,
+struct Place<'a, P: ClientProvider> {
+    cache: &'a CachedProvider<P>,
     client_id: &'a str,
-    flight: Flight,
+    turn: Turn,
 }
 
-impl<'a> Boarding<'a> {
-    fn new(flights: &'a Mutex<HashMap<Box<str>, Flight>>, client_id: &'a str) -> Self {
-        let flight = Arc::clone(lock(flights).entry(client_id.into()).or_default());
-        Self { flights, client_id, flight }
+impl<'a, P: ClientProvider> Place<'a, P> {
+    fn new(cache: &'a CachedProvider<P>, client_id: &'a str) -> Self {
+        let mut flights = cache.flights();
+        let flight = flights.entry(client_id.into()).or_default();
+        flight.passengers += 1;
+        Self { cache, client_id, turn: Arc::clone(&flight.turn) }
     }
 }
 
-impl Drop for Boarding<'_> {
+impl<P: ClientProvider> Drop for Place<'_, P> {
     fn drop(&mut self) {
-        let mut flights = lock(self.flights);
-        // The map and this place: nobody else waits.
-        if Arc::strong_count(&self.flight) <= 2 {
-            flights.remove(self.client_id);
+        let mut flights = self.cache.flights();
+        if let Some(flight) = flights.get_mut(self.client_id) {
+            flight.passengers -= 1;
+            if flight.passengers == 0 {
+                flights.remove(self.client_id);
+            }
         }
     }
-}
-
-fn lock(flights: &Mutex<HashMap<Box<str>, Flight>>) -> MutexGuard<'_, HashMap<Box<str>, Flight>> {
-    flights.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The failure of one look-up, for all who waited for it.
@@ -288,11 +326,8 @@ fn lock(flights: &Mutex<HashMap<Box<str>, Flight>>) -> MutexGuard<'_, HashMap<Bo
 struct SharedError(Arc<BoxError>);
 
 impl SharedError {
-    fn into_box(self) -> BoxError {
-        match self.0.downcast_ref::<Throttled>() {
-            Some(throttled) => (*throttled).into(),
-            None => self.into(),
-        }
+    fn throttled(&self) -> Option<Throttled> {
+        self.0.downcast_ref().copied()
     }
 }
 

@@ -133,6 +133,8 @@
 
 mod auto_traits;
 mod bodies;
+#[cfg(feature = "cache")]
+mod cache;
 mod cases;
 mod grpc;
 mod mcp_sdk;

@@ -1,0 +1,605 @@
+//! `CachedProvider`: what it remembers, for how long, and what it must never do.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Semaphore;
+use tower_client_auth::{
+    AuthMethod, BoxError, CachedProvider, ClientProvider, ErrorKind as K, RegisteredClient,
+    Throttled,
+};
+
+use crate::support::{
+    App, Ask, Bench, Clients, Log, basic_client, failed, plain, public_client, run,
+};
+
+type Found = Result<Option<RegisteredClient<App>>, BoxError>;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What the store does when it is asked.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Mood {
+    #[default]
+    Answers,
+    Fails,
+    Throttles,
+    Panics,
+}
+
+/// A store that counts, and that can be told to wait or to fail.
+#[derive(Clone, Default)]
+struct Store(Arc<Inside>);
+
+#[derive(Default)]
+struct Inside {
+    clients: Clients,
+    asked: Log<String>,
+    mood: Mutex<Mood>,
+    /// If there is one, each answer takes a permit; what it says was read before.
+    gate: Mutex<Option<Arc<Semaphore>>>,
+}
+
+impl Store {
+    fn of(clients: impl IntoIterator<Item = RegisteredClient<App>>) -> Self {
+        let store = Self::default();
+        for client in clients {
+            store.0.clients.insert(client);
+        }
+        store
+    }
+
+    fn be(&self, mood: Mood) {
+        *self.0.mood.lock().unwrap() = mood;
+    }
+
+    /// Holds every answer back, until permits are added.
+    fn pause(&self) -> Arc<Semaphore> {
+        let gate = Arc::new(Semaphore::new(0));
+        *self.0.gate.lock().unwrap() = Some(Arc::clone(&gate));
+        gate
+    }
+
+    /// How often it was asked since the last call.
+    fn asked(&self) -> usize {
+        self.0.asked.take().len()
+    }
+}
+
+impl ClientProvider for Store {
+    type Client = App;
+    type Error = BoxError;
+
+    async fn find_client(&self, client_id: &str) -> Found {
+        self.0.asked.push(client_id.to_owned());
+        let found = self.0.clients.get(client_id);
+        let gate = self.0.gate.lock().unwrap().clone();
+        if let Some(gate) = gate {
+            gate.acquire().await.unwrap().forget();
+        }
+        let mood = *self.0.mood.lock().unwrap();
+        match mood {
+            Mood::Answers => Ok(found),
+            Mood::Fails => Err(io::Error::other("the store is down").into()),
+            Mood::Throttles => Err(Throttled::new(SECOND).into()),
+            Mood::Panics => panic!("the store panics"),
+        }
+    }
+}
+
+/// A clock that stands still until it is moved.
+#[derive(Clone)]
+struct Clock(Arc<AtomicU64>);
+
+impl Clock {
+    fn advance(&self, by: Duration) {
+        self.0.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+type Cached = CachedProvider<Store>;
+
+fn cached(store: &Store) -> (Cached, Clock) {
+    let (start, clock) = (Instant::now(), Clock(Arc::default()));
+    let millis = Arc::clone(&clock.0);
+    let provider = CachedProvider::new(store.clone())
+        .time_to_live(30 * SECOND)
+        .unknown_time_to_live(5 * SECOND)
+        .clock(move || start + Duration::from_millis(millis.load(Ordering::SeqCst)));
+    (provider, clock)
+}
+
+/// What the provider answers, without waiting for anything.
+fn find(provider: &Cached, client_id: &str) -> Found {
+    run(provider.find_client(client_id))
+}
+
+fn known(provider: &Cached, client_id: &str) -> bool {
+    find(provider, client_id).unwrap().is_some()
+}
+
+fn error(found: Found) -> String {
+    found.map(drop).unwrap_err().to_string()
+}
+
+type Waiting<'a> = Pin<Box<dyn Future<Output = Found> + Send + 'a>>;
+
+/// Asks, and polls once: the answer has to be waited for.
+fn ask<'a>(provider: &'a Cached, client_id: &'a str) -> Waiting<'a> {
+    let mut waiting: Waiting<'a> = Box::pin(provider.find_client(client_id));
+    assert!(poll(&mut waiting).is_pending());
+    waiting
+}
+
+fn poll(waiting: &mut Waiting<'_>) -> Poll<Found> {
+    waiting.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn a_client_is_asked_for_again_when_its_time_is_over() {
+    let store = Store::of([public_client("batch")]);
+    let (provider, clock) = cached(&store);
+    for _ in 0..3 {
+        assert!(known(&provider, "batch"));
+    }
+    clock.advance(30 * SECOND - Duration::from_millis(1));
+    assert!(known(&provider, "batch"));
+    assert_eq!(store.asked(), 1);
+    clock.advance(Duration::from_millis(1));
+    assert!(known(&provider, "batch"));
+    assert!(known(&provider, "batch"));
+    assert_eq!(store.asked(), 1);
+}
+
+#[test]
+fn an_unknown_id_is_asked_for_again_when_its_own_time_is_over() {
+    let store = Store::default();
+    let (provider, clock) = cached(&store);
+    assert!(!known(&provider, "late"));
+    store.0.clients.insert(public_client("late"));
+    clock.advance(5 * SECOND - Duration::from_millis(1));
+    assert!(!known(&provider, "late"));
+    assert_eq!(store.asked(), 1);
+    clock.advance(Duration::from_millis(1));
+    assert!(known(&provider, "late"));
+    assert_eq!(store.asked(), 1);
+    // From here on it is a client like any other.
+    clock.advance(29 * SECOND);
+    assert!(known(&provider, "late"));
+    assert_eq!(store.asked(), 0);
+    store.0.clients.remove("late");
+    clock.advance(SECOND);
+    assert!(!known(&provider, "late"));
+    clock.advance(4 * SECOND);
+    assert!(!known(&provider, "late"));
+    assert_eq!(store.asked(), 1);
+}
+
+// R107: what changes while a slow look-up is under way counts within the time to live, too.
+#[test]
+fn r107_an_answer_is_as_old_as_its_question() {
+    let store = Store::of([public_client("batch")]);
+    let (provider, clock) = cached(&store);
+    let gate = store.pause();
+    let waiting = ask(&provider, "batch");
+    store.0.clients.remove("batch");
+    clock.advance(20 * SECOND);
+    gate.add_permits(2);
+    assert!(run(waiting).unwrap().is_some());
+    clock.advance(9 * SECOND);
+    assert!(known(&provider, "batch"));
+    clock.advance(SECOND);
+    assert!(!known(&provider, "batch"));
+}
+
+// R107: within the time to live at the latest, and meanwhile the old state as a whole.
+#[test]
+fn r107_a_changed_secret_counts_when_the_time_is_over() {
+    let store = Store::of([basic_client("batch", [plain("old-s3cr3t")])]);
+    let (provider, clock) = cached(&store);
+    let bench = Bench::of(provider);
+    let old = Ask::form("").basic("batch:old-s3cr3t");
+    let new = Ask::form("").basic("batch:new-s3cr3t");
+    let accepted = |ask: &Ask| ask.accepted("batch", AuthMethod::ClientSecretBasic);
+    assert_eq!(bench.ask(&old), accepted(&old));
+    store.0.clients.insert(basic_client("batch", [plain("new-s3cr3t")]));
+    clock.advance(30 * SECOND - Duration::from_millis(1));
+    assert_eq!(bench.ask(&old), accepted(&old));
+    assert_eq!(bench.ask(&new), failed(K::WrongSecret, "batch"));
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(bench.ask(&old), failed(K::WrongSecret, "batch"));
+    assert_eq!(bench.ask(&new), accepted(&new));
+}
+
+#[test]
+fn r107_a_changed_secret_counts_at_once_when_it_is_invalidated() {
+    let store = Store::of([basic_client("batch", [plain("old-s3cr3t")])]);
+    let provider = Arc::new(cached(&store).0);
+    let bench = Bench::of(Arc::clone(&provider));
+    let old = Ask::form("").basic("batch:old-s3cr3t");
+    assert_eq!(bench.ask(&old), old.accepted("batch", AuthMethod::ClientSecretBasic));
+    store.0.clients.insert(basic_client("batch", [plain("new-s3cr3t")]));
+    provider.invalidate("batch");
+    assert_eq!(bench.ask(&old), failed(K::WrongSecret, "batch"));
+}
+
+#[test]
+fn invalidation_is_for_one_id_or_for_all() {
+    let store = Store::of([public_client("a"), public_client("b")]);
+    let (provider, _) = cached(&store);
+    let ask_all = || {
+        for id in ["a", "b", "unknown"] {
+            find(&provider, id).unwrap();
+        }
+        store.asked()
+    };
+    assert_eq!(ask_all(), 3);
+    assert_eq!(ask_all(), 0);
+    provider.invalidate("a");
+    assert_eq!(ask_all(), 1);
+    provider.invalidate("unknown");
+    assert_eq!(ask_all(), 1);
+    provider.invalidate("never heard of");
+    assert_eq!(ask_all(), 0);
+    provider.invalidate_all();
+    assert_eq!(ask_all(), 3);
+}
+
+#[test]
+fn no_more_clients_are_remembered_than_there_is_room_for() {
+    let store = Store::of((0..1000).map(|n| public_client(&format!("client {n}"))));
+    let provider = cached(&store).0.capacity(100);
+    let ask_all = || {
+        for n in 0..1000 {
+            assert!(known(&provider, &format!("client {n}")));
+        }
+        store.asked()
+    };
+    assert_eq!(ask_all(), 1000);
+    assert!((900..=1000).contains(&ask_all()));
+    // No room at all is allowed, too.
+    let provider = cached(&store).0.capacity(0).unknown_capacity(0);
+    for id in ["client 1", "client 1", "unknown", "unknown"] {
+        find(&provider, id).unwrap();
+    }
+    assert_eq!(store.asked(), 4);
+}
+
+#[test]
+fn unknown_ids_do_not_push_out_real_ones() {
+    let ids: Vec<_> = (0..100).map(|n| format!("client {n}")).collect();
+    let store = Store::of(ids.iter().map(|id| public_client(id)));
+    let provider = cached(&store).0.capacity(1000).unknown_capacity(10);
+    for id in &ids {
+        assert!(known(&provider, id));
+    }
+    for n in 0..10_000 {
+        assert!(!known(&provider, &format!("guess {n}")));
+    }
+    assert_eq!(store.asked(), 10_100);
+    for id in &ids {
+        assert!(known(&provider, id));
+    }
+    assert_eq!(store.asked(), 0);
+}
+
+// A store that folds case answers to `batch`, `Batch` and `BATCH`: one row must not fill the space.
+#[test]
+fn an_answer_for_another_id_is_handed_on_and_not_remembered() {
+    struct Folding(Store);
+    impl ClientProvider for Folding {
+        type Client = App;
+        type Error = BoxError;
+
+        async fn find_client(&self, client_id: &str) -> Found {
+            self.0.find_client(&client_id.to_lowercase()).await
+        }
+    }
+    let store = Store::of([public_client("batch")]);
+    let bench = Bench::of(CachedProvider::new(Folding(store.clone())));
+    let ask = Ask::form("client_id=Batch");
+    for _ in 0..2 {
+        assert_eq!(bench.ask(&ask), failed(K::ProviderMismatch, "Batch"));
+        assert_eq!(store.asked(), 1);
+    }
+    let ask = Ask::form("client_id=batch");
+    for _ in 0..2 {
+        assert_eq!(bench.ask(&ask), ask.accepted("batch", AuthMethod::None));
+    }
+    assert_eq!(store.asked(), 1);
+}
+
+#[test]
+fn many_requests_for_one_client_cost_one_look_up() {
+    for (id, is_known) in [("batch", true), ("unknown", false)] {
+        let store = Store::of([public_client("batch")]);
+        let (provider, _) = cached(&store);
+        let gate = store.pause();
+        let waiting: Vec<_> = (0..100).map(|_| ask(&provider, id)).collect();
+        // Another client does not wait for it.
+        let other = ask(&provider, "other");
+        assert_eq!(store.asked(), 2);
+        gate.add_permits(2);
+        assert!(run(other).unwrap().is_none());
+        for one in waiting {
+            assert_eq!(run(one).unwrap().is_some(), is_known);
+        }
+        assert_eq!(store.asked(), 0);
+    }
+}
+
+// The same with a runtime of several threads: what waits is woken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_tasks_for_one_client_cost_one_look_up() {
+    let store = Store::of([public_client("batch")]);
+    let provider = Arc::new(cached(&store).0);
+    let gate = store.pause();
+    let tasks: Vec<_> = (0..100)
+        .map(|_| {
+            let provider = Arc::clone(&provider);
+            tokio::spawn(async move { provider.find_client("batch").await.unwrap().is_some() })
+        })
+        .collect();
+    gate.add_permits(1);
+    for task in tasks {
+        assert!(task.await.unwrap());
+    }
+    assert_eq!(store.asked(), 1);
+}
+
+#[test]
+fn those_who_waited_share_a_failure_and_the_next_one_asks_again() {
+    let store = Store::of([public_client("batch")]);
+    let (provider, clock) = cached(&store);
+    let gate = store.pause();
+    store.be(Mood::Fails);
+    let waiting: Vec<_> = (0..100).map(|_| ask(&provider, "batch")).collect();
+    clock.advance(SECOND);
+    gate.add_permits(1);
+    for one in waiting {
+        assert_eq!(error(run(one)), "the store is down");
+    }
+    assert_eq!(store.asked(), 1);
+    store.be(Mood::Answers);
+    gate.add_permits(1);
+    assert!(known(&provider, "batch"));
+    assert_eq!(store.asked(), 1);
+}
+
+#[test]
+fn who_arrives_after_a_failure_does_not_share_it() {
+    let store = Store::of([public_client("batch")]);
+    let (provider, clock) = cached(&store);
+    let gate = store.pause();
+    store.be(Mood::Fails);
+    let first = ask(&provider, "batch");
+    // It waits on, and so keeps the failure of the first alive.
+    let mut second = ask(&provider, "batch");
+    gate.add_permits(1);
+    assert_eq!(error(run(first)), "the store is down");
+    clock.advance(SECOND);
+    store.be(Mood::Answers);
+    let third = ask(&provider, "batch");
+    assert_eq!(error(run(&mut second)), "the store is down");
+    drop(second);
+    gate.add_permits(1);
+    assert!(run(third).unwrap().is_some());
+    assert_eq!(store.asked(), 2);
+}
+
+// R110.
+#[test]
+fn a_request_that_is_dropped_strands_nobody() {
+    let store = Store::of([public_client("batch")]);
+    let (provider, _) = cached(&store);
+    let gate = store.pause();
+    let leader = ask(&provider, "batch");
+    let queued = ask(&provider, "batch");
+    let mut rest = [ask(&provider, "batch"), ask(&provider, "batch")];
+    assert_eq!(store.asked(), 1);
+    drop(queued);
+    drop(leader);
+    for one in &mut rest {
+        assert!(poll(one).is_pending());
+    }
+    assert_eq!(store.asked(), 1, "one of those who waited takes over");
+    gate.add_permits(1);
+    for one in rest {
+        assert!(run(one).unwrap().is_some());
+    }
+    assert_eq!(store.asked(), 0);
+}
+
+// R73.
+#[test]
+fn r73_a_provider_that_panics_is_503_for_who_asked_and_strands_nobody() {
+    let store = Store::of([public_client("batch")]);
+    let provider = Arc::new(cached(&store).0);
+    let bench = Bench::of(Arc::clone(&provider));
+    let ask_batch = Ask::form("client_id=batch");
+    store.be(Mood::Panics);
+    assert_eq!(bench.ask(&ask_batch), failed(K::Provider, "batch"));
+    assert_eq!(bench.ask(&ask_batch), failed(K::Provider, "batch"));
+    store.be(Mood::Answers);
+    assert_eq!(bench.ask(&ask_batch), ask_batch.accepted("batch", AuthMethod::None));
+
+    let store = Store::of([public_client("batch")]);
+    let (provider, _) = cached(&store);
+    let gate = store.pause();
+    store.be(Mood::Panics);
+    let leader = ask(&provider, "batch");
+    let waiting = ask(&provider, "batch");
+    gate.add_permits(1);
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(leader))).map(drop).unwrap_err();
+    store.be(Mood::Answers);
+    gate.add_permits(1);
+    assert!(run(waiting).unwrap().is_some());
+}
+
+#[test]
+fn what_was_invalidated_during_its_look_up_is_not_remembered() {
+    let store = Store::of([public_client("removed"), public_client("other")]);
+    for all in [false, true] {
+        store.0.clients.insert(public_client("removed"));
+        let (provider, _) = cached(&store);
+        let gate = store.pause();
+        // Both have read the row already.
+        let early = ask(&provider, "removed");
+        let other = ask(&provider, "other");
+        store.0.clients.remove("removed");
+        if all {
+            provider.invalidate_all();
+        } else {
+            provider.invalidate("removed");
+        }
+        // Who arrives now must not be answered with what was read before the change.
+        let late = ask(&provider, "removed");
+        gate.add_permits(4);
+        assert!(run(early).unwrap().is_some());
+        assert!(run(late).unwrap().is_none());
+        assert!(run(other).unwrap().is_some());
+        assert_eq!(store.asked(), 3);
+        // The other look-up was not disturbed, and the second one of the first is remembered.
+        assert!(!known(&provider, "removed"));
+        assert_eq!(store.asked(), 0);
+        assert!(known(&provider, "other"));
+        assert_eq!(store.asked(), usize::from(all));
+    }
+}
+
+#[test]
+fn an_outage_is_an_outage_when_the_time_is_over() {
+    let store = Store::of([public_client("batch")]);
+    let (provider, clock) = cached(&store);
+    assert!(known(&provider, "batch"));
+    store.be(Mood::Fails);
+    clock.advance(29 * SECOND);
+    assert!(known(&provider, "batch"), "what is fresh needs no store");
+    clock.advance(SECOND);
+    assert_eq!(error(find(&provider, "batch")), "the store is down");
+    let bench = Bench::of(provider);
+    assert_eq!(bench.ask(&Ask::form("client_id=batch")), failed(K::Provider, "batch"));
+}
+
+#[test]
+fn stale_on_outage_goes_on_until_its_own_age() {
+    let store = Store::of([public_client("batch")]);
+    let (provider, clock) = cached(&store);
+    let provider = provider.stale_on_outage(600 * SECOND);
+    assert!(known(&provider, "batch"));
+    assert!(!known(&provider, "unknown"));
+    store.be(Mood::Fails);
+    clock.advance(600 * SECOND - Duration::from_millis(1));
+    store.asked();
+    assert!(known(&provider, "batch"));
+    assert_eq!(store.asked(), 1, "the store is asked first");
+    // Nothing is made up for who was not known.
+    for id in ["unknown", "never seen"] {
+        assert_eq!(error(find(&provider, id)), "the store is down");
+    }
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(error(find(&provider, "batch")), "the store is down");
+    store.be(Mood::Answers);
+    assert!(known(&provider, "batch"));
+}
+
+#[test]
+fn stale_on_outage_does_not_bring_back_who_was_removed_or_invalidated() {
+    let store = Store::of([public_client("removed"), public_client("invalidated")]);
+    let (provider, clock) = cached(&store);
+    let provider = provider.stale_on_outage(600 * SECOND);
+    assert!(known(&provider, "removed"));
+    assert!(known(&provider, "invalidated"));
+    store.0.clients.remove("removed");
+    clock.advance(30 * SECOND);
+    assert!(!known(&provider, "removed"));
+    provider.invalidate("invalidated");
+    store.be(Mood::Fails);
+    clock.advance(6 * SECOND);
+    for id in ["removed", "invalidated"] {
+        assert_eq!(error(find(&provider, id)), "the store is down");
+    }
+}
+
+// A throttle inside the cache: the caller is told to wait, whether it asked itself or waited.
+#[test]
+fn r79_throttled_passes_through_and_is_not_remembered() {
+    let store = Store::of([public_client("batch")]);
+    let provider = Arc::new(cached(&store).0);
+    let bench = Bench::of(Arc::clone(&provider));
+    let ask_batch = Ask::form("client_id=batch");
+    store.be(Mood::Throttles);
+    let throttled = failed(K::Throttled, "batch").with("retry-after", "1");
+    assert_eq!(bench.ask(&ask_batch), throttled);
+    let gate = store.pause();
+    let waiting = [ask(&provider, "batch"), ask(&provider, "batch")];
+    gate.add_permits(1);
+    for one in waiting {
+        let error = run(one).map(drop).unwrap_err();
+        assert_eq!(error.downcast_ref(), Some(&Throttled::new(SECOND)));
+    }
+    assert_eq!(store.asked(), 2);
+    store.be(Mood::Answers);
+    gate.add_permits(1);
+    assert_eq!(bench.ask(&ask_batch), ask_batch.accepted("batch", AuthMethod::None));
+}
+
+// Being throttled is no outage: attempts must not go on with what is remembered.
+#[test]
+fn r79_stale_on_outage_does_not_get_around_a_throttle() {
+    let store = Store::of([public_client("batch")]);
+    let (provider, clock) = cached(&store);
+    let provider = provider.stale_on_outage(600 * SECOND);
+    assert!(known(&provider, "batch"));
+    clock.advance(30 * SECOND);
+    store.be(Mood::Throttles);
+    let error = find(&provider, "batch").map(drop).unwrap_err();
+    assert!(error.is::<Throttled>());
+}
+
+// The cause is for the operator's logs.
+#[test]
+fn a_shared_failure_keeps_its_cause() {
+    #[derive(Debug)]
+    struct Outer(io::Error);
+    impl std::fmt::Display for Outer {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("the pool is empty")
+        }
+    }
+    impl std::error::Error for Outer {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+    let provider = CachedProvider::new(tower_client_auth::provider_fn(|_: &str| {
+        std::future::ready(Err::<Option<RegisteredClient<App>>, _>(Outer(
+            io::ErrorKind::ConnectionRefused.into(),
+        )))
+    }));
+    let error = run(provider.find_client("batch")).map(drop).unwrap_err();
+    assert_eq!(error.to_string(), "the pool is empty");
+    assert_eq!(error.source().unwrap().to_string(), "connection refused");
+}
+
+#[test]
+fn debug_shows_the_settings_and_no_client() {
+    let provider = CachedProvider::new(Clients::from_iter([public_client("batch")]))
+        .stale_on_outage(60 * SECOND);
+    assert!(run(provider.find_client("batch")).is_ok_and(|found| found.is_some()));
+    assert_eq!(
+        format!("{provider:?}"),
+        "CachedProvider { provider: MemoryProvider { .. }, time_to_live: 30s, \
+         unknown_time_to_live: 5s, stale_on_outage: Some(60s), .. }",
+    );
+    assert!(provider.get_ref().get("batch").is_some());
+}
