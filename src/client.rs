@@ -241,6 +241,10 @@ impl<C> InvalidRegistration<C> {
     pub fn into_unusable(self) -> RegisteredClient<C> {
         self.client
     }
+
+    pub(crate) fn with_default_method(self) -> Self {
+        Self { client: self.client.with_default_method(), ..self }
+    }
 }
 
 impl<C> fmt::Debug for InvalidRegistration<C> {

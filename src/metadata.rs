@@ -107,10 +107,15 @@ impl TryFrom<ClientMetadata> for RegisteredClient<ClientMetadata> {
                 ClientSecret::plain(secret)
                     .expires_at(metadata.client_secret_expires_at.unwrap_or(0))
             });
-        let method = metadata.token_endpoint_auth_method.clone();
+        let method_is_absent = metadata.token_endpoint_auth_method.is_none();
         let client =
-            Self::new(metadata.client_id.clone(), &metadata.auth_method(), secret, metadata)?;
-        Ok(if method.is_none() { client.with_default_method() } else { client })
+            Self::new(metadata.client_id.clone(), &metadata.auth_method(), secret, metadata);
+        if method_is_absent {
+            return client
+                .map(Self::with_default_method)
+                .map_err(InvalidRegistration::with_default_method);
+        }
+        client
     }
 }
 

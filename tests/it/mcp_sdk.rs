@@ -4,11 +4,16 @@
 //!
 //! Where the SDK lets a request pass to its grant handler, the inner service is called here.
 
-use tower_client_auth::{AuthMethod, ClientAuthLayer, ErrorKind as K, MemoryProvider};
+use std::convert::Infallible;
+
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_client_auth::{AuthMethod, ClientAuthLayer, ErrorKind as K, MemoryProvider, RequestBody};
 
 use crate::support::{
     Answer, Ask, Asked, Bench, Clients, NOW, TestLayer, basic, basic_client, failed, plain,
-    post_client, public_client, refused, stored_client,
+    post_client, public_client, refused, run, stored_client,
 };
 
 fn clients() -> Clients {
@@ -421,6 +426,27 @@ fn what_the_preset_never_imitates() {
         ("D7b", header("Basic x").authorization("Basic x"), K::RepeatedAuthorization),
     ] {
         assert_eq!(bench.ask(&ask), refused(kind), "{row}");
+    }
+}
+
+// Requirements, Appendix A, D10: a client without a registered method fails for that reason, with a
+// stored secret and without one.
+#[test]
+fn a_client_without_a_registered_method_fails_under_the_preset() {
+    let records = br#"[{"client_id": "a", "client_secret": "a-s3cr3t"}, {"client_id": "b"}]"#;
+    let (clients, _invalid) = MemoryProvider::from_json(records).unwrap();
+    let service = ClientAuthLayer::mcp_python_sdk(clients).layer(service_fn(
+        async |_: Request<RequestBody<_>>| Ok::<_, Infallible>(Response::new(Full::default())),
+    ));
+    for client in ["a", "b"] {
+        let ask = Ask::form(format!("client_id={client}")).basic(format!("{client}:a-s3cr3t"));
+        let Ok(response) = run(service.clone().oneshot(ask.request()));
+        let body = run(response.into_body().collect()).unwrap().to_bytes();
+        assert_eq!(
+            body,
+            r#"{"error":"invalid_client","error_description":"Unsupported auth method: None"}"#,
+            "{client}"
+        );
     }
 }
 

@@ -7,6 +7,7 @@ import json
 import pathlib
 import sys
 import time
+import urllib.request
 from importlib.metadata import version
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -14,6 +15,7 @@ sys.path.insert(0, str(HERE.parent))
 
 import cases  # noqa: E402
 import differences  # noqa: E402
+import rows  # noqa: E402
 import wire  # noqa: E402
 from servers import serving  # noqa: E402
 
@@ -46,7 +48,7 @@ def compare(arguments, records, sdk_address, ours_addresses):
     def ask(request):
         return wire.read_sdk(request, sdk_connection.exchange(request), methods)
 
-    explained, outcomes = collections.Counter(), collections.Counter()
+    explained, outcomes, touched = collections.Counter(), collections.Counter(), collections.Counter()
     failures = collections.defaultdict(list)
     compared = 0
     deadline = time.monotonic() + RUN_SECONDS
@@ -59,6 +61,7 @@ def compare(arguments, records, sdk_address, ours_addresses):
         ours = wire.read_echo(request, ours_connections[request.path].exchange(request))
         compared += 1
         outcomes[f"{request.path.decode()} {sdk.status}"] += 1
+        touched.update(rows.touched(differences.View(request, registry), sdk))
         if arguments.only:
             print(shown(request, sdk, ours))
         if sdk.facts() == ours.facts():
@@ -71,7 +74,15 @@ def compare(arguments, records, sdk_address, ours_addresses):
             explained[difference.row] += 1
     for connection in (sdk_connection, *ours_connections.values()):
         connection.close()
-    return compared, outcomes, explained, failures
+    return compared, outcomes, explained, touched, failures
+
+
+def announced(address):
+    """The methods in the SDK's metadata, which leave `none` out although it works: D24 (RFC 8414 section 2)."""
+    url = f"{address}/.well-known/oauth-authorization-server"
+    with urllib.request.urlopen(url, timeout=wire.ANSWER_SECONDS) as answer:
+        document = json.load(answer)
+    return [document[f"{endpoint}_endpoint_auth_methods_supported"] for endpoint in ("token", "revocation")]
 
 
 def main():
@@ -92,7 +103,8 @@ def main():
             b"/token": stack.enter_context(serving([*echo, "--mcp-python-sdk"], scratch / "token.log")),
             b"/revoke": stack.enter_context(serving([*echo, "--mcp-python-sdk-revocation"], scratch / "revoke.log")),
         }
-        compared, outcomes, explained, failures = compare(arguments, records, sdk, ours)
+        compared, outcomes, explained, touched, failures = compare(arguments, records, sdk, ours)
+        methods = announced(sdk)
 
     print(f"compared with mcp {version('mcp')}, starlette {version('starlette')}, python-multipart "
           f"{version('python-multipart')}")
@@ -104,6 +116,8 @@ def main():
     for row, why in differences.NOT_ON_THE_WIRE.items():
         print(f"       - {row}: {why}")
 
+    print("rows touched: " + ", ".join(f"{row} {touched[row]}" for row in rows.ROWS))
+
     for alike in list(failures.values())[:SHOWN]:
         print(f"{alike[0]}\n    and {len(alike) - 1} more like it")
     if len(failures) > SHOWN:
@@ -114,6 +128,13 @@ def main():
             if not explained[difference.row]:
                 print(f"  {difference.row} is listed as a difference, but no request shows it")
                 problems += 1
+        for row in rows.ROWS:
+            if not touched[row]:
+                print(f"  no request is about {row}")
+                problems += 1
+        if any("none" in listed for listed in methods):
+            print(f"  D24: the SDK announces `none` now: {methods}")
+            problems += 1
         if compared < AT_LEAST:
             print(f"  only {compared} requests, {AT_LEAST} are expected")
             problems += 1
