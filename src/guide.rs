@@ -3,6 +3,9 @@
 #[doc = include_str!("docs/bodies.md")]
 pub mod bodies {}
 
+#[doc = include_str!("docs/clients.md")]
+pub mod clients {}
+
 #[cfg(all(feature = "argon2", feature = "cache", feature = "generate", feature = "tokio"))]
 #[doc = include_str!("docs/operations.md")]
 pub mod operations {}

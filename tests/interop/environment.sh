@@ -1,15 +1,25 @@
 # Sourced by the `run` scripts: installs what they need, once for every state of the pinned versions.
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+interop=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$interop/../.." && pwd)
 cache=${INTEROP_CACHE:-$root/target/interop}
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
+export PYTHONDONTWRITEBYTECODE=1
 
 # skip PART REASON: a registry that is down says nothing about the project, but nobody may take that for a pass.
 skip() {
-    echo "SKIPPED: $2"
-    echo "interop $1: skipped"
+    echo "SKIPPED: interop $1: $2"
     exit 0
+}
+
+# needs PART PROGRAM...
+needs() {
+    local part=$1 program
+    shift
+    for program in "$@"; do
+        command -v "$program" >/dev/null || skip "$part" "there is no $program on this machine"
+    done
 }
 
 # installed FOLDER FILE...: whether FOLDER was completed from exactly these files.
@@ -25,13 +35,14 @@ complete() {
     cat "$@" | sha256sum >"$folder/.complete"
 }
 
-# python_packages PART REQUIREMENTS: sets `python` to an interpreter that has them.
+# python_packages PART: sets `python` to an interpreter that has requirements.txt.
 python_packages() {
-    local part=$1 requirements=$2 venv=$cache/$1-python
+    local part=$1 requirements=$interop/requirements.txt venv=$cache/python
+    needs "$part" python3
     python=$venv/bin/python
     installed "$venv" "$requirements" && return
     rm -rf "$venv"
-    python3 -m venv "$venv"
+    python3 -m venv "$venv" || skip "$part" "Python cannot make a virtual environment on this machine"
     if ! "$python" -m pip --disable-pip-version-check install --quiet --requirement "$requirements"; then
         # Only the registry itself is an excuse: pins that cannot be installed are our fault.
         "$python" -m pip --disable-pip-version-check download --quiet --no-deps --dest "$venv/probe" pip ||
@@ -40,4 +51,20 @@ python_packages() {
         exit 1
     fi
     complete "$venv" "$requirements"
+}
+
+# node_packages PART: sets `node` to a folder that has package-lock.json installed.
+node_packages() {
+    local part=$1
+    needs "$part" node npm
+    node=$cache/node
+    mkdir -p "$node"
+    cp "$interop"/{package.json,package-lock.json,.npmrc} "$node"
+    installed "$node" "$node/package-lock.json" && return
+    (cd "$node" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) || {
+        (cd "$node" && npm view is-number version >/dev/null 2>&1) || skip "$part" "the npm registry cannot be reached"
+        echo "FAILED: package-lock.json cannot be installed"
+        exit 1
+    }
+    complete "$node" "$node/package-lock.json"
 }
