@@ -114,16 +114,37 @@ impl ErrorKind {
             | Self::WrongSecret
             | Self::SecretExpired
             | Self::SecretNotYetValid
+            | Self::IncompleteAssertion
+            | Self::UnknownAssertionType
+            | Self::MalformedAssertion
+            | Self::UnsupportedAssertionHeader
+            | Self::UnsupportedAssertionTyp
+            | Self::UnsupportedAlgorithm
+            | Self::AlgorithmMismatch
+            | Self::UnknownKey
+            | Self::AmbiguousKey
+            | Self::WrongSignature
+            | Self::MissingClaim
+            | Self::IssuerMismatch
+            | Self::WrongAudience
+            | Self::AssertionExpired
+            | Self::AssertionNotYetValid
+            | Self::AssertionLifetime
+            | Self::AssertionIdTooLong
+            | Self::Replayed
             | Self::UnusableRegistration
             | Self::ProviderMismatch => Answer::invalid_client(
                 r#"{"error":"invalid_client","error_description":"Client authentication failed"}"#,
             ),
-            Self::Provider | Self::ProviderTimeout | Self::Verifier | Self::Overloaded => {
-                Answer::unavailable(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    r#"{"error":"temporarily_unavailable","error_description":"Clients cannot be authenticated at the moment"}"#,
-                )
-            }
+            Self::Provider
+            | Self::ProviderTimeout
+            | Self::Verifier
+            | Self::ReplayStore
+            | Self::KeySource
+            | Self::Overloaded => Answer::unavailable(
+                StatusCode::SERVICE_UNAVAILABLE,
+                r#"{"error":"temporarily_unavailable","error_description":"Clients cannot be authenticated at the moment"}"#,
+            ),
             Self::Throttled => Answer::unavailable(
                 StatusCode::TOO_MANY_REQUESTS,
                 r#"{"error":"temporarily_unavailable","error_description":"There have been too many attempts"}"#,

@@ -97,6 +97,51 @@ pub enum ErrorKind {
     SecretExpired,
     /// The secret is right and not valid yet. → 401 `invalid_client`
     SecretNotYetValid,
+    /// One of `client_assertion` and `client_assertion_type` stands without the other (RFC 7521
+    /// §4.2). → 401 `invalid_client`
+    IncompleteAssertion,
+    /// The `client_assertion_type` is not that of RFC 7523 §2.2. → 401 `invalid_client`
+    UnknownAssertionType,
+    /// The assertion is not a signed JWT in compact form (RFC 7515 §7.1, RFC 7519 §7.2), repeats a
+    /// member, or has one of the wrong type. → 401 `invalid_client`
+    MalformedAssertion,
+    /// The header of the assertion has `crit`, `b64`, `enc` or `zip`, or brings a key of its own (RFC
+    /// 7515 §4.1). → 401 `invalid_client`
+    UnsupportedAssertionHeader,
+    /// The `typ` of the assertion is that of another kind of JWT (RFC 8725 §3.11). → 401
+    /// `invalid_client`
+    UnsupportedAssertionTyp,
+    /// The `alg` of the assertion is `none`, unknown or not accepted here (RFC 8725 §3.1). → 401
+    /// `invalid_client`
+    UnsupportedAlgorithm,
+    /// The `alg` of the assertion is not the one that the client is registered for, or none of its
+    /// keys is for it (RFC 8725 §3.1). → 401 `invalid_client`
+    AlgorithmMismatch,
+    /// The client has no key with the `kid` of the assertion. → 401 `invalid_client`
+    UnknownKey,
+    /// Several keys of the client may have made the assertion, and it names none. → 401
+    /// `invalid_client`
+    AmbiguousKey,
+    /// The signature of the assertion is not one of the client's key. → 401 `invalid_client`
+    WrongSignature,
+    /// `iss`, `sub`, `aud`, `exp` or `jti` is missing or empty (RFC 7523 §3, OpenID Connect Core §9).
+    /// → 401 `invalid_client`
+    MissingClaim,
+    /// The `iss` of the assertion is not its `sub` (RFC 7523 §3). → 401 `invalid_client`
+    IssuerMismatch,
+    /// The `aud` of the assertion is not this server, or not alone (RFC 7523 §3). → 401
+    /// `invalid_client`
+    WrongAudience,
+    /// The assertion has expired (RFC 7523 §3). → 401 `invalid_client`
+    AssertionExpired,
+    /// The `nbf` or `iat` of the assertion is more than 10 seconds ahead. → 401 `invalid_client`
+    AssertionNotYetValid,
+    /// The `exp` of the assertion is further ahead than the limit. → 401 `invalid_client`
+    AssertionLifetime,
+    /// The `jti` of the assertion is longer than 256 octets. → 401 `invalid_client`
+    AssertionIdTooLong,
+    /// The assertion has been used before (OpenID Connect Core §9). → 401 `invalid_client`
+    Replayed,
     /// The registration of the client is contradictory, or for a method that cannot be checked
     /// here: it cannot authenticate until the operator mends it. → 401 `invalid_client`
     UnusableRegistration,
@@ -109,6 +154,10 @@ pub enum ErrorKind {
     ProviderTimeout,
     /// A verifier of the application failed. → 503 `temporarily_unavailable`
     Verifier,
+    /// The replay store failed, panicked or took too long. → 503 `temporarily_unavailable`
+    ReplayStore,
+    /// The keys at the `jwks_uri` of the client could not be had. → 503 `temporarily_unavailable`
+    KeySource,
     /// Too many slow hashes are being verified. → 503 `temporarily_unavailable`
     Overloaded,
     /// The provider returned [`Throttled`]. → 429 `temporarily_unavailable`
@@ -209,6 +258,8 @@ impl Error {
                 | ErrorKind::ProviderTimeout
                 | ErrorKind::ProviderMismatch
                 | ErrorKind::Verifier
+                | ErrorKind::ReplayStore
+                | ErrorKind::KeySource
                 | ErrorKind::Overloaded
                 | ErrorKind::UnusableRegistration
         )
@@ -297,11 +348,31 @@ impl ErrorKind {
             Self::WrongSecret => "wrong_secret",
             Self::SecretExpired => "secret_expired",
             Self::SecretNotYetValid => "secret_not_yet_valid",
+            Self::IncompleteAssertion => "incomplete_assertion",
+            Self::UnknownAssertionType => "unknown_assertion_type",
+            Self::MalformedAssertion => "malformed_assertion",
+            Self::UnsupportedAssertionHeader => "unsupported_assertion_header",
+            Self::UnsupportedAssertionTyp => "unsupported_assertion_typ",
+            Self::UnsupportedAlgorithm => "unsupported_algorithm",
+            Self::AlgorithmMismatch => "algorithm_mismatch",
+            Self::UnknownKey => "unknown_key",
+            Self::AmbiguousKey => "ambiguous_key",
+            Self::WrongSignature => "wrong_signature",
+            Self::MissingClaim => "missing_claim",
+            Self::IssuerMismatch => "issuer_mismatch",
+            Self::WrongAudience => "wrong_audience",
+            Self::AssertionExpired => "assertion_expired",
+            Self::AssertionNotYetValid => "assertion_not_yet_valid",
+            Self::AssertionLifetime => "assertion_lifetime",
+            Self::AssertionIdTooLong => "assertion_id_too_long",
+            Self::Replayed => "replayed",
             Self::UnusableRegistration => "unusable_registration",
             Self::ProviderMismatch => "provider_mismatch",
             Self::Provider => "provider",
             Self::ProviderTimeout => "provider_timeout",
             Self::Verifier => "verifier",
+            Self::ReplayStore => "replay_store",
+            Self::KeySource => "key_source",
             Self::Overloaded => "overloaded",
             Self::Throttled => "throttled",
         }
@@ -334,11 +405,41 @@ impl ErrorKind {
             Self::WrongSecret => "the secret is wrong",
             Self::SecretExpired => "the secret has expired",
             Self::SecretNotYetValid => "the secret is not valid yet",
+            Self::IncompleteAssertion => {
+                "client_assertion and client_assertion_type do not come together"
+            }
+            Self::UnknownAssertionType => {
+                "the client_assertion_type is not the one of JSON Web Tokens"
+            }
+            Self::MalformedAssertion => "the assertion is no well-formed signed JWT",
+            Self::UnsupportedAssertionHeader => {
+                "the header of the assertion has a member that is not supported"
+            }
+            Self::UnsupportedAssertionTyp => "the assertion is another kind of JWT",
+            Self::UnsupportedAlgorithm => "the algorithm of the assertion is not accepted",
+            Self::AlgorithmMismatch => {
+                "the algorithm of the assertion is not the one of the client"
+            }
+            Self::UnknownKey => "the client has no such key",
+            Self::AmbiguousKey => {
+                "the assertion does not say which key of the client it is made with"
+            }
+            Self::WrongSignature => "the signature of the assertion is wrong",
+            Self::MissingClaim => "a claim of the assertion is missing",
+            Self::IssuerMismatch => "the assertion was not issued by the client",
+            Self::WrongAudience => "the assertion is meant for another server",
+            Self::AssertionExpired => "the assertion has expired",
+            Self::AssertionNotYetValid => "the assertion is not valid yet",
+            Self::AssertionLifetime => "the assertion lives too long",
+            Self::AssertionIdTooLong => "the id of the assertion is too long",
+            Self::Replayed => "the assertion has been used before",
             Self::UnusableRegistration => "the registration of the client is unusable",
             Self::ProviderMismatch => "the provider returned a client of another id",
             Self::Provider => "the provider failed",
             Self::ProviderTimeout => "the provider did not answer before the deadline",
             Self::Verifier => "the verifier of the secret failed",
+            Self::ReplayStore => "the replay store failed",
+            Self::KeySource => "the keys of the client could not be had",
             Self::Overloaded => "too many slow hashes are being verified",
             Self::Throttled => "the provider throttles the client",
         }

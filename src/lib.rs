@@ -51,7 +51,10 @@ pub use crate::cache::CachedProvider;
 pub use crate::generate::GeneratedSecret;
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
-pub use crate::jwt::replay::{MemoryReplayStore, ReplayStore, ReplayStoreFull};
+pub use crate::jwt::{
+    Assertions, ClientKeys, FetchedJwks, InvalidKeys, JwksSource,
+    replay::{MemoryReplayStore, ReplayStore, ReplayStoreFull},
+};
 #[cfg(feature = "argon2")]
 #[cfg_attr(docsrs, doc(cfg(feature = "argon2")))]
 pub use crate::phc::InvalidPhc;

@@ -312,12 +312,30 @@ pub enum ConfigError {
     NoMethods,
     /// The method cannot be checked by this build of the crate.
     UnsupportedMethod(AuthMethod),
+    /// The issuer is not an `https` URL without query and fragment (RFC 8414 §2).
+    Issuer,
+    /// The longest lifetime of an assertion is not between a second and an hour.
+    AssertionLifetime,
+    /// There is no signature algorithm, or one of them is not supported.
+    SigningAlgorithm,
+    /// The method needs `ClientAuthLayer::assertions`, which must come first.
+    NoAssertions(AuthMethod),
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Realm => f.write_str("the realm is empty or holds a control character"),
+            Self::Issuer => {
+                f.write_str("the issuer is not an https URL without query and fragment")
+            }
+            Self::AssertionLifetime => {
+                f.write_str("the lifetime of assertions is not between a second and an hour")
+            }
+            Self::SigningAlgorithm => f.write_str("a signature algorithm is not supported"),
+            Self::NoAssertions(method) => {
+                write!(f, "the client authentication method {method} needs `assertions` first")
+            }
             Self::NoMethods => f.write_str("the list of client authentication methods is empty"),
             Self::UnsupportedMethod(method) => {
                 write!(f, "the client authentication method {:?} is not supported", method.as_str())
