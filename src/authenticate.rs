@@ -3,7 +3,7 @@
 use std::{fmt, slice};
 
 use crate::{
-    AuthMethod, ClientProvider, RegisteredClient,
+    AuthMethod, ClientProvider, ClientSecret, RegisteredClient,
     client::Registration,
     deadline::Deadline,
     error::{Error, ErrorKind},
@@ -136,15 +136,23 @@ pub(crate) async fn authenticate<P: ClientProvider>(
     policy: &Policy,
     presented: &Presented,
 ) -> Result<AuthenticatedClient<P::Client>, Error> {
-    let found =
-        look_up(provider, presented.client_id(), Deadline::new(policy.provider_deadline)).await?;
+    let client_id = presented.client_id();
+    let deadline = Deadline::new(policy.provider_deadline);
+    let found = match guard(|| provider.find_client(client_id), deadline).await {
+        Ok(found) => found.map_err(|error| Error::provider(error.into()))?,
+        Err(Failure::Panic) => return Err(Error::provider("the provider panicked".into())),
+        Err(Failure::Timeout) => return Err(ErrorKind::ProviderTimeout.into()),
+    };
     // Ids are opaque octets (RFC 6749 §2.2): a store that folds case or trims must not merge
     // clients.
-    let mismatch = found.as_ref().is_some_and(|found| found.client_id() != presented.client_id());
+    let mismatch = found.as_ref().is_some_and(|found| found.client_id() != client_id);
     let known = found.filter(|_| !mismatch);
     let proof = match presented {
         Presented::Credentials(credentials) => check(policy, credentials, known.as_ref()).await,
-        Presented::Seed(presented) => seed::check(policy, presented, known.as_ref()).await,
+        // A box of its own, so that only who needs it pays for its size.
+        Presented::Seed(presented) => {
+            Box::pin(seed::check(policy, presented, known.as_ref())).await
+        }
     };
     match (known, proof) {
         (Some(registered), Ok(proof)) => Ok(AuthenticatedClient { registered, proof }),
@@ -153,19 +161,6 @@ pub(crate) async fn authenticate<P: ClientProvider>(
         }
         (_, Err(error)) => Err(error),
         (None, Ok(_)) => Err(ErrorKind::UnknownClient.into()),
-    }
-}
-
-async fn look_up<P: ClientProvider>(
-    provider: &P,
-    client_id: &str,
-    deadline: Deadline,
-) -> Result<Option<RegisteredClient<P::Client>>, Error> {
-    // The call itself may panic, too.
-    match guard(async { provider.find_client(client_id).await }, deadline).await {
-        Ok(found) => found.map_err(|error| Error::provider(error.into())),
-        Err(Failure::Panic) => Err(Error::provider("the provider panicked".into())),
-        Err(Failure::Timeout) => Err(ErrorKind::ProviderTimeout.into()),
     }
 }
 
@@ -178,8 +173,13 @@ async fn check<C>(
 ) -> Result<Proof, Error> {
     let registration = client.map(RegisteredClient::registration);
     let secrets = registration.and_then(Registration::secrets);
-    let verdict =
-        credentials.verify(secrets.unwrap_or(slice::from_ref(&policy.decoy)), policy).await?;
+    let secrets = secrets.unwrap_or(slice::from_ref(&policy.decoy));
+    let verdict = if secrets.iter().any(ClientSecret::is_slow) {
+        // As above.
+        Box::pin(credentials.verify_slowly(secrets, policy)).await?
+    } else {
+        credentials.verify(secrets, policy.now())
+    };
     let registration = registration.ok_or(ErrorKind::UnknownClient)?;
     decide(policy, credentials.method(), registration, verdict).map_err(Error::from)
 }

@@ -19,43 +19,74 @@ pub(crate) struct Form<'a> {
 /// Parameters that RFC 6749 and RFC 7521 define for a token request, each of which may occur once.
 /// Extensions allow others to be repeated, such as `resource` (RFC 8707 §2) and `audience` (RFC
 /// 8693 §2.1).
-const ONCE: [&[u8]; 14] = [
-    b"client_id",
-    b"client_secret",
-    b"client_assertion",
-    b"client_assertion_type",
-    b"grant_type",
-    b"scope",
-    b"code",
-    b"redirect_uri",
-    b"refresh_token",
-    b"username",
-    b"password",
-    b"state",
-    b"response_type",
-    b"assertion",
-];
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Once {
+    ClientId,
+    ClientSecret,
+    ClientAssertion,
+    ClientAssertionType,
+    GrantType,
+    Scope,
+    Code,
+    RedirectUri,
+    RefreshToken,
+    Username,
+    Password,
+    State,
+    ResponseType,
+    Assertion,
+}
 
-/// Longer than every name in [`ONCE`].
-const NAME_BUFFER: usize = 24;
+impl Once {
+    /// The longest name, `client_assertion_type`, with every octet as an escape.
+    const LONGEST_ENCODED: usize = 3 * 21;
+
+    /// The parameter of this name, which may be form-encoded.
+    fn of(name: &[u8]) -> Option<Self> {
+        Self::of_plain(name).or_else(|| Self::of_encoded(name))
+    }
+
+    fn of_encoded(name: &[u8]) -> Option<Self> {
+        if name.len() > Self::LONGEST_ENCODED || memchr::memchr(b'%', name).is_none() {
+            return None;
+        }
+        let decoded: Result<Vec<u8>, Malformed> = Decode { rest: name }.collect();
+        Self::of_plain(&decoded.ok()?)
+    }
+
+    const fn of_plain(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"client_id" => Self::ClientId,
+            b"client_secret" => Self::ClientSecret,
+            b"client_assertion" => Self::ClientAssertion,
+            b"client_assertion_type" => Self::ClientAssertionType,
+            b"grant_type" => Self::GrantType,
+            b"scope" => Self::Scope,
+            b"code" => Self::Code,
+            b"redirect_uri" => Self::RedirectUri,
+            b"refresh_token" => Self::RefreshToken,
+            b"username" => Self::Username,
+            b"password" => Self::Password,
+            b"state" => Self::State,
+            b"response_type" => Self::ResponseType,
+            b"assertion" => Self::Assertion,
+            _ => return None,
+        })
+    }
+}
 
 /// Scans `body`.
 pub(crate) fn scan<'a>(body: &'a [u8], policy: &Policy) -> Result<Form<'a>, ErrorKind> {
     let mut form = Form::default();
     let mut seen = 0_u16;
-    if body.is_empty() {
-        return Ok(form);
-    }
     let mut parameters = 0;
-    // Split on `&` only: `;` is data (WHATWG URL §5.1).
-    for pair in (Split { rest: Some(body) }) {
+    for (name, value) in parameters_of(body) {
         parameters += 1;
         if parameters > policy.parameter_limit {
             return Err(ErrorKind::TooManyParameters);
         }
-        let (name, value) = split_name(pair);
-        let Some(index) = known(name) else { continue };
-        let bit = 1 << index;
+        let Some(parameter) = Once::of(name) else { continue };
+        let bit = 1 << parameter as u16;
         // RFC 6749 §3.2: "Request and response parameters MUST NOT be included more than once". An
         // empty one counts, because the service behind may read another of the two.
         if seen & bit != 0 && !policy.last_parameter_wins {
@@ -63,11 +94,11 @@ pub(crate) fn scan<'a>(body: &'a [u8], policy: &Policy) -> Result<Form<'a>, Erro
         }
         seen |= bit;
         let value = (!value.is_empty()).then_some(value);
-        match index {
-            0 => form.client_id = value,
-            1 => form.client_secret = value,
-            2 => form.client_assertion = value,
-            3 => form.client_assertion_type = value,
+        match parameter {
+            Once::ClientId => form.client_id = value,
+            Once::ClientSecret => form.client_secret = value,
+            Once::ClientAssertion => form.client_assertion = value,
+            Once::ClientAssertionType => form.client_assertion_type = value,
             _ => {}
         }
     }
@@ -76,65 +107,49 @@ pub(crate) fn scan<'a>(body: &'a [u8], policy: &Policy) -> Result<Form<'a>, Erro
 
 /// Whether a query has credentials in it, however often, and whatever else.
 pub(crate) fn has_credentials(query: &[u8]) -> bool {
-    Split { rest: Some(query) }.any(|pair| {
-        let (name, value) = split_name(pair);
-        !value.is_empty() && matches!(known(name), Some(1 | 2))
+    parameters_of(query).any(|(name, value)| {
+        let parameter = Once::of(name);
+        !value.is_empty() && matches!(parameter, Some(Once::ClientSecret | Once::ClientAssertion))
     })
 }
 
-struct Split<'a> {
+/// The names and values of a form. Only `&` separates: `;` is data (WHATWG URL §5.1).
+const fn parameters_of(form: &[u8]) -> Parameters<'_> {
+    Parameters { rest: if form.is_empty() { None } else { Some(form) } }
+}
+
+struct Parameters<'a> {
     rest: Option<&'a [u8]>,
 }
 
-impl<'a> Iterator for Split<'a> {
-    type Item = &'a [u8];
+impl<'a> Iterator for Parameters<'a> {
+    type Item = (&'a [u8], &'a [u8]);
 
-    fn next(&mut self) -> Option<&'a [u8]> {
+    fn next(&mut self) -> Option<Self::Item> {
         let rest = self.rest?;
-        let (pair, after) =
-            match memchr::memchr(b'&', rest).and_then(|at| rest.split_at_checked(at)) {
-                Some((pair, after)) => (pair, after.get(1..)),
-                None => (rest, None),
-            };
+        // Names are short: stepping finds their end sooner than a vector search would.
+        let end = rest.iter().position(|byte| matches!(byte, b'=' | b'&')).unwrap_or(rest.len());
+        let (name, after) = rest.split_at_checked(end)?;
+        let (value, after) = match after.split_first() {
+            None => (&[][..], None),
+            Some((b'&', after)) => (&[][..], Some(after)),
+            Some((_equals, value)) => match memchr::memchr(b'&', value) {
+                Some(end) => (value.get(..end)?, value.get(end + 1..)),
+                None => (value, None),
+            },
+        };
         self.rest = after;
-        Some(pair)
+        Some((name, value))
     }
-}
-
-fn split_name(pair: &[u8]) -> (&[u8], &[u8]) {
-    match pair.iter().position(|&byte| byte == b'=').and_then(|at| pair.split_at_checked(at)) {
-        Some((name, rest)) => (name, rest.get(1..).unwrap_or_default()),
-        None => (pair, &[]),
-    }
-}
-
-/// The index in [`ONCE`] of an encoded name.
-fn known(name: &[u8]) -> Option<usize> {
-    if name.len() < NAME_BUFFER && !name.contains(&b'%') {
-        return index_of(name);
-    }
-    // `client%5Fid` is the same parameter as `client_id`: a repetition must not hide behind the
-    // encoding.
-    let mut buffer = [0; NAME_BUFFER];
-    let mut length = 0;
-    for byte in (Decode { rest: name }) {
-        *buffer.get_mut(length)? = byte.ok()?;
-        length += 1;
-    }
-    index_of(buffer.get(..length)?)
-}
-
-fn index_of(name: &[u8]) -> Option<usize> {
-    ONCE.iter().position(|known| *known == name)
 }
 
 /// Appends the decoded `value` to `text`: `+` is a space and `%XX` an octet. A malformed escape is
 /// an error, as is a control character, and an escape that makes no UTF-8; octets that stand for
 /// themselves are checked by the caller.
 pub(crate) fn decode_into(value: &[u8], text: &mut Vec<u8>) -> Result<(), Malformed> {
-    if !has_escapes(value) {
+    if !has_escapes(value)? {
         text.extend_from_slice(value);
-        return no_controls(value);
+        return Ok(());
     }
     let start = text.len();
     for byte in (Decode { rest: value }) {
@@ -142,33 +157,36 @@ pub(crate) fn decode_into(value: &[u8], text: &mut Vec<u8>) -> Result<(), Malfor
     }
     let decoded = text.get(start..).unwrap_or_default();
     std::str::from_utf8(decoded).map_err(|_not_utf8| Malformed)?;
-    no_controls(decoded)
+    has_escapes(decoded).map(|_literal| ())
 }
 
 /// Whether `value` decodes to `text`.
 pub(crate) fn equals(value: &[u8], text: &str) -> Result<bool, Malformed> {
-    if !has_escapes(value) {
+    if !has_escapes(value)? {
         return Ok(value == text.as_bytes());
     }
     let mut decoded = Vec::with_capacity(value.len());
     decode_into(value, &mut decoded)?;
-    Ok(decoded == text.as_bytes())
+    Ok(*decoded == *text.as_bytes())
 }
 
 /// Form encoding that does not decode to text, or to text that no identifier or secret may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-pub(crate) fn has_escapes(value: &[u8]) -> bool {
-    memchr::memchr2(b'%', b'+', value).is_some()
-}
-
-/// RFC 6749 Appendix A has no control characters in `client_id` and `client_secret`, RFC 7617 §2
-/// none in a user-id and a password.
-pub(crate) fn no_controls(text: &[u8]) -> Result<(), Malformed> {
-    // Without an early exit the compiler makes vector instructions of it.
-    let control = text.iter().fold(false, |found, byte| found | byte.is_ascii_control());
-    if control { Err(Malformed) } else { Ok(()) }
+/// Whether decoding would change `value`. RFC 6749 Appendix A has no control characters in
+/// `client_id` and `client_secret`, RFC 7617 §2 none in a user-id and a password.
+pub(crate) fn has_escapes(value: &[u8]) -> Result<bool, Malformed> {
+    // Nearly all are printable ASCII. Without an early exit the compiler makes vector instructions
+    // of it.
+    let plain = value.iter().fold(true, |plain, byte| {
+        plain & matches!(byte, b' '..=b'~') & !matches!(byte, b'%' | b'+')
+    });
+    if plain {
+        return Ok(false);
+    }
+    let control = value.iter().any(u8::is_ascii_control);
+    if control { Err(Malformed) } else { Ok(memchr::memchr2(b'%', b'+', value).is_some()) }
 }
 
 struct Decode<'a> {

@@ -47,19 +47,22 @@ pin_project! {
     #[project = StateProj]
     #[project_replace = StateOwned]
     enum State<S, P, B, F, C> {
-        Collect {
-            exchange: Exchange<S, P>,
-            #[pin]
-            body: B,
-            collector: Collector,
-            typed: bool,
-            deadline: Deadline,
-        },
-        Authenticate { exchange: Exchange<S, P>, attempt: Attempt<C>, body: RequestBody<B> },
-        Ready { exchange: Exchange<S, P>, body: RequestBody<B> },
+        // The exchange stays where it is from step to step, because it is large.
+        Exchange { exchange: Exchange<S, P>, #[pin] step: Step<B, C> },
         Call { #[pin] future: F },
-        Refuse { exchange: Exchange<S, P>, error: Error },
         Done,
+    }
+}
+
+pin_project! {
+    #[project = StepProj]
+    #[project_replace = StepOwned]
+    enum Step<B, C> {
+        Collect { #[pin] body: B, collector: Collector, typed: bool, deadline: Deadline },
+        Authenticate { attempt: Attempt<C>, body: RequestBody<B> },
+        Ready { body: RequestBody<B> },
+        Refuse { error: Error },
+        Taken,
     }
 }
 
@@ -95,41 +98,36 @@ where
 {
     pub(crate) fn new(request: Request<B>, inner: S, shared: Arc<Shared<P>>) -> Self {
         let (mut head, body) = request.into_parts();
-        let protocol = Protocol::of(&head);
-        let policy = &shared.policy;
-        let source = head::admit(&mut head, protocol, policy);
+        let (protocol, source) = head::admit(&mut head, &shared.policy);
         let exchange = Exchange { head, protocol, inner, shared };
-        let state = match source {
-            Err(kind) => State::Refuse { exchange, error: kind.into() },
-            Ok(Source::Headers) => exchange.begin(RequestBody::stream(body)),
+        let step = match source {
             Ok(Source::Form { typed }) => exchange.collect(body, typed),
+            Ok(Source::Headers) => exchange.begin(RequestBody::stream(body)),
+            Err(kind) => Step::Refuse { error: kind.into() },
         };
-        Self { state }
+        Self { state: State::Exchange { exchange, step } }
     }
 }
 
 impl<S, P: ClientProvider> Exchange<S, P> {
-    fn collect<B: Body, F>(self, body: B, typed: bool) -> State<S, P, B, F, P::Client> {
+    fn collect<B: Body>(&self, body: B, typed: bool) -> Step<B, P::Client> {
         let policy = &self.shared.policy;
         // A declared length is enough to refuse: the body is not polled, and `Expect: 100-continue`
         // not answered.
         let declared = body.size_hint().lower();
         let refused = if declared > 0 && !typed {
-            Some(ErrorKind::UnsupportedMediaType)
+            ErrorKind::UnsupportedMediaType
         } else if usize::try_from(declared).map_or(true, |declared| declared > policy.body_limit) {
-            Some(ErrorKind::BodyTooLarge)
+            ErrorKind::BodyTooLarge
         } else {
-            None
+            let deadline = Deadline::new(policy.body_deadline);
+            return Step::Collect { body, collector: Collector::default(), typed, deadline };
         };
-        if let Some(kind) = refused {
-            return State::Refuse { exchange: self, error: kind.into() };
-        }
-        let deadline = Deadline::new(policy.body_deadline);
-        State::Collect { exchange: self, body, collector: Collector::default(), typed, deadline }
+        Step::Refuse { error: refused.into() }
     }
 
     /// Reads the credentials and starts the look-up.
-    fn begin<B, F>(self, body: RequestBody<B>) -> State<S, P, B, F, P::Client> {
+    fn begin<B>(&self, body: RequestBody<B>) -> Step<B, P::Client> {
         match self.presented(&body) {
             Ok(presented) => {
                 let shared = Arc::clone(&self.shared);
@@ -138,9 +136,9 @@ impl<S, P: ClientProvider> Exchange<S, P> {
                     let result = authenticate(&**provider, policy, &presented).await;
                     Decision { result, presented }
                 });
-                State::Authenticate { exchange: self, attempt, body }
+                Step::Authenticate { attempt, body }
             }
-            Err(kind) => State::Refuse { exchange: self, error: kind.into() },
+            Err(kind) => Step::Refuse { error: kind.into() },
         }
     }
 
@@ -158,6 +156,10 @@ impl<S, P: ClientProvider> Exchange<S, P> {
     }
 
     fn report(&self, presented: Option<&Presented>, error: Option<&Error>) {
+        let hook = self.shared.policy.outcome_hook.as_deref();
+        if hook.is_none() && !trace::ENABLED {
+            return;
+        }
         let outcome = Outcome {
             request: &self.head,
             client_id: presented.map(Presented::client_id),
@@ -165,7 +167,7 @@ impl<S, P: ClientProvider> Exchange<S, P> {
             error,
         };
         trace::decision(&outcome);
-        if let Some(hook) = &self.shared.policy.outcome_hook {
+        if let Some(hook) = hook {
             hook(&outcome);
         }
     }
@@ -201,8 +203,18 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         let refusal = loop {
-            match state.as_mut().project() {
-                StateProj::Collect { exchange, body, collector, typed, deadline } => {
+            let (exchange, mut step) = match state.as_mut().project() {
+                StateProj::Exchange { exchange, step } => (exchange, step),
+                StateProj::Call { future } => {
+                    return future.poll(cx).map_ok(|response| {
+                        response.map(|body| <M as BodyMode<R>>::response(ResponseBody::inner(body)))
+                    });
+                }
+                // Polled after it was ready.
+                StateProj::Done => return Poll::Pending,
+            };
+            match step.as_mut().project() {
+                StepProj::Collect { body, collector, typed, deadline } => {
                     let limit = exchange.shared.policy.body_limit;
                     let form = match collector.poll_collect(body, limit, *typed, cx) {
                         Poll::Ready(form) => form,
@@ -211,61 +223,52 @@ where
                             Err(ErrorKind::BodyTimeout.into())
                         }
                     };
-                    let done = state.as_mut().project_replace(State::Done);
-                    let StateOwned::Collect { exchange, .. } = done else {
-                        continue;
-                    };
-                    state.set(match form {
+                    step.set(match form {
                         Ok(form) => exchange.begin(RequestBody::buffered(form)),
-                        Err(error) => State::Refuse { exchange, error },
+                        Err(error) => Step::Refuse { error },
                     });
                 }
-                StateProj::Authenticate { attempt, .. } => {
+                StepProj::Authenticate { attempt, .. } => {
                     let Decision { result, presented } = ready!(attempt.as_mut().poll(cx));
-                    let done = state.as_mut().project_replace(State::Done);
-                    let StateOwned::Authenticate { mut exchange, body, .. } = done else {
-                        continue;
-                    };
-                    match result {
-                        Ok(client) => {
+                    match (result, step.as_mut().project_replace(Step::Taken)) {
+                        (Ok(client), StepOwned::Authenticate { body, .. }) => {
                             exchange.report(Some(&presented), None);
                             exchange.offer(&presented, &client);
                             // Replaces whatever a caller or an outer layer put there.
                             exchange.head.extensions.insert(client);
-                            state.set(State::Ready { exchange, body });
+                            step.set(Step::Ready { body });
                         }
-                        Err(error) => break exchange.refuse(Some(&presented), error),
+                        (Err(error), _) => break exchange.refuse(Some(&presented), error),
+                        (Ok(_), _) => {}
                     }
                 }
-                StateProj::Ready { exchange, .. } => {
+                StepProj::Ready { .. } => {
                     if exchange.shared.policy.ready_after_auth {
                         ready!(exchange.inner.poll_ready(cx))?;
                     }
-                    let done = state.as_mut().project_replace(State::Done);
-                    let StateOwned::Ready { exchange, body } = done else {
+                    let body = step.project_replace(Step::Taken);
+                    let exchange = state.as_mut().project_replace(State::Done);
+                    let (
+                        StepOwned::Ready { body },
+                        StateOwned::Exchange { exchange: Exchange { head, mut inner, .. }, .. },
+                    ) = (body, exchange)
+                    else {
                         continue;
                     };
-                    let Exchange { head, mut inner, .. } = exchange;
                     let body = <M as BodyMode<B>>::request(body);
                     let future = inner.call(Request::from_parts(head, body));
                     state.set(State::Call { future });
                 }
-                StateProj::Call { future } => {
-                    return future.poll(cx).map_ok(|response| {
-                        response.map(|body| <M as BodyMode<R>>::response(ResponseBody::inner(body)))
-                    });
-                }
-                StateProj::Refuse { .. } => {
-                    let done = state.as_mut().project_replace(State::Done);
-                    let StateOwned::Refuse { exchange, error } = done else {
+                StepProj::Refuse { .. } => {
+                    let StepOwned::Refuse { error } = step.project_replace(Step::Taken) else {
                         continue;
                     };
                     break exchange.refuse(None, error);
                 }
-                // Polled after it was ready.
-                StateProj::Done => return Poll::Pending,
+                StepProj::Taken => return Poll::Pending,
             }
         };
+        state.set(State::Done);
         Poll::Ready(Ok(
             refusal.map(|bytes| <M as BodyMode<R>>::response(ResponseBody::refusal(bytes)))
         ))
@@ -280,11 +283,14 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
-            State::Collect { .. } => "collect",
-            State::Authenticate { .. } => "authenticate",
-            State::Ready { .. } => "ready",
+            State::Exchange { step, .. } => match step {
+                Step::Collect { .. } => "collect",
+                Step::Authenticate { .. } => "authenticate",
+                Step::Ready { .. } => "ready",
+                Step::Refuse { .. } => "refuse",
+                Step::Taken => "done",
+            },
             State::Call { .. } => "call",
-            State::Refuse { .. } => "refuse",
             State::Done => "done",
         };
         f.debug_struct("ResponseFuture").field("state", &state).finish()

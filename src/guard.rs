@@ -1,11 +1,13 @@
 //! Runs what the application supplied: a panic in it must not take the connection down.
 
 use std::{
-    future::{Future, poll_fn},
+    future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
-    task::{Poll, ready},
+    pin::Pin,
+    task::{Context, Poll, ready},
 };
+
+use pin_project_lite::pin_project;
 
 use crate::deadline::Deadline;
 
@@ -15,18 +17,36 @@ pub(crate) enum Failure {
     Timeout,
 }
 
-pub(crate) async fn guard<F: Future>(
-    future: F,
-    mut deadline: Deadline,
-) -> Result<F::Output, Failure> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-        Ok(Poll::Pending) => {
-            ready!(deadline.poll(cx));
-            Poll::Ready(Err(Failure::Timeout))
+pin_project! {
+    /// A future of the application, which has this long. Not an `async fn`, which would hold its
+    /// argument twice.
+    pub(crate) struct Guard<F> {
+        #[pin]
+        future: Option<F>,
+        deadline: Deadline,
+    }
+}
+
+/// Calls `start`, which may panic, too.
+pub(crate) fn guard<F: Future>(start: impl FnOnce() -> F, deadline: Deadline) -> Guard<F> {
+    Guard { future: catch_unwind(AssertUnwindSafe(start)).ok(), deadline }
+}
+
+impl<F: Future> Future for Guard<F> {
+    type Output = Result<F::Output, Failure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let guard = self.project();
+        let Some(future) = guard.future.as_pin_mut() else {
+            return Poll::Ready(Err(Failure::Panic));
+        };
+        match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Ok(Poll::Pending) => {
+                ready!(guard.deadline.poll(cx));
+                Poll::Ready(Err(Failure::Timeout))
+            }
+            Err(_panic) => Poll::Ready(Err(Failure::Panic)),
         }
-        Err(_panic) => Poll::Ready(Err(Failure::Panic)),
-    })
-    .await
+    }
 }

@@ -26,19 +26,68 @@ pub(crate) enum Protocol {
     GrpcWeb,
 }
 
-impl Protocol {
-    /// gRPC over HTTP/2, "Requests": the media type is `application/grpc`, and a suffix names the
-    /// encoding of the messages.
-    pub(crate) fn of(head: &Parts) -> Self {
-        let media_type = media_type(&head.headers).unwrap_or_default();
-        let (grpc, rest) = media_type.split_at_checked(16).unwrap_or_default();
-        if !grpc.eq_ignore_ascii_case(b"application/grpc") || head.method != Method::POST {
-            return Self::Http;
+/// What the headers say, read in one pass.
+#[derive(Default)]
+struct Fields {
+    media_type: MediaType,
+    /// Whether the body has a content coding.
+    coded: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum MediaType {
+    #[default]
+    Absent,
+    Form,
+    Grpc,
+    GrpcWeb,
+    Other,
+}
+
+impl Fields {
+    /// Also marks the credential, to keep it out of what inner services print of their request
+    /// (`HeaderValue` hides it in `Debug`, and HTTP/2 does not index it).
+    fn read(headers: &mut HeaderMap) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in headers.iter_mut() {
+            if name == AUTHORIZATION {
+                value.set_sensitive(true);
+            } else if name == CONTENT_TYPE {
+                // Several fields agree on nothing.
+                fields.media_type = match fields.media_type {
+                    MediaType::Absent => MediaType::of(value.as_bytes()),
+                    _ => MediaType::Other,
+                };
+            } else if name == CONTENT_ENCODING {
+                fields.coded |= !value.as_bytes().eq_ignore_ascii_case(b"identity");
+            }
         }
-        match rest {
+        fields
+    }
+}
+
+impl MediaType {
+    /// Type and subtype are compared without case, and parameters do not matter (RFC 9110 §8.3.1).
+    fn of(value: &[u8]) -> Self {
+        const FORM: &[u8] = b"application/x-www-form-urlencoded";
+        if value == FORM {
+            return Self::Form;
+        }
+        let end = memchr::memchr(b';', value).unwrap_or(value.len());
+        let name = value.get(..end).unwrap_or_default().trim_ascii_end();
+        if name.eq_ignore_ascii_case(FORM) {
+            return Self::Form;
+        }
+        // gRPC over HTTP/2, "Requests": the media type is `application/grpc`, and a suffix names
+        // the encoding of the messages.
+        let (grpc, suffix) = name.split_at_checked(16).unwrap_or_default();
+        if !grpc.eq_ignore_ascii_case(b"application/grpc") {
+            return Self::Other;
+        }
+        match suffix {
             [] | [b'+', ..] => Self::Grpc,
-            rest if is_web(rest) => Self::GrpcWeb,
-            _ => Self::Http,
+            suffix if is_web(suffix) => Self::GrpcWeb,
+            _ => Self::Other,
         }
     }
 }
@@ -49,13 +98,23 @@ fn is_web(suffix: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"-web") || name.eq_ignore_ascii_case(b"-web-text")
 }
 
-/// Decides whether the request may go on, and where its credentials are.
-pub(crate) fn admit(
-    head: &mut Parts,
+/// Decides how the request is answered, whether it may go on, and where its credentials are.
+pub(crate) fn admit(head: &mut Parts, policy: &Policy) -> (Protocol, Result<Source, ErrorKind>) {
+    let fields = Fields::read(&mut head.headers);
+    let protocol = match fields.media_type {
+        MediaType::Grpc if head.method == Method::POST => Protocol::Grpc,
+        MediaType::GrpcWeb if head.method == Method::POST => Protocol::GrpcWeb,
+        _ => Protocol::Http,
+    };
+    (protocol, source(head, &fields, protocol, policy))
+}
+
+fn source(
+    head: &Parts,
+    fields: &Fields,
     protocol: Protocol,
     policy: &Policy,
 ) -> Result<Source, ErrorKind> {
-    mark_sensitive(&mut head.headers);
     if let Some(https) = &policy.https {
         // RFC 6749 §3.2: the endpoint requires TLS, which only the application can see.
         if !https(head) {
@@ -78,38 +137,9 @@ pub(crate) fn admit(
         return Err(ErrorKind::MethodNotAllowed);
     }
     // RFC 9110 §8.4, §15.5.16: an unauthenticated body is not inflated.
-    for coding in head.headers.get_all(CONTENT_ENCODING) {
-        if !coding.as_bytes().eq_ignore_ascii_case(b"identity") {
-            return Err(ErrorKind::UnsupportedContentEncoding);
-        }
+    if fields.coded {
+        return Err(ErrorKind::UnsupportedContentEncoding);
     }
-    Ok(Source::Form { typed: is_form(&head.headers) })
-}
-
-/// RFC 6749 Appendix B.
-fn is_form(headers: &HeaderMap) -> bool {
-    let form = b"application/x-www-form-urlencoded";
-    media_type(headers).is_some_and(|media_type| media_type.eq_ignore_ascii_case(form))
-}
-
-/// The type and subtype of the one `Content-Type`; its parameters do not matter (RFC 9110 §8.3.1).
-fn media_type(headers: &HeaderMap) -> Option<&[u8]> {
-    let mut values = headers.get_all(CONTENT_TYPE).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return None };
-    let value = value.as_bytes();
-    match memchr::memchr(b';', value) {
-        Some(end) => value.get(..end).map(<[u8]>::trim_ascii_end),
-        None => Some(value),
-    }
-}
-
-/// Keeps the credential out of what inner services print of their request (`HeaderValue` hides it
-/// in `Debug`, and HTTP/2 does not index it).
-fn mark_sensitive(headers: &mut HeaderMap) {
-    // `entry` would make room for a new field first.
-    for (name, value) in headers.iter_mut() {
-        if name == AUTHORIZATION {
-            value.set_sensitive(true);
-        }
-    }
+    // RFC 6749 Appendix B.
+    Ok(Source::Form { typed: fields.media_type == MediaType::Form })
 }

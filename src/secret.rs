@@ -229,7 +229,7 @@ impl ClientSecret {
             }
             Stored::Elsewhere(verify) if !presented.is_empty() => {
                 let presented = PresentedSecret::new(presented);
-                match guard(async { verify(presented).await }, Deadline::new(None)).await {
+                match guard(|| verify(presented), Deadline::new(None)).await {
                     Ok(matches) => matches.map_err(Error::verifier),
                     Err(_panic) => Err(Error::verifier("the verifier panicked")),
                 }

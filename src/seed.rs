@@ -122,7 +122,7 @@ fn text(encoded: &[u8], plus: Plus) -> Result<String, form::Malformed> {
             _ => byte,
         });
     }
-    form::no_controls(&octets)?;
+    form::has_escapes(&octets)?;
     String::from_utf8(octets).map_err(|_not_utf8| form::Malformed)
 }
 

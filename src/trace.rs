@@ -2,6 +2,8 @@
 
 use crate::policy::Outcome;
 
+pub(crate) const ENABLED: bool = cfg!(feature = "tracing");
+
 /// Enough to recognise an id by, too little to flood a log with.
 #[cfg(feature = "tracing")]
 const LOGGED_ID: usize = 64;

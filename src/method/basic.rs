@@ -87,12 +87,10 @@ fn decode(token: &[u8], policy: &Policy) -> Result<Credentials, ErrorKind> {
     const MALFORMED: ErrorKind = ErrorKind::MalformedAuthorization;
 
     let octets = BASE64.decode(token).map_err(|_not_base64| MALFORMED)?;
-    form::no_controls(&octets).map_err(|_control| MALFORMED)?;
     // RFC 7617 §2: the user-id ends at the first colon, before anything is form-decoded.
     let id_length = memchr::memchr(b':', &octets).filter(|length| *length > 0).ok_or(MALFORMED)?;
-    if !form::has_escapes(&octets) {
-        let text = String::from_utf8(octets).map_err(|_not_utf8| MALFORMED)?;
-        return Ok(Credentials { method: Method::Basic, text, id_length, raw_secret: None });
+    if !form::has_escapes(&octets).map_err(|_control| MALFORMED)? {
+        return Credentials::new(Method::Basic, octets, id_length).ok_or(MALFORMED);
     }
 
     // RFC 6749 §2.3.1: both halves are form-encoded, once.
@@ -109,6 +107,6 @@ fn decode(token: &[u8], policy: &Policy) -> Result<Credentials, ErrorKind> {
         raw_secret.as_ref().ok_or(MALFORMED)?;
         text.truncate(id_length + 1);
     }
-    let text = String::from_utf8(text).map_err(|_not_utf8| MALFORMED)?;
-    Ok(Credentials { method: Method::Basic, text, id_length, raw_secret })
+    let credentials = Credentials::new(Method::Basic, text, id_length).ok_or(MALFORMED)?;
+    Ok(Credentials { raw_secret, ..credentials })
 }

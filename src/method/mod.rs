@@ -18,16 +18,15 @@ use crate::{
     form::{self, Form},
     iana::Method,
     policy::Policy,
-    pool::Pool,
     secret::{self, Verdict},
 };
 
 /// What exactly one method presented.
 pub(crate) struct Credentials {
     method: Method,
-    /// The id, and behind a colon the secret. One buffer for both, because this is made for every
-    /// request. It is not wiped: the same octets stand in the header or body, which belong to
-    /// others.
+    /// The id, and behind a colon the secret, as UTF-8. One buffer for both, because this is made
+    /// for every request. It is not wiped: the same octets stand in the header or body, which
+    /// belong to others.
     text: String,
     id_length: usize,
     /// The password of a Basic header as it was before form-decoding, if that made a difference
@@ -36,6 +35,12 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
+    /// Takes `text` if it is UTF-8, as RFC 6749 Appendix B asks. The colon between the halves also
+    /// keeps them apart as UTF-8: neither can complete a character of the other.
+    fn new(method: Method, text: Vec<u8>, id_length: usize) -> Option<Self> {
+        Some(Self { method, text: String::from_utf8(text).ok()?, id_length, raw_secret: None })
+    }
+
     pub(crate) const fn method(&self) -> Method {
         self.method
     }
@@ -52,40 +57,32 @@ impl Credentials {
         std::str::from_utf8(self.raw_secret.as_deref()?).ok()
     }
 
-    /// Holds the presented secret, if there is one, against `secrets`.
+    /// Holds the presented secret, if there is one, against `secrets`, none of which is slow.
+    pub(crate) fn verify(&self, secrets: &[ClientSecret], now: i64) -> Verdict {
+        match self.method {
+            Method::None => none::verify(),
+            Method::Basic => basic::verify(self, secrets, now),
+            Method::Post => post::verify(self, secrets, now),
+        }
+    }
+
+    /// As [`verify`](Self::verify), where some of the secrets are slow.
     ///
     /// # Errors
     ///
     /// If something failed that has nothing to do with what was presented.
-    pub(crate) async fn verify(
+    pub(crate) async fn verify_slowly(
         &self,
         secrets: &[ClientSecret],
         policy: &Policy,
     ) -> Result<Verdict, Error> {
-        let now = policy.now();
-        if secrets.iter().any(ClientSecret::is_slow) {
-            // A box of its own, so that only who needs it pays for its size.
-            return Box::pin(self.verify_slowly(secrets, now, &policy.pool)).await;
-        }
-        Ok(match self.method {
-            Method::None => none::verify(),
-            Method::Basic => basic::verify(self, secrets, now),
-            Method::Post => post::verify(self, secrets, now),
-        })
-    }
-
-    async fn verify_slowly(
-        &self,
-        secrets: &[ClientSecret],
-        now: i64,
-        pool: &Pool,
-    ) -> Result<Verdict, Error> {
         if self.method == Method::None {
             return Ok(none::verify());
         }
-        let decoded = secret::verify_slowly(secrets, self.secret(), now, pool).await?;
+        let now = policy.now();
+        let decoded = secret::verify_slowly(secrets, self.secret(), now, &policy.pool).await?;
         let Some(raw) = self.raw_secret() else { return Ok(decoded) };
-        let raw = secret::verify_slowly(secrets, raw, now, pool).await?;
+        let raw = secret::verify_slowly(secrets, raw, now, &policy.pool).await?;
         Ok(basic::either(decoded, raw))
     }
 }
@@ -154,18 +151,15 @@ fn from_form(
 ) -> Result<Credentials, ErrorKind> {
     within_limit(client_id, policy)?;
     within_limit(secret.unwrap_or_default(), policy)?;
-    let length = client_id.len() + secret.map_or(0, |secret| secret.len() + 1);
-    let mut text = Vec::with_capacity(length);
+    let mut text =
+        Vec::with_capacity(client_id.len() + secret.map_or(0, |secret| secret.len() + 1));
     form::decode_into(client_id, &mut text)?;
     let id_length = text.len();
     if let Some(secret) = secret {
-        // The colon also keeps the halves apart as UTF-8: neither can complete a character of the
-        // other.
         text.push(b':');
         form::decode_into(secret, &mut text)?;
     }
-    let text = String::from_utf8(text).map_err(|_not_utf8| ErrorKind::MalformedParameter)?;
-    Ok(Credentials { method, text, id_length, raw_secret: None })
+    Credentials::new(method, text, id_length).ok_or(ErrorKind::MalformedParameter)
 }
 
 impl From<form::Malformed> for ErrorKind {
