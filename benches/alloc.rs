@@ -1,0 +1,173 @@
+//! Calls of the allocator, and octets: exact, on every machine.
+//!
+//! `cargo bench --bench alloc` needs nothing else.
+
+#[expect(clippy::allow_attributes, reason = "each bench uses another part")]
+#[allow(dead_code)]
+mod support;
+
+use std::process::ExitCode;
+
+use allocation_counter::{AllocationInfo, measure};
+use bytes::Bytes;
+use support::{
+    drive,
+    report::{self, Goal},
+    stack::Stack,
+    work::{Case, Shape},
+};
+
+const CLIENTS: u64 = 100;
+const KIB: usize = 1024;
+
+/// One request, from the call to the last octet of the answer.
+fn request(stack: Stack, case: Case, shape: Shape) -> AllocationInfo {
+    let mut program = drive::in_process(stack, CLIENTS);
+    for n in [1, 2] {
+        program(case.request(n, CLIENTS, shape));
+    }
+    let request = case.request(1, CLIENTS, shape);
+    measure(|| {
+        program(request);
+    })
+}
+
+/// What is held for a request that declares `length` octets, sends `received` and stops: octets on
+/// the heap without those received, and the size of the future.
+fn waiting(stack: Stack, length: usize, received: usize) -> (i64, usize) {
+    let mut program = drive::waiting(stack, CLIENTS);
+    let request = || {
+        let mut request = Case::Basic.request(1, CLIENTS, Shape::Long(length));
+        let body = request.body_mut();
+        body.frames.clear();
+        body.frames.extend((received > 0).then(|| Bytes::from(vec![b'a'; received])));
+        body.stalled = true;
+        request
+    };
+    drop(program(request()));
+    let request = request();
+    let mut kept = None;
+    let info = measure(|| kept = Some(program(request)));
+    (info.bytes_current, kept.map_or(0, |(_, size)| size))
+}
+
+fn main() -> ExitCode {
+    println!("Calls of the allocator (octets) per request, form of 300 octets\n");
+    print!("{:<16}", "");
+    Case::ALL.iter().for_each(|case| print!(" {:>12}", case.name()));
+    println!(" {:>14} {:>14} {:>14}", "64 KiB", "64 KiB, fields", "64 KiB, crumbs");
+    for stack in [
+        Stack::Collect,
+        Stack::HeaderOnly,
+        Stack::Floor,
+        Stack::Layer,
+        Stack::LayerSha256,
+        Stack::LayerBoxed,
+        Stack::Axum,
+        Stack::AxumFloor,
+        Stack::AxumLayer,
+        Stack::AxumHand,
+    ] {
+        print!("{:<16}", stack.name());
+        for case in Case::ALL {
+            let info = request(stack, case, Shape::Usual);
+            let octets = format!("({})", info.bytes_total);
+            print!(" {:>5} {octets:>6}", info.count_total);
+        }
+        for shape in [Shape::Long(64 * KIB), Shape::Many(64 * KIB), Shape::Crumbs(64 * KIB)] {
+            let info = request(stack, Case::Basic, shape);
+            let octets = format!("({})", info.bytes_total);
+            print!(" {:>5} {octets:>8}", info.count_total);
+        }
+        println!();
+    }
+
+    println!("\nOctets held for a request that waits for its body, without those received\n");
+    println!(
+        "{:<16} {:>10} {:>10} {:>10} {:>10}",
+        "", "future", "1 of 300", "1 of 64 K", "32 of 64 K"
+    );
+    for stack in [
+        Stack::Collect,
+        Stack::Floor,
+        Stack::Layer,
+        Stack::Axum,
+        Stack::AxumFloor,
+        Stack::AxumLayer,
+        Stack::AxumHand,
+    ] {
+        let (small, size) = waiting(stack, 300, 1);
+        let (large, _) = waiting(stack, 64 * KIB, 1);
+        let (half, _) = waiting(stack, 64 * KIB, 32 * KIB);
+        println!("{:<16} {size:>10} {small:>10} {large:>10} {half:>10}", stack.name());
+    }
+    report::goals(&goals())
+}
+
+fn goals() -> Vec<Goal> {
+    let mut goals = Vec::new();
+    let mut goal = |name, what: String, value, must, target| {
+        goals.push(Goal { name, what, value, must, target });
+    };
+    let calls = |stack, case, shape| request(stack, case, shape).count_total as f64;
+    let octets = |stack, case, shape| request(stack, case, shape).bytes_total as f64;
+    for case in [Case::Basic, Case::Post, Case::Public, Case::WrongFirst, Case::Unknown] {
+        let over =
+            calls(Stack::Layer, case, Shape::Usual) - calls(Stack::Collect, case, Shape::Usual);
+        let target = if case.status().is_success() { 5.0 } else { 4.0 };
+        goal(
+            "P7",
+            format!("allocator calls over the bare service, {}", case.name()),
+            over,
+            6.0,
+            target,
+        );
+    }
+    for case in [Case::Basic, Case::Post, Case::Public] {
+        let over =
+            octets(Stack::Layer, case, Shape::Usual) - octets(Stack::Collect, case, Shape::Usual);
+        goal(
+            "P8",
+            format!("octets allocated over the bare service, {}", case.name()),
+            over,
+            800.0,
+            500.0,
+        );
+    }
+    let usual = calls(Stack::Layer, Case::Basic, Shape::Usual);
+    let many = calls(Stack::Layer, Case::Basic, Shape::Many(64 * KIB)) - usual;
+    goal(
+        "P9",
+        "calls for 64 KiB of many fields, over those for 300 octets".to_owned(),
+        many,
+        4.0,
+        3.0,
+    );
+    for (shape, name) in [(Shape::Long(64 * KIB), "8 KiB"), (Shape::Crumbs(64 * KIB), "64 octets")]
+    {
+        let all = octets(Stack::Layer, Case::Basic, shape) - 2048.0;
+        goal(
+            "P11",
+            format!("(octets allocated for 64 KiB in frames of {name} - 2 KiB) / 64 KiB"),
+            all / 65536.0,
+            2.0,
+            1.1,
+        );
+    }
+    for (length, received) in [(300, 1), (64 * KIB, 1), (64 * KIB, 32 * KIB)] {
+        let over = waiting(Stack::AxumLayer, length, received).0
+            - waiting(Stack::Axum, length, received).0;
+        goal(
+            "P13",
+            format!("KiB held over bare axum, {received} of {length} octets here"),
+            over as f64 / 1024.0,
+            1.2,
+            0.8,
+        );
+    }
+    let boxed = calls(Stack::LayerBoxed, Case::Basic, Shape::Usual) - usual;
+    goal("P25", "allocator calls more with a boxed provider".to_owned(), boxed, 1.0, 1.0);
+    let digest = calls(Stack::LayerSha256, Case::Basic, Shape::Usual) - usual;
+    goal("P26", "allocator calls more with SHA-256 at rest".to_owned(), digest, 0.0, 0.0);
+    goals
+}

@@ -1,0 +1,357 @@
+//! Instructions per request, counted by valgrind: the same on every run and on every machine with
+//! the same compiler.
+//!
+//! `cargo bench --bench callgrind` needs `valgrind` and `gungraun-runner`.
+
+#[expect(clippy::allow_attributes, reason = "each bench uses another part")]
+#[allow(dead_code)]
+mod support;
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use http::StatusCode;
+
+use support::{
+    drive,
+    report::{self, Goal},
+    stack::Stack,
+    work::{Case, Shape},
+};
+
+const CLIENTS: u64 = 100;
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Job {
+    /// One request, from the call to the last octet of the answer.
+    Request { stack: Stack, case: Case, shape: Shape, clients: u64 },
+    /// Some requests on one connection in memory.
+    Connection { stack: Stack, requests: usize },
+}
+
+const SMALL: usize = 64 * 1024;
+const LARGE: usize = 1024 * 1024;
+const REQUESTS: usize = 101;
+
+/// All jobs, in an order that tells the runner's numbers.
+fn jobs() -> Vec<Job> {
+    let usual = |stack, case| Job::Request { stack, case, shape: Shape::Usual, clients: CLIENTS };
+    let mut jobs = Vec::new();
+    for stack in [Stack::Collect, Stack::Axum] {
+        jobs.extend([Case::Basic, Case::Post, Case::Public].map(|case| usual(stack, case)));
+    }
+    for stack in [Stack::Floor, Stack::Layer, Stack::AxumFloor, Stack::AxumLayer, Stack::AxumHand] {
+        jobs.extend(Case::ALL.map(|case| usual(stack, case)));
+    }
+    for stack in [Stack::HeaderOnly, Stack::LayerSha256] {
+        jobs.extend([Case::Basic, Case::WrongFirst].map(|case| usual(stack, case)));
+    }
+    jobs.extend([10, 30_000].map(|clients| Job::Request {
+        stack: Stack::Layer,
+        case: Case::Basic,
+        shape: Shape::Usual,
+        clients,
+    }));
+    for stack in [Stack::Collect, Stack::Floor, Stack::Layer] {
+        for shape in
+            [Shape::Long(SMALL), Shape::Long(LARGE), Shape::Many(SMALL), Shape::Many(LARGE)]
+        {
+            jobs.push(Job::Request { stack, case: Case::Basic, shape, clients: CLIENTS });
+        }
+    }
+    for stack in [
+        Stack::Collect,
+        Stack::Layer,
+        Stack::Axum,
+        Stack::AxumFloor,
+        Stack::AxumLayer,
+        Stack::AxumHand,
+    ] {
+        jobs.extend([1, REQUESTS].map(|requests| Job::Connection { stack, requests }));
+    }
+    jobs
+}
+
+/// A job whose first calls are over: they would pay for binding symbols and detecting the processor.
+type Ready = Box<dyn FnMut()>;
+
+fn prepare(job: Job) -> Ready {
+    match job {
+        Job::Request { stack, case, shape, clients } => {
+            let mut program = drive::in_process(stack, clients);
+            for n in [1, 2] {
+                let status = program(case.request(n, clients, shape));
+                let expected = if stack.authenticates() { case.status() } else { StatusCode::OK };
+                assert_eq!(status, expected, "{job:?}");
+            }
+            let mut request = Some(case.request(1, clients, shape));
+            Box::new(move || {
+                if let Some(request) = request.take() {
+                    std::hint::black_box(program(request));
+                }
+            })
+        }
+        Job::Connection { stack, requests } => {
+            let mut run = drive::connection(stack, Case::Basic, CLIENTS, requests);
+            run();
+            run
+        }
+    }
+}
+
+mod counted {
+    use super::*;
+    use gungraun::prelude::*;
+
+    #[library_benchmark]
+    #[benches::number(iter = jobs(), setup = prepare)]
+    fn job(mut ready: Ready) -> Ready {
+        ready();
+        ready
+    }
+
+    library_benchmark_group!(name = instructions, benchmarks = job);
+    main!(library_benchmark_groups = instructions);
+
+    pub(super) fn run() {
+        main();
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    // The runner starts this program again for each job, and this program the runner: it must not
+    // write between the lines of the table.
+    if arguments.iter().any(|argument| argument == "--gungraun-run")
+        || std::env::var_os(INNER).is_some()
+    {
+        counted::run();
+        return ExitCode::SUCCESS;
+    }
+    match count() {
+        Ok(counts) => table(&counts),
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+const INNER: &str = "CALLGRIND_BENCH_INNER";
+
+struct Counts(Vec<(Job, f64)>);
+
+fn count() -> Result<Counts, String> {
+    let home = target().join("gungraun");
+    let output = Command::new(std::env::current_exe().map_err(|error| error.to_string())?)
+        .arg("--bench")
+        .env(INNER, "1")
+        .env("GUNGRAUN_HOME", &home)
+        .env("GUNGRAUN_CALLGRIND_ARGS", "--cache-sim=no")
+        .output()
+        .map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(format!(
+            "{}{}\nIt needs valgrind and gungraun-runner, see .ci/benches.",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        ));
+    }
+    let mut totals = HashMap::new();
+    collect_totals(&home, &mut totals).map_err(|error| format!("{}: {error}", home.display()))?;
+    let counts = jobs().into_iter().enumerate().map(|(number, job)| {
+        let total = totals.get(&number).ok_or_else(|| format!("{job:?} was not counted"))?;
+        Ok((job, *total))
+    });
+    counts.collect::<Result<_, String>>().map(Counts)
+}
+
+/// Where cargo puts this program: `target/release/deps/…`.
+fn target() -> PathBuf {
+    let program = std::env::current_exe().unwrap_or_default();
+    program.ancestors().nth(3).unwrap_or(Path::new("target")).to_owned()
+}
+
+/// The runner keeps what callgrind wrote of each job under the number of the job.
+fn collect_totals(folder: &Path, totals: &mut HashMap<usize, f64>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect_totals(&path, totals)?;
+            continue;
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let Some(number) = name
+            .strip_prefix("callgrind.job.number_")
+            .and_then(|rest| rest.strip_suffix(".out"))
+            .and_then(|number| number.parse().ok())
+        else {
+            continue;
+        };
+        let profile = std::fs::read_to_string(&path)?;
+        let total = profile
+            .lines()
+            .find_map(|line| line.strip_prefix("totals: "))
+            .and_then(|total| total.split(' ').next())
+            .and_then(|total| total.parse().ok());
+        if let Some(total) = total {
+            totals.insert(number, total);
+        }
+    }
+    Ok(())
+}
+
+impl Counts {
+    fn of(&self, wanted: Job) -> f64 {
+        let found = self.0.iter().find(|(job, _)| *job == wanted);
+        found.map_or(f64::NAN, |(_, count)| *count)
+    }
+
+    fn usual(&self, stack: Stack, case: Case) -> f64 {
+        // The bare programs do not look at credentials.
+        let case = match case {
+            Case::Post | Case::Public => case,
+            case if stack.authenticates() => case,
+            _ => Case::Basic,
+        };
+        self.of(Job::Request { stack, case, shape: Shape::Usual, clients: CLIENTS })
+    }
+
+    fn added(&self, stack: Stack, bare: Stack, case: Case) -> f64 {
+        self.usual(stack, case) - self.usual(bare, case)
+    }
+
+    fn slope(&self, stack: Stack, shape: fn(usize) -> Shape) -> f64 {
+        let count = |length| {
+            let shape = shape(length);
+            self.of(Job::Request { stack, case: Case::Basic, shape, clients: CLIENTS })
+        };
+        (count(LARGE) - count(SMALL)) / (LARGE - SMALL) as f64
+    }
+
+    fn connection(&self, stack: Stack) -> f64 {
+        let count = |requests| self.of(Job::Connection { stack, requests });
+        (count(REQUESTS) - count(1)) / (REQUESTS - 1) as f64
+    }
+}
+
+fn table(counts: &Counts) -> ExitCode {
+    println!(
+        "Instructions per request, form of 300 octets, {CLIENTS} clients. In brackets: what is added"
+    );
+    println!("to the bare service, divided by what the floor adds.\n");
+    print!("{:<16}", "");
+    Case::ALL.iter().for_each(|case| print!(" {:>15}", case.name()));
+    println!();
+    for (bare, floor, stacks) in [
+        (
+            Stack::Collect,
+            Stack::Floor,
+            &[Stack::Collect, Stack::HeaderOnly, Stack::Floor, Stack::Layer, Stack::LayerSha256][..],
+        ),
+        (
+            Stack::Axum,
+            Stack::AxumFloor,
+            &[Stack::Axum, Stack::AxumFloor, Stack::AxumLayer, Stack::AxumHand],
+        ),
+    ] {
+        for &stack in stacks {
+            print!("{:<16}", stack.name());
+            for case in Case::ALL {
+                let count = counts.usual(stack, case);
+                let ratio = counts.added(stack, bare, case) / counts.added(floor, bare, case);
+                match () {
+                    () if count.is_nan() => print!(" {:>15}", "-"),
+                    () if stack == bare => print!(" {count:>8.0}       "),
+                    () => print!(" {count:>8.0} ({ratio:.2})"),
+                }
+            }
+            println!();
+        }
+    }
+    println!("\nper request of an HTTP/1.1 connection in memory, basic");
+    for (stack, bare) in [
+        (Stack::Collect, Stack::Collect),
+        (Stack::Layer, Stack::Collect),
+        (Stack::Axum, Stack::Axum),
+        (Stack::AxumFloor, Stack::Axum),
+        (Stack::AxumLayer, Stack::Axum),
+        (Stack::AxumHand, Stack::Axum),
+    ] {
+        let (count, bare) = (counts.connection(stack), counts.connection(bare));
+        println!("{:<16} {count:>8.0} ({:.2} of bare)", stack.name(), count / bare);
+    }
+    println!("\nper octet of the body, from 64 KiB to 1 MiB: one long field, many short ones");
+    for stack in [Stack::Collect, Stack::Floor, Stack::Layer] {
+        let (long, many) = (counts.slope(stack, Shape::Long), counts.slope(stack, Shape::Many));
+        println!("{:<16} {long:>8.3} {many:>8.3}", stack.name());
+    }
+
+    let mut goals = Vec::new();
+    let mut goal = |name, what: &str, value, must, target| {
+        goals.push(Goal { name, what: what.to_owned(), value, must, target });
+    };
+    let floor = |case| {
+        counts.added(Stack::Layer, Stack::Collect, case)
+            / counts.added(Stack::Floor, Stack::Collect, case)
+    };
+    for case in [Case::Basic, Case::Post, Case::Public] {
+        goal(
+            "P1",
+            &format!("added by the layer / by the floor, {}", case.name()),
+            floor(case),
+            1.25,
+            1.10,
+        );
+    }
+    goal("P2", "the same, wrong secret", floor(Case::WrongFirst), 1.50, 1.25);
+    for case in Case::ALL {
+        let value = counts.added(Stack::AxumLayer, Stack::Axum, case)
+            / counts.added(Stack::AxumHand, Stack::Axum, case);
+        goal(
+            "P3",
+            &format!("added in axum / by the hand-written, {}", case.name()),
+            value,
+            0.25,
+            0.20,
+        );
+    }
+    let connection = counts.connection(Stack::AxumLayer) / counts.connection(Stack::Axum);
+    goal("P4", "connection in memory / bare axum", connection, 1.48, 1.42);
+    for (shape, name) in
+        [(Shape::Long as fn(usize) -> Shape, "one long field"), (Shape::Many, "many short fields")]
+    {
+        let value = counts.slope(Stack::Layer, shape) / counts.slope(Stack::Floor, shape);
+        goal("P10", &format!("per octet of the body / the floor's, {name}"), value, 1.10, 1.05);
+    }
+    let with = |clients| {
+        counts.of(Job::Request {
+            stack: Stack::Layer,
+            case: Case::Basic,
+            shape: Shape::Usual,
+            clients,
+        })
+    };
+    goal("P12", "30,000 clients / 10, less 1, in %", apart(with(30_000), with(10)), 0.5, 0.1);
+    let wrong = counts.usual(Stack::Layer, Case::WrongFirst);
+    let other = |case| apart(counts.usual(Stack::Layer, case), wrong);
+    goal(
+        "P15",
+        "wrong in the last octet / in the first, less 1, in %",
+        other(Case::WrongLast),
+        0.0,
+        0.0,
+    );
+    goal("P16", "unknown client / wrong secret, less 1, in %", other(Case::Unknown), 1.0, 0.5);
+    goal("P16", "expired secret / wrong secret, less 1, in %", other(Case::Expired), 1.0, 0.5);
+    report::goals(&goals)
+}
+
+/// In percent.
+fn apart(a: f64, b: f64) -> f64 {
+    (a / b - 1.0).abs() * 100.0
+}

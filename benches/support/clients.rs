@@ -1,0 +1,125 @@
+//! Made-up clients, and one store for each of the programs.
+
+use std::{
+    collections::{HashMap, hash_map::DefaultHasher},
+    convert::Infallible,
+    future::{Future, Ready, ready},
+    hash::BuildHasherDefault,
+    sync::Arc,
+};
+
+use tower_client_auth::{ClientProvider, ClientSecret, RegisteredClient};
+
+/// Keys that do not change from run to run, so that the same client is found with the same work.
+type FixedHasher = BuildHasherDefault<DefaultHasher>;
+
+pub(crate) type Store<C> = HashMap<Box<str>, C, FixedHasher>;
+
+/// How a client is registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Basic,
+    Post,
+    None,
+}
+
+/// The client number `n`: an id like a UUID of 36 octets and a secret of 43, as 32 random octets in
+/// base64url have.
+pub(crate) struct Client {
+    pub(crate) id: String,
+    pub(crate) secret: String,
+    pub(crate) method: Method,
+    /// In seconds since the Unix epoch; 0 is never.
+    pub(crate) expires_at: i64,
+}
+
+impl Client {
+    /// Every fourth client has the same method. Client 3 is the one whose secret has expired.
+    pub(crate) fn new(n: u64) -> Self {
+        let method = match n % 4 {
+            1 => Method::Post,
+            2 => Method::None,
+            _ => Method::Basic,
+        };
+        let (a, b) = (mix(2 * n), mix(2 * n + 1));
+        let id = format!(
+            "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+            a >> 32,
+            a & 0xffff,
+            a >> 16 & 0xfff,
+            b & 0xfff,
+            b >> 16
+        );
+        let mut bits = n;
+        let mut secret = String::with_capacity(43);
+        while secret.len() < 43 {
+            bits = mix(bits);
+            let symbol = u8::try_from(bits % 62).unwrap_or_default();
+            secret.push(char::from(match symbol {
+                0..=9 => b'0' + symbol,
+                10..=35 => b'a' + symbol - 10,
+                _ => b'A' + symbol - 36,
+            }));
+        }
+        let expires_at = if n == 3 { 1 } else { 0 };
+        Self { id, secret, method, expires_at }
+    }
+}
+
+/// SplitMix64.
+const fn mix(n: u64) -> u64 {
+    let mut z = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Thousands of chunks that are freed inside a measured call would be counted there: a store lives
+/// to the end.
+fn leak<C>(count: u64, client: impl Fn(Client) -> C) -> &'static Store<C> {
+    let store = (0..count).map(|n| {
+        let made = Client::new(n);
+        (made.id.clone().into_boxed_str(), client(made))
+    });
+    Box::leak(Box::new(store.collect()))
+}
+
+/// The store of the floor: a client is a handle.
+pub(crate) fn handles(count: u64) -> &'static Store<Arc<Client>> {
+    leak(count, Arc::new)
+}
+
+/// The store of the hand-written middleware.
+pub(crate) fn records(count: u64) -> &'static Store<Client> {
+    leak(count, |client| client)
+}
+
+/// The provider of the layer, over the same kind of map.
+#[derive(Clone, Copy)]
+pub(crate) struct Provider(&'static Store<RegisteredClient<()>>);
+
+impl Provider {
+    pub(crate) fn new(count: u64, at_rest: fn(String) -> ClientSecret) -> Self {
+        Self(leak(count, |client| {
+            let secret = [at_rest(client.secret).expires_at(client.expires_at)];
+            match client.method {
+                Method::Basic => RegisteredClient::secret_basic(client.id, secret, ()),
+                Method::Post => RegisteredClient::secret_post(client.id, secret, ()),
+                Method::None => RegisteredClient::public(client.id, ()),
+            }
+        }))
+    }
+}
+
+impl ClientProvider for Provider {
+    type Client = ();
+    type Error = Infallible;
+
+    fn find_client(
+        &self,
+        client_id: &str,
+    ) -> impl Future<Output = Result<Option<RegisteredClient<()>>, Infallible>> + Send {
+        let found: Ready<_> = ready(Ok(self.0.get(client_id).cloned()));
+        found
+    }
+}

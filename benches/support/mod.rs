@@ -1,0 +1,14 @@
+//! What the benches have in common: the work, the programs that the layer is compared with, and the
+//! goals.
+
+pub(crate) mod clients;
+pub(crate) mod drive;
+pub(crate) mod floor;
+pub(crate) mod hand;
+pub(crate) mod header_only;
+pub(crate) mod report;
+pub(crate) mod stack;
+pub(crate) mod work;
+
+/// As tower has it.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;

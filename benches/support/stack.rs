@@ -1,0 +1,144 @@
+//! The programs that are compared, each a tower service.
+
+use std::convert::Infallible;
+
+use axum::{Router, routing::post};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::{BodyExt, Full};
+use tower::{Layer, Service, service_fn};
+use tower_client_auth::{BoxClientProvider, ClientAuthLayer, ClientSecret};
+use tower_http::auth::AsyncRequireAuthorizationLayer;
+
+use super::{
+    BoxError,
+    clients::{self, Provider},
+    floor::FloorLayer,
+    hand, header_only,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stack {
+    /// A bare service that reads the body.
+    Collect,
+    /// The floor in front of it.
+    Floor,
+    /// The layer in front of it.
+    Layer,
+    /// The layer, with a store of SHA-256 digests.
+    LayerSha256,
+    /// The layer, with a provider whose type is erased.
+    LayerBoxed,
+    /// `AsyncRequireAuthorizationLayer`, which sees the header only.
+    HeaderOnly,
+    /// A bare handler in axum that reads the body.
+    Axum,
+    AxumFloor,
+    AxumLayer,
+    /// What applications write themselves.
+    AxumHand,
+}
+
+impl Stack {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Collect => "collect",
+            Self::Floor => "floor",
+            Self::Layer => "layer",
+            Self::LayerSha256 => "layer, SHA-256",
+            Self::LayerBoxed => "layer, boxed",
+            Self::HeaderOnly => "tower-http",
+            Self::Axum => "axum",
+            Self::AxumFloor => "floor in axum",
+            Self::AxumLayer => "layer in axum",
+            Self::AxumHand => "hand in axum",
+        }
+    }
+
+    /// Whether it refuses anybody.
+    pub(crate) const fn authenticates(self) -> bool {
+        !matches!(self, Self::Collect | Self::Axum)
+    }
+
+    /// Makes the program with a store of its own, and hands it to `visitor`, because each has
+    /// another type.
+    pub(crate) fn visit<B, V>(self, clients: u64, visitor: V) -> V::Output
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+        V: Visit<B>,
+    {
+        match self {
+            Self::Collect => visitor.visit(service_fn(collect)),
+            Self::Floor => {
+                visitor.visit(FloorLayer(clients::handles(clients)).layer(service_fn(collect)))
+            }
+            Self::Layer => {
+                visitor.visit(layer(clients, ClientSecret::plain).layer(service_fn(collect)))
+            }
+            Self::LayerSha256 => {
+                let layer = layer(clients, |secret| ClientSecret::sha256_of(&secret));
+                visitor.visit(layer.layer(service_fn(collect)))
+            }
+            Self::LayerBoxed => {
+                let provider = Provider::new(clients, ClientSecret::plain);
+                let layer = ClientAuthLayer::new(BoxClientProvider::new(provider))
+                    .parameter_limit(PARAMETERS);
+                visitor.visit(layer.layer(service_fn(collect)))
+            }
+            Self::HeaderOnly => {
+                let check = header_only::Check(clients::handles(clients));
+                visitor.visit(AsyncRequireAuthorizationLayer::new(check).layer(service_fn(collect)))
+            }
+            Self::Axum => visitor.visit(router()),
+            Self::AxumFloor => {
+                visitor.visit(router().route_layer(FloorLayer(clients::handles(clients))))
+            }
+            Self::AxumLayer => {
+                visitor.visit(router().route_layer(layer(clients, ClientSecret::plain)))
+            }
+            Self::AxumHand => {
+                let database: &'static dyn hand::Database = clients::records(clients);
+                let hand = axum::middleware::from_fn_with_state(database, hand::authenticate);
+                visitor.visit(router().route_layer(hand))
+            }
+        }
+    }
+}
+
+/// What is done with a program.
+pub(crate) trait Visit<B> {
+    type Output;
+
+    fn visit<S, R>(self, service: S) -> Self::Output
+    where
+        S: Service<Request<B>, Response = Response<R>, Error = Infallible> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        R: Body<Data = Bytes> + Send + 'static,
+        R::Error: Into<BoxError>;
+}
+
+const PARAMETERS: usize = 1024 * 1024;
+
+/// The layer as an application has it, but for limits that let the large forms pass.
+pub(crate) fn layer(
+    clients: u64,
+    at_rest: fn(String) -> ClientSecret,
+) -> ClientAuthLayer<Provider> {
+    ClientAuthLayer::new(Provider::new(clients, at_rest))
+        .body_limit(2 * 1024 * 1024)
+        .parameter_limit(PARAMETERS)
+}
+
+async fn collect<B: Body>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let body = request.into_body().collect().await.map(|body| body.to_bytes());
+    Ok(Response::new(match body {
+        Ok(_read) => Full::from("ok"),
+        Err(_) => Full::from("failed"),
+    }))
+}
+
+fn router() -> Router {
+    Router::new().route("/token", post(async |_: Bytes| "ok"))
+}

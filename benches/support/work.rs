@@ -1,0 +1,204 @@
+//! The requests.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body::{Body, Frame, SizeHint};
+
+use super::clients::{Client, Method};
+
+/// What the caller sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Case {
+    Basic,
+    Post,
+    Public,
+    /// Basic, with a secret that is wrong in its first octet.
+    WrongFirst,
+    /// Basic, with a secret that is wrong in its last octet.
+    WrongLast,
+    /// Basic, from a client that nobody registered.
+    Unknown,
+    /// Basic, with the right secret, which has expired.
+    Expired,
+}
+
+impl Case {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Basic,
+        Self::Post,
+        Self::Public,
+        Self::WrongFirst,
+        Self::WrongLast,
+        Self::Unknown,
+        Self::Expired,
+    ];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::Post => "post",
+            Self::Public => "public",
+            Self::WrongFirst => "wrong",
+            Self::WrongLast => "wrong-last",
+            Self::Unknown => "unknown",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// What a program that authenticates must answer.
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::Basic | Self::Post | Self::Public => StatusCode::OK,
+            _ => StatusCode::UNAUTHORIZED,
+        }
+    }
+
+    /// The smallest number of a client that this case can be about.
+    const fn first(self) -> u64 {
+        match self {
+            Self::Basic | Self::WrongFirst | Self::WrongLast | Self::Unknown => 0,
+            Self::Post => 1,
+            Self::Public => 2,
+            Self::Expired => 3,
+        }
+    }
+
+    /// The `n`th request of this case, for a store of `clients`, with a form of `length` octets.
+    pub(crate) fn request(self, n: u64, clients: u64, shape: Shape) -> Request<Frames> {
+        let number = match self {
+            Self::Expired => 3,
+            _ => self.first() + 4 * (n % (clients / 4)),
+        };
+        let mut client = Client::new(number);
+        match self {
+            Self::WrongFirst => client.secret.replace_range(..1, "-"),
+            Self::WrongLast => client.secret.replace_range(42.., "-"),
+            Self::Unknown => client.id.replace_range(..1, "x"),
+            _ => {}
+        }
+        let credentials = match client.method {
+            Method::Basic => String::new(),
+            Method::Post => format!("&client_id={}&client_secret={}", client.id, client.secret),
+            Method::None => format!("&client_id={}", client.id),
+        };
+        let form = shape.form(&credentials);
+        // What curl sends, in its order.
+        let mut request = Request::post("/token").header(header::HOST, "as.example.com");
+        if client.method == Method::Basic {
+            let token = STANDARD.encode(format!("{}:{}", client.id, client.secret));
+            request = request.header(header::AUTHORIZATION, format!("Basic {token}"));
+        }
+        request
+            .header(header::USER_AGENT, "curl/8.5.0")
+            .header(header::ACCEPT, "*/*")
+            .header(header::CONTENT_LENGTH, form.len())
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Frames::split(form, shape.frame()))
+            .unwrap_or_default()
+    }
+}
+
+/// The most common token request: a code, with its PKCE verifier (RFC 6749 §4.1.3, RFC 7636 §4.5)
+/// and the resource that the token is for (RFC 8707 §2), whose value follows.
+const CODE_GRANT: &str = "grant_type=authorization_code&code=SplxlOBeZQQYbYS6WxSbIA\
+    &redirect_uri=https%3A%2F%2Fapp.example.com%2Fcb\
+    &code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk&resource=";
+
+/// What fills the form beside the credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// 300 octets in one frame.
+    Usual,
+    /// One long value, in frames of 8 KiB.
+    Long(usize),
+    /// Fields of 14 octets, in frames of 8 KiB.
+    Many(usize),
+    /// One long value, in frames of 64 octets.
+    Crumbs(usize),
+}
+
+impl Shape {
+    const fn frame(self) -> usize {
+        match self {
+            Self::Usual => usize::MAX,
+            Self::Long(_) | Self::Many(_) => 8 * 1024,
+            Self::Crumbs(_) => 64,
+        }
+    }
+
+    fn form(self, credentials: &str) -> Bytes {
+        let mut form = String::from(CODE_GRANT);
+        match self {
+            Self::Usual => {
+                fill(&mut form, 300 - credentials.len(), "https%3A%2F%2Fmcp.example.com%2F");
+            }
+            Self::Long(length) | Self::Crumbs(length) => {
+                fill(&mut form, length - credentials.len(), "abcdefgh");
+            }
+            Self::Many(length) => {
+                form.push('r');
+                fill(&mut form, length - credentials.len(), "&field=a%20bcd");
+            }
+        }
+        form.push_str(credentials);
+        form.into()
+    }
+}
+
+fn fill(form: &mut String, length: usize, with: &str) {
+    while form.len() < length {
+        form.push_str(with);
+    }
+    form.truncate(length);
+}
+
+/// A body that is there in pieces.
+#[derive(Default)]
+pub(crate) struct Frames {
+    pub(crate) frames: VecDeque<Bytes>,
+    pub(crate) length: u64,
+    /// Whether more is to come behind the last frame, and never does.
+    pub(crate) stalled: bool,
+}
+
+impl Frames {
+    pub(crate) fn split(mut body: Bytes, size: usize) -> Self {
+        let length = u64::try_from(body.len()).unwrap_or(u64::MAX);
+        let mut frames = VecDeque::new();
+        while !body.is_empty() {
+            frames.push_back(body.split_to(body.len().min(size)));
+        }
+        Self { frames, length, stalled: false }
+    }
+}
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.frames.pop_front() {
+            None if self.stalled => Poll::Pending,
+            data => Poll::Ready(data.map(|data| Ok(Frame::data(data)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.frames.is_empty() && !self.stalled
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.length)
+    }
+}
