@@ -1,0 +1,249 @@
+//! The token server and its store in front of a real PostgreSQL server.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{process::Command, time::Duration};
+
+use store_harness::{Failure, Http, Load, Postgres, Replica};
+use token_server_postgres::Store;
+use tower_client_auth::{AuthMethod, ClientProvider};
+
+async fn start() -> Option<(Postgres, Store)> {
+    let database = tokio::task::block_in_place(Postgres::start).unwrap()?;
+    let store = Store::open(&database.url()).unwrap();
+    store.migrate().await.unwrap();
+    Some((database, store))
+}
+
+fn command(database: &Postgres, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_token-server-postgres"));
+    command.args(arguments).env("DATABASE_URL", database.url());
+    command
+}
+
+fn replica(database: &Postgres, options: &[&str]) -> Replica {
+    let arguments = [&["serve", "--listen", "127.0.0.1:0"], options].concat();
+    Replica::start(&mut command(database, &arguments)).unwrap()
+}
+
+/// What the command prints, or its complaint.
+fn output(database: &Postgres, arguments: &[&str]) -> Result<String, String> {
+    let output = command(database, arguments).output().unwrap();
+    let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap().trim_end().to_owned();
+    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+}
+
+async fn basic(store: &Store, client_id: &str) -> String {
+    let secret = store.register(client_id, &AuthMethod::ClientSecretBasic, client_id).await;
+    secret.unwrap().unwrap().expose().to_owned()
+}
+
+// As the README says it.
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_are_registered_and_rotated_on_the_command_line() {
+    let Some(database) = tokio::task::block_in_place(Postgres::start).unwrap() else { return };
+    for _ in 0..2 {
+        assert_eq!(output(&database, &["migrate"]).unwrap(), "");
+    }
+    let old = output(&database, &["register", "batch", "--name", "Nightly batch"]).unwrap();
+    let taken = output(&database, &["register", "batch"]).unwrap_err();
+    assert_eq!(taken, "token-server-postgres: the client exists already");
+    let pigeon = output(&database, &["register", "pigeon", "--method", "carrier_pigeon"]);
+    assert!(pigeon.unwrap_err().contains("clients_auth_method_check"));
+    assert_eq!(output(&database, &["register", "cli", "--method", "none"]).unwrap(), "");
+
+    let server = replica(&database, &[]);
+    let http = Http::new();
+    let status =
+        async |secret: &str| http.token(server.url(), "batch", secret).await.unwrap().status;
+    assert_eq!(status(&old).await, 200);
+    let new = output(&database, &["rotate", "batch", "--label", "next"]).unwrap();
+    assert_ne!(new, old);
+    assert_eq!((status(&old).await, status(&new).await), (200, 200));
+    let last = ["rotate", "batch", "--label", "last", "--overlap", "0"];
+    let last = output(&database, &last).unwrap();
+    let statuses = (status(&old).await, status(&new).await, status(&last).await);
+    assert_eq!(statuses, (401, 401, 200));
+    let unknown = output(&database, &["rotate", "nobody", "--label", "x"]);
+    assert!(unknown.unwrap_err().contains("client_secrets_client_id_fkey"));
+    server.stop().unwrap();
+}
+
+// RFC 6749 §2.2: ids are octets. Nothing is folded, trimmed or normalised.
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_are_unique_and_compared_octet_for_octet() {
+    let Some((_database, store)) = start().await else { return };
+    let ids = ["batch", "Batch", "batch ", " batch", "b\u{e4}tch", "ba\u{308}tch", "100%", "a_b"];
+    for id in ids {
+        basic(&store, id).await;
+        let again = store.register(id, &AuthMethod::ClientSecretBasic, id).await;
+        assert_eq!(again.unwrap_err().to_string(), "the client exists already", "{id:?}");
+    }
+    for id in ids {
+        let found = store.find_client(id).await.unwrap().unwrap();
+        assert_eq!((found.client_id(), &*found.client().name), (id, id));
+    }
+    for id in ["BATCH", "batch\t", "batch  ", "100", "a-b", "%", ""] {
+        assert!(store.find_client(id).await.unwrap().is_none(), "{id:?}");
+    }
+    let long = "x".repeat(256);
+    assert!(store.register(&long, &AuthMethod::None, "long").await.is_err());
+    assert!(store.register("", &AuthMethod::None, "empty").await.is_err());
+    assert!(store.find_client(&long).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_and_no_token_is_stored() {
+    let Some((database, store)) = start().await else { return };
+    let secret = basic(&store, "batch").await;
+    let token = store.issue("batch", Duration::from_secs(60)).await.unwrap();
+    let pool = sqlx::PgPool::connect(&database.url()).await.unwrap();
+    let dump: String = sqlx::query_scalar("SELECT query_to_xml('SELECT * FROM clients NATURAL JOIN client_secrets, access_tokens t', true, true, '')::text")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert!(dump.contains("batch") && dump.contains("first"));
+    assert!(!dump.contains(&secret) && !dump.contains(token.expose()));
+}
+
+// A token of one replica is known to the other, and belongs to its client.
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_share_clients_and_tokens() {
+    let Some((database, store)) = start().await else { return };
+    let (one, two) = (replica(&database, &[]), replica(&database, &[]));
+    let batch = basic(&store, "batch").await;
+    let other = basic(&store, "other").await;
+    let http = Http::new();
+    let answer = http.token(one.url(), "batch", &batch).await.unwrap();
+    let form = format!("token={}", answer.member("access_token").unwrap());
+    let active = async |url: &str| {
+        let url = format!("{url}/introspect");
+        let answer = http.post(&url, ("other", &other), &form).await.unwrap();
+        answer.body.get("active").and_then(serde_json::Value::as_bool).unwrap()
+    };
+    assert!(active(one.url()).await && active(two.url()).await);
+    let revoke = format!("{}/revoke", two.url());
+    assert_eq!(http.post(&revoke, ("other", &other), &form).await.unwrap().status, 200);
+    assert!(active(one.url()).await, "of another client");
+    assert_eq!(http.post(&revoke, ("batch", &batch), &form).await.unwrap().status, 200);
+    assert!(!active(one.url()).await && !active(two.url()).await);
+    one.stop().unwrap();
+    two.stop().unwrap();
+}
+
+// A time to live of an hour: only the notification can be the reason.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_reaches_the_caches_of_all_replicas() {
+    let Some((mut database, store)) = start().await else { return };
+    let servers =
+        [replica(&database, &["--cache", "3600"]), replica(&database, &["--cache", "3600"])];
+    let mut secret = basic(&store, "batch").await;
+    let http = Http::new();
+    let until = async |url: &str, secret: &str, wanted: u16| {
+        while http.token(url, "batch", secret).await.unwrap().status != wanted {
+            tokio::task::yield_now().await;
+        }
+    };
+    for round in 0..3 {
+        for server in &servers {
+            until(server.url(), &secret, 200).await;
+        }
+        let label = format!("round {round}");
+        let new = store.rotate("batch", &label, Duration::ZERO).await.unwrap().expose().to_owned();
+        for server in &servers {
+            until(server.url(), &secret, 401).await;
+            until(server.url(), &new, 200).await;
+        }
+        secret = new;
+        // What was listening is gone, and has to come back by itself.
+        tokio::task::block_in_place(|| {
+            database.kill();
+            database.restart().unwrap();
+        });
+    }
+    for server in servers {
+        server.stop().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_starts_before_its_database() {
+    let Some((mut database, store)) = start().await else { return };
+    let secret = basic(&store, "batch").await;
+    tokio::task::block_in_place(|| database.kill());
+    let server = replica(&database, &[]);
+    let http = Http::new();
+    let answer = http.token(server.url(), "batch", &secret).await.unwrap();
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.member("error"), Some("temporarily_unavailable"));
+    tokio::task::block_in_place(|| database.restart().unwrap());
+    assert_eq!(http.token(server.url(), "batch", &secret).await.unwrap().status, 200);
+    server.stop().unwrap();
+}
+
+/// Thousands of requests while the database is killed and secrets rotate: every answer is right for
+/// the state of the store at its moment, nothing panics or needs a restart, and no token is lost.
+async fn load(options: &[&str], lag: Duration) {
+    let Some((mut database, store)) = start().await else { return };
+    let servers = [replica(&database, options), replica(&database, options)];
+    let urls: Vec<_> = servers.iter().map(|server| server.url().to_owned()).collect();
+    let mut clients = Vec::new();
+    for number in 0..50 {
+        let id = format!("client-{number}");
+        let secret = basic(&store, &id).await;
+        clients.push((id, secret));
+    }
+    let secrets = clients.clone();
+    let load = Load::new(urls, clients, 10_000, lag);
+    let under_load = std::sync::Arc::clone(&load);
+    let outages = tokio::spawn(async move {
+        for part in [0.2, 0.4, 0.6] {
+            under_load.reach(part).await;
+            let kill = Postgres::kill;
+            under_load.outage(50, &mut database, kill, Postgres::restart).await?;
+        }
+        Ok::<_, Failure>(database)
+    });
+    let report = load.run(16, move |client_id, label| {
+        let store = store.clone();
+        async move {
+            let secret = store.rotate(&client_id, &label, Duration::ZERO).await?;
+            Ok(secret.expose().to_owned())
+        }
+    });
+    let report = report.await.unwrap();
+    let database = outages.await.unwrap().unwrap();
+    println!("{report}");
+    assert_eq!(report.violations, [""; 0]);
+    assert!(report.answers.iter().all(|count| *count > 50), "{report}");
+
+    // Each token that was handed out is known afterwards.
+    let http = Http::new();
+    let store = Store::open(&database.url()).unwrap();
+    let (id, _) = secrets.first().unwrap();
+    let secret = store.rotate(id, "the last", Duration::ZERO).await.unwrap();
+    for (count, (client_id, token)) in report.tokens.iter().enumerate() {
+        let server = servers.get(count % 2).unwrap();
+        let url = format!("{}/introspect", server.url());
+        let form = format!("token={token}");
+        let mut answer = http.post(&url, (id, secret.expose()), &form).await.unwrap();
+        while answer.status == 401 && !lag.is_zero() {
+            answer = http.post(&url, (id, secret.expose()), &form).await.unwrap();
+        }
+        assert_eq!(answer.member("client_id"), Some(&**client_id));
+    }
+    println!("tokens that were issued, and are known afterwards: {}", report.tokens.len());
+    for server in servers {
+        server.stop().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_is_right_while_the_database_restarts_and_secrets_rotate() {
+    load(&[], Duration::ZERO).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_is_right_within_the_time_to_live_of_a_cache() {
+    load(&["--cache", "1"], Duration::from_secs(1)).await;
+}

@@ -1,0 +1,17 @@
+//! Database servers to start, kill and restart, replicas of the server under test, requests to send
+//! them, and a load that knows what each answer must be.
+//!
+//! A test whose database server is not named in the environment is skipped, and says so.
+
+mod load;
+mod replica;
+mod servers;
+
+pub use crate::{
+    load::{Load, Report},
+    replica::{Answer, Http, Replica},
+    servers::{Postgres, Redis},
+};
+
+/// Why a test cannot go on.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
