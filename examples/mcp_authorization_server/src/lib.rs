@@ -1,0 +1,87 @@
+//! An authorization server for the Model Context Protocol, small enough to be read in one sitting:
+//! metadata (RFC 8414, RFC 9728), dynamic registration (RFC 7591), authorization codes with PKCE
+//! (RFC 7636), refresh tokens that rotate, revocation (RFC 7009), and one protected MCP server.
+//!
+//! Clients are authenticated by `tower_client_auth` at `/token` and `/revoke`, with what is stored
+//! in SQLite. What it lacks for production is said in the README.
+
+mod authorize;
+mod error;
+mod metadata;
+mod register;
+mod resource;
+mod revoke;
+mod store;
+mod token;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, FromRef},
+    middleware,
+    routing::{any, get, post},
+};
+use tower_client_auth::{ClientAuthLayer, ConfigError};
+
+pub use crate::store::Store;
+
+/// The largest registration that is read, in octets.
+const REGISTRATION_LIMIT: usize = 64 * 1024;
+
+/// What the endpoints share.
+#[derive(Clone, Debug)]
+struct App {
+    store: Store,
+    /// Without a slash at the end, as RFC 8414 §2 compares it.
+    issuer: Arc<str>,
+    /// Seconds since the Unix epoch.
+    now: fn() -> i64,
+    /// What the layer enforces is what is announced and registered.
+    methods: Arc<[&'static str]>,
+}
+
+impl App {
+    /// The only resource that tokens are for (RFC 8707).
+    fn resource(&self) -> String {
+        format!("{}/mcp", self.issuer)
+    }
+}
+
+impl FromRef<App> for Store {
+    fn from_ref(app: &App) -> Self {
+        app.store.clone()
+    }
+}
+
+/// All endpoints, for the server that clients reach as `issuer`. `now` tells the seconds since the
+/// Unix epoch.
+///
+/// # Errors
+///
+/// [`ConfigError`] if `issuer` holds a control character.
+pub fn router(store: Store, issuer: &str, now: fn() -> i64) -> Result<Router, ConfigError> {
+    let layer = ClientAuthLayer::new(store.clone()).realm(issuer)?.clock(now);
+    let app = App {
+        store,
+        issuer: issuer.into(),
+        now,
+        methods: layer.auth_methods_supported().collect(),
+    };
+    let guarded = Router::new()
+        .nest_service("/mcp", resource::service(issuer))
+        .layer(middleware::from_fn_with_state(app.clone(), resource::bearer));
+    Ok(Router::new()
+        .route("/token", any(token::token))
+        .route("/revoke", any(revoke::revoke))
+        .route_layer(layer)
+        .route("/authorize", get(authorize::authorize))
+        .route(
+            "/register",
+            post(register::register).layer(DefaultBodyLimit::max(REGISTRATION_LIMIT)),
+        )
+        .route("/.well-known/oauth-authorization-server", get(metadata::authorization_server))
+        .route("/.well-known/oauth-protected-resource/mcp", get(metadata::protected_resource))
+        .with_state(app)
+        .merge(guarded))
+}
