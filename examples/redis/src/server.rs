@@ -1,0 +1,64 @@
+//! The endpoint, and what keeps the caches of several replicas true.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Extension, Json, Router,
+    http::{StatusCode, header::CACHE_CONTROL},
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use serde_json::json;
+use tower_client_auth::{
+    AuthMethod, AuthenticatedClient, CachedProvider, ClientAuthLayer, ClientSecret, GeneratedSecret,
+};
+
+use crate::store::{Client, Store};
+
+/// The endpoint `/token`, which remembers clients for `time_to_live`.
+///
+/// Its tokens are for show: nothing knows them afterwards.
+pub fn router(store: Store, time_to_live: Duration) -> Router {
+    let clients = Arc::new(CachedProvider::new(store.clone()).time_to_live(time_to_live));
+    tokio::spawn(follow(store, Arc::clone(&clients)));
+    let layer = ClientAuthLayer::new(clients)
+        .provider_deadline(Duration::from_secs(2))
+        .decoy(ClientSecret::sha256_of("of the kind that the store keeps"))
+        .on_outcome(|outcome| {
+            if let Some(error) = outcome.error().filter(|error| error.is_internal()) {
+                eprintln!("error: {error:?}");
+            }
+        });
+    Router::new().route("/token", any(token).layer(layer))
+}
+
+/// Forgets each client that another replica, or anybody else, has changed. While the subscription
+/// is lost a change is seen when the time to live is over.
+async fn follow(store: Store, cache: Arc<CachedProvider<Store>>) {
+    loop {
+        let changes =
+            store.follow(|| cache.invalidate_all(), |client_id| cache.invalidate(client_id));
+        if let Err(error) = changes.await {
+            eprintln!("warning: changes of clients are seen late: {error}");
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+async fn token(Extension(client): Extension<AuthenticatedClient<Client>>) -> Response {
+    // RFC 6749 §4.4: "The client credentials grant type MUST only be used by confidential clients."
+    if *client.method() == AuthMethod::None {
+        let body = json!({ "error": "unauthorized_client" });
+        return (StatusCode::BAD_REQUEST, Json(body)).into_response();
+    }
+    let Ok(token) = GeneratedSecret::new() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let body = json!({
+        "access_token": token.expose(),
+        "token_type": "Bearer",
+        "expires_in": 3600,
+        "secret_label": client.secret_label(),
+    });
+    ([(CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}
