@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use allocation_counter::{AllocationInfo, measure};
 use bytes::Bytes;
 use support::{
-    drive,
+    budget, drive,
     report::{self, Goal},
     stack::Stack,
     work::{Case, Shape},
@@ -101,7 +101,26 @@ fn main() -> ExitCode {
         let (half, _) = waiting(stack, 64 * KIB, 32 * KIB);
         println!("{:<16} {size:>10} {small:>10} {large:>10} {half:>10}", stack.name());
     }
-    report::goals(&goals())
+    let good = report::goals(&goals());
+    report::verdict(budget::check("alloc", 0.0, &budgets()) & good)
+}
+
+/// What is held against the budget.
+fn budgets() -> Vec<(String, u64)> {
+    let mut counts = Vec::new();
+    for stack in [Stack::Layer, Stack::AxumLayer] {
+        for case in [Case::Basic, Case::Post, Case::Public, Case::WrongFirst, Case::Unknown] {
+            let info = request(stack, case, Shape::Usual);
+            counts.push((format!("{}, {}, calls", stack.name(), case.name()), info.count_total));
+            counts.push((format!("{}, {}, octets", stack.name(), case.name()), info.bytes_total));
+        }
+        let (held, size) = waiting(stack, 300, 1);
+        counts.push((format!("{}, waiting, octets", stack.name()), held.unsigned_abs()));
+        if stack == Stack::Layer {
+            counts.push(("layer, size of the future".to_owned(), size as u64));
+        }
+    }
+    counts
 }
 
 fn goals() -> Vec<Goal> {

@@ -16,7 +16,7 @@ use std::{
 use http::StatusCode;
 
 use support::{
-    drive,
+    budget, drive,
     report::{self, Goal},
     stack::Stack,
     work::{Case, Shape},
@@ -348,7 +348,17 @@ fn table(counts: &Counts) -> ExitCode {
     );
     goal("P16", "unknown client / wrong secret, less 1, in %", other(Case::Unknown), 1.0, 0.5);
     goal("P16", "expired secret / wrong secret, less 1, in %", other(Case::Expired), 1.0, 0.5);
-    report::goals(&goals)
+    let good = report::goals(&goals);
+    let mut budgets = Vec::new();
+    for stack in [Stack::Layer, Stack::AxumLayer] {
+        for case in Case::ALL {
+            let name = format!("{}, {}", stack.name(), case.name());
+            budgets.push((name, counts.usual(stack, case) as u64));
+        }
+        let name = format!("{}, connection", stack.name());
+        budgets.push((name, counts.connection(stack) as u64));
+    }
+    report::verdict(budget::check("callgrind", 2.0, &budgets) & good)
 }
 
 /// In percent.

@@ -35,7 +35,7 @@ pub(crate) fn now<F: Future>(future: F) -> F::Output {
 }
 
 /// A request from the call to the last octet of the answer.
-fn exchange<B, S, R>(service: &mut S, request: Request<B>) -> StatusCode
+pub(crate) fn exchange<B, S, R>(service: &mut S, request: Request<B>) -> StatusCode
 where
     S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
     R: Body<Data = Bytes>,
@@ -117,7 +117,13 @@ impl Visit<Frames> for Wait {
 
 /// `requests` on one HTTP/1.1 connection that exists in memory only.
 pub(crate) fn connection(stack: Stack, case: Case, clients: u64, requests: usize) -> Run {
-    let (head, body) = case.request(1, clients, Shape::Usual).into_parts();
+    let wire = wire(case.request(1, clients, Shape::Usual));
+    stack.visit(clients, Connection { wire, requests })
+}
+
+/// A request as HTTP/1.1 has it.
+pub(crate) fn wire(request: Request<Frames>) -> Bytes {
+    let (head, body) = request.into_parts();
     let mut wire = format!("POST {} HTTP/1.1\r\n", head.uri).into_bytes();
     for (name, value) in &head.headers {
         wire.extend_from_slice(name.as_str().as_bytes());
@@ -127,7 +133,7 @@ pub(crate) fn connection(stack: Stack, case: Case, clients: u64, requests: usize
     }
     wire.extend_from_slice(b"\r\n");
     body.frames.iter().for_each(|frame| wire.extend_from_slice(frame));
-    stack.visit(clients, Connection { wire: wire.into(), requests })
+    wire.into()
 }
 
 struct Connection {

@@ -30,7 +30,7 @@ use base64::{
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
-use http_body_util::{Either, Full};
+use http_body_util::Full;
 use memchr::{memchr, memchr2};
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
@@ -102,8 +102,9 @@ impl<S, B, R> Service<Request<B>> for Floor<S>
 where
     S: Service<Request<Full<Bytes>>, Response = Response<R>> + Clone,
     B: Body<Data = Bytes>,
+    R: From<Bytes>,
 {
-    type Response = Response<Either<R, Full<Bytes>>>;
+    type Response = Response<R>;
     type Error = S::Error;
     type Future = Flow<S, B, S::Future>;
 
@@ -150,8 +151,9 @@ impl<S, B, R> Future for Flow<S, B, S::Future>
 where
     S: Service<Request<Full<Bytes>>, Response = Response<R>>,
     B: Body<Data = Bytes>,
+    R: From<Bytes>,
 {
-    type Output = Result<Response<Either<R, Full<Bytes>>>, S::Error>;
+    type Output = Result<Response<R>, S::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
@@ -183,7 +185,7 @@ where
                     }
                 }
                 FlowProj::Call { future } => {
-                    return future.poll(cx).map_ok(|response| response.map(Either::Left));
+                    return future.poll(cx);
                 }
                 FlowProj::Refuse { reason } => return Poll::Ready(Ok(refuse(*reason))),
             };
@@ -376,7 +378,7 @@ fn unescape(value: &[u8], into: &mut [u8]) -> Option<usize> {
     Some(length)
 }
 
-fn refuse<R>(reason: Reason) -> Response<Either<R, Full<Bytes>>> {
+fn refuse<R: From<Bytes>>(reason: Reason) -> Response<R> {
     let (status, json) = match reason {
         Reason::Client => (
             StatusCode::UNAUTHORIZED,
@@ -387,7 +389,7 @@ fn refuse<R>(reason: Reason) -> Response<Either<R, Full<Bytes>>> {
         Reason::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, r#"{"error":"invalid_request"}"#),
         _ => (StatusCode::BAD_REQUEST, r#"{"error":"invalid_request"}"#),
     };
-    let mut response = Response::new(Either::Right(Full::new(Bytes::from_static(json.as_bytes()))));
+    let mut response = Response::new(R::from(Bytes::from_static(json.as_bytes())));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -1,13 +1,17 @@
 //! What the benches have in common: the work, the programs that the layer is compared with, and the
 //! goals.
 
+pub(crate) mod budget;
 pub(crate) mod clients;
 pub(crate) mod drive;
 pub(crate) mod floor;
 pub(crate) mod hand;
 pub(crate) mod header_only;
+pub(crate) mod process;
 pub(crate) mod report;
+pub(crate) mod serve;
 pub(crate) mod stack;
+pub(crate) mod wall;
 pub(crate) mod work;
 
 /// As tower has it.

@@ -1,6 +1,6 @@
 //! One table, and the goals under it.
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 /// What a ratio must not exceed, and what it should not.
 pub(crate) struct Goal {
@@ -11,8 +11,18 @@ pub(crate) struct Goal {
     pub(crate) target: f64,
 }
 
-/// Prints the goals. With `--assert` the program fails if a "must" does not hold.
-pub(crate) fn goals(goals: &[Goal]) -> ExitCode {
+/// Whether the program was started with this argument.
+pub(crate) fn asked_to(argument: &str) -> bool {
+    std::env::args().any(|given| given == argument)
+}
+
+/// With `--assert` the program fails unless all is `good`.
+pub(crate) fn verdict(good: bool) -> ExitCode {
+    if good || !asked_to("--assert") { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Prints the goals, and says whether every "must" holds.
+pub(crate) fn goals(goals: &[Goal]) -> bool {
     println!();
     println!("{:<5} {:<66} {:>9} {:>9} {:>9}", "goal", "", "measured", "must", "target");
     let mut good = true;
@@ -25,9 +35,15 @@ pub(crate) fn goals(goals: &[Goal]) -> ExitCode {
         good &= value <= must;
         println!("{name:<5} {what:<66} {value:>9.3} {must:>9.3} {target:>9.3}  {verdict}");
     }
-    if good || !std::env::args().any(|argument| argument == "--assert") {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    good
+}
+
+pub(crate) fn exit(result: io::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
     }
 }

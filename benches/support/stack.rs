@@ -41,6 +41,14 @@ pub(crate) enum Stack {
 }
 
 impl Stack {
+    /// All that can be started as a server.
+    pub(crate) const SERVERS: [Self; 6] =
+        [Self::Collect, Self::Layer, Self::Axum, Self::AxumFloor, Self::AxumLayer, Self::AxumHand];
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::SERVERS.into_iter().find(|stack| stack.name() == name)
+    }
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Collect => "collect",
