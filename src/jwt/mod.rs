@@ -5,6 +5,8 @@
 
 mod alg;
 mod keys;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 mod remote;
 pub(crate) mod replay;
 

@@ -88,7 +88,7 @@
 //! | R82 | later, with assertions |
 //! | R83 | later, with assertions |
 //! | R84 | later, with assertions |
-//! | R85 | `replay::rfc7523_3_an_assertion_is_claimed_once`, `replay::of_many_at_once_exactly_one_is_granted`, `replay::the_pair_of_client_and_jti_counts_and_not_how_it_is_written_in_a_row` |
+//! | R85 | `replay::rfc7523_3_an_assertion_is_claimed_once`, `replay::of_many_at_once_exactly_one_is_granted`, `replay::the_pair_of_client_and_jti_counts_and_not_how_it_is_written_in_a_row`, `replay_redis::two_processes_that_share_a_redis_never_accept_an_assertion_twice` |
 //! | R86 | later, with assertions |
 //! | R87 | later, with assertions |
 //! | R88 | later, with assertions |
@@ -143,6 +143,8 @@ mod props;
 mod providers;
 #[cfg(feature = "jwt")]
 mod replay;
+#[cfg(feature = "redis")]
+mod replay_redis;
 mod rfc6749;
 mod rfc7009_7662;
 mod rfc7591;

@@ -138,6 +138,8 @@ fn a_store_shows_nothing_of_what_it_keeps() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     /// Against a map that forgets nothing.
     #[test]
     fn a_store_answers_as_one_that_looks_at_everything(
