@@ -21,6 +21,9 @@ use url::Url;
 
 use crate::{App, error::OAuthError, metadata::SCOPE, store::Grant, token::sha256};
 
+/// How much of the body of a refused call is read, in octets.
+const DRAINED: usize = 64 * 1024;
+
 pub(crate) struct Tools;
 
 #[tool_router(server_handler)]
@@ -60,6 +63,9 @@ pub(crate) async fn bearer(
             r#"Bearer {error}scope="{SCOPE}", resource_metadata="{}/.well-known/oauth-protected-resource/mcp""#,
             app.issuer
         ))?;
+        // A body that is still on its way when the answer leaves would reset the connection, and
+        // the client might never see the answer.
+        let _read = axum::body::to_bytes(request.into_body(), DRAINED).await;
         return Ok((StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, challenge)]).into_response());
     };
     request.extensions_mut().insert(grant);

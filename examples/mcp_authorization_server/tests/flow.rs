@@ -2,18 +2,25 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes},
     http::{HeaderMap, Request, StatusCode},
 };
 use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
-use http_body_util::BodyExt;
+use http_body::Frame;
+use http_body_util::{BodyExt, Full};
 use mcp_authorization_server::{Store, router};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -475,4 +482,21 @@ async fn the_resource_tells_where_to_get_a_token() {
     assert_eq!(server.call(&tokens.refresh).await.status, 401, "a refresh token is none");
     let late = server.at(|| NOW + 10 * MINUTE);
     assert_eq!(late.call(&tokens.access).await.status, 401, "expired");
+}
+
+// RFC 9112 §9.6: a connection that is closed under a body takes the answer with it.
+#[tokio::test]
+async fn the_body_of_a_refused_call_is_read() {
+    let server = Server::new().await;
+    let read = Arc::new(AtomicBool::new(false));
+    let body = Full::from("{}").map_frame({
+        let read = Arc::clone(&read);
+        move |frame: Frame<Bytes>| {
+            read.store(true, Ordering::Relaxed);
+            frame
+        }
+    });
+    let refused = server.send(Request::post("/mcp").body(Body::new(body)).unwrap()).await;
+    assert_eq!(refused.status, 401);
+    assert!(read.load(Ordering::Relaxed));
 }
