@@ -55,7 +55,7 @@ pub use crate::jwt::redis::RedisReplayStore;
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 pub use crate::jwt::{
-    Assertions, ClientKeys, FetchedJwks, InvalidKeys, JwksSource,
+    Assertions, ClientKeys, FetchedJwks, InvalidKeys, JwksCache, JwksSource,
     replay::{MemoryReplayStore, ReplayStore, ReplayStoreFull},
 };
 #[cfg(feature = "argon2")]

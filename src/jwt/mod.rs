@@ -13,12 +13,12 @@ pub(crate) mod replay;
 pub(crate) use self::alg::{Algorithm, Algorithms};
 pub use self::{
     keys::{ClientKeys, InvalidKeys},
-    remote::{FetchedJwks, JwksSource},
+    remote::{FetchedJwks, JwksCache, JwksSource},
 };
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use self::{remote::RemoteKeys, replay::ReplayStore};
+use self::replay::ReplayStore;
 use crate::{BoxError, policy::ConfigError};
 
 const DEFAULT_LIFETIME: i64 = 5 * 60;
@@ -56,7 +56,7 @@ pub struct Assertions {
     longest_lifetime: i64,
     pub(crate) algorithms: Algorithms,
     replay: Option<Arc<dyn AnyReplayStore>>,
-    remote: Option<RemoteKeys>,
+    remote: Option<JwksCache>,
 }
 
 impl Assertions {
@@ -158,11 +158,11 @@ impl Assertions {
         }
     }
 
-    /// Where the keys of clients with a `jwks_uri` come from. Default: nowhere, so that such clients
-    /// never authenticate.
+    /// Where the keys of clients with a `jwks_uri` come from: a [`JwksSource`], or a [`JwksCache`]
+    /// around one. Default: nowhere, so that such clients never authenticate.
     #[must_use]
-    pub fn jwks_source(self, source: impl JwksSource) -> Self {
-        Self { remote: Some(RemoteKeys::new(source)), ..self }
+    pub fn jwks_source(self, source: impl Into<JwksCache>) -> Self {
+        Self { remote: Some(source.into()), ..self }
     }
 }
 

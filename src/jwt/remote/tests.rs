@@ -1,0 +1,268 @@
+//! What is fetched, and when. The source counts, and the clock stands still.
+
+use std::{
+    collections::VecDeque,
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use tokio::sync::Semaphore;
+
+use super::*;
+
+const URI: &str = "https://batch.example/jwks.json";
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// Answers in turn, and then always with the last answer.
+#[derive(Clone)]
+struct Source {
+    answers: Arc<Mutex<VecDeque<Result<FetchedJwks, &'static str>>>>,
+    fetches: Arc<AtomicUsize>,
+    gate: Arc<Semaphore>,
+}
+
+impl Source {
+    fn new(
+        answers: impl IntoIterator<Item = Result<FetchedJwks, &'static str>>,
+    ) -> (Self, JwksCache, impl Fn(u64)) {
+        let source = Self {
+            answers: Arc::new(Mutex::new(answers.into_iter().collect())),
+            fetches: Arc::default(),
+            gate: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+        };
+        let (start, passed) = (Instant::now(), Arc::new(AtomicU64::new(0)));
+        let hands = Arc::clone(&passed);
+        let cache = JwksCache::new(source.clone())
+            .clock(move || start + Duration::from_secs(hands.load(Ordering::SeqCst)));
+        let pass = move |seconds| {
+            passed.fetch_add(seconds, Ordering::SeqCst);
+        };
+        (source, cache, pass)
+    }
+
+    fn fetches(&self) -> usize {
+        self.fetches.load(Ordering::SeqCst)
+    }
+}
+
+impl JwksSource for Source {
+    type Error = BoxError;
+
+    async fn fetch(&self, _jwks_uri: &str) -> Result<FetchedJwks, BoxError> {
+        self.fetches.fetch_add(1, Ordering::SeqCst);
+        self.gate.acquire().await.unwrap().forget();
+        let mut answers = self.answers.lock().unwrap();
+        let answer = if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() };
+        answer.unwrap().map_err(Into::into)
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as a source answers")]
+fn keys(kids: &[&str], max_age: Option<u64>) -> Result<FetchedJwks, &'static str> {
+    let keys: Vec<_> = kids
+        .iter()
+        .map(|kid| {
+            serde_json::json!({
+                "kty": "OKP", "crv": "Ed25519", "kid": kid,
+                "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+            })
+        })
+        .collect();
+    let document = serde_json::json!({ "keys": keys }).to_string();
+    Ok(FetchedJwks::new(document.into(), max_age.map(Duration::from_secs)))
+}
+
+/// Whether there is the key, or what is wrong.
+async fn ask(cache: &JwksCache, kid: &str) -> Result<bool, String> {
+    match cache.keys(URI, Some(kid)).await {
+        Ok(keys) => Ok(keys.has(kid)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[tokio::test]
+async fn r93_keys_are_kept_as_long_as_their_origin_says() {
+    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR))]);
+    for _ in 0..100 {
+        assert_eq!(ask(&cache, "1").await, Ok(true));
+    }
+    assert!(cache.keys(URI, None).await.is_ok());
+    pass(HOUR - 1);
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+    assert_eq!(source.fetches(), 1);
+    pass(1);
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+    assert_eq!(source.fetches(), 2);
+}
+
+#[tokio::test]
+async fn r93_a_lifetime_is_brought_within_bounds() {
+    let cases = [(None, 5 * MINUTE), (Some(0), 5 * MINUTE), (Some(u64::MAX), DAY)];
+    for (max_age, kept) in cases {
+        let (source, cache, pass) = Source::new([keys(&["1"], max_age)]);
+        assert_eq!(ask(&cache, "1").await, Ok(true));
+        pass(kept - 1);
+        assert_eq!(ask(&cache, "1").await, Ok(true));
+        assert_eq!(source.fetches(), 1, "{max_age:?}");
+        pass(1);
+        assert_eq!(ask(&cache, "1").await, Ok(true));
+        assert_eq!(source.fetches(), 2, "{max_age:?}");
+    }
+}
+
+#[tokio::test]
+async fn r93_an_unknown_kid_causes_one_fetch_per_interval() {
+    let (source, cache, pass) =
+        Source::new([keys(&["1"], Some(HOUR)), keys(&["1"], Some(HOUR)), keys(&["1", "2"], None)]);
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+    for kid in ["2", "junk", ""] {
+        assert_eq!(ask(&cache, kid).await, Ok(false));
+    }
+    pass(29);
+    assert_eq!(ask(&cache, "2").await, Ok(false));
+    assert_eq!(source.fetches(), 1);
+    pass(1);
+    for _ in 0..100 {
+        assert_eq!(ask(&cache, "2").await, Ok(false));
+    }
+    assert_eq!(source.fetches(), 2);
+    pass(30);
+    assert_eq!(ask(&cache, "2").await, Ok(true));
+    assert_eq!(source.fetches(), 3);
+}
+
+#[tokio::test]
+async fn requests_that_arrive_during_a_fetch_share_it() {
+    let (source, cache, _) = Source::new([keys(&["1"], None)]);
+    source.gate.forget_permits(usize::MAX);
+    let tasks: Vec<_> = (0..10)
+        .map(|_| {
+            let cache = cache.clone();
+            tokio::spawn(async move { ask(&cache, "1").await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    source.gate.add_permits(1);
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), Ok(true));
+    }
+    assert_eq!(source.fetches(), 1);
+}
+
+#[tokio::test]
+async fn a_fetch_that_is_dropped_is_made_by_the_next() {
+    let (source, cache, _) = Source::new([keys(&["1"], None)]);
+    source.gate.forget_permits(usize::MAX);
+    let first = tokio::spawn({
+        let cache = cache.clone();
+        async move { ask(&cache, "1").await }
+    });
+    let second = tokio::spawn({
+        let cache = cache.clone();
+        async move { ask(&cache, "1").await }
+    });
+    tokio::task::yield_now().await;
+    first.abort();
+    source.gate.add_permits(1);
+    assert_eq!(second.await.unwrap(), Ok(true));
+    assert_eq!(source.fetches(), 2);
+}
+
+#[tokio::test]
+async fn a_failure_is_remembered_for_a_moment() {
+    let (source, cache, pass) = Source::new([Err("down"), Err("still down"), keys(&["1"], None)]);
+    for _ in 0..100 {
+        assert_eq!(ask(&cache, "1").await, Err("down".to_owned()));
+    }
+    pass(4);
+    assert_eq!(ask(&cache, "1").await, Err("down".to_owned()));
+    assert_eq!(source.fetches(), 1);
+    pass(1);
+    assert_eq!(ask(&cache, "1").await, Err("still down".to_owned()));
+    pass(5);
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+    assert_eq!(source.fetches(), 3);
+}
+
+#[tokio::test]
+async fn the_last_good_keys_are_used_during_an_outage_and_not_for_ever() {
+    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR)), Err("down")]);
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+    pass(HOUR);
+    for _ in 0..100 {
+        assert_eq!(ask(&cache, "1").await, Ok(true));
+    }
+    assert_eq!(source.fetches(), 2);
+    assert_eq!(ask(&cache, "2").await, Err("down".to_owned()), "nobody can tell");
+    pass(DAY - HOUR - 1);
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+    pass(1);
+    assert_eq!(ask(&cache, "1").await, Err("down".to_owned()));
+}
+
+#[tokio::test]
+async fn a_source_that_hangs_keeps_nobody_waiting_who_has_keys() {
+    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR))]);
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+    source.gate.forget_permits(usize::MAX);
+    pass(HOUR);
+    let hanging = tokio::spawn({
+        let cache = cache.clone();
+        async move { ask(&cache, "1").await }
+    });
+    tokio::task::yield_now().await;
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+    assert!(!hanging.is_finished());
+    assert_eq!(source.fetches(), 2);
+}
+
+#[tokio::test]
+async fn unknown_kids_do_not_hammer_a_source_that_is_down() {
+    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR)), Err("down")]);
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+    pass(30);
+    for _ in 0..6 {
+        assert_eq!(ask(&cache, "2").await, Err("down".to_owned()));
+        assert_eq!(ask(&cache, "1").await, Ok(true));
+        pass(5);
+    }
+    assert_eq!(source.fetches(), 2);
+    assert_eq!(ask(&cache, "2").await, Err("down".to_owned()));
+    assert_eq!(source.fetches(), 3);
+}
+
+#[tokio::test]
+async fn what_is_no_key_set_is_a_failure_and_replaces_nothing() {
+    let long = format!(r#"{{"keys": []{}}}"#, " ".repeat(LONGEST_DOCUMENT));
+    for document in ["", "{}", "[]", "<html>", r#"{"keys": {}}"#, r#"{"keys": []}"#, &long] {
+        let (_, cache, _) = Source::new([Ok(FetchedJwks::new(document.to_owned().into(), None))]);
+        assert!(ask(&cache, "1").await.is_err(), "{document:.20}");
+
+        let document = FetchedJwks::new(document.to_owned().into(), None);
+        let (_, cache, pass) = Source::new([keys(&["1"], None), Ok(document)]);
+        assert_eq!(ask(&cache, "1").await, Ok(true));
+        pass(5 * MINUTE);
+        assert_eq!(ask(&cache, "1").await, Ok(true));
+    }
+}
+
+#[tokio::test]
+async fn the_longest_document_is_read() {
+    let mut document = keys(&["1"], None).unwrap().document().to_vec();
+    document.resize(LONGEST_DOCUMENT, b' ');
+    let (_, cache, _) = Source::new([Ok(FetchedJwks::new(document.into(), None))]);
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+}
+
+#[tokio::test]
+async fn addresses_are_bounded_and_the_one_used_last_stays() {
+    let (source, cache, pass) = Source::new([keys(&["1"], None)]);
+    let cache = cache.capacity(2);
+    for (uri, fetches) in [("a", 1), ("b", 2), ("a", 2), ("c", 3), ("a", 3), ("b", 4)] {
+        pass(1);
+        assert!(cache.keys(uri, None).await.is_ok());
+        assert_eq!(source.fetches(), fetches, "{uri}");
+    }
+    assert_eq!(cache.slots.lock().unwrap().len(), 2);
+}
