@@ -382,4 +382,5 @@ impl fmt::Debug for JwksCache {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests;
