@@ -145,11 +145,27 @@ pub(crate) async fn authenticate<P: ClientProvider>(
     };
     // Ids are opaque octets (RFC 6749 §2.2): a store that folds case or trims must not merge
     // clients.
-    let mismatch = found.as_ref().is_some_and(|found| found.client_id() != client_id);
+    let mismatch = found.as_ref().map_or(client_id, RegisteredClient::client_id) != client_id;
     let known = found.filter(|_| !mismatch);
     let proof = match presented {
-        Presented::Credentials(credentials) => check(policy, credentials, known.as_ref()).await,
-        // A box of its own, so that only who needs it pays for its size.
+        Presented::Credentials(credentials) => {
+            // Time must not tell whether a client exists (RFC 6819 §5.1.4.2): without a stored
+            // secret there is a decoy.
+            let registration = known.as_ref().map(RegisteredClient::registration);
+            let secrets = registration
+                .and_then(Registration::secrets)
+                .unwrap_or(slice::from_ref(&policy.decoy));
+            // A box of its own, so that only who needs it pays for its size.
+            let verdict = if secrets.iter().any(ClientSecret::is_slow) {
+                Box::pin(credentials.verify_slowly(secrets, policy)).await?
+            } else {
+                credentials.verify(secrets, policy.now())
+            };
+            registration
+                .ok_or(ErrorKind::UnknownClient)
+                .and_then(|known| decide(policy, credentials.method(), known, verdict))
+                .map_err(Error::from)
+        }
         Presented::Seed(presented) => {
             Box::pin(seed::check(policy, presented, known.as_ref())).await
         }
@@ -162,26 +178,6 @@ pub(crate) async fn authenticate<P: ClientProvider>(
         (_, Err(error)) => Err(error),
         (None, Ok(_)) => Err(ErrorKind::UnknownClient.into()),
     }
-}
-
-/// Holds the credentials against the registration, and against a decoy if there is none: time must
-/// not tell whether a client exists (RFC 6819 §5.1.4.2).
-async fn check<C>(
-    policy: &Policy,
-    credentials: &Credentials,
-    client: Option<&RegisteredClient<C>>,
-) -> Result<Proof, Error> {
-    let registration = client.map(RegisteredClient::registration);
-    let secrets = registration.and_then(Registration::secrets);
-    let secrets = secrets.unwrap_or(slice::from_ref(&policy.decoy));
-    let verdict = if secrets.iter().any(ClientSecret::is_slow) {
-        // As above.
-        Box::pin(credentials.verify_slowly(secrets, policy)).await?
-    } else {
-        credentials.verify(secrets, policy.now())
-    };
-    let registration = registration.ok_or(ErrorKind::UnknownClient)?;
-    decide(policy, credentials.method(), registration, verdict).map_err(Error::from)
 }
 
 fn decide(

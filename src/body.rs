@@ -230,11 +230,18 @@ const FRAMES_PER_POLL: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Collector {
     first: Bytes,
-    more: Vec<Bytes>,
-    /// Small frames behind all that is in `more`.
+    /// Boxed, because nearly all forms come in one frame, and many may be waited for.
+    rest: Option<Box<Rest>>,
+    trailers: Option<Box<HeaderMap>>,
+}
+
+/// What came behind the first frame.
+#[derive(Debug, Default)]
+struct Rest {
+    frames: Vec<Bytes>,
+    /// Small frames behind all that is in `frames`.
     small: BytesMut,
     length: usize,
-    trailers: Option<Box<HeaderMap>>,
 }
 
 impl Collector {
@@ -259,7 +266,7 @@ impl Collector {
                 Ok(data) if data.is_empty() => {}
                 // RFC 9110 §8.3: octets without a form's media type are not to be taken for a form.
                 Ok(_) if !typed => return Poll::Ready(Err(ErrorKind::UnsupportedMediaType.into())),
-                Ok(data) if data.len() > limit - self.length => {
+                Ok(data) if data.len() > limit.saturating_sub(self.length()) => {
                     return Poll::Ready(Err(ErrorKind::BodyTooLarge.into()));
                 }
                 Ok(data) => {
@@ -276,42 +283,54 @@ impl Collector {
         Poll::Pending
     }
 
+    fn length(&self) -> usize {
+        self.first.len() + self.rest.as_ref().map_or(0, |rest| rest.length)
+    }
+
     fn push(&mut self, data: Bytes) {
-        self.length += data.len();
-        if self.length == data.len() {
+        if self.first.is_empty() && self.rest.is_none() {
             self.first = data;
             return;
         }
+        let rest = self.rest.get_or_insert_default();
         if self.first.len() < MERGE_BELOW {
-            self.small.extend_from_slice(&mem::take(&mut self.first));
+            rest.push(mem::take(&mut self.first));
         }
-        if data.len() < MERGE_BELOW {
-            self.small.extend_from_slice(&data);
-        } else {
-            if !self.small.is_empty() {
-                self.more.push(self.small.split().freeze());
-            }
-            self.more.push(data);
-        }
+        rest.push(data);
     }
 
     fn finish(&mut self) -> Buffered {
-        Buffered { bytes: self.join(), trailers: self.trailers.take() }
+        let first = mem::take(&mut self.first);
+        let bytes = match self.rest.take() {
+            None => first,
+            Some(rest) => rest.join(&first),
+        };
+        Buffered { bytes, trailers: self.trailers.take() }
+    }
+}
+
+impl Rest {
+    fn push(&mut self, data: Bytes) {
+        self.length += data.len();
+        if data.len() < MERGE_BELOW {
+            self.small.extend_from_slice(&data);
+            return;
+        }
+        if !self.small.is_empty() {
+            self.frames.push(self.small.split().freeze());
+        }
+        self.frames.push(data);
     }
 
-    fn join(&mut self) -> Bytes {
-        if self.length == self.first.len() {
-            return mem::take(&mut self.first);
+    /// All octets, with `first` in front.
+    fn join(self, first: &[u8]) -> Bytes {
+        if first.is_empty() && self.frames.is_empty() {
+            return self.small.freeze();
         }
-        if self.length == self.small.len() {
-            return mem::take(&mut self.small).freeze();
-        }
-        let mut all = Vec::with_capacity(self.length);
-        for part in [&self.first].into_iter().chain(&self.more) {
-            all.extend_from_slice(part);
-        }
+        let mut all = Vec::with_capacity(first.len() + self.length);
+        all.extend_from_slice(first);
+        self.frames.iter().for_each(|frame| all.extend_from_slice(frame));
         all.extend_from_slice(&self.small);
-        *self = Self { trailers: self.trailers.take(), ..Self::default() };
         all.into()
     }
 }

@@ -42,18 +42,25 @@ impl Once {
     const LONGEST_ENCODED: usize = 3 * 21;
 
     /// The parameter of this name, which may be form-encoded.
+    #[inline]
     fn of(name: &[u8]) -> Option<Self> {
-        Self::of_plain(name).or_else(|| Self::of_encoded(name))
+        match Self::of_plain(name) {
+            None if name.contains(&b'%') => Self::of_encoded(name),
+            plain => plain,
+        }
     }
 
+    // Out of the way of all the names that stand for themselves.
+    #[cold]
     fn of_encoded(name: &[u8]) -> Option<Self> {
-        if name.len() > Self::LONGEST_ENCODED || memchr::memchr(b'%', name).is_none() {
+        if name.len() > Self::LONGEST_ENCODED {
             return None;
         }
         let decoded: Result<Vec<u8>, Malformed> = Decode { rest: name }.collect();
         Self::of_plain(&decoded.ok()?)
     }
 
+    #[inline]
     const fn of_plain(name: &[u8]) -> Option<Self> {
         Some(match name {
             b"client_id" => Self::ClientId,
@@ -127,17 +134,14 @@ impl<'a> Iterator for Parameters<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let rest = self.rest?;
-        // Names are short: stepping finds their end sooner than a vector search would.
-        let end = rest.iter().position(|byte| matches!(byte, b'=' | b'&')).unwrap_or(rest.len());
-        let (name, after) = rest.split_at_checked(end)?;
-        let (value, after) = match after.split_first() {
-            None => (&[][..], None),
-            Some((b'&', after)) => (&[][..], Some(after)),
-            Some((_equals, value)) => match memchr::memchr(b'&', value) {
-                Some(end) => (value.get(..end)?, value.get(end + 1..)),
-                None => (value, None),
-            },
+        let (pair, after) = match memchr::memchr(b'&', rest) {
+            Some(end) => (rest.get(..end)?, rest.get(end + 1..)),
+            None => (rest, None),
         };
+        // Names are short: stepping finds their end sooner than a vector search would.
+        let end = pair.iter().take_while(|byte| **byte != b'=').count();
+        let (name, value) = pair.split_at_checked(end)?;
+        let value = value.get(1..).unwrap_or_default();
         self.rest = after;
         Some((name, value))
     }

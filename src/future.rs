@@ -25,7 +25,7 @@ use crate::{
     head::{self, Protocol, Source},
     iana::Method,
     method::{self, Authorization},
-    policy::{Outcome, Policy, SecretMatch},
+    policy::{Outcome, Policy, SecretMatch, Shared},
     response, seed, trace,
     verifier::PresentedSecret,
 };
@@ -75,12 +75,6 @@ struct Decision<C> {
     presented: Presented,
 }
 
-/// What all requests of a service have in common.
-pub(crate) struct Shared<P> {
-    pub(crate) provider: Arc<P>,
-    pub(crate) policy: Policy,
-}
-
 /// A request under way.
 struct Exchange<S, P> {
     head: Parts,
@@ -98,63 +92,70 @@ where
 {
     pub(crate) fn new(request: Request<B>, inner: S, shared: Arc<Shared<P>>) -> Self {
         let (mut head, body) = request.into_parts();
-        let (protocol, source) = head::admit(&mut head, &shared.policy);
-        let exchange = Exchange { head, protocol, inner, shared };
+        let policy = &shared.policy;
+        let (protocol, source) = head::admit(&mut head, policy);
         let step = match source {
-            Ok(Source::Form { typed }) => exchange.collect(body, typed),
-            Ok(Source::Headers) => exchange.begin(RequestBody::stream(body)),
+            Ok(Source::Form { typed }) => collect(body, typed, policy),
+            Ok(Source::Headers) => begin(&head, RequestBody::stream(body), &shared),
             Err(kind) => Step::Refuse { error: kind.into() },
         };
+        let exchange = Exchange { head, protocol, inner, shared };
         Self { state: State::Exchange { exchange, step } }
     }
 }
 
+fn collect<B: Body, C>(body: B, typed: bool, policy: &Policy) -> Step<B, C> {
+    // A declared length is enough to refuse: the body is not polled, and `Expect: 100-continue`
+    // not answered.
+    let declared = body.size_hint().lower();
+    let refused = if declared > 0 && !typed {
+        ErrorKind::UnsupportedMediaType
+    } else if usize::try_from(declared).map_or(true, |declared| declared > policy.body_limit) {
+        ErrorKind::BodyTooLarge
+    } else {
+        let deadline = Deadline::new(policy.body_deadline);
+        return Step::Collect { body, collector: Collector::default(), typed, deadline };
+    };
+    Step::Refuse { error: refused.into() }
+}
+
+/// Reads the credentials and starts the look-up.
+fn begin<B, P: ClientProvider>(
+    head: &Parts,
+    body: RequestBody<B>,
+    shared: &Arc<Shared<P>>,
+) -> Step<B, P::Client> {
+    match presented(head, &body, &shared.policy) {
+        Ok(presented) => {
+            let shared = Arc::clone(shared);
+            let attempt = Box::pin(async move {
+                let Shared { provider, policy } = &*shared;
+                let result = authenticate(&**provider, policy, &presented).await;
+                Decision { result, presented }
+            });
+            Step::Authenticate { attempt, body }
+        }
+        Err(kind) => Step::Refuse { error: kind.into() },
+    }
+}
+
+fn presented<B>(
+    head: &Parts,
+    body: &RequestBody<B>,
+    policy: &Policy,
+) -> Result<Presented, ErrorKind> {
+    // A stream is not touched: it counts as a form without parameters.
+    let octets = body.bytes().map(Bytes::as_ref).unwrap_or_default();
+    let form = form::scan(octets, policy)?;
+    let authorization = Authorization::read(&head.headers);
+    if policy.seed.is_some() {
+        let presented = seed::extract(authorization, &form, policy)?;
+        return Ok(Presented::Seed(Box::new(presented)));
+    }
+    method::extract(authorization, &form, policy).map(Presented::Credentials)
+}
+
 impl<S, P: ClientProvider> Exchange<S, P> {
-    fn collect<B: Body>(&self, body: B, typed: bool) -> Step<B, P::Client> {
-        let policy = &self.shared.policy;
-        // A declared length is enough to refuse: the body is not polled, and `Expect: 100-continue`
-        // not answered.
-        let declared = body.size_hint().lower();
-        let refused = if declared > 0 && !typed {
-            ErrorKind::UnsupportedMediaType
-        } else if usize::try_from(declared).map_or(true, |declared| declared > policy.body_limit) {
-            ErrorKind::BodyTooLarge
-        } else {
-            let deadline = Deadline::new(policy.body_deadline);
-            return Step::Collect { body, collector: Collector::default(), typed, deadline };
-        };
-        Step::Refuse { error: refused.into() }
-    }
-
-    /// Reads the credentials and starts the look-up.
-    fn begin<B>(&self, body: RequestBody<B>) -> Step<B, P::Client> {
-        match self.presented(&body) {
-            Ok(presented) => {
-                let shared = Arc::clone(&self.shared);
-                let attempt = Box::pin(async move {
-                    let Shared { provider, policy } = &*shared;
-                    let result = authenticate(&**provider, policy, &presented).await;
-                    Decision { result, presented }
-                });
-                Step::Authenticate { attempt, body }
-            }
-            Err(kind) => Step::Refuse { error: kind.into() },
-        }
-    }
-
-    fn presented<B>(&self, body: &RequestBody<B>) -> Result<Presented, ErrorKind> {
-        let policy = &self.shared.policy;
-        // A stream is not touched: it counts as a form without parameters.
-        let octets = body.bytes().map(Bytes::as_ref).unwrap_or_default();
-        let form = form::scan(octets, policy)?;
-        let authorization = Authorization::read(&self.head.headers);
-        if policy.seed.is_some() {
-            let presented = seed::extract(authorization, &form, policy)?;
-            return Ok(Presented::Seed(Box::new(presented)));
-        }
-        method::extract(authorization, &form, policy).map(Presented::Credentials)
-    }
-
     fn report(&self, presented: Option<&Presented>, error: Option<&Error>) {
         let hook = self.shared.policy.outcome_hook.as_deref();
         if hook.is_none() && !trace::ENABLED {
@@ -224,7 +225,9 @@ where
                         }
                     };
                     step.set(match form {
-                        Ok(form) => exchange.begin(RequestBody::buffered(form)),
+                        Ok(form) => {
+                            begin(&exchange.head, RequestBody::buffered(form), &exchange.shared)
+                        }
                         Err(error) => Step::Refuse { error },
                     });
                 }

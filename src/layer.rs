@@ -10,7 +10,7 @@ use crate::{
     AuthMethod, ClientAuth, ClientSecret, Error,
     body::WrappedBodies,
     iana::Method,
-    policy::{ConfigError, Endpoint, Outcome, Policy, SecretMatch},
+    policy::{ConfigError, Endpoint, Outcome, Policy, SecretMatch, Shared},
 };
 
 /// Authenticates the OAuth client of every request before the inner service sees it.
@@ -60,8 +60,7 @@ use crate::{
 /// # }
 /// ```
 pub struct ClientAuthLayer<P, M = WrappedBodies> {
-    provider: Arc<P>,
-    policy: Arc<Policy>,
+    shared: Arc<Shared<P>>,
     mode: PhantomData<fn() -> M>,
 }
 
@@ -70,7 +69,8 @@ impl<P> ClientAuthLayer<P> {
     /// `client_secret_basic` and `client_secret_post`.
     #[must_use]
     pub fn new(provider: P) -> Self {
-        Self { provider: Arc::new(provider), policy: Arc::default(), mode: PhantomData }
+        let shared = Shared { provider: Arc::new(provider), policy: Policy::default() };
+        Self { shared: Arc::new(shared), mode: PhantomData }
     }
 }
 
@@ -126,7 +126,7 @@ impl<P> ClientAuthLayer<P> {
 
 impl<P, M> ClientAuthLayer<P, M> {
     fn set(mut self, change: impl FnOnce(&mut Policy)) -> Self {
-        change(Arc::make_mut(&mut self.policy));
+        change(&mut Arc::make_mut(&mut self.shared).policy);
         self
     }
 
@@ -134,7 +134,7 @@ impl<P, M> ClientAuthLayer<P, M> {
         mut self,
         change: impl FnOnce(&mut Policy) -> Result<(), ConfigError>,
     ) -> Result<Self, ConfigError> {
-        change(Arc::make_mut(&mut self.policy))?;
+        change(&mut Arc::make_mut(&mut self.shared).policy)?;
         Ok(self)
     }
 
@@ -183,7 +183,7 @@ impl<P, M> ClientAuthLayer<P, M> {
     /// );
     /// ```
     pub fn auth_methods_supported(&self) -> impl Iterator<Item = &'static str> + use<P, M> {
-        self.policy.supported().iter().map(|method: Method| method.iana().as_str())
+        self.shared.policy.supported().iter().map(|method: Method| method.iana().as_str())
     }
 
     /// Whether public clients (`none`) are accepted. Default: yes.
@@ -430,7 +430,7 @@ impl<P, M> ClientAuthLayer<P, M> {
     #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
     #[must_use]
     pub fn axum_bodies(self) -> ClientAuthLayer<P, crate::axum::AxumBodies> {
-        ClientAuthLayer { provider: self.provider, policy: self.policy, mode: PhantomData }
+        ClientAuthLayer { shared: self.shared, mode: PhantomData }
     }
 }
 
@@ -438,23 +438,21 @@ impl<S, P, M> Layer<S> for ClientAuthLayer<P, M> {
     type Service = ClientAuth<S, P, M>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ClientAuth::new(inner, Arc::clone(&self.provider), Policy::clone(&self.policy))
+        ClientAuth::new(inner, Arc::clone(&self.shared))
     }
 }
 
 // Derived, `Clone` would ask the same of `P` and `M`.
 impl<P, M> Clone for ClientAuthLayer<P, M> {
     fn clone(&self) -> Self {
-        Self {
-            provider: Arc::clone(&self.provider),
-            policy: Arc::clone(&self.policy),
-            mode: PhantomData,
-        }
+        Self { shared: Arc::clone(&self.shared), mode: PhantomData }
     }
 }
 
 impl<P, M> fmt::Debug for ClientAuthLayer<P, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientAuthLayer").field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("ClientAuthLayer")
+            .field("policy", &self.shared.policy)
+            .finish_non_exhaustive()
     }
 }

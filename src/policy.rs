@@ -43,6 +43,20 @@ pub(crate) enum Endpoint {
     Revocation,
 }
 
+/// What all services of a layer have in common. Making another one is free: axum does it for each
+/// request while a router is not finished.
+pub(crate) struct Shared<P> {
+    pub(crate) provider: Arc<P>,
+    pub(crate) policy: Policy,
+}
+
+// Derived, `Clone` would ask the same of `P`.
+impl<P> Clone for Shared<P> {
+    fn clone(&self) -> Self {
+        Self { provider: Arc::clone(&self.provider), policy: self.policy.clone() }
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct Policy {
     pub(crate) methods: Methods,

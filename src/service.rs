@@ -14,8 +14,8 @@ use tower_service::Service;
 use crate::{
     BoxError, ClientProvider,
     body::{BodyMode, WrappedBodies},
-    future::{ResponseFuture, Shared},
-    policy::Policy,
+    future::ResponseFuture,
+    policy::Shared,
 };
 
 /// The service that [`ClientAuthLayer`](crate::ClientAuthLayer) makes.
@@ -30,12 +30,8 @@ pub struct ClientAuth<S, P, M = WrappedBodies> {
 }
 
 impl<S, P, M> ClientAuth<S, P, M> {
-    pub(crate) fn new(inner: S, provider: Arc<P>, policy: Policy) -> Self {
-        Self {
-            inner,
-            shared: Arc::new(Shared { provider, policy }),
-            mode: std::marker::PhantomData,
-        }
+    pub(crate) const fn new(inner: S, shared: Arc<Shared<P>>) -> Self {
+        Self { inner, shared, mode: std::marker::PhantomData }
     }
 
     /// The inner service.

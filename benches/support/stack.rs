@@ -99,17 +99,17 @@ impl Stack {
                 let check = header_only::Check(clients::handles(clients));
                 visitor.visit(AsyncRequireAuthorizationLayer::new(check).layer(service_fn(collect)))
             }
-            Self::Axum => visitor.visit(router()),
+            Self::Axum => visitor.visit(finish(router())),
             Self::AxumFloor => {
-                visitor.visit(router().route_layer(FloorLayer(clients::handles(clients))))
+                visitor.visit(finish(router().route_layer(FloorLayer(clients::handles(clients)))))
             }
             Self::AxumLayer => {
-                visitor.visit(router().route_layer(layer(clients, ClientSecret::plain)))
+                visitor.visit(finish(router().route_layer(layer(clients, ClientSecret::plain))))
             }
             Self::AxumHand => {
                 let database: &'static dyn hand::Database = clients::records(clients);
                 let hand = axum::middleware::from_fn_with_state(database, hand::authenticate);
-                visitor.visit(router().route_layer(hand))
+                visitor.visit(finish(router().route_layer(hand)))
             }
         }
     }
@@ -145,6 +145,11 @@ async fn collect<B: Body>(request: Request<B>) -> Result<Response<Full<Bytes>>, 
         Ok(_read) => Full::from("ok"),
         Err(_) => Full::from("failed"),
     }))
+}
+
+/// As `axum::serve` does; until then the layers are applied anew for each request.
+fn finish(router: Router) -> Router {
+    router.with_state(())
 }
 
 fn router() -> Router {
