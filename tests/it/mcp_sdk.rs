@@ -198,6 +198,9 @@ fn typescript() -> Vec<(&'static str, Ask, Answer)> {
     let post = Ask::form("client_id=post&client_secret=post-s3cr3t");
     let extra = Ask::form("client_id=post&client_secret=post-s3cr3t&extra=field");
     let public = Ask::form("client_id=public");
+    let code = Ask::form(format!("{CODE}&client_id=post&client_secret=post-s3cr3t"));
+    let revoke =
+        Ask::form("client_id=post&client_secret=post-s3cr3t&token=t&token_type_hint=access_token");
     vec![
         (
             "authenticates valid client credentials",
@@ -240,6 +243,26 @@ fn typescript() -> Vec<(&'static str, Ask, Answer)> {
             extra.accepted("post", AuthMethod::ClientSecretPost),
         ),
         ("requires POST method", Ask::bare().method("GET"), refused(K::MethodNotAllowed)),
+        (
+            "token: requires valid client credentials",
+            Ask::form(format!("{CODE}&client_id=invalid-client&client_secret=wrong-s3cr3t")),
+            failed(K::UnknownClient, "invalid-client"),
+        ),
+        (
+            "token: accepts valid client credentials",
+            code.clone(),
+            code.accepted("post", AuthMethod::ClientSecretPost),
+        ),
+        (
+            "revoke: authenticates client before revoking token",
+            Ask::form("client_id=invalid-client&client_secret=wrong-s3cr3t&token=t"),
+            failed(K::UnknownClient, "invalid-client"),
+        ),
+        (
+            "revoke: successfully revokes token, accepts token_type_hint",
+            revoke.clone(),
+            revoke.accepted("post", AuthMethod::ClientSecretPost),
+        ),
     ]
 }
 
@@ -272,6 +295,14 @@ fn the_cases_of_the_typescript_sdk_pass_and_fail_as_there() {
     }
 }
 
+// `test_metadata_endpoint`, but for `none`, which the SDK accepts and does not announce (D24).
+#[test]
+fn the_metadata_of_the_preset_lists_what_works() {
+    let layer = ClientAuthLayer::mcp_python_sdk(clients());
+    let methods: Vec<_> = layer.auth_methods_supported().collect();
+    assert_eq!(methods, ["client_secret_basic", "client_secret_post", "none"]);
+}
+
 // Requirements, Appendix A, D21: revocation has its own code, and no cache headers.
 #[test]
 fn the_sdks_revocation_answers_unauthorized_client() {
@@ -281,8 +312,12 @@ fn the_sdks_revocation_answers_unauthorized_client() {
         .without("cache-control")
         .without("pragma");
     assert_eq!(bench.ask(&wrong), Answer { lookups: vec!["post".into()], ..answer });
-    let right = Ask::form("token=t&client_id=post&client_secret=post-s3cr3t");
-    assert_eq!(bench.ask(&right), right.accepted("post", AuthMethod::ClientSecretPost));
+    // `test_revoke_invalid_token`, `test_revoke_with_malformed_token`: what the token and its hint
+    // are worth is for the handler to say.
+    for token in ["token=unknown", "token=t&token_type_hint=asdf"] {
+        let right = Ask::form(format!("{token}&client_id=post&client_secret=post-s3cr3t"));
+        assert_eq!(bench.ask(&right), right.accepted("post", AuthMethod::ClientSecretPost));
+    }
 }
 
 // Requirements, Appendix A: the rows of the seed's mode that no test of the SDK touches.
