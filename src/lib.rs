@@ -49,6 +49,9 @@ pub use crate::cache::CachedProvider;
 #[cfg(feature = "generate")]
 #[cfg_attr(docsrs, doc(cfg(feature = "generate")))]
 pub use crate::generate::GeneratedSecret;
+#[cfg(feature = "jwks-fetch")]
+#[cfg_attr(docsrs, doc(cfg(feature = "jwks-fetch")))]
+pub use crate::jwt::fetch::HttpsJwksSource;
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use crate::jwt::redis::RedisReplayStore;

@@ -3,7 +3,11 @@
 
 #![expect(dead_code, reason = "the layer does not use it yet")]
 
+#[cfg(feature = "jwks-fetch")]
+mod address;
 mod alg;
+#[cfg(feature = "jwks-fetch")]
+pub(crate) mod fetch;
 mod keys;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;

@@ -96,7 +96,7 @@
 //! | R90 | later, with assertions |
 //! | R91 | later, with assertions |
 //! | R92 | later, with assertions |
-//! | R93 | `jwt::remote::tests`, beside the code |
+//! | R93 | `jwt::remote::tests`, `jwt::fetch::tests` and `jwt::address::tests`, beside the code |
 //! | R94 | later, with assertions |
 //! | R95 | later, with certificates |
 //! | R96 | later, with certificates |

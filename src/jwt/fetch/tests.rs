@@ -1,0 +1,245 @@
+//! Against a TLS server on the loopback interface, which only these tests can allow.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer},
+};
+
+use super::*;
+
+const KEYS: &str = r#"{"keys": []}"#;
+
+struct Server {
+    port: u16,
+    certificate: Vec<u8>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Server {
+    /// Answers every request with these octets and closes, or is silent if there are none.
+    async fn answering(answer: impl Into<Vec<u8>>) -> Self {
+        let answer = Arc::new(answer.into());
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let certificate = own.cert.der().clone();
+        let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&connections);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                counter.fetch_add(1, Ordering::SeqCst);
+                let (acceptor, answer) = (acceptor.clone(), Arc::clone(&answer));
+                tokio::spawn(async move {
+                    let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                    let mut request = Vec::new();
+                    while !request.ends_with(b"\r\n\r\n") {
+                        request.push(stream.read_u8().await.unwrap());
+                    }
+                    if answer.is_empty() {
+                        std::future::pending::<()>().await;
+                    }
+                    // The other side may stop reading.
+                    let _ = stream.write_all(&answer).await;
+                    let _ = stream.shutdown().await;
+                });
+            }
+        });
+        Self { port, certificate: certificate.to_vec(), connections }
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+
+    fn source(&self, judge: Judge) -> HttpsJwksSource {
+        let root = reqwest::Certificate::from_der(&self.certificate).unwrap();
+        HttpsJwksSource::with(Client::builder().tls_certs_only([root]), judge).unwrap()
+    }
+
+    async fn fetch(&self) -> Result<FetchedJwks, String> {
+        fetch(&self.source(loopback_too), &format!("https://localhost:{}/jwks", self.port)).await
+    }
+}
+
+fn loopback_too(address: IpAddr) -> bool {
+    address.is_loopback() || is_public(address)
+}
+
+/// The reason stands at the end of the chain.
+async fn fetch(source: &HttpsJwksSource, uri: &str) -> Result<FetchedJwks, String> {
+    source.fetch(uri).await.map_err(|error| {
+        let mut reason: &(dyn std::error::Error + 'static) = &*error;
+        while let Some(source) = reason.source() {
+            reason = source;
+        }
+        reason.to_string()
+    })
+}
+
+fn response(status: &str, fields: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\n{fields}content-length: {}\r\n\r\n{body}", body.len())
+}
+
+fn json(body: &str) -> String {
+    response("200 OK", "content-type: application/json\r\n", body)
+}
+
+#[tokio::test]
+async fn r93_a_key_set_is_fetched_with_its_lifetime() {
+    let fields = "content-type: application/jwk-set+json; charset=utf-8\r\n\
+                  cache-control: public, max-age=600\r\nage: 100\r\n";
+    let server = Server::answering(response("200 OK", fields, KEYS)).await;
+    let fetched = server.fetch().await.unwrap();
+    assert_eq!(fetched.document(), KEYS);
+    assert_eq!(fetched.max_age(), Some(Duration::from_secs(500)));
+}
+
+#[tokio::test]
+async fn r93_a_name_is_judged_after_its_resolution_and_nothing_is_connected_to() {
+    let server = Server::answering(json(KEYS)).await;
+    let source = server.source(is_public);
+    let uri = format!("https://localhost:{}/jwks", server.port);
+    assert_eq!(fetch(&source, &uri).await.unwrap_err(), Refused::Address.to_string());
+    assert_eq!(server.connections(), 0);
+    assert!(server.fetch().await.is_ok(), "and it would have answered");
+}
+
+#[tokio::test]
+async fn r93_an_address_in_the_uri_is_judged_however_it_is_written() {
+    let server = Server::answering(json(KEYS)).await;
+    let source = server.source(is_public);
+    for host in [
+        "127.0.0.1",
+        "127.1",
+        "0x7f.0.0.1",
+        "0177.0.0.1",
+        "2130706433",
+        "%31%32%37.0.0.1",
+        "127.0.0.1.",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "[64:ff9b::7f00:1]",
+        "0.0.0.0",
+        "[::]",
+    ] {
+        let uri = format!("https://{host}:{}/jwks", server.port);
+        assert_eq!(fetch(&source, &uri).await.unwrap_err(), Refused::Address.to_string(), "{host}");
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test]
+async fn r93_uris_of_other_shapes_are_refused() {
+    let source = HttpsJwksSource::new().unwrap();
+    let cases = [
+        ("", Refused::Url),
+        ("/jwks", Refused::Url),
+        ("https://", Refused::Url),
+        ("https://host:99999/", Refused::Url),
+        ("http://host.example/jwks", Refused::Scheme),
+        ("file:///etc/passwd", Refused::Scheme),
+        ("https://user@host.example/jwks", Refused::Credentials),
+        ("https://:word@host.example/jwks", Refused::Credentials),
+        ("https://host.example:22/jwks", Refused::Port),
+        ("https://host.example:80/jwks", Refused::Port),
+        ("https://host.example:1023/jwks", Refused::Port),
+        ("https://host.example:0/jwks", Refused::Port),
+    ];
+    for (uri, refused) in cases {
+        assert_eq!(fetch(&source, uri).await.unwrap_err(), refused.to_string(), "{uri}");
+    }
+    for uri in ["https://host.example", "HTTPS://host.example:443/", "https://host.example:1024/"] {
+        assert!(source.check(uri).is_ok(), "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn r93_redirects_and_other_answers_are_refused() {
+    for status in ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "404 Not Found"]
+    {
+        let target = "content-type: application/json\r\nlocation: /elsewhere\r\n";
+        let server = Server::answering(response(status, target, KEYS)).await;
+        let refused = server.fetch().await.unwrap_err();
+        assert_eq!(refused, format!("the jwks_uri answered {}", &status[..3]));
+        assert_eq!(server.connections(), 1, "{status}");
+    }
+    for fields in ["", "content-type: text/html\r\n", "content-type: application/jsonp\r\n"] {
+        let server = Server::answering(response("200 OK", fields, KEYS)).await;
+        assert_eq!(server.fetch().await.unwrap_err(), Refused::MediaType.to_string(), "{fields}");
+    }
+}
+
+#[tokio::test]
+async fn r93_a_document_is_not_read_beyond_its_limit() {
+    let longest = " ".repeat(LONGEST_DOCUMENT);
+    let server = Server::answering(json(&longest)).await;
+    assert_eq!(server.fetch().await.unwrap().document().len(), LONGEST_DOCUMENT);
+
+    let chunk = "10000\r\n".to_owned() + &" ".repeat(0x10000) + "\r\n";
+    let chunked = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
+                   transfer-encoding: chunked\r\n\r\n"
+        .to_owned();
+    for answer in [json(&(longest + " ")), chunked + &chunk.repeat(100)] {
+        let server = Server::answering(answer).await;
+        assert_eq!(server.fetch().await.unwrap_err(), Refused::Length.to_string());
+    }
+}
+
+#[tokio::test]
+async fn r93_a_silent_server_is_given_up() {
+    let server = Server::answering("").await;
+    let source = server.source(loopback_too).timeout(Duration::from_millis(100));
+    let uri = format!("https://localhost:{}/jwks", server.port);
+    assert_eq!(fetch(&source, &uri).await.unwrap_err(), "operation timed out");
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_trusts_is_refused() {
+    let server = Server::answering(json(KEYS)).await;
+    let source = Server::answering(json(KEYS)).await.source(loopback_too);
+    let uri = format!("https://localhost:{}/jwks", server.port);
+    assert!(fetch(&source, &uri).await.is_err());
+}
+
+#[test]
+fn rfc9111_4_2_the_lifetime_is_max_age_less_age() {
+    let cases: [(&[&str], Option<&str>, Option<u64>); 12] = [
+        (&[], None, None),
+        (&["public"], Some("9"), None),
+        (&["max-age=600"], None, Some(600)),
+        (&["public,MAX-AGE=600 , immutable"], Some("100"), Some(500)),
+        (&["max-age=\"600\""], Some("700"), Some(0)),
+        (&["max-age=600"], Some("soon"), Some(600)),
+        (&["max-age=-1"], None, Some(0)),
+        (&["max-age"], None, Some(0)),
+        (&["max-age=600", "max-age=60"], None, Some(60)),
+        (&["max-age=600, no-store"], None, Some(0)),
+        (&["no-cache", "max-age=600"], None, Some(0)),
+        (&["s-maxage=600"], None, None),
+    ];
+    for (fields, age, expected) in cases {
+        let mut headers = HeaderMap::new();
+        for field in fields {
+            headers.append(CACHE_CONTROL, field.parse().unwrap());
+        }
+        if let Some(age) = age {
+            headers.insert(AGE, age.parse().unwrap());
+        }
+        assert_eq!(max_age(&headers), expected.map(Duration::from_secs), "{fields:?} {age:?}");
+    }
+}
