@@ -1,0 +1,61 @@
+//! The endpoint, and what brings secrets of an older system up to date.
+
+use std::time::Duration;
+
+use axum::{
+    Extension, Json, Router,
+    http::{StatusCode, header::CACHE_CONTROL},
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use serde_json::json;
+use tower_client_auth::{
+    AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientSecret, GeneratedSecret,
+};
+
+use crate::store::{Client, Store};
+
+/// The endpoint `/token`. Its tokens are for show: nothing knows them afterwards.
+pub fn router(store: Store) -> Router {
+    let upgrading = store.clone();
+    let layer = ClientAuthLayer::new(store)
+        .provider_deadline(Duration::from_secs(2))
+        .decoy(ClientSecret::sha256_of("of the kind that the store keeps"))
+        .on_secret_match(move |matched| {
+            let (store, client_id) = (upgrading.clone(), matched.client_id().to_owned());
+            let Some(label) = matched.label().map(str::to_owned) else { return };
+            let secret = matched.presented().clone();
+            // The secrets of the old system were made by a machine, so that a digest is enough.
+            if label.starts_with("imported") {
+                tokio::spawn(async move {
+                    if let Err(error) = store.upgrade(&client_id, &label, &secret).await {
+                        eprintln!("warning: a slow hash stays: {error}");
+                    }
+                });
+            }
+        })
+        .on_outcome(|outcome| {
+            if let Some(error) = outcome.error().filter(|error| error.is_internal()) {
+                eprintln!("error: {error:?}");
+            }
+        });
+    Router::new().route("/token", any(token).layer(layer))
+}
+
+async fn token(Extension(client): Extension<AuthenticatedClient<Client>>) -> Response {
+    // RFC 6749 §4.4: "The client credentials grant type MUST only be used by confidential clients."
+    if *client.method() == AuthMethod::None {
+        let body = json!({ "error": "unauthorized_client" });
+        return (StatusCode::BAD_REQUEST, Json(body)).into_response();
+    }
+    let Ok(token) = GeneratedSecret::new() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let body = json!({
+        "access_token": token.expose(),
+        "token_type": "Bearer",
+        "expires_in": 3600,
+        "secret_label": client.secret_label(),
+    });
+    ([(CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}
