@@ -10,6 +10,10 @@ pub mod clients {}
 #[doc = include_str!("docs/operations.md")]
 pub mod operations {}
 
+#[cfg(all(feature = "jwks-fetch", feature = "redis"))]
+#[doc = include_str!("docs/replay_and_keys.md")]
+pub mod replay_and_keys {}
+
 #[doc = include_str!("docs/switching_over.md")]
 pub mod switching_over {}
 
