@@ -117,6 +117,9 @@ impl Presented {
         let matched = proof.secret?;
         match self {
             Self::Credentials(credentials) if matched.raw => credentials.raw_secret(),
+            // An assertion is no secret, and worth nothing any more.
+            #[cfg(feature = "jwt")]
+            Self::Credentials(credentials) if credentials.method().is_jwt() => None,
             Self::Credentials(credentials) => Some(credentials.secret()),
             Self::Seed(presented) => Some(presented.secret(proof.method)),
         }
@@ -148,6 +151,14 @@ pub(crate) async fn authenticate<P: ClientProvider>(
     let mismatch = found.as_ref().map_or(client_id, RegisteredClient::client_id) != client_id;
     let known = found.filter(|_| !mismatch);
     let proof = match presented {
+        #[cfg(feature = "jwt")]
+        Presented::Credentials(credentials) if credentials.assertion().is_some() => {
+            let registered = known.as_ref().map(|known| (known.registration(), known.algorithms()));
+            // As below.
+            Box::pin(crate::method::jwt::verify(credentials, registered, policy))
+                .await
+                .map(|secret| Proof { method: credentials.method(), secret })
+        }
         Presented::Credentials(credentials) => {
             // Time must not tell whether a client exists (RFC 6819 §5.1.4.2): without a stored
             // secret there is a decoy.

@@ -3,6 +3,11 @@
 use std::{fmt, sync::Arc};
 
 use crate::{AuthMethod, ClientSecret};
+#[cfg(feature = "jwt")]
+use crate::{
+    InvalidKeys,
+    jwt::{Algorithm, Algorithms, ClientKeys, MacKeys},
+};
 
 /// A client as the store knows it: its id, how it authenticates, its secrets, and the application's
 /// own client type `C`.
@@ -30,6 +35,9 @@ use crate::{AuthMethod, ClientSecret};
 /// ```
 pub struct RegisteredClient<C> {
     record: Arc<Record<C>>,
+    /// What its assertions may be signed with.
+    #[cfg(feature = "jwt")]
+    algorithms: Algorithms,
 }
 
 struct Record<C> {
@@ -47,6 +55,10 @@ pub(crate) enum Registration {
     Public,
     SecretBasic(Box<[ClientSecret]>),
     SecretPost(Box<[ClientSecret]>),
+    #[cfg(feature = "jwt")]
+    SecretJwt(Box<[ClientSecret]>, Box<[MacKeys]>),
+    #[cfg(feature = "jwt")]
+    PrivateKeyJwt(ClientKeys),
     Unusable(Problem),
 }
 
@@ -57,6 +69,8 @@ impl Registration {
             Self::SecretBasic(secrets) | Self::SecretPost(secrets) if !secrets.is_empty() => {
                 Some(secrets)
             }
+            #[cfg(feature = "jwt")]
+            Self::SecretJwt(secrets, _) => Some(secrets),
             _ => None,
         }
     }
@@ -71,6 +85,8 @@ pub(crate) enum Problem {
     NoSecret(AuthMethod),
     PublicWithSecret,
     UnsupportedMethod(AuthMethod),
+    #[cfg(feature = "jwt")]
+    Assertions(AuthMethod, InvalidKeys),
 }
 
 impl fmt::Display for Problem {
@@ -80,6 +96,8 @@ impl fmt::Display for Problem {
             Self::NoClientId => f.write_str("the client_id is empty"),
             Self::NoSecret(method) => write!(f, "`{method}` needs a secret and none is stored"),
             Self::PublicWithSecret => f.write_str("`none` contradicts a stored secret"),
+            #[cfg(feature = "jwt")]
+            Self::Assertions(_, problem) => problem.fmt(f),
             // Anything may have been stored as the name.
             Self::UnsupportedMethod(method) => {
                 write!(f, "the method {:?} is not supported", method.as_str())
@@ -120,6 +138,67 @@ impl<C> RegisteredClient<C> {
         Self::from_parts(client_id.into(), registration, client)
     }
 
+    /// A client that signs assertions with a private key (`private_key_jwt`; RFC 7523 §2.2, OpenID
+    /// Connect Core §9).
+    #[cfg(feature = "jwt")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    #[must_use]
+    pub fn private_key_jwt(client_id: impl Into<String>, keys: ClientKeys, client: C) -> Self {
+        Self::from_parts(client_id.into(), Registration::PrivateKeyJwt(keys), client)
+    }
+
+    /// A client that keys assertions with its secret (`client_secret_jwt`; RFC 7523 §2.2, OpenID
+    /// Connect Core §9). Any of the secrets will do, within its validity window.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRegistration`] if there is no secret, or one of them is not stored in plain text or
+    /// is shorter than the hash of HS256, 32 octets (RFC 7518 §3.2). One that is shorter than 64 is
+    /// not used with HS512, nor one shorter than 48 with HS384.
+    #[cfg(feature = "jwt")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    pub fn client_secret_jwt(
+        client_id: impl Into<String>,
+        secrets: impl IntoIterator<Item = ClientSecret>,
+        client: C,
+    ) -> Result<Self, InvalidRegistration<C>> {
+        let (client_id, secrets) = (client_id.into(), usable(secrets));
+        if secrets.is_empty() {
+            let problem = Problem::NoSecret(AuthMethod::ClientSecretJwt);
+            return Err(Self::refuse(client_id, problem, client));
+        }
+        let keys: Option<Box<[_]>> =
+            secrets.iter().map(|secret| secret.plain_octets().map(MacKeys::new)).collect();
+        match keys {
+            Some(keys) if keys.iter().all(|keys| keys.can(Algorithm::Hs256)) => {
+                let registration = Registration::SecretJwt(secrets, keys);
+                Ok(Self::from_parts(client_id, registration, client))
+            }
+            _ => {
+                let problem = InvalidKeys::new(
+                    "`client_secret_jwt` needs secrets in plain text of at least 32 octets",
+                );
+                Err(Self::refuse(
+                    client_id,
+                    Problem::Assertions(AuthMethod::ClientSecretJwt, problem),
+                    client,
+                ))
+            }
+        }
+    }
+
+    /// Accepts assertions with this `alg` only (OpenID Connect Registration §2). Default: whatever
+    /// its keys or secrets are good for.
+    ///
+    /// With one that is not supported, such as `none`, no assertion is accepted.
+    #[cfg(feature = "jwt")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    #[must_use]
+    pub fn token_endpoint_auth_signing_alg(self, alg: &str) -> Self {
+        let only = Algorithm::from_name(alg).map(|algorithm| Algorithms::EMPTY.with(algorithm));
+        Self { algorithms: only.unwrap_or(Algorithms::EMPTY), ..self }
+    }
+
     /// A client that is on record and never authenticates, for a registration that cannot be
     /// trusted. The caller is answered like an unknown client; the operator sees
     /// [`UnusableRegistration`](crate::ErrorKind::UnusableRegistration).
@@ -134,7 +213,7 @@ impl<C> RegisteredClient<C> {
     /// # Errors
     ///
     /// [`InvalidRegistration`] if the registration is contradictory or its method cannot be checked
-    /// here. The error holds an [unusable](Self::unusable) client, so that a provider can fail
+    /// here, which includes `private_key_jwt`, whose keys have a constructor of their own. The error holds an [unusable](Self::unusable) client, so that a provider can fail
     /// closed without failing:
     ///
     /// ```
@@ -167,17 +246,34 @@ impl<C> RegisteredClient<C> {
             AuthMethod::ClientSecretPost => {
                 return Ok(Self::secret_post(client_id, secrets, client));
             }
+            #[cfg(feature = "jwt")]
+            AuthMethod::ClientSecretJwt => {
+                return Self::client_secret_jwt(client_id, secrets, client);
+            }
+            #[cfg(feature = "jwt")]
+            AuthMethod::PrivateKeyJwt => Problem::Assertions(
+                method.clone(),
+                InvalidKeys::new("`private_key_jwt` needs keys"),
+            ),
             _ => Problem::UnsupportedMethod(method.clone()),
         };
+        Err(Self::refuse(client_id, problem, client))
+    }
+
+    pub(crate) fn refuse(client_id: String, problem: Problem, client: C) -> InvalidRegistration<C> {
         let registration = Registration::Unusable(problem.clone());
         let client = Self::from_parts(client_id, registration, client);
-        Err(InvalidRegistration { problem, client })
+        InvalidRegistration { problem, client }
     }
 
     fn from_parts(client_id: String, registration: Registration, client: C) -> Self {
         let client_id = client_id.into();
         let record = Record { client_id, registration, method_is_default: false, client };
-        Self { record: Arc::new(record) }
+        Self {
+            record: Arc::new(record),
+            #[cfg(feature = "jwt")]
+            algorithms: Algorithms::ALL,
+        }
     }
 
     /// The identifier under which the client is registered.
@@ -194,6 +290,11 @@ impl<C> RegisteredClient<C> {
 
     pub(crate) fn registration(&self) -> &Registration {
         &self.record.registration
+    }
+
+    #[cfg(feature = "jwt")]
+    pub(crate) const fn algorithms(&self) -> Algorithms {
+        self.algorithms
     }
 
     pub(crate) fn method_is_default(&self) -> bool {
@@ -216,7 +317,11 @@ fn usable(secrets: impl IntoIterator<Item = ClientSecret>) -> Box<[ClientSecret]
 // Derived, `Clone` and `Debug` would ask the same of `C`.
 impl<C> Clone for RegisteredClient<C> {
     fn clone(&self) -> Self {
-        Self { record: Arc::clone(&self.record) }
+        Self {
+            record: Arc::clone(&self.record),
+            #[cfg(feature = "jwt")]
+            algorithms: self.algorithms,
+        }
     }
 }
 

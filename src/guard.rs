@@ -17,6 +17,16 @@ pub(crate) enum Failure {
     Timeout,
 }
 
+impl Failure {
+    #[cfg(feature = "jwt")]
+    pub(crate) const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Panic => "it panicked",
+            Self::Timeout => "it did not answer before the deadline",
+        }
+    }
+}
+
 pin_project! {
     /// A future of the application, which has this long. Not an `async fn`, which would hold its
     /// argument twice.

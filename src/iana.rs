@@ -103,17 +103,39 @@ pub(crate) enum Method {
     None,
     Basic,
     Post,
+    #[cfg(feature = "jwt")]
+    SecretJwt,
+    #[cfg(feature = "jwt")]
+    PrivateKeyJwt,
 }
 
 impl Method {
-    pub(crate) const ALL: [Self; 3] = [Self::Basic, Self::Post, Self::None];
+    pub(crate) const ALL: &[Self] = &[
+        Self::Basic,
+        Self::Post,
+        #[cfg(feature = "jwt")]
+        Self::PrivateKeyJwt,
+        #[cfg(feature = "jwt")]
+        Self::SecretJwt,
+        Self::None,
+    ];
 
     pub(crate) const fn iana(self) -> &'static AuthMethod {
         match self {
             Self::None => &AuthMethod::None,
             Self::Basic => &AuthMethod::ClientSecretBasic,
             Self::Post => &AuthMethod::ClientSecretPost,
+            #[cfg(feature = "jwt")]
+            Self::SecretJwt => &AuthMethod::ClientSecretJwt,
+            #[cfg(feature = "jwt")]
+            Self::PrivateKeyJwt => &AuthMethod::PrivateKeyJwt,
         }
+    }
+
+    /// Whether it presents an assertion.
+    #[cfg(feature = "jwt")]
+    pub(crate) const fn is_jwt(self) -> bool {
+        matches!(self, Self::SecretJwt | Self::PrivateKeyJwt)
     }
 }
 
@@ -137,7 +159,7 @@ impl Methods {
     }
 
     pub(crate) fn iter(self) -> impl Iterator<Item = Method> {
-        Method::ALL.into_iter().filter(move |method| self.contains(*method))
+        Method::ALL.iter().copied().filter(move |method| self.contains(*method))
     }
 }
 

@@ -155,12 +155,39 @@ impl<P, M> ClientAuthLayer<P, M> {
     /// # Errors
     ///
     /// [`ConfigError::UnsupportedMethod`] if a method cannot be checked by this build,
+    /// [`ConfigError::NoAssertions`] if it needs `assertions` and they were not set before,
     /// [`ConfigError::NoMethods`] if there is none.
     pub fn auth_methods(
         self,
         methods: impl IntoIterator<Item = AuthMethod>,
     ) -> Result<Self, ConfigError> {
         self.try_set(|policy| policy.set_methods(methods))
+    }
+
+    /// Accepts assertions: `private_key_jwt` and `client_secret_jwt` (RFC 7523 §2.2), in addition to
+    /// the other methods. [`auth_methods`](Self::auth_methods) narrows them afterwards. Default: an
+    /// assertion counts as a method and is refused.
+    ///
+    /// The [`provider_deadline`](Self::provider_deadline) holds for the replay store and for the
+    /// source of keys, too. The presets of the MCP Python SDK know no assertions.
+    #[cfg(feature = "jwt")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    #[must_use]
+    pub fn assertions(self, assertions: crate::Assertions) -> Self {
+        self.set(|policy| policy.set_assertions(assertions))
+    }
+
+    /// The accepted signature algorithms, for `token_endpoint_auth_signing_alg_values_supported` and
+    /// its siblings in the metadata of the server (RFC 8414 §2). There are none unless a method that
+    /// presents assertions is accepted.
+    #[cfg(feature = "jwt")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    pub fn auth_signing_algs_supported(&self) -> impl Iterator<Item = &'static str> {
+        let methods = self.shared.policy.supported();
+        let settings = self.shared.policy.assertions.as_deref();
+        settings.into_iter().flat_map(move |settings| settings.algorithms.names()).filter_map(
+            move |(name, algorithm)| methods.contains(algorithm.method()).then_some(name),
+        )
     }
 
     /// The names of the accepted methods, for `token_endpoint_auth_methods_supported` and its

@@ -6,6 +6,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{AuthMethod, ClientSecret, RegisteredClient, client::InvalidRegistration};
+#[cfg(feature = "jwt")]
+use crate::{
+    ClientKeys, InvalidKeys,
+    client::Problem,
+    jwt::{Algorithm, MacKeys},
+};
 
 /// A client information response (RFC 7591 §3.2.1), as far as client authentication is concerned;
 /// every other member is kept in [`other`](Self::other).
@@ -51,6 +57,15 @@ pub struct ClientMetadata {
     /// `token_endpoint_auth_method`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_method: Option<AuthMethod>,
+    /// `token_endpoint_auth_signing_alg`, the only algorithm that the client signs assertions with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint_auth_signing_alg: Option<String>,
+    /// `jwks`, the public keys of the client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<Value>,
+    /// `jwks_uri`, where the client publishes them instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
     /// `client_name`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_name: Option<String>,
@@ -107,6 +122,11 @@ impl TryFrom<ClientMetadata> for RegisteredClient<ClientMetadata> {
                 ClientSecret::plain(secret)
                     .expires_at(metadata.client_secret_expires_at.unwrap_or(0))
             });
+        #[cfg(feature = "jwt")]
+        if matches!(metadata.auth_method(), AuthMethod::PrivateKeyJwt | AuthMethod::ClientSecretJwt)
+        {
+            return Self::with_assertions(secret, metadata);
+        }
         let method_is_absent = metadata.token_endpoint_auth_method.is_none();
         let client =
             Self::new(metadata.client_id.clone(), &metadata.auth_method(), secret, metadata);
@@ -116,6 +136,68 @@ impl TryFrom<ClientMetadata> for RegisteredClient<ClientMetadata> {
                 .map_err(InvalidRegistration::with_default_method);
         }
         client
+    }
+}
+
+#[cfg(feature = "jwt")]
+impl RegisteredClient<ClientMetadata> {
+    fn with_assertions(
+        secret: Option<ClientSecret>,
+        metadata: ClientMetadata,
+    ) -> Result<Self, InvalidRegistration<ClientMetadata>> {
+        let client_id = metadata.client_id.clone();
+        let refuse = |problem, metadata| Err(Self::refuse(client_id.clone(), problem, metadata));
+        if client_id.is_empty() {
+            return refuse(Problem::NoClientId, metadata);
+        }
+        let alg = metadata.token_endpoint_auth_signing_alg.clone();
+        let method = metadata.auth_method();
+        let algorithm = alg.as_deref().map(Algorithm::from_name);
+        // OpenID Connect Registration §2: "The value none MUST NOT be used."
+        let fits = |algorithm: Option<Algorithm>| {
+            algorithm.is_some_and(|algorithm| *algorithm.method().iana() == method)
+        };
+        if !algorithm.is_none_or(fits) {
+            let problem = "`token_endpoint_auth_signing_alg` does not fit the method";
+            return refuse(Problem::Assertions(method, InvalidKeys::new(problem)), metadata);
+        }
+        let client = if method == AuthMethod::PrivateKeyJwt {
+            match metadata.keys() {
+                Ok(keys) => Self::private_key_jwt(client_id, keys, metadata),
+                Err(problem) => return refuse(Problem::Assertions(method, problem), metadata),
+            }
+        } else {
+            let long_enough = match (&secret, algorithm.flatten()) {
+                (Some(secret), Some(algorithm)) => {
+                    secret.plain_octets().is_some_and(|key| MacKeys::new(key).can(algorithm))
+                }
+                _ => true,
+            };
+            if !long_enough {
+                let problem = "the secret is shorter than the hash of the signing algorithm";
+                return refuse(Problem::Assertions(method, InvalidKeys::new(problem)), metadata);
+            }
+            Self::client_secret_jwt(client_id, secret, metadata)?
+        };
+        Ok(match alg {
+            Some(alg) => client.token_endpoint_auth_signing_alg(&alg),
+            None => client,
+        })
+    }
+}
+
+#[cfg(feature = "jwt")]
+impl ClientMetadata {
+    /// RFC 7591 §2: "The jwks_uri and jwks parameters MUST NOT both be present".
+    fn keys(&self) -> Result<ClientKeys, InvalidKeys> {
+        match (&self.jwks, &self.jwks_uri) {
+            (Some(jwks), None) => ClientKeys::from_jwks(&jwks.to_string()),
+            (None, Some(jwks_uri)) => ClientKeys::at(jwks_uri),
+            (None, None) => Err(InvalidKeys::new("`private_key_jwt` needs `jwks` or `jwks_uri`")),
+            (Some(_), Some(_)) => {
+                Err(InvalidKeys::new("`jwks` and `jwks_uri` must not both be present"))
+            }
+        }
     }
 }
 

@@ -86,6 +86,8 @@ pub(crate) struct Policy {
     pub(crate) error_hook: Option<Arc<ErrorHook>>,
     pub(crate) outcome_hook: Option<Arc<OutcomeHook>>,
     pub(crate) secret_hook: Option<Arc<SecretHook>>,
+    #[cfg(feature = "jwt")]
+    pub(crate) assertions: Option<Arc<crate::jwt::Assertions>>,
 }
 
 impl Policy {
@@ -114,8 +116,14 @@ impl Policy {
     ) -> Result<(), ConfigError> {
         let mut set = Methods::EMPTY;
         for method in methods {
-            let known = Method::ALL.into_iter().find(|known| *known.iana() == method);
-            set = set.with(known.ok_or(ConfigError::UnsupportedMethod(method))?);
+            match Method::ALL.iter().find(|known| *known.iana() == method) {
+                #[cfg(feature = "jwt")]
+                Some(known) if known.is_jwt() && self.assertions.is_none() => {
+                    return Err(ConfigError::NoAssertions(method));
+                }
+                Some(known) => set = set.with(*known),
+                None => return Err(ConfigError::UnsupportedMethod(method)),
+            }
         }
         if set == Methods::EMPTY {
             return Err(ConfigError::NoMethods);
@@ -150,6 +158,13 @@ impl Policy {
         } else {
             Methods::EMPTY
         }
+    }
+
+    /// Accepts both methods that present assertions.
+    #[cfg(feature = "jwt")]
+    pub(crate) fn set_assertions(&mut self, assertions: crate::jwt::Assertions) {
+        self.methods = self.methods.with(Method::PrivateKeyJwt).with(Method::SecretJwt);
+        self.assertions = Some(Arc::new(assertions));
     }
 
     pub(crate) fn set_public(&mut self, allow: bool) {
@@ -189,13 +204,18 @@ impl Default for Policy {
             error_hook: None,
             outcome_hook: None,
             secret_hook: None,
+            #[cfg(feature = "jwt")]
+            assertions: None,
         }
     }
 }
 
 impl fmt::Debug for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Policy")
+        let mut debug = f.debug_struct("Policy");
+        #[cfg(feature = "jwt")]
+        debug.field("assertions", &self.assertions);
+        debug
             .field("methods", &self.methods.iter().map(Method::iana).collect::<Vec<_>>())
             .field("realm", &self.realm)
             .field("body_limit", &self.body_limit)

@@ -180,6 +180,15 @@ impl ClientSecret {
         matches!(&self.stored, Stored::Plain(secret) if secret.is_empty())
     }
 
+    /// The secret itself, where it is stored.
+    #[cfg(feature = "jwt")]
+    pub(crate) fn plain_octets(&self) -> Option<&[u8]> {
+        match &self.stored {
+            Stored::Plain(secret) => Some(secret),
+            _ => None,
+        }
+    }
+
     /// Whether comparing takes more than a moment.
     pub(crate) const fn is_slow(&self) -> bool {
         match self.stored {
@@ -240,7 +249,7 @@ impl ClientSecret {
     }
 
     /// What is known after this secret, the one at `index`, was compared.
-    fn judge(&self, verdict: Verdict, index: usize, matches: bool, now: i64) -> Verdict {
+    pub(crate) fn judge(&self, verdict: Verdict, index: usize, matches: bool, now: i64) -> Verdict {
         // RFC 7591 §3.2.1: "time at which the client secret will expire", so at that second it has.
         let expired = self.expires_at.is_some_and(|end| end <= now);
         let early = self.not_before.is_some_and(|start| now < start);

@@ -143,7 +143,7 @@ pub(crate) async fn check<C>(
     let Some(secrets) = client.registration().secrets() else {
         return match method {
             Method::None => Ok(Proof { method, secret: None }),
-            Method::Basic | Method::Post => Err(unusable(
+            _ => Err(unusable(
                 "Client is registered for secret-based authentication but has no stored secret"
                     .to_owned(),
             )),
@@ -171,13 +171,21 @@ fn method<C>(presented: &Presented, client: &RegisteredClient<C>) -> Result<Meth
                 Err(kind) => Err((*kind).into()),
             }
         }
+        // The SDK knows no assertions.
+        #[cfg(feature = "jwt")]
+        Registration::SecretJwt(..)
+        | Registration::Unusable(Problem::NoSecret(AuthMethod::ClientSecretJwt)) => {
+            Err(unsupported(&AuthMethod::ClientSecretJwt))
+        }
+        #[cfg(feature = "jwt")]
+        Registration::PrivateKeyJwt(_) => Err(unsupported(&AuthMethod::PrivateKeyJwt)),
+        #[cfg(feature = "jwt")]
+        Registration::Unusable(Problem::Assertions(method, _)) => Err(unsupported(method)),
         Registration::SecretPost(_) | Registration::Unusable(Problem::NoSecret(_)) => {
             Ok(Method::Post)
         }
         Registration::Unusable(Problem::PublicWithSecret) => Err(ErrorKind::MethodMismatch.into()),
-        Registration::Unusable(Problem::UnsupportedMethod(method)) => {
-            Err(unusable(format!("Unsupported auth method: {method}")))
-        }
+        Registration::Unusable(Problem::UnsupportedMethod(method)) => Err(unsupported(method)),
         Registration::Unusable(_) => Err(ErrorKind::UnknownClient.into()),
     }
 }
@@ -190,6 +198,10 @@ async fn verify(
     // The SDK's one second: a secret expires after the second that is named, not at it.
     let now = policy.now().saturating_sub(1);
     secret::verify_slowly(secrets, presented, now, &policy.pool).await
+}
+
+fn unsupported(method: &AuthMethod) -> Error {
+    unusable(format!("Unsupported auth method: {method}"))
 }
 
 fn unusable(message: String) -> Error {

@@ -27,7 +27,7 @@ const RSA_OCTETS: std::ops::RangeInclusive<usize> = 256..=1024;
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
 /// use tower_client_auth::{ClientKeys, RegisteredClient};
 ///
 /// let keys = ClientKeys::from_jwks(
@@ -170,11 +170,11 @@ impl KeySet {
 
     /// The one key that may have made a signature (RFC 7515 §4.1.4). The header chooses among the
     /// registered keys and never brings its own; the key says which algorithms it is for.
-    pub(crate) fn find(
+    pub(super) fn find(
         &self,
         algorithm: Algorithm,
         kid: Option<&str>,
-    ) -> Result<&ParsedPublicKey, ErrorKind> {
+    ) -> Result<&Prepared, ErrorKind> {
         let mut named = self
             .keys
             .iter()
@@ -190,13 +190,38 @@ impl KeySet {
             (None, _) => Err(ErrorKind::AlgorithmMismatch),
         }
     }
+
+    /// Any key whose signatures are that long.
+    pub(super) fn of_size(&self, algorithm: Algorithm, length: usize) -> Option<&Prepared> {
+        self.keys
+            .iter()
+            .filter_map(|key| key.for_algorithm(algorithm))
+            .find(|key| key.signature_length == length)
+    }
+}
+
+/// A key for one algorithm.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    algorithm: Algorithm,
+    key: ParsedPublicKey,
+    signature_length: usize,
+}
+
+impl Prepared {
+    /// Whether the signature is the key's, or `None` if it has another length, which is found out
+    /// without any work.
+    pub(super) fn verify(&self, signed: &[u8], signature: &[u8]) -> Option<bool> {
+        (signature.len() == self.signature_length)
+            .then(|| self.key.verify_sig(signed, signature).is_ok())
+    }
 }
 
 /// A key, prepared for each algorithm that it may be used with.
 #[derive(Debug)]
 struct Key {
     kid: Option<Box<str>>,
-    prepared: Box<[(Algorithm, ParsedPublicKey)]>,
+    prepared: Box<[Prepared]>,
 }
 
 impl Key {
@@ -222,20 +247,18 @@ impl Key {
             None => prepared.into(),
             Some(alg) => {
                 let only = Algorithm::from_name(alg.as_str()?)?;
-                prepared.into_iter().filter(|(algorithm, _)| *algorithm == only).collect()
+                prepared.into_iter().filter(|key| key.algorithm == only).collect()
             }
         };
         (!prepared.is_empty()).then_some(Self { kid, prepared })
     }
 
-    fn for_algorithm(&self, algorithm: Algorithm) -> Option<&ParsedPublicKey> {
-        self.prepared.iter().find(|(known, _)| *known == algorithm).map(|(_, key)| key)
+    fn for_algorithm(&self, algorithm: Algorithm) -> Option<&Prepared> {
+        self.prepared.iter().find(|key| key.algorithm == algorithm)
     }
 }
 
-type Prepared = Vec<(Algorithm, ParsedPublicKey)>;
-
-fn rsa(jwk: &Jwk) -> Option<Prepared> {
+fn rsa(jwk: &Jwk) -> Option<Vec<Prepared>> {
     const PARAMETERS: [(Algorithm, &RsaParameters); 6] = [
         (Algorithm::Rs256, &signature::RSA_PKCS1_2048_8192_SHA256),
         (Algorithm::Rs384, &signature::RSA_PKCS1_2048_8192_SHA384),
@@ -257,12 +280,13 @@ fn rsa(jwk: &Jwk) -> Option<Prepared> {
     PARAMETERS
         .into_iter()
         .map(|(algorithm, parameters)| {
-            Some((algorithm, components.to_parsed_public_key(parameters).ok()?))
+            let key = components.to_parsed_public_key(parameters).ok()?;
+            Some(Prepared { algorithm, key, signature_length: n.len() })
         })
         .collect()
 }
 
-fn ec(jwk: &Jwk) -> Option<Prepared> {
+fn ec(jwk: &Jwk) -> Option<Vec<Prepared>> {
     let (algorithm, parameters, length): (_, &'static EcdsaVerificationAlgorithm, _) =
         match jwk.crv.as_ref()?.as_str()? {
             "P-256" => (Algorithm::Es256, &signature::ECDSA_P256_SHA256_FIXED, 32),
@@ -276,15 +300,17 @@ fn ec(jwk: &Jwk) -> Option<Prepared> {
         return None;
     }
     let point = [&[4], &*x, &*y].concat();
-    Some(vec![(algorithm, ParsedPublicKey::new(parameters, point).ok()?)])
+    let key = ParsedPublicKey::new(parameters, point).ok()?;
+    Some(vec![Prepared { algorithm, key, signature_length: 2 * length }])
 }
 
-fn okp(jwk: &Jwk) -> Option<Prepared> {
+fn okp(jwk: &Jwk) -> Option<Vec<Prepared>> {
     let x = octets(jwk.x.as_ref())?;
     if jwk.crv.as_ref()? != "Ed25519" || x.len() != 32 {
         return None;
     }
-    Some(vec![(Algorithm::EdDsa, ParsedPublicKey::new(&signature::ED25519, x).ok()?)])
+    let key = ParsedPublicKey::new(&signature::ED25519, x).ok()?;
+    Some(vec![Prepared { algorithm: Algorithm::EdDsa, key, signature_length: 64 }])
 }
 
 fn octets(value: Option<&Value>) -> Option<Vec<u8>> {

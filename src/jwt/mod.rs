@@ -1,20 +1,29 @@
 //! Assertions: `private_key_jwt` and `client_secret_jwt` (RFC 7521, RFC 7523, OpenID Connect Core
 //! §9).
 
-#![expect(dead_code, reason = "the layer does not use it yet")]
-
 #[cfg(feature = "jwks-fetch")]
 mod address;
 mod alg;
+mod claims;
+mod decoy;
 #[cfg(feature = "jwks-fetch")]
 pub(crate) mod fetch;
+mod json;
+mod jws;
 mod keys;
+mod mac;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 mod remote;
 pub(crate) mod replay;
+mod verify;
 
-pub(crate) use self::alg::{Algorithm, Algorithms};
+pub(crate) use self::{
+    alg::{Algorithm, Algorithms},
+    jws::Assertion,
+    mac::MacKeys,
+    verify::Registered,
+};
 pub use self::{
     keys::{ClientKeys, InvalidKeys},
     remote::{FetchedJwks, JwksCache, JwksSource},
@@ -36,7 +45,7 @@ const LONGEST_LIFETIME: i64 = 60 * 60;
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
 /// use tower_client_auth::{
 ///     Assertions, ClientAuthLayer, ClientMetadata, MemoryProvider, MemoryReplayStore,
 /// };
@@ -92,6 +101,7 @@ impl Assertions {
         if !plausible {
             return Err(ConfigError::Issuer);
         }
+        decoy::prepare();
         Ok(Self {
             issuer: issuer.into(),
             legacy_audiences: Box::default(),

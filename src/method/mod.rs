@@ -3,6 +3,8 @@
 //! stored.
 
 mod basic;
+#[cfg(feature = "jwt")]
+pub(crate) mod jwt;
 mod none;
 mod post;
 
@@ -32,13 +34,23 @@ pub(crate) struct Credentials {
     /// The password of a Basic header as it was before form-decoding, if that made a difference
     /// and the policy wants to know.
     raw_secret: Option<Box<[u8]>>,
+    /// What was read of the assertion that stands in the place of a secret.
+    #[cfg(feature = "jwt")]
+    assertion: Option<Box<crate::jwt::Assertion>>,
 }
 
 impl Credentials {
     /// Takes `text` if it is UTF-8, as RFC 6749 Appendix B asks. The colon between the halves also
     /// keeps them apart as UTF-8: neither can complete a character of the other.
     fn new(method: Method, text: Vec<u8>, id_length: usize) -> Option<Self> {
-        Some(Self { method, text: String::from_utf8(text).ok()?, id_length, raw_secret: None })
+        Some(Self {
+            method,
+            text: String::from_utf8(text).ok()?,
+            id_length,
+            raw_secret: None,
+            #[cfg(feature = "jwt")]
+            assertion: None,
+        })
     }
 
     pub(crate) const fn method(&self) -> Method {
@@ -63,7 +75,15 @@ impl Credentials {
             Method::None => none::verify(),
             Method::Basic => basic::verify(self, secrets, now),
             Method::Post => post::verify(self, secrets, now),
+            // An assertion is no secret, whatever it is compared with.
+            #[cfg(feature = "jwt")]
+            Method::SecretJwt | Method::PrivateKeyJwt => none::verify(),
         }
+    }
+
+    #[cfg(feature = "jwt")]
+    pub(crate) fn assertion(&self) -> Option<&crate::jwt::Assertion> {
+        self.assertion.as_deref()
     }
 
     /// As [`verify`](Self::verify), where some of the secrets are slow.
@@ -129,6 +149,9 @@ pub(crate) fn extract(
         // A malformed header ends the request: falling back to another method would be a downgrade.
         (Authorization::One(value), None, None) => basic::extract(value, form, policy),
         (Authorization::Absent, Some(secret), None) => post::extract(secret, form, policy),
+        #[cfg(feature = "jwt")]
+        (Authorization::Absent, None, Some(_)) => jwt::extract(form, policy),
+        #[cfg(not(feature = "jwt"))]
         (Authorization::Absent, None, Some(_)) => Err(ErrorKind::MethodNotAccepted),
         _ => Err(ErrorKind::MultipleMethods),
     }

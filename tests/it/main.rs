@@ -65,7 +65,7 @@
 //! | R59 | `cases::every_case_has_its_whole_answer`, `rfc7591::rfc7591_3_2_1_a_secret_expires_at_its_second`, `secrets_at_rest::r61_the_window_of_a_slow_secret_counts_after_the_comparison` |
 //! | R60 | `metadata::records_become_clients_or_fail_closed`, `rfc7591::rfc7591_3_2_1_a_secret_expires_at_its_second` |
 //! | R61 | `cases::every_case_has_its_whole_answer`, `rfc7591::rfc7591_3_2_1_any_valid_secret_of_several_will_do_in_any_order`, `secrets_at_rest::r61_the_window_of_a_slow_secret_counts_after_the_comparison` |
-//! | R62 | later, with assertions |
+//! | R62 | `rfc7523::oidc_10_1_a_secret_keys_assertions_while_it_is_valid` |
 //! | R63 | `rfc7591::rfc7591_3_2_1_a_secret_expires_at_its_second`, `settings::clock` |
 //! | R64 | `rfc6749::rfc6749_5_2_every_kind_of_refusal_has_its_whole_answer`, `rfc6749::rfc6749_5_2_every_refusal_is_json_with_registered_codes_and_allowed_characters` |
 //! | R65 | `rfc6749::rfc6749_5_2_every_kind_of_refusal_has_its_whole_answer`, `rfc6749::rfc6749_5_2_every_refusal_is_json_with_registered_codes_and_allowed_characters` |
@@ -84,20 +84,20 @@
 //! | R78 | `secrets_at_rest::r78_who_has_no_stored_secret_costs_one_verification_of_the_decoy`, `secrets_at_rest::r78_who_presents_no_secret_costs_no_verification`, `settings::decoy` |
 //! | R79 | `providers::a_throttled_attempt_is_answered_429_with_the_time_to_wait`, `providers::a_throttle_runs_before_the_store_is_asked`, `settings::on_outcome_sees_every_decision_with_its_reason` |
 //! | R80 | by design or documentation |
-//! | R81 | `settings::auth_methods_that_cannot_work_are_errors_at_construction` |
-//! | R82 | later, with assertions |
-//! | R83 | later, with assertions |
-//! | R84 | later, with assertions |
-//! | R85 | `replay::rfc7523_3_an_assertion_is_claimed_once`, `replay::of_many_at_once_exactly_one_is_granted`, `replay::the_pair_of_client_and_jti_counts_and_not_how_it_is_written_in_a_row`, `replay_redis::two_processes_that_share_a_redis_never_accept_an_assertion_twice` |
-//! | R86 | later, with assertions |
-//! | R87 | later, with assertions |
-//! | R88 | later, with assertions |
-//! | R89 | later, with assertions |
-//! | R90 | later, with assertions |
-//! | R91 | later, with assertions |
-//! | R92 | later, with assertions |
-//! | R93 | `jwt::remote::tests`, `jwt::fetch::tests` and `jwt::address::tests`, beside the code |
-//! | R94 | later, with assertions |
+//! | R81 | `rfc7523::rfc7521_4_2_both_parameters_make_an_assertion`, `settings::auth_methods_that_cannot_work_are_errors_at_construction` |
+//! | R82 | `rfc7523::rfc7523_3_issuer_subject_and_client_id_are_one_client` |
+//! | R83 | `rfc7523::rfc7523bis_4_the_issuer_is_the_sole_audience` |
+//! | R84 | `rfc7523::rfc7523_3_times_are_held_to_the_clock` |
+//! | R85 | `rfc7523::rfc7523_3_an_assertion_is_accepted_once`, `rfc7523::rfc7523_3_an_id_is_claimed_last`, `replay::rfc7523_3_an_assertion_is_claimed_once`, `replay::of_many_at_once_exactly_one_is_granted`, `replay::the_pair_of_client_and_jti_counts_and_not_how_it_is_written_in_a_row`, `replay_redis::two_processes_that_share_a_redis_never_accept_an_assertion_twice` |
+//! | R86 | `rfc7523::rfc8725_3_11_a_jwt_for_another_purpose_is_refused` |
+//! | R87 | `rfc7523::rfc8725_3_1_every_accepted_algorithm_and_no_other`, `rfc7523::rfc8725_3_1_the_registered_algorithm_is_the_only_one` |
+//! | R88 | `rfc7523::rfc8725_2_1_a_public_key_is_never_a_secret` |
+//! | R89 | `rfc7523::rfc7515_4_1_a_header_brings_no_key_and_nothing_critical`, `rfc7523::rfc7517_4_the_key_id_and_the_purpose_of_keys_are_respected`, `rfc7523::rfc7517_5_key_sets_that_cannot_be_trusted_are_refused` |
+//! | R90 | `rfc7523::rfc7515_7_1_only_the_strict_compact_form_is_read`, `rfc7523::rfc7515_4_1_a_header_brings_no_key_and_nothing_critical`, `rfc7523::rfc7518_3_4_signatures_have_one_form` |
+//! | R91 | `rfc7523::rfc7519_4_hostile_claims_cost_a_bounded_amount_of_work` |
+//! | R92 | `rfc7523::oidc_10_1_a_secret_keys_assertions_while_it_is_valid` |
+//! | R93 | `jwt::remote::tests`, `jwt::fetch::tests` and `jwt::address::tests`, beside the code, `rfc7523::rfc7591_2_published_keys_need_a_source` |
+//! | R94 | `rfc7523::rfc7521_4_2_1_every_failed_assertion_gets_the_same_answer` |
 //! | R95 | later, with certificates |
 //! | R96 | later, with certificates |
 //! | R97 | later, with certificates |
@@ -119,7 +119,7 @@
 //! | R113 | `secrecy::an_event_tells_method_outcome_reason_and_id`, `secrecy::a_request_that_is_dropped_is_not_logged`, `settings::raw_basic_reports_the_reason_of_the_reading_that_matched`, `settings::map_error_response_may_change_the_answer_and_not_the_decision` and more |
 //! | R114 | `cases::every_case_has_its_whole_answer`, `rfc9110::rfc9440_4_certificate_headers_authenticate_nobody` |
 //! | R115 | `cases::every_case_has_its_whole_answer`, `rfc9110::rfc9440_4_certificate_headers_authenticate_nobody` |
-//! | R116 | `rfc9110::rfc9440_4_certificate_headers_authenticate_nobody` |
+//! | R116 | `rfc7523::rfc7523_3_the_audience_never_comes_from_the_request`, `rfc9110::rfc9440_4_certificate_headers_authenticate_nobody` |
 //! | R117 | `tower_contract::readiness_is_that_of_the_inner_service`, `tower_contract::an_error_of_readiness_passes_unchanged`, `tower_contract::the_inner_service_is_called_exactly_once_on_success`, `tower_contract::an_error_of_the_inner_service_passes_unchanged` and more |
 //! | R118 | `bodies::a_default_body_is_an_empty_one`, `cases::a_service_keeps_nothing_from_one_request_to_the_next`, `tower_contract::an_inner_service_that_is_not_send_is_served_without_a_runtime` |
 //! | R119 | `props::whatever_is_sent_gets_a_well_formed_answer`, `props::whatever_is_sent_gets_an_answer_with_every_setting`, `providers::a_provider_that_panics_is_answered_503_and_the_service_stays_usable` |
@@ -137,6 +137,8 @@ mod bodies;
 mod cache;
 mod cases;
 mod grpc;
+#[cfg(feature = "jwt")]
+mod jose;
 mod mcp_sdk;
 mod metadata;
 mod props;
@@ -147,6 +149,8 @@ mod replay;
 mod replay_redis;
 mod rfc6749;
 mod rfc7009_7662;
+#[cfg(feature = "jwt")]
+mod rfc7523;
 mod rfc7591;
 mod rfc7617;
 mod rfc9110;

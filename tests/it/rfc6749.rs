@@ -11,8 +11,8 @@ use crate::{
     bodies::Script,
     cases::check,
     support::{
-        Answer, App, Ask, Bench, Clients, REFUSALS, ask, basic, basic_client, failed, plain,
-        post_client, refused,
+        Answer, App, Ask, Bench, Clients, OF_ASSERTIONS, REFUSALS, ask, basic, basic_client,
+        failed, plain, post_client, refused,
     },
 };
 
@@ -269,10 +269,12 @@ fn rfc6749_5_2_every_kind_of_refusal_has_its_whole_answer() {
         assert!(seen.insert(kind), "{kind:?} twice");
     }
     let all: HashSet<_> = REFUSALS.iter().map(|row| row.0).collect();
-    // These need more than a provider: see `bodies.rs` and `secrets_at_rest.rs`.
+    // These need more than a provider: see `bodies.rs`, `secrets_at_rest.rs` and `rfc7523.rs`.
     let missing: HashSet<_> = all.difference(&seen).collect();
-    let of_time = HashSet::from([K::BodyTimeout, K::ProviderTimeout, K::Verifier, K::Overloaded]);
-    assert_eq!(missing, of_time.iter().collect::<HashSet<_>>());
+    let mut elsewhere =
+        HashSet::from([K::BodyTimeout, K::ProviderTimeout, K::Verifier, K::Overloaded]);
+    elsewhere.extend(OF_ASSERTIONS);
+    assert_eq!(missing, elsewhere.iter().collect::<HashSet<_>>());
 }
 
 // R64, R65, R70. §5.2: the members, the codes, and the characters of `error_description`.

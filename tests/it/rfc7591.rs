@@ -106,7 +106,7 @@ fn rfc7591_2_contradictory_registrations_are_told_apart_at_construction() {
             "`client_secret_basic` needs a secret and none is stored",
         ),
         ("c", "pigeon\n", secret(), "the method \"pigeon\\n\" is not supported"),
-        ("c\r\n", "private_key_jwt", vec![], "the method \"private_key_jwt\" is not supported"),
+        ("c\r\n", "tls_client_auth", vec![], "the method \"tls_client_auth\" is not supported"),
     ] {
         assert_eq!(
             problem(client_id, method, secrets),

@@ -270,7 +270,7 @@ const NOT_AUTHENTICATED: &str = "Client authentication failed";
 
 /// The refusals as the documentation has them: status, `error`, `error_description`, and the header
 /// that the status asks for. This table is the reference, so nothing of it is taken from the crate.
-pub(crate) const REFUSALS: [(ErrorKind, u16, &str, &str, &str); 32] = {
+pub(crate) const REFUSALS: [(ErrorKind, u16, &str, &str, &str); 52] = {
     use ErrorKind as K;
     const R: &str = "invalid_request";
     const C: &str = "invalid_client";
@@ -320,12 +320,59 @@ pub(crate) const REFUSALS: [(ErrorKind, u16, &str, &str, &str); 32] = {
         (K::SecretExpired, 401, C, NOT_AUTHENTICATED, ""),
         (K::SecretNotYetValid, 401, C, NOT_AUTHENTICATED, ""),
         (K::UnusableRegistration, 401, C, NOT_AUTHENTICATED, ""),
+        (K::IncompleteAssertion, 401, C, NOT_AUTHENTICATED, ""),
+        (K::UnknownAssertionType, 401, C, NOT_AUTHENTICATED, ""),
+        (K::MalformedAssertion, 401, C, NOT_AUTHENTICATED, ""),
+        (K::UnsupportedAssertionHeader, 401, C, NOT_AUTHENTICATED, ""),
+        (K::UnsupportedAssertionTyp, 401, C, NOT_AUTHENTICATED, ""),
+        (K::UnsupportedAlgorithm, 401, C, NOT_AUTHENTICATED, ""),
+        (K::AlgorithmMismatch, 401, C, NOT_AUTHENTICATED, ""),
+        (K::UnknownKey, 401, C, NOT_AUTHENTICATED, ""),
+        (K::AmbiguousKey, 401, C, NOT_AUTHENTICATED, ""),
+        (K::WrongSignature, 401, C, NOT_AUTHENTICATED, ""),
+        (K::MissingClaim, 401, C, NOT_AUTHENTICATED, ""),
+        (K::IssuerMismatch, 401, C, NOT_AUTHENTICATED, ""),
+        (K::WrongAudience, 401, C, NOT_AUTHENTICATED, ""),
+        (K::AssertionExpired, 401, C, NOT_AUTHENTICATED, ""),
+        (K::AssertionNotYetValid, 401, C, NOT_AUTHENTICATED, ""),
+        (K::AssertionLifetime, 401, C, NOT_AUTHENTICATED, ""),
+        (K::AssertionIdTooLong, 401, C, NOT_AUTHENTICATED, ""),
+        (K::Replayed, 401, C, NOT_AUTHENTICATED, ""),
         (K::ProviderMismatch, 401, C, NOT_AUTHENTICATED, ""),
         (K::Provider, 503, T, "Clients cannot be authenticated at the moment", ""),
         (K::ProviderTimeout, 503, T, "Clients cannot be authenticated at the moment", ""),
         (K::Verifier, 503, T, "Clients cannot be authenticated at the moment", ""),
+        (K::ReplayStore, 503, T, "Clients cannot be authenticated at the moment", ""),
+        (K::KeySource, 503, T, "Clients cannot be authenticated at the moment", ""),
         (K::Overloaded, 503, T, "Clients cannot be authenticated at the moment", ""),
         (K::Throttled, 429, T, "There have been too many attempts", ""),
+    ]
+};
+
+/// The kinds that only assertions come to: see `rfc7523.rs`.
+pub(crate) const OF_ASSERTIONS: [ErrorKind; 20] = {
+    use ErrorKind as K;
+    [
+        K::IncompleteAssertion,
+        K::UnknownAssertionType,
+        K::MalformedAssertion,
+        K::UnsupportedAssertionHeader,
+        K::UnsupportedAssertionTyp,
+        K::UnsupportedAlgorithm,
+        K::AlgorithmMismatch,
+        K::UnknownKey,
+        K::AmbiguousKey,
+        K::WrongSignature,
+        K::MissingClaim,
+        K::IssuerMismatch,
+        K::WrongAudience,
+        K::AssertionExpired,
+        K::AssertionNotYetValid,
+        K::AssertionLifetime,
+        K::AssertionIdTooLong,
+        K::Replayed,
+        K::ReplayStore,
+        K::KeySource,
     ]
 };
 

@@ -1,0 +1,1114 @@
+//! RFC 7523, RFC 7521 and draft-ietf-oauth-rfc7523bis: client authentication with assertions.
+
+use std::{
+    future::{Ready, ready},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tower_client_auth::{
+    Assertions, AuthMethod, ClientAuthLayer, ClientKeys, ClientMetadata, ConfigError, ErrorKind,
+    MemoryProvider, MemoryReplayStore, RegisteredClient, ReplayStore,
+};
+
+use crate::{
+    jose::{ISSUER, Key, TYPE, base64url, claims, compact, ed, form, jwks, rsa, sign, with},
+    support::{
+        Answer, App, Ask, Bench, CHALLENGE, Clients, MARK, NOW, app, clients, failed, plain,
+        refused,
+    },
+};
+
+const SECRET: &str = "s3cr3t-0123456789-0123456789-0123456789-0123456789-0123456789-01234";
+
+fn store() -> MemoryReplayStore {
+    MemoryReplayStore::default().clock(|| NOW)
+}
+
+fn settings() -> Assertions {
+    Assertions::new(ISSUER, store()).unwrap()
+}
+
+/// For tests that use one assertion several times.
+fn unprotected() -> Assertions {
+    Assertions::dangerously_without_replay_protection(ISSUER).unwrap()
+}
+
+fn key_client(client_id: &str, jwks: &str) -> RegisteredClient<App> {
+    RegisteredClient::private_key_jwt(
+        client_id,
+        ClientKeys::from_jwks(jwks).unwrap(),
+        app(client_id),
+    )
+}
+
+fn secret_client(client_id: &str, secret: &str) -> RegisteredClient<App> {
+    RegisteredClient::client_secret_jwt(client_id, [plain(secret)], app(client_id)).unwrap()
+}
+
+fn registered() -> Clients {
+    let clients = clients();
+    for client in [
+        key_client("ed", &jwks([ed().jwk()])),
+        key_client("rsa", &jwks([rsa().jwk()])),
+        secret_client("mac", SECRET),
+    ] {
+        clients.insert(client);
+    }
+    clients
+}
+
+fn bench_of(clients: Clients, settings: Assertions) -> Bench {
+    Bench::of(clients).set(|layer| layer.assertions(settings))
+}
+
+fn bench() -> Bench {
+    bench_of(registered(), settings())
+}
+
+/// What comes of an assertion that is otherwise right.
+fn kind(bench: &Bench, assertion: &str) -> Option<ErrorKind> {
+    kind_of(&bench.ask(&Ask::form(form(assertion))))
+}
+
+fn kind_of(answer: &Answer) -> Option<ErrorKind> {
+    assert_eq!(answer.calls.len(), usize::from(answer.kind.is_none()), "{answer:?}");
+    if let Some(kind) = answer.kind {
+        let same = Answer { lookups: answer.lookups.clone(), ..refused(kind) };
+        assert_eq!(answer, &same);
+    }
+    answer.kind
+}
+
+/// Claims of `ed` that differ in these members; `null` takes one away.
+fn changed(changes: Value) -> Value {
+    let mut claims = claims("ed");
+    for (name, value) in changes.as_object().unwrap() {
+        let claims = claims.as_object_mut().unwrap();
+        match value {
+            Value::Null => claims.remove(name),
+            value => claims.insert(name.clone(), value.clone()),
+        };
+    }
+    claims
+}
+
+/// Each with a layer of its own, so that the `jti` does not matter.
+fn judge(settings: &Assertions, changes: Value) -> Option<ErrorKind> {
+    let bench = bench_of(registered(), settings.clone());
+    kind(&bench, &sign(ed(), "EdDSA", &changed(changes)))
+}
+
+// R81.
+#[test]
+fn rfc7521_4_2_both_parameters_make_an_assertion() {
+    let assertion = sign(ed(), "EdDSA", &claims("ed"));
+    let right = Ask::form(form(&assertion));
+    assert_eq!(bench().ask(&right), right.accepted("ed", AuthMethod::PrivateKeyJwt));
+    let escaped = TYPE.replace(':', "%3A");
+    let right = Ask::form(format!(
+        "client_assertion={}&client_assertion_type={escaped}",
+        assertion.replace('.', "%2E")
+    ));
+    assert_eq!(bench().ask(&right), right.accepted("ed", AuthMethod::PrivateKeyJwt));
+
+    for (body, kind) in [
+        (format!("client_assertion={assertion}"), ErrorKind::IncompleteAssertion),
+        (format!("client_assertion_type={TYPE}"), ErrorKind::IncompleteAssertion),
+        (format!("client_assertion_type={TYPE}&client_assertion="), ErrorKind::IncompleteAssertion),
+        (
+            format!(
+                "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:saml2-bearer&client_assertion={assertion}"
+            ),
+            ErrorKind::UnknownAssertionType,
+        ),
+        (
+            format!("client_assertion_type={}&client_assertion={assertion}", TYPE.to_uppercase()),
+            ErrorKind::UnknownAssertionType,
+        ),
+        (
+            format!("client_assertion_type=%zz&client_assertion={assertion}"),
+            ErrorKind::UnknownAssertionType,
+        ),
+        (
+            format!("{}&client_assertion={assertion}", form(&assertion)),
+            ErrorKind::RepeatedParameter,
+        ),
+        (
+            format!("{}&client%5Fassertion_type={TYPE}", form(&assertion)),
+            ErrorKind::RepeatedParameter,
+        ),
+    ] {
+        assert_eq!(bench().ask(&Ask::form(&body)), refused(kind), "{body}");
+    }
+}
+
+// R18, R19, R81: peers.md "Basic + assertion; secret + assertion".
+#[test]
+fn rfc6749_2_3_an_assertion_beside_another_method_is_refused_before_any_look_up() {
+    let body = form(&sign(ed(), "EdDSA", &claims("ed")));
+    for ask in [
+        Ask::form(&body).basic("basic:basic-s3cr3t"),
+        Ask::form(&body).basic("ed:x"),
+        Ask::form(&body).authorization("Bearer x"),
+        Ask::form(format!("{body}&client_secret=post-s3cr3t")),
+        Ask::form(format!("{body}&client_id=post&client_secret=post-s3cr3t")),
+        Ask::form("client_assertion=x&client_id=post&client_secret=post-s3cr3t"),
+    ] {
+        assert_eq!(bench().ask(&ask), refused(ErrorKind::MultipleMethods));
+    }
+}
+
+// R82.
+#[test]
+fn rfc7523_3_issuer_subject_and_client_id_are_one_client() {
+    let assertion = sign(ed(), "EdDSA", &claims("ed"));
+    let ask = Ask::form(format!("{}&client_id=ed", form(&assertion)));
+    assert_eq!(bench().ask(&ask), ask.accepted("ed", AuthMethod::PrivateKeyJwt));
+    for other in ["post", "ED", "ed%20", "ed%00"] {
+        let answer = bench().ask(&Ask::form(format!("{}&client_id={other}", form(&assertion))));
+        let kind = match other {
+            "ed%00" => ErrorKind::MalformedParameter,
+            _ => ErrorKind::ClientIdMismatch,
+        };
+        assert_eq!(answer, refused(kind), "{other}");
+    }
+    let judge = |changes| judge(&settings(), changes);
+    assert_eq!(judge(json!({"iss": "rsa"})), Some(ErrorKind::IssuerMismatch));
+    assert_eq!(judge(json!({"iss": "ED"})), Some(ErrorKind::IssuerMismatch));
+    assert_eq!(judge(json!({"iss": ISSUER})), Some(ErrorKind::IssuerMismatch));
+    assert_eq!(judge(json!({"iss": null})), Some(ErrorKind::MissingClaim));
+    assert_eq!(judge(json!({"sub": null})), Some(ErrorKind::MissingClaim));
+    assert_eq!(judge(json!({"sub": ""})), Some(ErrorKind::MissingClaim));
+    assert_eq!(judge(json!({"sub": "e\u{0}d"})), Some(ErrorKind::MalformedAssertion));
+    // The key of `ed` signs for another client.
+    assert_eq!(judge(json!({"sub": "rsa", "iss": "rsa"})), Some(ErrorKind::AlgorithmMismatch));
+    for member in ["iss", "sub", "jti"] {
+        for value in [json!(1), json!(["ed"]), json!({}), json!(true)] {
+            let mut changes = json!({});
+            changes[member] = value;
+            assert_eq!(judge(changes), Some(ErrorKind::MalformedAssertion), "{member}");
+        }
+    }
+}
+
+// R83, CVE-2025-27370, CVE-2025-27371.
+#[test]
+fn rfc7523bis_4_the_issuer_is_the_sole_audience() {
+    let endpoint = "https://as.example/token";
+    let cases = [
+        (json!(ISSUER), [None, None, None]),
+        (json!([ISSUER]), [None, Some(ErrorKind::WrongAudience), None]),
+        (json!(endpoint), [Some(ErrorKind::WrongAudience), Some(ErrorKind::WrongAudience), None]),
+        (
+            json!([ISSUER, endpoint]),
+            [Some(ErrorKind::WrongAudience), Some(ErrorKind::WrongAudience), None],
+        ),
+        (
+            json!([ISSUER, ISSUER]),
+            [Some(ErrorKind::WrongAudience), Some(ErrorKind::WrongAudience), None],
+        ),
+        (json!([ISSUER, "https://other.example"]), [Some(ErrorKind::WrongAudience); 3]),
+        (json!("https://as.example/"), [Some(ErrorKind::WrongAudience); 3]),
+        (json!("https://AS.example"), [Some(ErrorKind::WrongAudience); 3]),
+        (json!("https://other.example"), [Some(ErrorKind::WrongAudience); 3]),
+        (json!(""), [Some(ErrorKind::WrongAudience); 3]),
+        (Value::Null, [Some(ErrorKind::MissingClaim); 3]),
+        (json!([1]), [Some(ErrorKind::MalformedAssertion); 3]),
+        (json!([[ISSUER]]), [Some(ErrorKind::MalformedAssertion); 3]),
+        (json!({"aud": ISSUER}), [Some(ErrorKind::MalformedAssertion); 3]),
+    ];
+    let modes = [
+        unprotected(),
+        unprotected().string_audience(true),
+        unprotected().legacy_audiences([endpoint]),
+    ];
+    for (aud, expected) in cases {
+        for (settings, expected) in modes.iter().zip(expected) {
+            assert_eq!(judge(settings, json!({"aud": aud})), expected, "{aud} {settings:?}");
+        }
+    }
+    let empty = [Some(ErrorKind::MissingClaim), Some(ErrorKind::WrongAudience)];
+    assert_eq!(modes.map(|mode| judge(&mode, json!({"aud": []})))[..2], empty);
+}
+
+// R116.
+#[test]
+fn rfc7523_3_the_audience_never_comes_from_the_request() {
+    let evil = "https://evil.example";
+    let claims = changed(json!({"aud": evil}));
+    let ask = Ask::form(form(&sign(ed(), "EdDSA", &claims)))
+        .uri("https://evil.example/token")
+        .with("host", "evil.example")
+        .with("x-forwarded-host", "evil.example")
+        .with("forwarded", "host=evil.example;proto=https");
+    assert_eq!(bench().ask(&ask), failed(ErrorKind::WrongAudience, "ed"));
+}
+
+// R84.
+#[test]
+fn rfc7523_3_times_are_held_to_the_clock() {
+    let hour = settings().longest_lifetime(Duration::from_secs(3600)).unwrap();
+    let judge = |changes| judge(&settings(), changes);
+    let cases = [
+        (json!({"exp": NOW}), Some(ErrorKind::AssertionExpired)),
+        (json!({"exp": NOW - 300}), Some(ErrorKind::AssertionExpired)),
+        (json!({"exp": -1}), Some(ErrorKind::AssertionExpired)),
+        (json!({"exp": 0}), Some(ErrorKind::AssertionExpired)),
+        (json!({"exp": NOW + 1}), None),
+        (json!({"exp": NOW as f64 + 0.5}), None),
+        (json!({"exp": NOW + 300}), None),
+        (json!({"exp": NOW as f64 + 300.5}), Some(ErrorKind::AssertionLifetime)),
+        (json!({"exp": NOW + 301}), Some(ErrorKind::AssertionLifetime)),
+        (json!({"exp": i64::MAX}), Some(ErrorKind::AssertionLifetime)),
+        (json!({"exp": u64::MAX}), Some(ErrorKind::AssertionLifetime)),
+        (json!({"exp": 1e300}), Some(ErrorKind::AssertionLifetime)),
+        (json!({"exp": null}), Some(ErrorKind::MissingClaim)),
+        (json!({"exp": "1900000060"}), Some(ErrorKind::MalformedAssertion)),
+        (json!({"exp": [NOW + 60]}), Some(ErrorKind::MalformedAssertion)),
+        (json!({"nbf": NOW - 1_000_000}), None),
+        (json!({"nbf": NOW}), None),
+        (json!({"nbf": NOW + 10}), None),
+        (json!({"nbf": NOW + 61}), Some(ErrorKind::AssertionNotYetValid)),
+        (json!({"iat": NOW - 1_000_000}), None),
+        (json!({"iat": NOW + 10}), None),
+        (json!({"iat": NOW as f64 + 10.25}), None),
+        (json!({"iat": NOW + 61}), Some(ErrorKind::AssertionNotYetValid)),
+        (json!({"iat": u64::MAX}), Some(ErrorKind::AssertionNotYetValid)),
+        (json!({"iat": "now"}), Some(ErrorKind::MalformedAssertion)),
+    ];
+    for (changes, expected) in cases {
+        assert_eq!(judge(changes.clone()), expected, "{changes}");
+    }
+    for (exp, expected) in [(NOW + 3600, None), (NOW + 3601, Some(ErrorKind::AssertionLifetime))] {
+        assert_eq!(self::judge(&hour, json!({"exp": exp})), expected);
+    }
+    // As they stand on the wire.
+    for (exp, expected) in [
+        ("1.90000006e9", None),
+        ("1900000060.000", None),
+        ("19000000600E-1", None),
+        ("1e999", Some(ErrorKind::MalformedAssertion)),
+        ("-1e999", Some(ErrorKind::MalformedAssertion)),
+        ("1e-999", Some(ErrorKind::AssertionExpired)),
+        ("99999999999999999999999999999999", Some(ErrorKind::AssertionLifetime)),
+        ("01900000060", Some(ErrorKind::MalformedAssertion)),
+        ("NaN", Some(ErrorKind::MalformedAssertion)),
+        ("0x71400", Some(ErrorKind::MalformedAssertion)),
+    ] {
+        let claims = changed(json!({"exp": "X"})).to_string().replace("\"X\"", exp);
+        let assertion = compact(ed(), "EdDSA", r#"{"alg":"EdDSA"}"#, &claims);
+        assert_eq!(kind(&bench(), &assertion), expected, "{exp}");
+    }
+}
+
+// R85, GHSA-v3q9-2p3m-7g43.
+#[test]
+fn rfc7523_3_an_assertion_is_accepted_once() {
+    let bench = bench();
+    let assertion = sign(ed(), "EdDSA", &claims("ed"));
+    let ask = Ask::form(form(&assertion));
+    assert_eq!(bench.ask(&ask), ask.accepted("ed", AuthMethod::PrivateKeyJwt));
+    assert_eq!(bench.ask(&ask), failed(ErrorKind::Replayed, "ed"));
+    // Another assertion with the same id, and the same id of another client.
+    let again = sign(ed(), "EdDSA", &changed(json!({"exp": NOW + 61})));
+    assert_eq!(kind(&bench, &again), Some(ErrorKind::Replayed));
+    assert_eq!(kind(&bench, &sign(rsa(), "RS256", &claims("rsa"))), None);
+    assert_eq!(kind(&bench, &sign(ed(), "EdDSA", &changed(json!({"jti": "2"})))), None);
+    for (jti, expected) in [
+        (json!(null), ErrorKind::MissingClaim),
+        (json!(""), ErrorKind::MissingClaim),
+        (json!("x".repeat(257)), ErrorKind::AssertionIdTooLong),
+    ] {
+        let assertion = sign(ed(), "EdDSA", &changed(json!({"jti": jti})));
+        assert_eq!(kind(&bench, &assertion), Some(expected));
+    }
+    let longest = sign(ed(), "EdDSA", &changed(json!({"jti": "x".repeat(256)})));
+    assert_eq!(kind(&bench, &longest), None);
+}
+
+/// Counts claims, and answers each like this.
+struct Store(Arc<AtomicUsize>, fn() -> Result<bool, std::io::Error>);
+
+impl ReplayStore for Store {
+    type Error = std::io::Error;
+
+    fn claim(
+        &self,
+        client_id: &str,
+        jti: &str,
+        until: i64,
+    ) -> impl Future<Output = Result<bool, std::io::Error>> + Send {
+        assert_eq!((client_id, jti, until), ("ed", "1", NOW + 60));
+        self.0.fetch_add(1, Ordering::SeqCst);
+        let answer: Ready<_> = ready((self.1)());
+        answer
+    }
+}
+
+// R85: only what has been verified whole reaches the store.
+#[test]
+fn rfc7523_3_an_id_is_claimed_last() {
+    let claims_made = Arc::new(AtomicUsize::new(0));
+    let store = Store(Arc::clone(&claims_made), || Ok(true));
+    let bench = bench_of(registered(), Assertions::new(ISSUER, store).unwrap());
+    let right = sign(ed(), "EdDSA", &claims("ed"));
+    let stranger = Key::ed();
+    for assertion in [
+        sign(&stranger, "EdDSA", &claims("ed")),
+        sign(&stranger, "EdDSA", &claims("nobody")),
+        sign(ed(), "EdDSA", &changed(json!({"aud": "https://other.example"}))),
+        sign(ed(), "EdDSA", &changed(json!({"exp": NOW}))),
+        sign(ed(), "EdDSA", &changed(json!({"nbf": NOW + 100}))),
+        sign(ed(), "EdDSA", &changed(json!({"iss": "rsa"}))),
+        right.replace('.', ".."),
+    ] {
+        assert_ne!(kind(&bench, &assertion), None);
+    }
+    assert_eq!(claims_made.load(Ordering::SeqCst), 0);
+    assert_eq!(kind(&bench, &right), None);
+    assert_eq!(claims_made.load(Ordering::SeqCst), 1);
+}
+
+// R73, R85.
+#[test]
+fn rfc7523_3_a_store_that_fails_is_an_outage() {
+    for answer in [
+        || Err(std::io::Error::other("s3cr3t")),
+        || -> Result<bool, std::io::Error> { panic!("out of order") },
+    ] {
+        let store = Store(Arc::default(), answer);
+        let bench = bench_of(registered(), Assertions::new(ISSUER, store).unwrap());
+        let answer = bench.ask(&Ask::form(form(&sign(ed(), "EdDSA", &claims("ed")))));
+        assert_eq!(answer, failed(ErrorKind::ReplayStore, "ed"));
+        assert!(!answer.body.contains(MARK));
+    }
+    let bench = bench_of(registered(), unprotected());
+    for _ in 0..2 {
+        assert_eq!(kind(&bench, &sign(ed(), "EdDSA", &claims("ed"))), None);
+    }
+}
+
+/// What comes of these texts, signed by `ed`.
+fn judge_texts(settings: &Assertions, header: &str, claims: &str) -> Option<ErrorKind> {
+    kind(&bench_of(registered(), settings.clone()), &compact(ed(), "EdDSA", header, claims))
+}
+
+fn judge_header(settings: &Assertions, header: &str) -> Option<ErrorKind> {
+    judge_texts(settings, header, &claims("ed").to_string())
+}
+
+// R86.
+#[test]
+fn rfc8725_3_11_a_jwt_for_another_purpose_is_refused() {
+    let strict = unprotected().explicit_typ(true);
+    let wrong = Some(ErrorKind::UnsupportedAssertionTyp);
+    for (typ, expected, expected_strictly) in [
+        ("", None, wrong),
+        (r#","typ":"JWT""#, None, wrong),
+        (r#","typ":"jwt""#, None, wrong),
+        (r#","typ":"application/jwt""#, None, wrong),
+        (r#","typ":"client-authentication+jwt""#, None, None),
+        (r#","typ":"application/client-authentication+jwt""#, None, None),
+        (r#","typ":"dpop+jwt""#, wrong, wrong),
+        (r#","typ":"at+jwt""#, wrong, wrong),
+        (r#","typ":"oauth-client-attestation-pop+jwt""#, wrong, wrong),
+        (r#","typ":"secevent+jwt""#, wrong, wrong),
+        (r#","typ":"JOSE""#, wrong, wrong),
+        (r#","typ":"""#, wrong, wrong),
+        (
+            r#","typ":null"#,
+            Some(ErrorKind::MalformedAssertion),
+            Some(ErrorKind::MalformedAssertion),
+        ),
+        (
+            r#","typ":["JWT"]"#,
+            Some(ErrorKind::MalformedAssertion),
+            Some(ErrorKind::MalformedAssertion),
+        ),
+    ] {
+        let header = format!(r#"{{"alg":"EdDSA"{typ}}}"#);
+        assert_eq!(judge_header(&settings(), &header), expected, "{typ}");
+        assert_eq!(judge_header(&strict, &header), expected_strictly, "{typ}");
+    }
+}
+
+// R87.
+#[test]
+fn rfc8725_3_1_every_accepted_algorithm_and_no_other() {
+    let clients = clients();
+    let keys =
+        [("ES256", Key::ec("ES256")), ("ES384", Key::ec("ES384")), ("ES512", Key::ec("ES512"))];
+    for (alg, key) in &keys {
+        clients.insert(key_client(alg, &jwks([key.jwk()])));
+    }
+    clients.insert(key_client("ed", &jwks([ed().jwk()])));
+    clients.insert(key_client("rsa", &jwks([rsa().jwk()])));
+    clients.insert(secret_client("mac", SECRET));
+    let bench = bench_of(clients, settings());
+    let accept = |client_id: &str, key: &Key, alg: &str, method| {
+        let claims = with(claims(client_id), json!({"jti": alg}));
+        let ask = Ask::form(form(&sign(key, alg, &claims)));
+        assert_eq!(bench.ask(&ask), ask.accepted(client_id, method), "{alg}");
+    };
+    for (alg, key) in &keys {
+        accept(alg, key, alg, AuthMethod::PrivateKeyJwt);
+    }
+    for alg in ["EdDSA", "Ed25519"] {
+        accept("ed", ed(), alg, AuthMethod::PrivateKeyJwt);
+    }
+    for alg in ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"] {
+        accept("rsa", rsa(), alg, AuthMethod::PrivateKeyJwt);
+    }
+    for alg in ["HS256", "HS384", "HS512"] {
+        accept("mac", &Key::secret(SECRET), alg, AuthMethod::ClientSecretJwt);
+    }
+    let names = [
+        "none", "None", "NONE", "nOnE", "", "hs256", "rs256", "RS1", "ES256K", "Ed448", "RSA-OAEP",
+        "HS256 ",
+    ];
+    for alg in names {
+        let input = format!(
+            "{}.{}",
+            base64url(json!({"alg": alg}).to_string()),
+            base64url(claims("ed").to_string())
+        );
+        for assertion in [format!("{input}."), format!("{input}.{}", base64url([0; 64]))] {
+            let answer = bench.ask(&Ask::form(form(&assertion)));
+            assert_eq!(answer, refused(ErrorKind::UnsupportedAlgorithm), "{alg}");
+        }
+    }
+}
+
+// R87.
+#[test]
+fn rfc8725_3_1_the_registered_algorithm_is_the_only_one() {
+    let clients = clients();
+    clients
+        .insert(key_client("rsa", &jwks([rsa().jwk()])).token_endpoint_auth_signing_alg("PS256"));
+    clients.insert(secret_client("mac", SECRET).token_endpoint_auth_signing_alg("HS256"));
+    clients.insert(key_client("ed", &jwks([ed().jwk()])).token_endpoint_auth_signing_alg("none"));
+    let bench = bench_of(clients, settings());
+    let mac = Key::secret(SECRET);
+    for (client_id, key, alg, expected) in [
+        ("rsa", rsa(), "PS256", None),
+        ("rsa", rsa(), "RS256", Some(ErrorKind::AlgorithmMismatch)),
+        ("rsa", rsa(), "PS512", Some(ErrorKind::AlgorithmMismatch)),
+        ("mac", &mac, "HS256", None),
+        ("mac", &mac, "HS512", Some(ErrorKind::AlgorithmMismatch)),
+        ("ed", ed(), "EdDSA", Some(ErrorKind::AlgorithmMismatch)),
+    ] {
+        assert_eq!(
+            kind(&bench, &sign(key, alg, &claims(client_id))),
+            expected,
+            "{client_id} {alg}"
+        );
+    }
+    // The server accepts what it says.
+    let fapi = settings().signing_algs(["PS256", "ES256", "EdDSA"]).unwrap();
+    let answer =
+        bench_of(registered(), fapi).ask(&Ask::form(form(&sign(rsa(), "RS256", &claims("rsa")))));
+    assert_eq!(answer, refused(ErrorKind::UnsupportedAlgorithm));
+}
+
+// R88: algorithm confusion.
+#[test]
+fn rfc8725_2_1_a_public_key_is_never_a_secret() {
+    let jwk = rsa().jwk();
+    let text = jwk.to_string();
+    for secret in ["", &text, jwk["n"].as_str().unwrap(), &jwks([jwk.clone()])] {
+        for alg in ["HS256", "HS384", "HS512"] {
+            let assertion = sign(&Key::secret(secret), alg, &claims("rsa"));
+            assert_eq!(kind(&bench(), &assertion), Some(ErrorKind::MethodMismatch));
+        }
+    }
+    // The other way round, and the secret of a client that is registered to send it.
+    for (key, alg, client_id, expected) in [
+        (ed(), "EdDSA", "mac", ErrorKind::MethodMismatch),
+        (&Key::secret(""), "HS256", "mac", ErrorKind::WrongSignature),
+        (&Key::secret("basic-s3cr3t"), "HS256", "basic", ErrorKind::MethodMismatch),
+        (&Key::secret("post-s3cr3t"), "HS256", "post", ErrorKind::MethodMismatch),
+        (&Key::secret(""), "HS256", "public", ErrorKind::MethodMismatch),
+        (ed(), "EdDSA", "public", ErrorKind::MethodMismatch),
+        (ed(), "EdDSA", "jwt", ErrorKind::UnusableRegistration),
+        (&Key::secret("hmac-s3cr3t"), "HS256", "hmac", ErrorKind::UnusableRegistration),
+    ] {
+        assert_eq!(
+            kind(&bench(), &sign(key, alg, &claims(client_id))),
+            Some(expected),
+            "{client_id}"
+        );
+    }
+    // The secret itself is no credential of a client that keys assertions with it.
+    let ask = Ask::form(format!("client_id=mac&client_secret={SECRET}"));
+    assert_eq!(bench().ask(&ask), failed(ErrorKind::MethodMismatch, "mac"));
+    let ask = Ask::bare().basic(format!("mac:{SECRET}"));
+    assert_eq!(bench().ask(&ask), failed(ErrorKind::MethodMismatch, "mac"));
+    for client_id in ["mac", "ed"] {
+        let ask = Ask::form(format!("client_id={client_id}"));
+        assert_eq!(bench().ask(&ask), failed(ErrorKind::MethodMismatch, client_id));
+    }
+}
+
+// R89, R90.
+#[test]
+fn rfc7515_4_1_a_header_brings_no_key_and_nothing_critical() {
+    let stranger = Key::ed();
+    for member in [
+        format!(r#""jwk":{}"#, stranger.jwk()),
+        r#""jku":"https://evil.example/jwks""#.into(),
+        r#""x5u":"https://evil.example/cert""#.into(),
+        r#""x5c":["MIIB"]"#.into(),
+        r#""crit":["exp"]"#.into(),
+        r#""crit":[]"#.into(),
+        r#""b64":false,"crit":["b64"]"#.into(),
+        r#""b64":false"#.into(),
+        r#""b64":true"#.into(),
+        r#""enc":"A256GCM""#.into(),
+        r#""zip":"DEF""#.into(),
+        r#""j\u0077k":{}"#.into(),
+    ] {
+        for key in [&stranger, ed()] {
+            let header = format!(r#"{{"alg":"EdDSA",{member}}}"#);
+            let assertion = compact(key, "EdDSA", &header, &claims("ed").to_string());
+            let answer = bench().ask(&Ask::form(form(&assertion)));
+            assert_eq!(answer, refused(ErrorKind::UnsupportedAssertionHeader), "{member}");
+        }
+    }
+    // What is not critical and brings no key is ignored (RFC 7515 §4).
+    for member in [r#""x5t":"x""#, r#""cty":"x""#, r#""x":{"alg":"none"}"#] {
+        assert_eq!(judge_header(&settings(), &format!(r#"{{"alg":"EdDSA",{member}}}"#)), None);
+    }
+}
+
+// R90.
+#[test]
+fn rfc7515_7_1_only_the_strict_compact_form_is_read() {
+    let right = sign(ed(), "EdDSA", &claims("ed"));
+    let parts: Vec<&str> = right.split('.').collect();
+    let (header, payload, signature) = (parts[0], parts[1], parts[2]);
+    // The last character of 64 octets holds two bits of padding.
+    let last = signature.as_bytes()[85];
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let at = alphabet.iter().position(|byte| *byte == last).unwrap();
+    let stray = format!("{}{}", &signature[..85], char::from(alphabet[at | 1]));
+    let malformed = [
+        String::from("x"),
+        "..".into(),
+        ".".into(),
+        format!("{header}.{payload}"),
+        format!("{header}.{payload}.{signature}."),
+        format!("{header}.{payload}.{signature}.x"),
+        format!("{header}.x.x.x.{signature}"),
+        format!("{header}..{signature}"),
+        format!(".{payload}.{signature}"),
+        format!("{header}.{payload}.{signature}="),
+        format!("{header}=.{payload}.{signature}"),
+        format!("{header}.{payload}.{}", stray),
+        format!("{header}.{payload}.{signature}%20"),
+        format!("%20{right}"),
+        format!("{header}.{payload}.%2B{}", &signature[1..]),
+        format!("{header}.{payload}./{}", &signature[1..]),
+        format!("{header}%00.{payload}.{signature}"),
+        format!("%zz.{payload}.{signature}"),
+        format!("{header}.{payload}.%FF{signature}"),
+        ".".repeat(8 * 1024),
+    ];
+    for assertion in malformed {
+        let answer = bench().ask(&Ask::form(form(&assertion)));
+        assert_eq!(answer, refused(ErrorKind::MalformedAssertion), "{assertion}");
+    }
+    for header in [
+        "",
+        "null",
+        "[]",
+        "1",
+        "\"alg\"",
+        "{",
+        "{}",
+        "{}{}",
+        r#"{"alg":null}"#,
+        r#"{"alg":["EdDSA"]}"#,
+        r#"{"alg":"EdDSA"} x"#,
+        r#"{"alg":"EdDSA",}"#,
+        r#"{'alg':'EdDSA'}"#,
+        "\u{feff}{\"alg\":\"EdDSA\"}",
+        r#"{"alg":"EdDSA","kid":1}"#,
+        r#"{"alg":"EdDSA","alg":"EdDSA"}"#,
+        r#"{"alg":"EdDSA","x":1,"x":1}"#,
+        r#"{"alg":"EdDSA","\u0061lg":"EdDSA"}"#,
+    ] {
+        assert_eq!(
+            judge_header(&settings(), header),
+            Some(ErrorKind::MalformedAssertion),
+            "{header}"
+        );
+    }
+    // Case matters in names (RFC 7515 §4).
+    assert_eq!(
+        judge_header(&settings(), r#"{"ALG":"EdDSA"}"#),
+        Some(ErrorKind::MalformedAssertion)
+    );
+    // An octet that is no UTF-8, in a string that nobody reads.
+    let input = format!("{}.{payload}", base64url(b"{\"alg\":\"EdDSA\",\"x\":\"\xff\"}"));
+    let assertion = format!("{input}.{}", base64url(ed().sign("EdDSA", input.as_bytes())));
+    assert_eq!(kind(&bench(), &assertion), Some(ErrorKind::MalformedAssertion));
+}
+
+// R91.
+#[test]
+fn rfc7519_4_hostile_claims_cost_a_bounded_amount_of_work() {
+    let right = claims("ed").to_string();
+    let inner = &right[1..right.len() - 1];
+    let nested = |open: &str, close: &str| {
+        format!(r#"{{{inner},"x":{}{}}}"#, open.repeat(1000), close.repeat(1000))
+    };
+    let many: String = (0..100).map(|n| format!(r#","x{n}":0"#)).collect();
+    for claims in [
+        format!(r#"{{{inner},"sub":"rsa"}}"#),
+        format!(r#"{{{inner},"s\u0075b":"ed"}}"#),
+        format!(r#"{{{inner},"aud":["{ISSUER}"]}}"#),
+        format!(r#"{{{inner},"x":1,"x":2}}"#),
+        format!(r#"{{{inner}{many}}}"#),
+        format!("[{right}]"),
+        format!("{right}{right}"),
+        "null".into(),
+        nested("[", ""),
+        nested("{\"x\":", ""),
+    ] {
+        let expected = Some(ErrorKind::MalformedAssertion);
+        assert_eq!(judge_texts(&settings(), r#"{"alg":"EdDSA"}"#, &claims), expected, "{claims}");
+    }
+    // Deep, and well-formed: skipped without recursion, or refused, but never a fault.
+    for claims in
+        [nested("[", "]"), format!(r#"{{{inner},"aud2":{}}}"#, "[".repeat(10) + &"]".repeat(10))]
+    {
+        let kind = judge_texts(&settings(), r#"{"alg":"EdDSA"}"#, &claims);
+        assert!(matches!(kind, None | Some(ErrorKind::MalformedAssertion)), "{kind:?}");
+    }
+    // R108: beyond 8 KiB nothing is looked at.
+    let long = ".".repeat(8 * 1024 + 1);
+    assert_eq!(bench().ask(&Ask::form(form(&long))), refused(ErrorKind::CredentialTooLong));
+    let long = ".".repeat(60_000);
+    assert_eq!(bench().ask(&Ask::form(form(&long))), refused(ErrorKind::CredentialTooLong));
+}
+
+// R62, R92.
+#[test]
+fn oidc_10_1_a_secret_keys_assertions_while_it_is_valid() {
+    let client = |secrets: Vec<_>| {
+        RegisteredClient::client_secret_jwt("mac", secrets, app("mac")).map_err(|e| e.to_string())
+    };
+    let bench = |secrets| bench_of([client(secrets).unwrap()].into_iter().collect(), settings());
+    let old = format!("old-{SECRET}");
+    let assertion = sign(&Key::secret(SECRET), "HS256", &claims("mac"));
+    let by_old = sign(&Key::secret(&old), "HS256", &claims("mac"));
+    for (secret, expected) in [
+        (plain(SECRET).expires_at(NOW - 1), Some(ErrorKind::SecretExpired)),
+        (plain(SECRET).expires_at(NOW), Some(ErrorKind::SecretExpired)),
+        (plain(SECRET).expires_at(NOW + 1), None),
+        (plain(SECRET).expires_at(0), None),
+        (plain(SECRET).not_before(NOW + 1), Some(ErrorKind::SecretNotYetValid)),
+        (plain(SECRET).not_before(NOW), None),
+    ] {
+        assert_eq!(kind(&bench(vec![secret]), &assertion), expected);
+    }
+    let rotating = || vec![plain(SECRET), plain(&old)];
+    assert_eq!(kind(&bench(rotating()), &assertion), None);
+    assert_eq!(kind(&bench(rotating()), &by_old), None);
+    let third = sign(&Key::secret("a third secret of some 32 octets"), "HS256", &claims("mac"));
+    assert_eq!(kind(&bench(rotating()), &third), Some(ErrorKind::WrongSignature));
+
+    // RFC 7518 §3.2: at least as long as the hash.
+    let short =
+        "client \"mac\": `client_secret_jwt` needs secrets in plain text of at least 32 octets";
+    let digest = tower_client_auth::ClientSecret::sha256_of(SECRET);
+    for secrets in [vec![plain(&SECRET[..31])], vec![plain(SECRET), plain("s3cr3t")], vec![digest]]
+    {
+        assert_eq!(client(secrets).map(drop), Err(short.into()));
+    }
+    for secrets in [vec![], vec![plain("")]] {
+        let none = "client \"mac\": `client_secret_jwt` needs a secret and none is stored";
+        assert_eq!(client(secrets).map(drop), Err(none.into()));
+    }
+    for (length, alg, expected) in [
+        (32, "HS256", None),
+        (32, "HS384", Some(ErrorKind::AlgorithmMismatch)),
+        (48, "HS384", None),
+        (48, "HS512", Some(ErrorKind::AlgorithmMismatch)),
+        (64, "HS512", None),
+    ] {
+        let assertion = sign(&Key::secret(&SECRET[..length]), alg, &claims("mac"));
+        assert_eq!(kind(&bench(vec![plain(&SECRET[..length])]), &assertion), expected, "{alg}");
+    }
+}
+
+// R89: which of the registered keys.
+#[test]
+fn rfc7517_4_the_key_id_and_the_purpose_of_keys_are_respected() {
+    let (first, second, curve) = (Key::ed(), Key::ed(), Key::ec("ES256"));
+    let named = |key: &Key, members: Value| with(key.jwk(), members);
+    let judge = |keys: Vec<Value>, key: &Key, alg: &str, kid: Option<&str>| {
+        let bench = bench_of([key_client("ed", &jwks(keys))].into_iter().collect(), settings());
+        let header = match kid {
+            Some(kid) => json!({"alg": alg, "kid": kid}),
+            None => json!({"alg": alg}),
+        };
+        kind(&bench, &compact(key, alg, &header.to_string(), &claims("ed").to_string()))
+    };
+    let a = || named(&first, json!({"kid": "a"}));
+    let b = || named(&second, json!({"kid": "b"}));
+    let c = || named(&curve, json!({"kid": "c"}));
+    for (keys, key, kid, expected) in [
+        (vec![a(), b()], &first, Some("a"), None),
+        (vec![a(), b()], &second, Some("b"), None),
+        (vec![a(), b()], &second, Some("a"), Some(ErrorKind::WrongSignature)),
+        (vec![a(), b()], &first, Some("A"), Some(ErrorKind::UnknownKey)),
+        (vec![a(), b()], &first, Some(""), Some(ErrorKind::UnknownKey)),
+        (vec![a(), b()], &first, None, Some(ErrorKind::AmbiguousKey)),
+        (vec![a()], &first, None, None),
+        (vec![a(), c()], &first, None, None),
+        (vec![first.jwk()], &first, Some("a"), Some(ErrorKind::UnknownKey)),
+        (vec![a(), a()], &first, Some("a"), Some(ErrorKind::AmbiguousKey)),
+        (vec![c()], &first, Some("c"), Some(ErrorKind::AlgorithmMismatch)),
+        // Keys that are not for signatures do not count.
+        (vec![named(&second, json!({"use": "enc"})), a()], &first, None, None),
+        (vec![named(&second, json!({"key_ops": ["encrypt"]})), a()], &first, None, None),
+        (vec![named(&second, json!({"alg": "ES256"})), a()], &first, None, None),
+        (vec![named(&second, json!({"alg": 1})), a()], &first, None, None),
+        (vec![named(&second, json!({"kid": 1})), a()], &first, None, None),
+        (vec![json!({"kty": "PQ"}), json!({}), a()], &first, None, None),
+        (
+            vec![named(&first, json!({"use": "sig", "key_ops": ["verify"], "alg": "EdDSA"}))],
+            &first,
+            None,
+            None,
+        ),
+        (vec![named(&first, json!({"alg": "Ed25519"}))], &first, None, None),
+    ] {
+        let shown = jwks(keys.clone());
+        assert_eq!(judge(keys, key, "EdDSA", kid), expected, "{kid:?} {shown}");
+    }
+    // An RSA key for one algorithm is not for another.
+    let ps = || vec![with(rsa().jwk(), json!({"alg": "PS256"}))];
+    assert_eq!(judge(ps(), rsa(), "PS256", None), None);
+    assert_eq!(judge(ps(), rsa(), "RS256", None), Some(ErrorKind::AlgorithmMismatch));
+}
+
+// R89, RFC 7517 §9.3.
+#[test]
+fn rfc7517_5_key_sets_that_cannot_be_trusted_are_refused() {
+    let refused = |json: &str| ClientKeys::from_jwks(json).unwrap_err().to_string();
+    let none = "the key set has no key that can verify a signature";
+    let good = ed().jwk();
+    let long = json!({"kty": "RSA", "e": "AQAB", "n": base64url([0xff; 1025])});
+    let weak = |n: Vec<u8>| json!({"kty": "RSA", "e": "AQAB", "n": base64url(n)});
+    let rsa_e = |e: &str| with(rsa().jwk(), json!({"e": e}));
+    for (keys, expected) in [
+        (vec![], none),
+        (vec![json!({})], none),
+        (vec![weak(vec![0xff; 128])], none),
+        (vec![weak([vec![0x7f], vec![0xff; 255]].concat())], none),
+        (vec![weak([vec![0; 200], vec![0xff; 128]].concat())], none),
+        (vec![long], none),
+        (vec![rsa_e("AQ")], none),
+        (vec![rsa_e("Ag")], none),
+        (vec![rsa_e("AQAAAAAB")], none),
+        (vec![with(good.clone(), json!({"x": base64url([1; 31])}))], none),
+        (vec![with(good.clone(), json!({"x": format!("{}=", good["x"].as_str().unwrap())}))], none),
+        (vec![with(good.clone(), json!({"crv": "Ed448"}))], none),
+        (vec![with(Key::ec("ES256").jwk(), json!({"crv": "P-384"}))], none),
+        (vec![with(Key::ec("ES256").jwk(), json!({"crv": "secp256k1"}))], none),
+        // Not on the curve.
+        (vec![with(Key::ec("ES256").jwk(), json!({"x": base64url([7; 32])}))], none),
+        (
+            vec![good.clone(), with(Key::ed().jwk(), json!({"d": "x"}))],
+            "the key set holds a private key",
+        ),
+        (
+            vec![good.clone(), with(rsa().jwk(), json!({"q": "x"}))],
+            "the key set holds a private key",
+        ),
+        (vec![good.clone(), json!({"kty": "oct", "k": "x"})], "the key set holds a symmetric key"),
+        (vec![good.clone(), json!({"kty": "oct"})], "the key set holds a symmetric key"),
+        (vec![good.clone(); 65], "the key set has more than 64 keys"),
+    ] {
+        assert_eq!(refused(&jwks(keys.clone())), expected, "{}", jwks(keys));
+    }
+    for text in [
+        "",
+        "null",
+        "[]",
+        "{}",
+        r#"{"keys":{}}"#,
+        r#"{"keys":[1]}"#,
+        r#"{"keys":[],"keys":[]}"#,
+        r#"{"keys":[{"kty":"OKP","kty":"EC"}]}"#,
+    ] {
+        assert_eq!(refused(text), "not a JSON Web Key Set", "{text}");
+    }
+    assert!(ClientKeys::at("https://client.example/jwks").is_ok());
+    for uri in ["http://client.example/jwks", "file:///etc/passwd", "", "https://a b", "https"] {
+        let expected = "`jwks_uri` is not an https URL";
+        assert_eq!(ClientKeys::at(uri).unwrap_err().to_string(), expected, "{uri}");
+    }
+}
+
+// R94, R77: whatever is wrong, one answer.
+#[test]
+fn rfc7521_4_2_1_every_failed_assertion_gets_the_same_answer() {
+    let unknown = bench().ask(&Ask::form(form(&sign(ed(), "EdDSA", &claims("nobody")))));
+    assert_eq!(unknown, failed(ErrorKind::UnknownClient, "nobody"));
+    let wrong_secret = bench().ask(&Ask::form("client_id=post&client_secret=x"));
+    assert_eq!(unknown.wire(), wrong_secret.wire());
+    let stranger = Key::ed();
+    for assertion in [
+        "x".to_owned(),
+        sign(&stranger, "EdDSA", &claims("ed")),
+        sign(&stranger, "EdDSA", &claims("basic")),
+        sign(ed(), "none", &claims("ed")),
+        sign(ed(), "EdDSA", &changed(json!({"exp": NOW}))),
+        sign(ed(), "EdDSA", &changed(json!({"aud": "x"}))),
+        compact(ed(), "EdDSA", r#"{"alg":"EdDSA","kid":"x"}"#, &claims("ed").to_string()),
+    ] {
+        assert_eq!(bench().ask(&Ask::form(form(&assertion))).wire(), unknown.wire());
+    }
+    // A signature of every length and algorithm, over every client.
+    for alg in ["ES256", "ES384", "ES512", "EdDSA", "RS256", "PS512", "HS256", "HS512"] {
+        for length in [0, 1, 63, 64, 96, 132, 256, 384, 512, 1024] {
+            for client_id in ["ed", "rsa", "mac", "basic", "public", "pigeon", "nobody"] {
+                let input = format!(
+                    "{}.{}",
+                    base64url(json!({"alg": alg}).to_string()),
+                    base64url(claims(client_id).to_string())
+                );
+                let assertion = format!("{input}.{}", base64url(vec![1; length]));
+                let answer = bench().ask(&Ask::form(form(&assertion)));
+                assert_eq!(answer.wire(), unknown.wire(), "{alg} {length} {client_id}");
+                assert_eq!(answer.lookups, [client_id]);
+            }
+        }
+    }
+}
+
+// R90: a JSON Web Signature with ECDSA has a fixed length (RFC 7518 §3.4), and DER is another.
+#[test]
+fn rfc7518_3_4_signatures_have_one_form() {
+    let key = Key::ec("ES256");
+    let bench = bench_of([key_client("ec", &jwks([key.jwk()]))].into_iter().collect(), settings());
+    let right = sign(&key, "ES256", &claims("ec"));
+    let (input, signature) = right.rsplit_once('.').unwrap();
+    let octets = key.sign("ES256", input.as_bytes());
+    let (r, s) = octets.split_at(32);
+    let der = [&[0x30, 70, 2, 33, 0], r, &[2, 33, 0], s].concat();
+    for octets in [der, octets[..63].to_vec(), [&octets[..], &[0]].concat(), vec![0; 64], vec![]] {
+        let assertion = format!("{input}.{}", base64url(octets));
+        assert_eq!(kind(&bench, &assertion), Some(ErrorKind::WrongSignature));
+    }
+    assert_eq!(signature.len(), 86);
+    assert_eq!(kind(&bench, &right), None);
+}
+
+// R103, R50, R81.
+#[test]
+fn rfc8414_2_methods_and_algorithms_come_from_the_settings() {
+    let layer = || ClientAuthLayer::new(MemoryProvider::<ClientMetadata>::new());
+    let with = |settings| layer().assertions(settings);
+    let methods =
+        |layer: &ClientAuthLayer<_>| layer.auth_methods_supported().collect::<Vec<_>>().join(" ");
+    let algs = |layer: &ClientAuthLayer<_>| {
+        layer.auth_signing_algs_supported().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(methods(&layer()), "client_secret_basic client_secret_post none");
+    assert_eq!(algs(&layer()), "");
+    let all = with(settings());
+    assert_eq!(
+        methods(&all),
+        "client_secret_basic client_secret_post private_key_jwt client_secret_jwt none"
+    );
+    assert_eq!(
+        algs(&all),
+        "ES256 ES384 ES512 EdDSA Ed25519 PS256 PS384 PS512 RS256 RS384 RS512 HS256 HS384 HS512"
+    );
+    let fapi = settings().signing_algs(["PS256", "ES256", "HS256"]).unwrap();
+    let fapi = with(fapi).auth_methods([AuthMethod::PrivateKeyJwt]).unwrap();
+    assert_eq!((methods(&fapi), algs(&fapi)), ("private_key_jwt".into(), "ES256 PS256".into()));
+    assert_eq!(algs(&with(settings()).headers_only()), "");
+
+    let only = |method| bench().set(|layer| layer.auth_methods([method]).unwrap());
+    let mac = sign(&Key::secret(SECRET), "HS256", &claims("mac"));
+    let signed = sign(ed(), "EdDSA", &claims("ed"));
+    let answer = only(AuthMethod::PrivateKeyJwt).ask(&Ask::form(form(&mac)));
+    assert_eq!(answer.kind, Some(ErrorKind::MethodNotAccepted));
+    assert!(answer.lookups.is_empty());
+    assert!(answer.headers.contains(&(
+        "www-authenticate".into(),
+        CHALLENGE.replace("Basic", "private_key_jwt").replace(r#", charset="UTF-8""#, "")
+    )));
+    assert_eq!(only(AuthMethod::PrivateKeyJwt).ask(&Ask::form(form(&signed))).kind, None);
+    assert_eq!(only(AuthMethod::ClientSecretJwt).ask(&Ask::form(form(&mac))).kind, None);
+    for method in [AuthMethod::ClientSecretJwt, AuthMethod::ClientSecretPost] {
+        let answer = only(method).ask(&Ask::form(form(&signed)));
+        assert_eq!(answer.kind, Some(ErrorKind::MethodNotAccepted));
+    }
+    // Not turned on: seen, counted and refused.
+    let answer = Bench::of(registered()).ask(&Ask::form(form(&signed)));
+    assert_eq!(answer, refused(ErrorKind::MethodNotAccepted));
+}
+
+// R81, R87.
+#[test]
+fn settings_that_cannot_work_are_errors_at_construction() {
+    let error = |issuer: &str| Assertions::new(issuer, store()).map(drop);
+    for issuer in ["https://as.example", "https://as.example/tenant", "http://127.0.0.1:8080"] {
+        assert_eq!(error(issuer), Ok(()), "{issuer}");
+    }
+    for issuer in [
+        "",
+        "as.example",
+        "https://",
+        "https:///x",
+        "https://as.example?x",
+        "https://as.example#x",
+        "https://as example",
+        "ftp://as.example",
+    ] {
+        assert_eq!(error(issuer), Err(ConfigError::Issuer), "{issuer}");
+    }
+    for (lifetime, right) in [(0, false), (1, true), (3600, true), (3601, false), (u64::MAX, false)]
+    {
+        let set = settings().longest_lifetime(Duration::from_secs(lifetime));
+        assert_eq!(set.is_ok(), right, "{lifetime}");
+    }
+    for algs in [vec![], vec!["none"], vec!["ES256", "es256"]] {
+        assert_eq!(settings().signing_algs(algs).map(drop), Err(ConfigError::SigningAlgorithm));
+    }
+}
+
+// R104, R45, R46.
+#[test]
+fn rfc7591_2_keys_and_algorithm_are_read_from_metadata() {
+    let read = |members: Value| {
+        let metadata = with(json!({"client_id": "c"}), members);
+        let metadata: ClientMetadata = serde_json::from_value(metadata).unwrap();
+        RegisteredClient::try_from(metadata).map(drop).map_err(|error| error.to_string())
+    };
+    let keys = json!({"keys": [ed().jwk()]});
+    let jwt = "private_key_jwt";
+    let mac = "client_secret_jwt";
+    for (members, expected) in [
+        (json!({"token_endpoint_auth_method": jwt, "jwks": keys}), Ok(())),
+        (
+            json!({"token_endpoint_auth_method": jwt, "jwks_uri": "https://client.example/jwks"}),
+            Ok(()),
+        ),
+        (
+            json!({"token_endpoint_auth_method": jwt, "jwks": keys, "token_endpoint_auth_signing_alg": "EdDSA"}),
+            Ok(()),
+        ),
+        (
+            json!({"token_endpoint_auth_method": jwt}),
+            Err("`private_key_jwt` needs `jwks` or `jwks_uri`"),
+        ),
+        (
+            json!({"token_endpoint_auth_method": jwt, "jwks": null}),
+            Err("`private_key_jwt` needs `jwks` or `jwks_uri`"),
+        ),
+        (
+            json!({"token_endpoint_auth_method": jwt, "jwks": keys, "jwks_uri": "https://client.example/jwks"}),
+            Err("`jwks` and `jwks_uri` must not both be present"),
+        ),
+        (json!({"token_endpoint_auth_method": jwt, "jwks": "x"}), Err("not a JSON Web Key Set")),
+        (
+            json!({"token_endpoint_auth_method": jwt, "jwks_uri": "http://client.example/jwks"}),
+            Err("`jwks_uri` is not an https URL"),
+        ),
+        (
+            json!({"token_endpoint_auth_method": jwt, "jwks": keys, "token_endpoint_auth_signing_alg": "none"}),
+            Err("`token_endpoint_auth_signing_alg` does not fit the method"),
+        ),
+        (
+            json!({"token_endpoint_auth_method": jwt, "jwks": keys, "token_endpoint_auth_signing_alg": "HS256"}),
+            Err("`token_endpoint_auth_signing_alg` does not fit the method"),
+        ),
+        (json!({"token_endpoint_auth_method": mac, "client_secret": SECRET}), Ok(())),
+        (
+            json!({"token_endpoint_auth_method": mac, "client_secret": SECRET, "token_endpoint_auth_signing_alg": "HS512"}),
+            Ok(()),
+        ),
+        (
+            json!({"token_endpoint_auth_method": mac, "client_secret": SECRET, "token_endpoint_auth_signing_alg": "RS256"}),
+            Err("`token_endpoint_auth_signing_alg` does not fit the method"),
+        ),
+        (
+            json!({"token_endpoint_auth_method": mac, "client_secret": &SECRET[..40], "token_endpoint_auth_signing_alg": "HS512"}),
+            Err("the secret is shorter than the hash of the signing algorithm"),
+        ),
+        (
+            json!({"token_endpoint_auth_method": mac, "client_secret": "short"}),
+            Err("`client_secret_jwt` needs secrets in plain text of at least 32 octets"),
+        ),
+        (
+            json!({"token_endpoint_auth_method": mac}),
+            Err("`client_secret_jwt` needs a secret and none is stored"),
+        ),
+        // For clients that make no assertions they do not matter.
+        (
+            json!({"client_secret": "x", "jwks": "x", "jwks_uri": "x", "token_endpoint_auth_signing_alg": "none"}),
+            Ok(()),
+        ),
+    ] {
+        let expected = expected.map_err(|problem| format!("client \"c\": {problem}"));
+        assert_eq!(read(members.clone()), expected, "{members}");
+    }
+    let json = json!([{
+        "client_id": "ed", "token_endpoint_auth_method": jwt, "jwks": keys,
+        "token_endpoint_auth_signing_alg": "EdDSA",
+    }]);
+    let (clients, invalid) = MemoryProvider::from_json(json.to_string().as_bytes()).unwrap();
+    assert_eq!(invalid, []);
+    let client = clients.get("ed").unwrap();
+    assert_eq!(client.client().jwks.as_ref(), Some(&keys));
+}
+
+// R93: without a source such a client cannot authenticate, and nothing is fetched.
+#[test]
+fn rfc7591_2_published_keys_need_a_source() {
+    let keys = ClientKeys::at("https://client.example/jwks").unwrap();
+    let client = RegisteredClient::private_key_jwt("ed", keys, app("ed"));
+    let bench = bench_of([client].into_iter().collect(), settings());
+    let answer = bench.ask(&Ask::form(form(&sign(ed(), "EdDSA", &claims("ed")))));
+    assert_eq!(answer, failed(ErrorKind::UnusableRegistration, "ed"));
+}
+
+// R57, R111.
+#[test]
+fn neither_keys_nor_assertions_are_shown() {
+    let shown = format!(
+        "{:?} {:?} {:?}",
+        secret_client("mac", SECRET),
+        key_client("ed", &jwks([ed().jwk()])),
+        settings()
+    );
+    assert!(!shown.contains(MARK), "{shown}");
+    let layer = format!("{:?}", bench().layer);
+    assert!(layer.contains("replay_protection: true"), "{layer}");
+}
+
+// R107, R112: an assertion is not handed out as a secret that matched.
+#[test]
+fn an_assertion_is_never_offered_as_a_secret() {
+    let offered = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&offered);
+    let bench = bench().set(|layer| {
+        layer.on_secret_match(move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+        })
+    });
+    assert_eq!(kind(&bench, &sign(&Key::secret(SECRET), "HS256", &claims("mac"))), None);
+    assert_eq!(offered.load(Ordering::SeqCst), 0);
+}
