@@ -8,7 +8,8 @@
 //!
 //! `clients.json` is an array of RFC 7591 client metadata, for example
 //! `[{"client_id": "batch", "client_secret": "gX9kWZ2c"}]`. `--at UNIX_SECONDS` stops the clock,
-//! `--mcp-python-sdk` and `--mcp-python-sdk-revocation` answer as the endpoints of that SDK do.
+//! `--mcp-python-sdk` and `--mcp-python-sdk-revocation` answer as the endpoints of that SDK do. With
+//! `--features jwt`, `--issuer URL` accepts assertions that are meant for this issuer.
 
 use std::{convert::Infallible, error::Error, net::SocketAddr, process::ExitCode};
 
@@ -33,7 +34,7 @@ struct Options {
 }
 
 fn options() -> Result<Options, Box<dyn Error>> {
-    let (mut listen, mut clients, mut at) = (None, None, None);
+    let (mut listen, mut clients, mut at, mut issuer) = (None, None, None, None);
     let mut new: fn(MemoryProvider) -> ClientAuthLayer<MemoryProvider> = ClientAuthLayer::new;
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
@@ -44,10 +45,7 @@ fn options() -> Result<Options, Box<dyn Error>> {
             "--at" => at = Some(value()?.parse::<i64>().map_err(|e| format!("--at: {e}"))?),
             "--mcp-python-sdk" => new = ClientAuthLayer::mcp_python_sdk,
             "--mcp-python-sdk-revocation" => new = ClientAuthLayer::mcp_python_sdk_revocation,
-            "--issuer" => {
-                value()?;
-                eprintln!("note: --issuer has no effect, because assertions are not supported yet");
-            }
+            "--issuer" => issuer = Some(value()?),
             _ => return Err(format!("unknown argument {name:?}; {USAGE}").into()),
         }
     }
@@ -60,7 +58,33 @@ fn options() -> Result<Options, Box<dyn Error>> {
     if let Some(at) = at {
         layer = layer.clock(move || at);
     }
+    if let Some(issuer) = issuer {
+        layer = accept_assertions(layer, &issuer, at)?;
+    }
     Ok(Options { listen, layer })
+}
+
+#[cfg(feature = "jwt")]
+fn accept_assertions(
+    layer: ClientAuthLayer<MemoryProvider>,
+    issuer: &str,
+    at: Option<i64>,
+) -> Result<ClientAuthLayer<MemoryProvider>, tower_client_auth::ConfigError> {
+    let mut replay = tower_client_auth::MemoryReplayStore::default();
+    if let Some(at) = at {
+        replay = replay.clock(move || at);
+    }
+    Ok(layer.assertions(tower_client_auth::Assertions::new(issuer, replay)?))
+}
+
+#[cfg(not(feature = "jwt"))]
+fn accept_assertions(
+    layer: ClientAuthLayer<MemoryProvider>,
+    _issuer: &str,
+    _at: Option<i64>,
+) -> Result<ClientAuthLayer<MemoryProvider>, tower_client_auth::ConfigError> {
+    eprintln!("note: --issuer has no effect, because this was built without the feature jwt");
+    Ok(layer)
 }
 
 async fn echo(

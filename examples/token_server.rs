@@ -7,7 +7,8 @@
 //!
 //! It prints a curl line for each client. `--listen ADDR` listens elsewhere, `--clients FILE` takes
 //! a JSON array of RFC 7591 client metadata instead of the built-in clients, `--raw-basic` accepts
-//! clients that do not form-encode their Basic credentials.
+//! clients that do not form-encode their Basic credentials. `--issuer URL` is the issuer identifier,
+//! if it is not the address; with `--features jwt` assertions for it are accepted.
 
 use std::{
     collections::HashMap,
@@ -139,6 +140,7 @@ fn router(
         "grant_types_supported": ["client_credentials"],
         "response_types_supported": [],
     });
+    let metadata = with_signing_algs(metadata, &layer);
     Ok(Router::new()
         .route("/token", any(token).layer(layer.clone()))
         .route("/introspect", any(introspect).layer(confidential))
@@ -150,18 +152,53 @@ fn router(
         .with_state(Tokens::default()))
 }
 
+#[cfg(feature = "jwt")]
+fn accept_assertions<P>(
+    layer: ClientAuthLayer<P>,
+    issuer: &str,
+) -> Result<ClientAuthLayer<P>, ConfigError> {
+    use tower_client_auth::{Assertions, MemoryReplayStore};
+
+    Ok(layer.assertions(Assertions::new(issuer, MemoryReplayStore::default())?))
+}
+
+/// RFC 8414 §2: required where assertions are accepted. §3.2: left out where there is none.
+#[cfg(feature = "jwt")]
+fn with_signing_algs<P>(mut metadata: Value, layer: &ClientAuthLayer<P>) -> Value {
+    for endpoint in ["token", "introspection", "revocation"] {
+        metadata[format!("{endpoint}_endpoint_auth_signing_alg_values_supported")] =
+            layer.auth_signing_algs_supported().collect();
+    }
+    metadata
+}
+
+#[cfg(not(feature = "jwt"))]
+fn with_signing_algs<P>(metadata: Value, _layer: &ClientAuthLayer<P>) -> Value {
+    metadata
+}
+
+#[cfg(not(feature = "jwt"))]
+fn accept_assertions<P>(
+    layer: ClientAuthLayer<P>,
+    _issuer: &str,
+) -> Result<ClientAuthLayer<P>, ConfigError> {
+    eprintln!("note: no assertions are accepted, because this was built without the feature jwt");
+    Ok(layer)
+}
+
 async fn run() -> Result<(), Box<dyn Error>> {
-    let (mut listen, mut file, mut raw_basic) =
-        (SocketAddr::from(([127, 0, 0, 1], 8080)), None, false);
+    let (mut listen, mut file, mut issuer, mut raw_basic) =
+        (SocketAddr::from(([127, 0, 0, 1], 8080)), None, None, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
         match name.as_str() {
             "--listen" => listen = value()?.parse().map_err(|e| format!("--listen: {e}"))?,
             "--clients" => file = Some(value()?),
+            "--issuer" => issuer = Some(value()?),
             "--raw-basic" => raw_basic = true,
             _ => {
-                let usage = "usage: token_server [--listen ADDR] [--clients FILE] [--raw-basic]";
+                let usage = "usage: token_server [--listen ADDR] [--clients FILE] [--issuer URL] [--raw-basic]";
                 return Err(format!("unknown argument {name:?}; {usage}").into());
             }
         }
@@ -177,7 +214,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let listener = tokio::net::TcpListener::bind(listen).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let layer = ClientAuthLayer::new(Arc::new(clients)).raw_basic(raw_basic);
-    let app = router(layer, &url)?;
+    let issuer = issuer.unwrap_or_else(|| url.clone());
+    let app = router(accept_assertions(layer, &issuer)?, &issuer)?;
     println!("listening on {url}");
     if file.is_none() {
         println!("\nTry:");
