@@ -10,6 +10,9 @@ pub mod clients {}
 #[doc = include_str!("docs/operations.md")]
 pub mod operations {}
 
+#[doc = include_str!("docs/performance.md")]
+pub mod performance {}
+
 #[cfg(all(feature = "jwks-fetch", feature = "redis"))]
 #[doc = include_str!("docs/replay_and_keys.md")]
 pub mod replay_and_keys {}
