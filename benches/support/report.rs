@@ -2,7 +2,7 @@
 
 use std::{io, process::ExitCode};
 
-/// What a ratio must not exceed, and what it should not.
+/// What a ratio must not exceed, which CI asserts, and what it should not.
 pub(crate) struct Goal {
     pub(crate) name: &'static str,
     pub(crate) what: String,
