@@ -1,6 +1,6 @@
 //! The decision: one look-up, then one comparison, whoever the client is.
 
-use std::{fmt, slice};
+use std::fmt;
 
 use crate::{
     AuthMethod, ClientProvider, ClientSecret, RegisteredClient,
@@ -163,9 +163,7 @@ pub(crate) async fn authenticate<P: ClientProvider>(
             // Time must not tell whether a client exists (RFC 6819 §5.1.4.2): without a stored
             // secret there is a decoy.
             let registration = known.as_ref().map(RegisteredClient::registration);
-            let secrets = registration
-                .and_then(Registration::secrets)
-                .unwrap_or(slice::from_ref(&policy.decoy));
+            let secrets = policy.decoy.or(registration.and_then(Registration::secrets));
             // A box of its own, so that only who needs it pays for its size.
             let verdict = if secrets.iter().any(ClientSecret::is_slow) {
                 Box::pin(credentials.verify_slowly(secrets, policy)).await?

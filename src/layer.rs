@@ -9,6 +9,7 @@ use tower_layer::Layer;
 use crate::{
     AuthMethod, ClientAuth, ClientSecret, Error,
     body::WrappedBodies,
+    decoy::Decoy,
     iana::Method,
     policy::{ConfigError, Endpoint, Outcome, Policy, SecretMatch, Shared},
 };
@@ -337,12 +338,14 @@ impl<P, M> ClientAuthLayer<P, M> {
     }
 
     /// What the secret of an unknown client is compared with, so that it takes as long as a known
-    /// one. Default: a plain secret.
+    /// one. Default: a secret of the same kind and cost as the first that the provider returned.
     ///
-    /// For stores that keep digests: any [`ClientSecret`] of the kind that they keep.
+    /// For stores that keep several kinds, and for secrets that are [verified
+    /// elsewhere](ClientSecret::verified_by), which are not imitated: a guess for nobody must not
+    /// count as one for a client that exists.
     #[must_use]
     pub fn decoy(self, secret: ClientSecret) -> Self {
-        self.set(|policy| policy.decoy = secret)
+        self.set(|policy| policy.decoy = Decoy::set(secret))
     }
 
     /// How many slow hashes ([`ClientSecret::phc`]) are computed at a time, and how many requests

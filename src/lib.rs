@@ -10,6 +10,7 @@ mod body;
 mod cache;
 mod client;
 mod deadline;
+mod decoy;
 mod error;
 mod form;
 mod future;

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, request::Parts};
 
 use crate::{
-    AuthMethod, ClientSecret,
+    AuthMethod,
+    decoy::Decoy,
     error::Error,
     iana::{Method, Methods},
     pool::Pool,
@@ -25,10 +26,6 @@ const CREDENTIAL_LIMIT: usize = 8 * 1024;
 
 const DEFAULT_CHALLENGE: HeaderValue =
     HeaderValue::from_static("Basic realm=\"OAuth\", charset=\"UTF-8\"");
-
-/// What the decoy secret is made of. Nothing depends on nobody knowing it: what is compared with it
-/// is refused.
-const DECOY: &str = "decoy-0123456789-0123456789-0123456789-0123";
 
 type HttpsPredicate = dyn Fn(&Parts) -> bool + Send + Sync;
 type Clock = dyn Fn() -> i64 + Send + Sync;
@@ -79,7 +76,7 @@ pub(crate) struct Policy {
     pub(crate) ready_after_auth: bool,
     pub(crate) body_deadline: Option<Duration>,
     pub(crate) provider_deadline: Option<Duration>,
-    pub(crate) decoy: ClientSecret,
+    pub(crate) decoy: Decoy,
     pub(crate) pool: Pool,
     pub(crate) https: Option<Arc<HttpsPredicate>>,
     pub(crate) clock: Option<Arc<Clock>>,
@@ -197,7 +194,7 @@ impl Default for Policy {
             ready_after_auth: false,
             body_deadline: None,
             provider_deadline: None,
-            decoy: ClientSecret::plain(DECOY),
+            decoy: Decoy::default(),
             pool: Pool::default(),
             https: None,
             clock: None,

@@ -6,8 +6,6 @@
 //! in other places is ignored. What would let in an unauthenticated caller, or one secret stand for
 //! several, is not reproduced.
 
-use std::slice;
-
 use base64::{
     Engine, alphabet,
     engine::{GeneralPurpose, GeneralPurposeConfig},
@@ -134,8 +132,7 @@ pub(crate) async fn check<C>(
 ) -> Result<Proof, Error> {
     let Some(client) = client else {
         // Spent for nothing, as everywhere.
-        let decoy = slice::from_ref(&policy.decoy);
-        let _wrong = verify(policy, decoy, &presented.secret).await?;
+        let _wrong = verify(policy, policy.decoy.or(None), &presented.secret).await?;
         return Err(ErrorKind::UnknownClient.into());
     };
     let method = method(presented, client)?;

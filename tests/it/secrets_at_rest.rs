@@ -109,6 +109,17 @@ fn r78_who_presents_no_secret_costs_no_verification() {
     assert_eq!(count.load(Ordering::SeqCst), 0);
 }
 
+// An unknown client must not cost a real one an attempt.
+#[test]
+fn r78_a_secret_that_is_verified_elsewhere_is_not_taken_for_a_decoy() {
+    let (secret, count) = counting("vault-s3cr3t");
+    let bench = bench([basic_client("vault", [secret])]);
+    bench.ask(&Ask::form("").basic("vault:vault-s3cr3t"));
+    let ask = Ask::form("").basic("nobody:vault-s3cr3t");
+    assert_eq!(bench.ask(&ask), failed(K::UnknownClient, "nobody"));
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
 // R55. All are compared, whichever is right, so that time does not tell which.
 #[test]
 fn r55_every_stored_secret_is_compared() {
@@ -389,7 +400,10 @@ mod hashes {
 
     /// Sends a request that needs a hash, and polls it once.
     fn slow(bench: &Bench) -> Waiting<'_> {
-        let ask = Ask::form("").basic("slow:slow-s3cr3t");
+        hashed(bench, Ask::form("").basic("slow:slow-s3cr3t"))
+    }
+
+    fn hashed(bench: &Bench, ask: Ask) -> Waiting<'_> {
         let mut waiting: Waiting<'_> = Box::pin(async move { bench.answer(ask.request()).await });
         let mut context = Context::from_waker(Waker::noop());
         assert!(waiting.as_mut().poll(&mut context).is_pending());
@@ -432,6 +446,22 @@ mod hashes {
             drop(resume);
             assert_eq!(computing.await.status, 200);
             assert_eq!(queued.await.status, 200);
+        });
+    }
+
+    // R78. Nobody has to think of it: an unknown client waits for a hash as a known one does.
+    #[test]
+    fn r78_the_decoy_is_of_the_kind_that_the_store_returns() {
+        let (runtime, resume) = paused();
+        let bench = one_worker(8);
+        runtime.block_on(async {
+            let known = slow(&bench);
+            let unknown = hashed(&bench, Ask::form("").basic("nobody:slow-s3cr3t"));
+            drop(resume);
+            assert_eq!(known.await.status, 200);
+            // Right for the client that the decoy was learned from, and for nobody else.
+            let answer = unknown.await;
+            assert_eq!((answer.status, answer.kind), (401, Some(K::UnknownClient)));
         });
     }
 
