@@ -165,9 +165,11 @@ fn accept_assertions<P>(
 /// RFC 8414 §2: required where assertions are accepted. §3.2: left out where there is none.
 #[cfg(feature = "jwt")]
 fn with_signing_algs<P>(mut metadata: Value, layer: &ClientAuthLayer<P>) -> Value {
-    for endpoint in ["token", "introspection", "revocation"] {
-        metadata[format!("{endpoint}_endpoint_auth_signing_alg_values_supported")] =
-            layer.auth_signing_algs_supported().collect();
+    if let Some(metadata) = metadata.as_object_mut() {
+        for endpoint in ["token", "introspection", "revocation"] {
+            let name = format!("{endpoint}_endpoint_auth_signing_alg_values_supported");
+            metadata.insert(name, layer.auth_signing_algs_supported().collect());
+        }
     }
     metadata
 }
