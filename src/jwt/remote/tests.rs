@@ -248,11 +248,15 @@ async fn what_is_no_key_set_is_a_failure_and_replaces_nothing() {
 }
 
 #[tokio::test]
-async fn the_longest_document_is_read() {
+async fn the_longest_document_is_read_and_no_longer_one() {
     let mut document = keys(&["1"], None).unwrap().document().to_vec();
     document.resize(LONGEST_DOCUMENT, b' ');
-    let (_, cache, _) = Source::new([Ok(FetchedJwks::new(document.into(), None))]);
+    let (_, cache, _) = Source::new([Ok(FetchedJwks::new(document.clone().into(), None))]);
     assert_eq!(ask(&cache, "1").await, Ok(true));
+
+    document.push(b' ');
+    let (_, cache, _) = Source::new([Ok(FetchedJwks::new(document.into(), None))]);
+    assert!(ask(&cache, "1").await.is_err(), "one octet more");
 }
 
 #[tokio::test]
