@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 use sqlx::postgres::PgListener;
 use tower_client_auth::{
     AuthMethod, AuthenticatedClient, BoxClientProvider, BoxError, CachedProvider, ClientAuthLayer,
-    ClientSecret,
 };
 
 use crate::store::{Client, Store};
@@ -34,14 +33,13 @@ pub fn router(store: Store, cache: Option<Duration>) -> Router {
             BoxClientProvider::new(cached)
         }
     };
-    let layer = ClientAuthLayer::new(clients)
-        .provider_deadline(Duration::from_secs(2))
-        .decoy(ClientSecret::sha256_of("of the kind that the store keeps"))
-        .on_outcome(|outcome| {
+    let layer = ClientAuthLayer::new(clients).provider_deadline(Duration::from_secs(2)).on_outcome(
+        |outcome| {
             if let Some(error) = outcome.error().filter(|error| error.is_internal()) {
                 eprintln!("error: {error:?}");
             }
-        });
+        },
+    );
     // RFC 7662 §2.1: introspection is not for everybody.
     let confidential = layer.clone().allow_public(false);
     Router::new()

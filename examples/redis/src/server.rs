@@ -10,7 +10,7 @@ use axum::{
 };
 use serde_json::json;
 use tower_client_auth::{
-    AuthMethod, AuthenticatedClient, CachedProvider, ClientAuthLayer, ClientSecret, GeneratedSecret,
+    AuthMethod, AuthenticatedClient, CachedProvider, ClientAuthLayer, GeneratedSecret,
 };
 
 use crate::store::{Client, Store};
@@ -21,14 +21,13 @@ use crate::store::{Client, Store};
 pub fn router(store: Store, time_to_live: Duration) -> Router {
     let clients = Arc::new(CachedProvider::new(store.clone()).time_to_live(time_to_live));
     tokio::spawn(follow(store, Arc::clone(&clients)));
-    let layer = ClientAuthLayer::new(clients)
-        .provider_deadline(Duration::from_secs(2))
-        .decoy(ClientSecret::sha256_of("of the kind that the store keeps"))
-        .on_outcome(|outcome| {
+    let layer = ClientAuthLayer::new(clients).provider_deadline(Duration::from_secs(2)).on_outcome(
+        |outcome| {
             if let Some(error) = outcome.error().filter(|error| error.is_internal()) {
                 eprintln!("error: {error:?}");
             }
-        });
+        },
+    );
     Router::new().route("/token", any(token).layer(layer))
 }
 
