@@ -134,7 +134,7 @@ pub enum ErrorKind {
     WrongAudience,
     /// The assertion has expired (RFC 7523 §3). → 401 `invalid_client`
     AssertionExpired,
-    /// The `nbf` or `iat` of the assertion is more than 10 seconds ahead. → 401 `invalid_client`
+    /// The `nbf` or `iat` of the assertion is more than 60 seconds ahead. → 401 `invalid_client`
     AssertionNotYetValid,
     /// The `exp` of the assertion is further ahead than the limit. → 401 `invalid_client`
     AssertionLifetime,

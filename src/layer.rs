@@ -169,7 +169,7 @@ impl<P, M> ClientAuthLayer<P, M> {
     /// the other methods. [`auth_methods`](Self::auth_methods) narrows them afterwards. Default: an
     /// assertion counts as a method and is refused.
     ///
-    /// The [`provider_deadline`](Self::provider_deadline) holds for the replay store and for the
+    /// The `provider_deadline` holds for the replay store and for the
     /// source of keys, too. The presets of the MCP Python SDK know no assertions.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
