@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     AuthMethod, ClientProvider, ClientSecret, RegisteredClient,
-    client::Registration,
+    client::{Problem, Registration},
     deadline::Deadline,
     error::{Error, ErrorKind},
     guard::{Failure, guard},
@@ -160,20 +160,18 @@ pub(crate) async fn authenticate<P: ClientProvider>(
                 .map(|secret| Proof { method: credentials.method(), secret })
         }
         Presented::Credentials(credentials) => {
-            // Time must not tell whether a client exists (RFC 6819 §5.1.4.2): without a stored
-            // secret there is a decoy.
-            let registration = known.as_ref().map(RegisteredClient::registration);
-            let secrets = policy.decoy.or(registration.and_then(Registration::secrets));
+            // Time must not tell whether a client exists (RFC 6819 §5.1.4.2): an unknown one is
+            // judged as well, and without a stored secret there is a decoy.
+            let registration = known.as_ref().map_or(&NOBODY, RegisteredClient::registration);
+            let secrets = policy.decoy.or(registration.secrets());
             // A box of its own, so that only who needs it pays for its size.
             let verdict = if secrets.iter().any(ClientSecret::is_slow) {
                 Box::pin(credentials.verify_slowly(secrets, policy)).await?
             } else {
                 credentials.verify(secrets, policy.now())
             };
-            registration
-                .ok_or(ErrorKind::UnknownClient)
-                .and_then(|known| decide(policy, credentials.method(), known, verdict))
-                .map_err(Error::from)
+            let proof = decide(policy, credentials.method(), registration, verdict);
+            if known.is_some() { proof } else { Err(ErrorKind::UnknownClient) }.map_err(Error::from)
         }
         Presented::Seed(presented) => {
             Box::pin(seed::check(policy, presented, known.as_ref())).await
@@ -188,6 +186,9 @@ pub(crate) async fn authenticate<P: ClientProvider>(
         (None, Ok(_)) => Err(ErrorKind::UnknownClient.into()),
     }
 }
+
+/// What an unknown client is judged by.
+static NOBODY: Registration = Registration::Unusable(Problem::Declared);
 
 fn decide(
     policy: &Policy,
