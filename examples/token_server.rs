@@ -8,7 +8,8 @@
 //! It prints a curl line for each client. `--listen ADDR` listens elsewhere, `--clients FILE` takes
 //! a JSON array of RFC 7591 client metadata instead of the built-in clients, `--raw-basic` accepts
 //! clients that do not form-encode their Basic credentials. `--issuer URL` is the issuer identifier,
-//! if it is not the address; with `--features jwt` assertions for it are accepted.
+//! if it is not the address; with `--features jwt` assertions for it are accepted, and with
+//! `--legacy-assertions` also those that name an endpoint or live an hour.
 
 use std::{
     collections::HashMap,
@@ -156,10 +157,16 @@ fn router(
 fn accept_assertions<P>(
     layer: ClientAuthLayer<P>,
     issuer: &str,
+    legacy: bool,
 ) -> Result<ClientAuthLayer<P>, ConfigError> {
     use tower_client_auth::{Assertions, MemoryReplayStore};
 
-    Ok(layer.assertions(Assertions::new(issuer, MemoryReplayStore::default())?))
+    let mut assertions = Assertions::new(issuer, MemoryReplayStore::default())?;
+    if legacy {
+        let endpoints = ["token", "introspect", "revoke"].map(|path| format!("{issuer}/{path}"));
+        assertions = assertions.legacy_audiences(endpoints).longest_lifetime(LIFETIME)?;
+    }
+    Ok(layer.assertions(assertions))
 }
 
 /// RFC 8414 §2: required where assertions are accepted. §3.2: left out where there is none.
@@ -183,14 +190,15 @@ fn with_signing_algs<P>(metadata: Value, _layer: &ClientAuthLayer<P>) -> Value {
 fn accept_assertions<P>(
     layer: ClientAuthLayer<P>,
     _issuer: &str,
+    _legacy: bool,
 ) -> Result<ClientAuthLayer<P>, ConfigError> {
     eprintln!("note: no assertions are accepted, because this was built without the feature jwt");
     Ok(layer)
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
-    let (mut listen, mut file, mut issuer, mut raw_basic) =
-        (SocketAddr::from(([127, 0, 0, 1], 8080)), None, None, false);
+    let (mut listen, mut file, mut issuer, mut raw_basic, mut legacy) =
+        (SocketAddr::from(([127, 0, 0, 1], 8080)), None, None, false, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
@@ -199,8 +207,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
             "--clients" => file = Some(value()?),
             "--issuer" => issuer = Some(value()?),
             "--raw-basic" => raw_basic = true,
+            "--legacy-assertions" => legacy = true,
             _ => {
-                let usage = "usage: token_server [--listen ADDR] [--clients FILE] [--issuer URL] [--raw-basic]";
+                let usage = "usage: token_server [--listen ADDR] [--clients FILE] [--issuer URL] [--raw-basic] [--legacy-assertions]";
                 return Err(format!("unknown argument {name:?}; {usage}").into());
             }
         }
@@ -217,7 +226,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let url = format!("http://{}", listener.local_addr()?);
     let layer = ClientAuthLayer::new(Arc::new(clients)).raw_basic(raw_basic);
     let issuer = issuer.unwrap_or_else(|| url.clone());
-    let app = router(accept_assertions(layer, &issuer)?, &issuer)?;
+    let app = router(accept_assertions(layer, &issuer, legacy)?, &issuer)?;
     println!("listening on {url}");
     if file.is_none() {
         println!("\nTry:");

@@ -1,5 +1,9 @@
 //! Pages to read. There is no code in here.
 
+#[cfg(feature = "jwt")]
+#[doc = include_str!("docs/assertion_clients.md")]
+pub mod assertion_clients {}
+
 #[doc = include_str!("docs/bodies.md")]
 pub mod bodies {}
 

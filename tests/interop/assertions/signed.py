@@ -1,0 +1,363 @@
+"""Tries every client that signs assertions, with every algorithm, and writes the table of what they send and need."""
+
+import argparse
+import base64
+import contextlib
+import dataclasses
+import difflib
+import http.client
+import http.server
+import json
+import pathlib
+import secrets
+import subprocess
+import sys
+import threading
+import urllib.parse
+from importlib.metadata import version
+
+from joserfc import jwk
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE.parent / "clients"))
+
+from servers import serving  # noqa: E402
+from table import Front  # noqa: E402
+
+ROOT = HERE.parents[2]
+PAGE = ROOT / "src/docs/assertion_clients.md"
+DRIVER_SECONDS = 300
+SERVERS = {"default": [], "legacy": ["--legacy-assertions"]}
+
+PRIVATE, SECRET = "private_key_jwt", "client_secret_jwt"
+KEYS = {"RS256": ("RSA", 2048), "PS256": ("RSA", 2048), "ES256": ("EC", "P-256"), "EdDSA": ("OKP", "Ed25519")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Client:
+    """A row. `needs` is the server that must accept it; the default one must refuse what needs the other."""
+
+    name: str
+    driver: str
+    method: str
+    algorithms: tuple[str, ...]
+    needs: str = "default"
+    how: str = ""
+
+    @property
+    def package(self):
+        return self.name.split(",")[0]
+
+
+ALL = tuple(KEYS)
+CLIENTS = [
+    Client("oauth4webapi", "node", PRIVATE, ALL),
+    Client("oauth4webapi", "node", SECRET, ("HS256",)),
+    Client("openid-client", "node", PRIVATE, ALL),
+    Client("openid-client", "node", SECRET, ("HS256",)),
+    Client("@modelcontextprotocol/sdk", "node", PRIVATE, ALL),
+    Client("@modelcontextprotocol/client", "node", PRIVATE, ALL),
+    Client("mcp", "python", PRIVATE, ALL),
+    Client("Authlib", "python", PRIVATE, ALL, "legacy"),
+    Client("Authlib", "python", SECRET, ("HS256",), "legacy"),
+    Client("Authlib, configured", "python", PRIVATE, ALL, how="configured[^authlib]"),
+    Client("Authlib, configured", "python", SECRET, ("HS256",), how="configured[^authlib]"),
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Registration:
+    """A client with one right key and one wrong one."""
+
+    client: Client
+    alg: str
+    client_id: str
+    right: dict
+    wrong: dict
+
+    def metadata(self):
+        record = {
+            "client_id": self.client_id,
+            "token_endpoint_auth_method": self.client.method,
+            "token_endpoint_auth_signing_alg": self.alg,
+        }
+        if self.client.method == SECRET:
+            return record | {"client_secret": self.right["secret"], "client_secret_expires_at": 0}
+        return record | {"jwks": {"keys": [self.right["public"]]}}
+
+
+def credential(alg):
+    if alg not in KEYS:
+        return {"secret": secrets.token_urlsafe(32)}
+    key = jwk.generate_key(*KEYS[alg])
+    return {
+        "jwk": key.as_dict(private=True),
+        "public": key.as_dict(private=False),
+        "pem": key.as_pem(private=True).decode(),
+    }
+
+
+def registrations():
+    pairs = {alg: (credential(alg), credential(alg)) for alg in [*KEYS, "HS256"]}
+    for row, client in enumerate(CLIENTS):
+        for alg in client.algorithms:
+            yield Registration(client, alg, f"client-{row}-{alg}", *pairs[alg])
+
+
+class Proxy(Front):
+    """The issuer: what the MCP clients expect around an authorization server, and `token_server` behind it.
+
+    It keeps what it forwards, so that an assertion can be looked into and sent again.
+    """
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        status, answer, headers = forward(self.server.behind, self.path, self.headers, body)
+        self.server.seen.append((self.path, dict(self.headers), body, status, answer))
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+
+def forward(behind, path, headers, body):
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(behind).netloc, timeout=20)
+    try:
+        kept = {name: value for name, value in headers.items() if name.lower() in ("content-type", "authorization")}
+        connection.request("POST", path, body, kept)
+        answer = connection.getresponse()
+        passed_on = ("content-type", "www-authenticate", "cache-control")
+        return answer.status, answer.read(), [pair for pair in answer.getheaders() if pair[0].lower() in passed_on]
+    finally:
+        connection.close()
+
+
+@contextlib.contextmanager
+def issuer(command, flags, log):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    server.daemon_threads = True
+    server.address = "http://127.0.0.1:%d" % server.server_address[1]
+    server.seen = []
+    with contextlib.ExitStack() as stack:
+        stack.callback(server.server_close)
+        server.behind = stack.enter_context(serving([*command, "--issuer", server.address, *flags], log))
+        host = urllib.parse.urlsplit(server.behind).netloc
+        connection = http.client.HTTPConnection(host, timeout=20)
+        connection.request("GET", "/.well-known/oauth-authorization-server")
+        server.metadata = json.load(connection.getresponse()) | {
+            "authorization_endpoint": f"{server.address}/authorize",
+            "response_types_supported": ["code"],
+        }
+        connection.close()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        stack.callback(server.shutdown)
+        yield server
+
+
+def run(command, jobs):
+    """Hands a driver its jobs and collects (outcome, detail) for each."""
+    answers = {}
+    done = subprocess.run(
+        command, input=json.dumps(jobs), capture_output=True, text=True, timeout=DRIVER_SECONDS
+    )
+    for line in done.stdout.splitlines():
+        answer = json.loads(line)
+        answers[answer["id"]] = (answer["outcome"], answer["detail"])
+    if done.returncode or len(answers) != len(jobs):
+        sys.stderr.write(done.stderr)
+        raise SystemExit(f"FAILED: {command} stopped with {len(jobs) - len(answers)} jobs left")
+    return answers
+
+
+def tried(server, drivers, registered):
+    """For every registration and right or wrong key: what the client says, and what went over the wire."""
+    for driver, command in drivers.items():
+        for right in (True, False):
+            chosen = [registration for registration in registered if registration.client.driver == driver]
+            jobs = [
+                {
+                    "id": number,
+                    "client": registration.client.name,
+                    "method": registration.client.method,
+                    "alg": registration.alg,
+                    "client_id": registration.client_id,
+                    "issuer": server.address,
+                    "metadata": server.metadata,
+                    **(registration.right if right else registration.wrong),
+                }
+                for number, registration in enumerate(chosen)
+            ]
+            server.seen.clear()
+            answers = run(command, jobs)
+            for number, registration in enumerate(chosen):
+                wire = [seen for seen in server.seen if claims(seen)["sub"] == registration.client_id]
+                yield registration, right, answers[number], wire
+
+
+def part(seen, number):
+    assertion = urllib.parse.parse_qs(seen[2].decode())["client_assertion"][0]
+    text = assertion.split(".")[number]
+    return json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+
+
+def header(seen):
+    return part(seen, 0)
+
+
+def claims(seen):
+    return part(seen, 1)
+
+
+def is_invalid_client(status, body):
+    return status == 401 and json.loads(body).get("error") == "invalid_client"
+
+
+class Tally:
+    def __init__(self):
+        self.passed, self.problems = 0, []
+
+    def expect(self, condition, text):
+        if condition:
+            self.passed += 1
+        else:
+            self.problems.append(text)
+
+
+def judge(name, server, registration, right, answer, wire, tally):
+    label = f"{registration.client.name} {registration.client.method} {registration.alg} ({name})"
+    if not wire:
+        tally.expect(False, f"{label}: nothing was sent: {answer}")
+        return None
+    first = wire[0]
+    foreign = name == "default" and registration.client.needs != "default"
+    if not right and foreign:
+        # Refused whatever the key.
+        return None
+    if not right:
+        tally.expect(is_invalid_client(*first[3:]), f"{label}: a wrong key is not invalid_client: {first[3:]}")
+        tally.expect(answer[0] == "refused", f"{label}: the client makes {answer} of a wrong key")
+        return None
+    if foreign:
+        tally.expect(is_invalid_client(*first[3:]), f"{label}: must need --legacy-assertions: {first[3:]}")
+        tally.expect(answer[0] == "refused", f"{label}: must need --legacy-assertions: {answer}")
+    else:
+        tally.expect(answer[0] == "accepted", f"{label}: does not work: {answer}")
+        tally.expect(all(seen[3] == 200 for seen in wire), f"{label}: {[seen[3:] for seen in wire]}")
+        # The very same bytes once more.
+        for path, headers, body, *_ in wire:
+            again = forward(server.behind, path, headers, body)[:2]
+            tally.expect(is_invalid_client(*again), f"{label}: a replay at {path} is not invalid_client: {again}")
+    names = {server.address: "issuer", server.address + first[0]: "endpoint"}
+    found = claims(first)
+    return (
+        registration.client,
+        registration.alg,
+        header(first)["alg"],
+        names.get(found["aud"] if isinstance(found["aud"], str) else None, "other"),
+        round((found["exp"] - found["iat"]) / 60),
+    )
+
+
+INTRO = """Which OAuth clients can authenticate with assertions, and what they put into them.
+
+Each of these authenticated over a real connection at the example `token_server`, with every
+algorithm in its row. The same bytes sent again were refused as `invalid_client`, and so was an
+assertion signed with another key. `tests/interop/assertions/run` writes this page, and CI fails
+where a run would write another one.
+
+*Issuer* and *endpoint* are what the client sends as `aud`: the issuer, as
+draft-ietf-oauth-rfc7523bis asks, or the URL that it sends the assertion to. Whoever sends an
+endpoint, or a lifetime above 5 minutes, is refused by the defaults, and needs what the last column
+names.
+
+| Client | Method | Algorithms | `aud` | Lifetime | Works with |
+|---|---|---|---|---|---|
+"""
+
+NEEDS = {
+    "default": "the defaults",
+    "legacy": "[`legacy_audiences`](crate::Assertions::legacy_audiences) with the URL of every endpoint, and a "
+    "[`longest_lifetime`](crate::Assertions::longest_lifetime) of an hour",
+}
+
+NOTES = """
+[^authlib]: `PrivateKeyJWT(token_endpoint=issuer, claims={"exp": …})`, and the same for
+    `ClientSecretJWT`. Authlib writes the `jti` of the first assertion into these claims and sends it
+    again with the next, which is refused as a replay: register the method anew for each request.
+
+`EdDSA` and `Ed25519` (RFC 9864) are two names of one algorithm here.
+"""
+
+
+def page(facts):
+    with open(HERE.parent / "package-lock.json", encoding="utf-8") as file:
+        node = json.load(file)["packages"]
+    lines = []
+    for client in CLIENTS:
+        found = [fact for fact in facts if fact[0] is client]
+        release = version(client.package) if client.driver == "python" else node[f"node_modules/{client.package}"]["version"]
+        name = f"{client.package} {release}" + (f", {client.how}" if client.how else "")
+        algorithms = ", ".join(f"`{sent}`" for _, _, sent, *_ in found)
+        audience = ", ".join(dict.fromkeys(fact[3] for fact in found))
+        lifetime = ", ".join(dict.fromkeys(f"{fact[4]} min" for fact in found))
+        lines.append(f"| {name} | `{client.method}` | {algorithms} | {audience} | {lifetime} | {NEEDS[client.needs]} |")
+    return INTRO + "\n".join(lines) + "\n" + NOTES
+
+
+def options():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--token-server", default=str(ROOT / "target/debug/examples/token_server"))
+    parser.add_argument("--scratch", required=True, help="folder for the clients file and the servers' logs")
+    parser.add_argument("--node", required=True, help="node_assertions.mjs beside its packages")
+    parser.add_argument("--check", action="store_true", help=f"compare with {PAGE.name} instead of writing it")
+    parser.add_argument("--verbose", action="store_true", help="print what became of every job")
+    return parser.parse_args()
+
+
+def main():
+    arguments = options()
+    scratch = pathlib.Path(arguments.scratch)
+    scratch.mkdir(parents=True, exist_ok=True)
+    registered = list(registrations())
+    file = scratch / "clients.json"
+    file.write_text(json.dumps([registration.metadata() for registration in registered]), encoding="utf-8")
+    if not pathlib.Path(arguments.token_server).exists():
+        raise SystemExit(
+            f"FAILED: there is no {arguments.token_server}; cargo build --example token_server --features jwt makes it"
+        )
+
+    command = [arguments.token_server, "--listen", "127.0.0.1:0", "--clients", str(file)]
+    drivers = {
+        "python": [sys.executable, str(HERE / "python_assertions.py")],
+        "node": ["node", arguments.node],
+    }
+    tally, facts = Tally(), []
+    for name, flags in SERVERS.items():
+        with issuer(command, flags, scratch / f"{name}.log") as server:
+            for registration, right, answer, wire in tried(server, drivers, registered):
+                if arguments.verbose:
+                    print(name, registration.client.name, registration.client.method, registration.alg, right, *answer)
+                fact = judge(name, server, registration, right, answer, wire, tally)
+                if name == "default" and fact:
+                    facts.append(fact)
+
+    for problem in tally.problems:
+        print(problem)
+    failed = len(tally.problems)
+    text = page(facts)
+    if arguments.check:
+        present = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+        difference = list(difflib.unified_diff(present.splitlines(), text.splitlines(), PAGE.name, "this run", lineterm=""))
+        print("\n".join(difference))
+        failed += bool(difference)
+    elif not failed:
+        PAGE.write_text(text, encoding="utf-8")
+    print(f"interop assertions: {tally.passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
