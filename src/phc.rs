@@ -9,6 +9,10 @@ use argon2::{
 use pbkdf2::Pbkdf2;
 use scrypt::Scrypt;
 
+/// The most memory in KiB that a hash may ask for: 1 GiB, twenty times what OWASP names. A string that
+/// asks for more than there is would end the program.
+const MEMORY: u64 = 1024 * 1024;
+
 /// A hash that can be verified: its algorithm is known and its parameters are valid.
 pub(crate) struct Phc {
     hash: PasswordHash,
@@ -24,21 +28,30 @@ impl Phc {
         if hash.salt.is_none() || hash.hash.is_none() {
             return Err(InvalidPhc);
         }
-        let (valid, verify): (bool, Verify) = match hash.algorithm.as_str() {
-            "argon2id" => (argon2::Params::try_from(&hash).is_ok(), |secret, hash| {
-                Argon2::default().verify_password(secret, hash)
-            }),
-            "scrypt" => (scrypt::Params::try_from(&hash).is_ok(), |secret, hash| {
-                Scrypt::default().verify_password(secret, hash)
-            }),
+        let (memory, verify): (Option<u64>, Verify) = match hash.algorithm.as_str() {
+            "argon2id" => (
+                argon2::Params::try_from(&hash).ok().map(|params| params.m_cost().into()),
+                |secret, hash| Argon2::default().verify_password(secret, hash),
+            ),
+            "scrypt" => (
+                // RFC 7914 §2: 128 * N * r octets.
+                scrypt::Params::try_from(&hash)
+                    .ok()
+                    .map(|params| params.n().saturating_mul(params.r().into()) / 8),
+                |secret, hash| Scrypt::default().verify_password(secret, hash),
+            ),
             "pbkdf2-sha256" | "pbkdf2-sha512" => {
-                (pbkdf2::Params::try_from(&hash).is_ok(), |secret, hash| {
+                (pbkdf2::Params::try_from(&hash).ok().map(|_params| 0), |secret, hash| {
                     Pbkdf2::default().verify_password(secret, hash)
                 })
             }
             _ => return Err(InvalidPhc),
         };
-        if valid { Ok(Self { hash, verify }) } else { Err(InvalidPhc) }
+        if memory.is_some_and(|memory| memory <= MEMORY) {
+            Ok(Self { hash, verify })
+        } else {
+            Err(InvalidPhc)
+        }
     }
 
     /// Takes some ten milliseconds, and the memory that the hash asks for.
@@ -47,8 +60,8 @@ impl Phc {
     }
 }
 
-/// A text that is not a PHC string of argon2id, scrypt, pbkdf2-sha256 or pbkdf2-sha512. It does not
-/// show the text.
+/// A text that is not a PHC string of argon2id, scrypt, pbkdf2-sha256 or pbkdf2-sha512, or that asks
+/// for more than 1 GiB of memory. It does not show the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidPhc;

@@ -369,6 +369,10 @@ mod hashes {
             "$argon2id$v=19$m=0,t=0,p=0$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
             "$2b$12$C6UzMDM.H6dfI/f/IKcEeO7ZL0yzZkC0wTQ6jh0pG4nQz8lqX4E8K",
             "$md5$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+            // Just over 1 GiB, and the most that can be asked for.
+            "$argon2id$v=19$m=1048577,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+            "$argon2id$v=19$m=4294967295,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+            "$scrypt$ln=24,r=8,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
         ] {
             let error = ClientSecret::phc(hash).map(drop).unwrap_err();
             assert_eq!(
