@@ -152,10 +152,11 @@ fn two_processes_that_share_a_redis_never_accept_an_assertion_twice() {
     }
     let prefix = format!("shared-{}", std::process::id());
     let mut workers: Vec<_> = (0..WORKERS)
-        .map(|_| {
+        .map(|worker| {
             Command::new(std::env::current_exe().unwrap())
                 .args(["--exact", "replay_redis::worker", "--nocapture", "--ignored"])
                 .env("REPLAY_PREFIX", &prefix)
+                .env("REPLAY_FIRST", ((2 * worker + 1) * ASSERTIONS / (2 * WORKERS)).to_string())
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .spawn()
@@ -193,6 +194,7 @@ fn two_processes_that_share_a_redis_never_accept_an_assertion_twice() {
 #[ignore = "one of the processes that `two_processes_that_share_a_redis_…` starts"]
 async fn worker() {
     let Ok(prefix) = std::env::var("REPLAY_PREFIX") else { return };
+    let first: usize = std::env::var("REPLAY_FIRST").unwrap().parse().unwrap();
     let client = redis::Client::open(server().unwrap()).unwrap();
     let connection = client.get_multiplexed_async_connection().await.unwrap();
     let store = Arc::new(RedisReplayStore::new(connection).prefix(prefix));
@@ -200,11 +202,14 @@ async fn worker() {
     std::io::stdin().read_line(&mut String::new()).unwrap();
     let until = now() + 300;
     let tasks: Vec<_> = (0..TASKS)
-        .map(|_| {
+        .map(|task| {
             let store = Arc::clone(&store);
+            // Half of the tasks race for the same assertions. The others start far from the other
+            // process, so that one that is a step behind all the time is granted something, too.
+            let first = if task % 2 == 0 { 0 } else { first };
             tokio::spawn(async move {
                 let mut granted = Vec::new();
-                for jti in 0..ASSERTIONS {
+                for jti in (first..ASSERTIONS).chain(0..first) {
                     if store.claim("batch", &jti.to_string(), until).await.unwrap() {
                         granted.push(jti);
                     }
