@@ -76,13 +76,13 @@
 //! | R70 | `rfc6749::rfc6749_5_2_every_kind_of_refusal_has_its_whole_answer`, `rfc6749::rfc6749_5_2_every_refusal_is_json_with_registered_codes_and_allowed_characters` |
 //! | R71 | `rfc6749::rfc6749_5_2_nothing_of_the_request_is_echoed` |
 //! | R72 | `rfc6749::rfc6749_5_2_every_kind_of_refusal_has_its_whole_answer`, `rfc9110::rfc9110_15_5_refusals_say_what_would_be_allowed_and_are_not_cached` |
-//! | R73 | `grpc::grpc_outages_are_unavailable`, `providers::a_provider_that_fails_is_answered_503_without_detail`, `providers::a_provider_that_panics_is_answered_503_and_the_service_stays_usable`, `providers::a_provider_that_does_not_answer_is_answered_503_at_its_deadline` and more |
+//! | R73 | `grpc::grpc_outages_are_unavailable`, `providers::a_provider_that_fails_is_answered_503_without_detail`, `providers::a_provider_that_panics_is_answered_503_and_the_service_stays_usable`, `providers::a_provider_that_does_not_answer_is_answered_503_at_its_deadline` and more, `cache::r73_a_provider_that_panics_is_503_for_who_asked_and_strands_nobody` |
 //! | R74 | `rfc6749::rfc6749_5_2_every_kind_of_refusal_has_its_whole_answer`, `rfc9110::rfc9110_15_5_refusals_say_what_would_be_allowed_and_are_not_cached` |
 //! | R75 | `grpc::grpc_outages_are_unavailable`, `providers::a_throttled_attempt_is_answered_429_with_the_time_to_wait`, `rfc6749::rfc6749_5_2_every_kind_of_refusal_has_its_whole_answer` |
 //! | R76 | by design or documentation |
 //! | R77 | `cases::every_case_has_its_whole_answer`, `props::unknown_wrong_expired_and_mismatched_are_answered_alike`, `rfc6749::rfc6749_10_10_unknown_wrong_expired_and_mismatched_are_answered_octet_for_octet_alike` |
-//! | R78 | `secrets_at_rest::r78_who_has_no_stored_secret_costs_one_verification_of_the_decoy`, `secrets_at_rest::r78_who_presents_no_secret_costs_no_verification`, `settings::decoy` |
-//! | R79 | `providers::a_throttled_attempt_is_answered_429_with_the_time_to_wait`, `providers::a_throttle_runs_before_the_store_is_asked`, `settings::on_outcome_sees_every_decision_with_its_reason` |
+//! | R78 | `secrets_at_rest::r78_who_has_no_stored_secret_costs_one_verification_of_the_decoy`, `secrets_at_rest::r78_who_presents_no_secret_costs_no_verification`, `settings::decoy`, `secrets_at_rest::hashes::r78_the_decoy_is_of_the_kind_that_the_store_returns`, `secrets_at_rest::r78_a_secret_that_is_verified_elsewhere_is_not_taken_for_a_decoy` |
+//! | R79 | `providers::a_throttled_attempt_is_answered_429_with_the_time_to_wait`, `providers::a_throttle_runs_before_the_store_is_asked`, `settings::on_outcome_sees_every_decision_with_its_reason`, `cache::r79_throttled_passes_through_and_is_not_remembered`, `cache::r79_stale_on_outage_does_not_get_around_a_throttle` |
 //! | R80 | by design or documentation |
 //! | R81 | `rfc7523::rfc7521_4_2_both_parameters_make_an_assertion`, `settings::auth_methods_that_cannot_work_are_errors_at_construction` |
 //! | R82 | `rfc7523::rfc7523_3_issuer_subject_and_client_id_are_one_client` |
@@ -110,7 +110,7 @@
 //! | R104 | `metadata::rfc7591_3_2_1_a_document_round_trips_but_for_the_secret`, `metadata::rfc7591_3_2_1_zero_and_absent_are_kept_apart` |
 //! | R105 | `rfc7591::iana_names_are_read_and_written_as_they_are` |
 //! | R106 | `cases::every_case_has_its_whole_answer`, `providers::an_id_that_is_a_url_reaches_the_provider_as_it_was_sent`, `rfc7591::a_url_as_client_id_is_text` |
-//! | R107 | `cases::a_service_keeps_nothing_from_one_request_to_the_next`, `providers::clients_can_be_inserted_and_removed_while_serving`, `rfc7591::rfc7592_changes_take_effect_with_the_next_request` |
+//! | R107 | `cases::a_service_keeps_nothing_from_one_request_to_the_next`, `providers::clients_can_be_inserted_and_removed_while_serving`, `rfc7591::rfc7592_changes_take_effect_with_the_next_request`, `cache::r107_an_answer_is_as_old_as_its_question`, `cache::r107_a_changed_secret_counts_when_the_time_is_over`, `cache::r107_a_changed_secret_counts_at_once_when_it_is_invalidated` |
 //! | R108 | `bodies::a_hundred_thousand_parameters_are_refused_and_cost_no_look_up`, `cases::every_case_has_its_whole_answer`, `settings::limits` |
 //! | R109 | `bodies::a_hundred_thousand_parameters_are_refused_and_cost_no_look_up`, `rfc6749::no_malformed_request_reaches_the_provider_and_no_request_asks_it_twice` |
 //! | R110 | `providers::a_provider_that_does_not_answer_is_answered_503_at_its_deadline`, `secrecy::a_request_that_is_dropped_is_not_logged`, `tower_contract::a_future_that_is_dropped_at_any_stage_leaves_nothing_behind`, `tower_contract::a_future_that_is_dropped_before_the_decision_reports_none` |
