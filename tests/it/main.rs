@@ -96,7 +96,7 @@
 //! | R90 | `rfc7523::rfc7515_7_1_only_the_strict_compact_form_is_read`, `rfc7523::rfc7515_4_1_a_header_brings_no_key_and_nothing_critical`, `rfc7523::rfc7518_3_4_signatures_have_one_form` |
 //! | R91 | `rfc7523::rfc7519_4_hostile_claims_cost_a_bounded_amount_of_work` |
 //! | R92 | `rfc7523::oidc_10_1_a_secret_keys_assertions_while_it_is_valid` |
-//! | R93 | `jwt::remote::tests`, `jwt::fetch::tests` and `jwt::address::tests`, beside the code, `rfc7523::rfc7591_2_published_keys_need_a_source` |
+//! | R93 | `jwt::remote::tests`, `jwt::fetch::tests`, `jwt::fetch::chain` and `jwt::address::tests`, beside the code, `rfc7523::rfc7591_2_published_keys_need_a_source` |
 //! | R94 | `rfc7523::rfc7521_4_2_1_every_failed_assertion_gets_the_same_answer` |
 //! | R95 | later, with certificates |
 //! | R96 | later, with certificates |

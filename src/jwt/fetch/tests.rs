@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
+    sync::watch,
 };
 use tokio_rustls::{
     TlsAcceptor,
@@ -15,16 +16,17 @@ use super::*;
 
 const KEYS: &str = r#"{"keys": []}"#;
 
-struct Server {
+pub(super) struct Server {
     port: u16,
     certificate: Vec<u8>,
     connections: Arc<AtomicUsize>,
+    answer: watch::Sender<Vec<u8>>,
 }
 
 impl Server {
-    /// Answers every request with these octets and closes, or is silent if there are none.
-    async fn answering(answer: impl Into<Vec<u8>>) -> Self {
-        let answer = Arc::new(answer.into());
+    /// Answers every request with these octets and closes, or is silent while there are none.
+    pub(super) async fn answering(answer: impl Into<Vec<u8>>) -> Self {
+        let (answer, told) = watch::channel(answer.into());
         let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let certificate = own.cert.der().clone();
         let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
@@ -42,40 +44,50 @@ impl Server {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 counter.fetch_add(1, Ordering::SeqCst);
-                let (acceptor, answer) = (acceptor.clone(), Arc::clone(&answer));
+                let (acceptor, mut told) = (acceptor.clone(), told.clone());
                 tokio::spawn(async move {
                     let Ok(mut stream) = acceptor.accept(stream).await else { return };
                     let mut request = Vec::new();
                     while !request.ends_with(b"\r\n\r\n") {
                         request.push(stream.read_u8().await.unwrap());
                     }
-                    if answer.is_empty() {
-                        std::future::pending::<()>().await;
-                    }
+                    let answer = match told.wait_for(|answer| !answer.is_empty()).await {
+                        Ok(answer) => answer.clone(),
+                        Err(_nobody_asks_any_more) => return,
+                    };
                     // The other side may stop reading.
                     let _ = stream.write_all(&answer).await;
                     let _ = stream.shutdown().await;
                 });
             }
         });
-        Self { port, certificate: certificate.to_vec(), connections }
+        Self { port, certificate: certificate.to_vec(), connections, answer }
     }
 
-    fn connections(&self) -> usize {
+    /// From now on.
+    pub(super) fn answer(&self, answer: impl Into<Vec<u8>>) {
+        self.answer.send_replace(answer.into());
+    }
+
+    pub(super) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 
-    fn source(&self, judge: Judge) -> HttpsJwksSource {
+    pub(super) fn uri(&self) -> String {
+        format!("https://localhost:{}/jwks", self.port)
+    }
+
+    pub(super) fn source(&self, judge: Judge) -> HttpsJwksSource {
         let root = reqwest::Certificate::from_der(&self.certificate).unwrap();
         HttpsJwksSource::with(Client::builder().tls_certs_only([root]), judge).unwrap()
     }
 
     async fn fetch(&self) -> Result<FetchedJwks, String> {
-        fetch(&self.source(loopback_too), &format!("https://localhost:{}/jwks", self.port)).await
+        fetch(&self.source(loopback_too), &self.uri()).await
     }
 }
 
-fn loopback_too(address: IpAddr) -> bool {
+pub(super) fn loopback_too(address: IpAddr) -> bool {
     address.is_loopback() || is_public(address)
 }
 
@@ -90,7 +102,7 @@ async fn fetch(source: &HttpsJwksSource, uri: &str) -> Result<FetchedJwks, Strin
     })
 }
 
-fn response(status: &str, fields: &str, body: &str) -> String {
+pub(super) fn response(status: &str, fields: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\n{fields}content-length: {}\r\n\r\n{body}", body.len())
 }
 
@@ -112,7 +124,7 @@ async fn r93_a_key_set_is_fetched_with_its_lifetime() {
 async fn r93_a_name_is_judged_after_its_resolution_and_nothing_is_connected_to() {
     let server = Server::answering(json(KEYS)).await;
     let source = server.source(is_public);
-    let uri = format!("https://localhost:{}/jwks", server.port);
+    let uri = server.uri();
     assert_eq!(fetch(&source, &uri).await.unwrap_err(), Refused::Address.to_string());
     assert_eq!(server.connections(), 0);
     assert!(server.fetch().await.is_ok(), "and it would have answered");
@@ -204,7 +216,7 @@ async fn r93_a_document_is_not_read_beyond_its_limit() {
 async fn r93_a_silent_server_is_given_up() {
     let server = Server::answering("").await;
     let source = server.source(loopback_too).timeout(Duration::from_millis(100));
-    let uri = format!("https://localhost:{}/jwks", server.port);
+    let uri = server.uri();
     assert_eq!(fetch(&source, &uri).await.unwrap_err(), "operation timed out");
 }
 
@@ -212,7 +224,7 @@ async fn r93_a_silent_server_is_given_up() {
 async fn a_certificate_that_nobody_trusts_is_refused() {
     let server = Server::answering(json(KEYS)).await;
     let source = Server::answering(json(KEYS)).await.source(loopback_too);
-    let uri = format!("https://localhost:{}/jwks", server.port);
+    let uri = server.uri();
     assert!(fetch(&source, &uri).await.is_err());
 }
 
