@@ -61,3 +61,71 @@ impl Default for Pool {
 #[cfg(not(feature = "argon2"))]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pool(());
+
+#[cfg(all(test, feature = "argon2"))]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+mod tests {
+    use std::{
+        future::Future,
+        pin::pin,
+        sync::mpsc,
+        task::{Context, Poll, Waker},
+    };
+
+    use http::StatusCode;
+    use tokio::runtime::{Builder, Runtime};
+
+    use super::*;
+
+    /// A runtime with one thread for hashes.
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().max_blocking_threads(1).build().unwrap()
+    }
+
+    /// How many may come in, and how many of them are computed at a time.
+    fn room(pool: &Pool) -> (usize, usize) {
+        (pool.places.available_permits(), pool.workers.available_permits())
+    }
+
+    fn starts<F: Future>(future: std::pin::Pin<&mut F>) -> bool {
+        matches!(future.poll(&mut Context::from_waker(Waker::noop())), Poll::Pending)
+    }
+
+    // R54, R73. No hash is known to panic, so a job stands for one that does.
+    #[test]
+    fn a_panic_is_503_and_leaves_the_pool_whole() {
+        let pool = Pool::new(2, 1);
+        runtime().block_on(async {
+            // More often than there are places.
+            for _ in 0..5 {
+                let error = pool.run(|| -> () { panic!("a bug") }).await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Verifier);
+                assert_eq!(error.status(), StatusCode::SERVICE_UNAVAILABLE);
+                assert_eq!(room(&pool), (3, 2));
+            }
+            assert_eq!(pool.run(|| "done").await.unwrap(), "done");
+        });
+    }
+
+    // R54, R110. Nobody waits for it any longer, but it still takes a core and memory.
+    #[test]
+    fn what_is_dropped_while_it_is_computed_keeps_its_place() {
+        let pool = Pool::new(1, 1);
+        let (finish, wait) = mpsc::channel::<()>();
+        let runtime = runtime();
+        runtime.block_on(async {
+            {
+                let mut computed = pin!(pool.run(move || wait.recv().unwrap_err()));
+                let mut queued = pin!(pool.run(|| ()));
+                assert!(starts(computed.as_mut()) && starts(queued.as_mut()));
+                assert_eq!(room(&pool), (0, 0));
+            }
+            assert_eq!(room(&pool), (1, 0));
+            let mut next = pin!(pool.run(|| "next"));
+            assert!(starts(next.as_mut()));
+            drop(finish);
+            assert_eq!(next.await.unwrap(), "next");
+        });
+        assert_eq!(room(&pool), (2, 1));
+    }
+}

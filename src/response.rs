@@ -86,11 +86,12 @@ fn json(error: &Error, authorization: Option<&HeaderValue>, policy: &Policy) -> 
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             headers.insert(ACCEPT, HeaderValue::from_static("application/x-www-form-urlencoded"));
         }
+        // RFC 9110 §15.6.4. Nobody knows how long an outage lasts, but who is told nothing asks again
+        // at once.
+        StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         _ => {}
-    }
-    // A slow hash takes far less than a second: there will be room.
-    if error.kind() == ErrorKind::Overloaded {
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     if let Some(throttled) = error.throttled() {
         let wait = throttled.retry_after();

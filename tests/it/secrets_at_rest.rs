@@ -67,7 +67,9 @@ fn r73_a_verifier_that_fails_or_panics_is_503_and_the_service_goes_on() {
     ]);
     for client in ["failing", "panicking", "early"] {
         let ask = Ask::form("").basic(format!("{client}:s3cr3t"));
-        assert_eq!(bench.ask(&ask), failed(K::Verifier, client));
+        for _ in 0..2 {
+            assert_eq!(bench.ask(&ask), failed(K::Verifier, client));
+        }
     }
     let ask = Ask::form("").basic("well:s3cr3t");
     assert_eq!(bench.ask(&ask), ask.accepted("well", AuthMethod::ClientSecretBasic));
@@ -281,7 +283,9 @@ fn a_hook_that_panics_does_not_fail_the_request() {
     let bench = bench([post_client("post", [plain("post-s3cr3t")])])
         .set(|layer| layer.on_secret_match(|_| panic!("the store is full")));
     let ask = Ask::form("client_id=post&client_secret=post-s3cr3t");
-    assert_eq!(bench.ask(&ask), ask.accepted("post", AuthMethod::ClientSecretPost));
+    for _ in 0..2 {
+        assert_eq!(bench.ask(&ask), ask.accepted("post", AuthMethod::ClientSecretPost));
+    }
 }
 
 #[cfg(feature = "generate")]
@@ -440,7 +444,8 @@ mod hashes {
             let queued = slow(&bench);
             bench.observe_nothing();
             let ask = Ask::form("").basic("slow:slow-s3cr3t");
-            let full = failed(K::Overloaded, "slow").with("retry-after", "1");
+            let full = failed(K::Overloaded, "slow");
+            assert!(full.headers.contains(&("retry-after".into(), "1".into())));
             assert_eq!(bench.answer(ask.request()).await, full);
             // Known or not, right or wrong: the answer does not tell.
             drop(queued);

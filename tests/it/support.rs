@@ -394,6 +394,7 @@ pub(crate) fn refused(kind: ErrorKind) -> Answer {
     };
     match header {
         _ if status == 401 => answer.with("www-authenticate", CHALLENGE),
+        _ if status == 503 => answer.with("retry-after", "1"),
         "" => answer,
         "allow" => answer.with("allow", "POST"),
         "accept" => answer.with("accept", FORM),
