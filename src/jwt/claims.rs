@@ -27,6 +27,8 @@ pub(super) struct Claims<'a> {
 }
 
 impl<'de> Members<'de> for Claims<'de> {
+    const USUAL: &'static [&'static str] = &["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
+
     fn read<A: MapAccess<'de>>(&mut self, name: &str, value: Value<'_, A>) -> Result<(), A::Error> {
         match name {
             "iss" => self.iss = Some(value.parse()?),

@@ -7,11 +7,14 @@ use serde::{
     de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-/// Far more than any header or claims set has.
-const MOST_MEMBERS: usize = 64;
+/// Beside the usual ones. Far more than any header or claims set has.
+const MOST_OTHERS: usize = 64;
 
 /// What keeps the members of an object that matter.
 pub(super) trait Members<'de>: Default {
+    /// The usual names, 32 at most: a bit remembers each of them, and a list any other.
+    const USUAL: &'static [&'static str];
+
     /// Reads the value of `name`, if it matters.
     ///
     /// # Errors
@@ -53,13 +56,19 @@ impl<'de, T: Members<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<T, A::Error> {
-        let mut seen: Vec<Text<'de>> = Vec::with_capacity(8);
+        let mut usual = 0_u32;
+        let mut others: Vec<Text<'de>> = Vec::new();
         while let Some(name) = map.next_key::<Text<'de>>()? {
-            if seen.len() == MOST_MEMBERS || seen.iter().any(|seen| seen.0 == name.0) {
+            let bit = T::USUAL.iter().position(|usual| *usual == name.0).map_or(0, |n| 1 << n);
+            let repeated = usual & bit != 0 || others.iter().any(|other| other.0 == name.0);
+            if repeated || others.len() == MOST_OTHERS {
                 return Err(A::Error::custom("repeated or too many members"));
             }
             self.0.read(&name.0, Value(&mut map))?;
-            seen.push(name);
+            usual |= bit;
+            if bit == 0 {
+                others.push(name);
+            }
         }
         Ok(self.0)
     }

@@ -1,5 +1,7 @@
 //! The compact form (RFC 7515 §7.1), read before the client is known.
 
+use std::ops::Range;
+
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::de::MapAccess;
 
@@ -15,9 +17,12 @@ use crate::error::ErrorKind;
 pub(crate) struct Assertion {
     pub(super) algorithm: Algorithm,
     pub(super) kid: Option<Box<str>>,
-    pub(super) signature: Vec<u8>,
     /// How much of the text is signed, from its beginning.
     signed: usize,
+    /// The three parts, one behind the other, in one allocation.
+    octets: Vec<u8>,
+    /// Where in them the signature begins.
+    signature: usize,
     /// What the claims amount to. It is told when the signature has been verified, and not before:
     /// until then anybody may have made them up.
     pub(super) ticket: Result<Ticket, ErrorKind>,
@@ -35,30 +40,38 @@ impl Assertion {
         subject: impl FnOnce(&str) -> T,
     ) -> Result<(Self, T), ErrorKind> {
         let parts = Parts::split(compact).ok_or(ErrorKind::MalformedAssertion)?;
-        let header = decode(parts.header)?;
-        let header: Header<'_> = object(&header)?;
+        let mut octets = Vec::with_capacity(base64::decoded_len_estimate(compact.len()));
+        let header = decode(parts.header, &mut octets)?;
+        let claims = decode(parts.claims, &mut octets)?;
+        let signature = decode(parts.signature, &mut octets)?.start;
+        let header: Header<'_> = object(octets.get(header))?;
         let algorithm = header.judge(settings)?;
-        let claims = decode(parts.claims)?;
-        let claims: Claims<'_> = object(&claims)?;
+        let claims: Claims<'_> = object(octets.get(claims))?;
         let sub = claims.sub.as_ref().map(|sub| &*sub.0).filter(|sub| !sub.is_empty());
         let sub = sub.ok_or(ErrorKind::MissingClaim)?;
         // As in every other place where an id may stand.
         if sub.contains(|c: char| c.is_ascii_control()) {
             return Err(ErrorKind::MalformedAssertion);
         }
+        let subject = subject(sub);
         let assertion = Self {
             algorithm,
             kid: header.kid.map(|kid| kid.0.into()),
-            signature: decode(parts.signature)?,
             signed: parts.header.len() + 1 + parts.claims.len(),
             ticket: claims.judge(settings, now),
             now,
+            signature,
+            octets,
         };
-        Ok((assertion, subject(sub)))
+        Ok((assertion, subject))
     }
 
     pub(crate) const fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    pub(super) fn signature(&self) -> &[u8] {
+        self.octets.get(self.signature..).unwrap_or_default()
     }
 
     /// The signing input within `compact`, from which the assertion was read (RFC 7515 §5.2).
@@ -76,22 +89,31 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     /// Three parts: five would be a JWE (RFC 7516 §3.1).
     fn split(compact: &'a str) -> Option<Self> {
-        let (header, rest) = compact.split_once('.')?;
-        let (claims, signature) = rest.split_once('.')?;
         // The last part must be free of dots, which base64url takes care of.
-        Some(Self { header, claims, signature })
+        let mut dots = memchr::memchr_iter(b'.', compact.as_bytes());
+        let (first, second) = (dots.next()?, dots.next()?);
+        Some(Self {
+            header: compact.get(..first)?,
+            claims: compact.get(first + 1..second)?,
+            signature: compact.get(second + 1..)?,
+        })
     }
 }
 
-/// RFC 7515 §2: base64url without padding, and (RFC 4648 §3.5) without stray bits, or one signature
-/// would have several forms.
-fn decode(part: &str) -> Result<Vec<u8>, ErrorKind> {
-    BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_not_base64url| ErrorKind::MalformedAssertion)
+/// Appends what `part` stands for. RFC 7515 §2: base64url without padding, and (RFC 4648 §3.5)
+/// without stray bits, or one signature would have several forms.
+fn decode(part: &str, octets: &mut Vec<u8>) -> Result<Range<usize>, ErrorKind> {
+    let start = octets.len();
+    BASE64_URL_SAFE_NO_PAD
+        .decode_vec(part, octets)
+        .map_err(|_not_base64url| ErrorKind::MalformedAssertion)?;
+    Ok(start..octets.len())
 }
 
-fn object<'a, T: Members<'a>>(octets: &'a [u8]) -> Result<T, ErrorKind> {
+fn object<'a, T: Members<'a>>(octets: Option<&'a [u8]>) -> Result<T, ErrorKind> {
     // Checked as a whole, because the parser does not look into strings that it skips.
-    let json = std::str::from_utf8(octets).map_err(|_not_utf8| ErrorKind::MalformedAssertion)?;
+    let json = std::str::from_utf8(octets.unwrap_or_default())
+        .map_err(|_not_utf8| ErrorKind::MalformedAssertion)?;
     serde_json::from_str(json)
         .map(|Object(members)| members)
         .map_err(|_quotes_the_text| ErrorKind::MalformedAssertion)
@@ -106,6 +128,8 @@ struct Header<'a> {
 }
 
 impl<'de> Members<'de> for Header<'de> {
+    const USUAL: &'static [&'static str] = &["alg", "kid", "typ"];
+
     fn read<A: MapAccess<'de>>(&mut self, name: &str, value: Value<'_, A>) -> Result<(), A::Error> {
         match name {
             "alg" => self.alg = Some(value.parse()?),

@@ -39,7 +39,7 @@ impl Assertions {
         patience: Option<Duration>,
     ) -> Result<Option<Match>, Error> {
         let signed = assertion.signed(compact);
-        let spend = || decoy::verify(assertion.algorithm, signed, &assertion.signature);
+        let spend = || decoy::verify(assertion.algorithm, signed, assertion.signature());
         let registered = registered.and_then(|(registered, algorithms)| {
             match (algorithms.contains(assertion.algorithm), registered) {
                 (false, _) => Err(ErrorKind::AlgorithmMismatch),
@@ -107,11 +107,11 @@ impl Assertions {
 impl Assertion {
     fn verify_signature(&self, signed: &[u8], keys: &KeySet) -> Result<Option<Match>, ErrorKind> {
         let key = keys.find(self.algorithm, self.kid.as_deref())?;
-        match key.verify(signed, &self.signature) {
+        match key.verify(signed, self.signature()) {
             Some(true) => Ok(None),
             Some(false) => Err(ErrorKind::WrongSignature),
             None => {
-                decoy::verify(self.algorithm, signed, &self.signature);
+                decoy::verify(self.algorithm, signed, self.signature());
                 Err(ErrorKind::WrongSignature)
             }
         }
@@ -129,7 +129,7 @@ impl Assertion {
         }
         let mut verdict = Err(ErrorKind::WrongSignature);
         for (index, (secret, mac)) in secrets.iter().zip(macs).enumerate() {
-            let matches = mac.verify(self.algorithm, signed, &self.signature);
+            let matches = mac.verify(self.algorithm, signed, self.signature());
             verdict = secret.judge(verdict, index, matches, self.now);
         }
         verdict.map(Some)

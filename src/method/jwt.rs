@@ -15,6 +15,8 @@ use crate::{
 };
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// As form encoders write it.
+const ENCODED_TYPE: &[u8] = b"urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
 
 pub(super) fn extract(form: &Form<'_>, policy: &Policy) -> Result<Credentials, ErrorKind> {
     const MALFORMED: ErrorKind = ErrorKind::MalformedAssertion;
@@ -29,7 +31,7 @@ pub(super) fn extract(form: &Form<'_>, policy: &Policy) -> Result<Credentials, E
         return Err(ErrorKind::IncompleteAssertion);
     };
     super::within_limit(assertion, policy)?;
-    if !form::equals(assertion_type, TYPE).unwrap_or_default() {
+    if assertion_type != ENCODED_TYPE && !form::equals(assertion_type, TYPE).unwrap_or_default() {
         return Err(ErrorKind::UnknownAssertionType);
     }
     let mut decoded = Vec::new();
