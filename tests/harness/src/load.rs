@@ -47,7 +47,13 @@ struct Record {
     epoch: Option<usize>,
     start: Instant,
     end: Instant,
-    answer: Answer,
+    answer: Result<Answer, Failure>,
+}
+
+impl Record {
+    fn status(&self) -> u16 {
+        self.answer.as_ref().map_or(0, |answer| answer.status)
+    }
 }
 
 /// What is under way.
@@ -76,6 +82,8 @@ pub struct Report {
     /// How many answers there were of 200, 401 and 503.
     pub answers: [usize; 3],
     rotations: usize,
+    /// How many secrets there ever were, each of which was tried once more in the end.
+    secrets: usize,
     outages: usize,
     duration: Duration,
     recovery: Duration,
@@ -113,11 +121,12 @@ impl Load {
     /// that was never right, and one a secret that was replaced.
     ///
     /// `rotate` replaces the secret of a client and returns the new one; it gets a label that is the
-    /// same when it is called again after a failure.
+    /// same when it is called again after a failure. In the end every secret that there ever was is
+    /// tried once more, so that no rotation that was acknowledged can have been lost.
     ///
     /// # Errors
     ///
-    /// If a request has no answer at all.
+    /// If a task panics.
     pub async fn run<F, Fut>(self: &Arc<Self>, workers: usize, rotate: F) -> Result<Report, Failure>
     where
         F: Fn(String, String) -> Fut + Send + Sync + 'static,
@@ -141,18 +150,25 @@ impl Load {
                     loop {
                         let number = load.next.fetch_add(1, SeqCst);
                         if number >= load.requests {
-                            return Ok::<_, Failure>(());
+                            break;
                         }
-                        load.send(number).await?;
+                        let record = load.send(number).await;
+                        lock(&load.records).push(record);
                     }
                 })
             })
             .collect();
         for worker in workers {
-            worker.await??;
+            worker.await?;
         }
+        let duration = begin.elapsed();
         rotating.await?;
-        Ok(self.judge(begin.elapsed()))
+        let mut report = self.judge(&lock(&self.records), duration);
+        tokio::time::sleep(self.lag).await;
+        let last = self.judge(&self.try_every_secret().await, duration);
+        report.violations.extend(last.violations);
+        report.secrets = last.latencies.len();
+        Ok(report)
     }
 
     /// Waits until this part of the requests was sent, from 0 to 1.
@@ -179,7 +195,7 @@ impl Load {
         take(store);
         let seen = || {
             let records = lock(&self.records);
-            records.iter().filter(|r| r.end > start && r.answer.status == 503).count()
+            records.iter().filter(|r| r.end > start && r.status() == 503).count()
         };
         while seen() < refused && !self.is_done() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -216,33 +232,45 @@ impl Load {
         self.rotations.fetch_add(1, SeqCst);
     }
 
-    async fn send(&self, number: usize) -> Result<(), Failure> {
+    async fn send(&self, number: usize) -> Record {
         // Far apart, so that neighbours do not ask for the same client.
         let client = number.wrapping_mul(7919) % self.clients.len();
-        let (Some((client_id, epochs)), Some(server)) =
-            (self.clients.get(client), self.servers.get(number % self.servers.len()))
-        else {
-            return Err("nothing to send".into());
+        let last = self.epochs(client).map_or(0, |epochs| epochs.len().saturating_sub(1));
+        let epoch = match number % 100 {
+            0 => None,
+            1 => Some(last.saturating_sub(1)),
+            _ => Some(last),
         };
-        let (epoch, secret) = {
-            let epochs = lock(epochs);
-            let last = epochs.len() - 1;
-            let epoch = match number % 100 {
-                0 => None,
-                1 => Some(last.saturating_sub(1)),
-                _ => Some(last),
-            };
-            let secret = epoch.and_then(|epoch| epochs.get(epoch)).map(|e| e.secret.clone());
-            (epoch, secret.unwrap_or_else(|| "a-guess".to_owned()))
-        };
-        let start = Instant::now();
-        let answer = self.http.token(server, client_id, &secret).await?;
-        let record = Record { client, epoch, start, end: Instant::now(), answer };
-        lock(&self.records).push(record);
-        Ok(())
+        self.ask(number, client, epoch).await
     }
 
-    fn judge(&self, duration: Duration) -> Report {
+    async fn try_every_secret(&self) -> Vec<Record> {
+        let mut records = Vec::new();
+        for client in 0..self.clients.len() {
+            let secrets = self.epochs(client).map_or(0, |epochs| epochs.len());
+            for epoch in 0..secrets {
+                records.push(self.ask(epoch, client, Some(epoch)).await);
+            }
+        }
+        records
+    }
+
+    async fn ask(&self, number: usize, client: usize, epoch: Option<usize>) -> Record {
+        let server = self.servers.get(number % self.servers.len()).map_or("", String::as_str);
+        let client_id = self.clients.get(client).map_or("", |(client_id, _)| client_id);
+        let secret =
+            self.epochs(client).and_then(|epochs| Some(epochs.get(epoch?)?.secret.clone()));
+        let secret = secret.unwrap_or_else(|| "a-guess".to_owned());
+        let start = Instant::now();
+        let answer = self.http.token(server, client_id, &secret).await;
+        Record { client, epoch, start, end: Instant::now(), answer }
+    }
+
+    fn epochs(&self, client: usize) -> Option<MutexGuard<'_, Vec<Epoch>>> {
+        self.clients.get(client).map(|(_, epochs)| lock(epochs))
+    }
+
+    fn judge(&self, records: &[Record], duration: Duration) -> Report {
         let outages = lock(&self.outages);
         let mut report = Report {
             rotations: self.rotations.load(SeqCst),
@@ -250,41 +278,61 @@ impl Load {
             duration,
             ..Report::default()
         };
-        let records = lock(&self.records);
-        for record in records.iter() {
+        for record in records {
             let Some((client_id, epochs)) = self.clients.get(record.client) else { continue };
             let epochs = lock(epochs);
             let epoch = record.epoch.and_then(|epoch| epochs.get(epoch));
             let (start, end) = (record.start, record.end);
-            let answer = &record.answer;
-            let right = match answer.status {
+            let member = |name| record.answer.as_ref().ok().and_then(|answer| answer.member(name));
+            let token = member("access_token");
+            let wrong = match record.status() {
                 200 => {
                     report.answers[0] += 1;
-                    let token = answer.member("access_token");
-                    let token = token.map(|token| (client_id.clone(), token.to_owned()));
-                    report.tokens.extend(token);
-                    epoch.is_some_and(|epoch| epoch.may_be_right(start, end))
+                    report.tokens.extend(token.map(|token| (client_id.clone(), token.to_owned())));
+                    if !epoch.is_some_and(|epoch| epoch.may_be_right(start, end)) {
+                        Some("a secret that is not right was accepted")
+                    } else if token.is_none() {
+                        Some("there is no token")
+                    } else {
+                        None
+                    }
                 }
                 401 => {
                     report.answers[1] += 1;
-                    epoch.is_none_or(|epoch| epoch.may_be_wrong(start, end))
-                        && answer.member("error") == Some("invalid_client")
+                    if !epoch.is_none_or(|epoch| epoch.may_be_wrong(start, end)) {
+                        Some("a secret that is right was refused")
+                    } else if member("error") != Some("invalid_client") {
+                        Some("it is not an answer of the layer")
+                    } else {
+                        None
+                    }
                 }
                 503 => {
                     report.answers[2] += 1;
-                    outages.iter().any(|(gone, back)| *gone <= end && start <= *back + PATIENCE)
-                        && answer.member("error") == Some("temporarily_unavailable")
+                    if !outages.iter().any(|(gone, back)| *gone <= end && start <= *back + PATIENCE)
+                    {
+                        Some("the store was there")
+                    } else if member("error") != Some("temporarily_unavailable") {
+                        Some("it is not an answer of the layer")
+                    } else {
+                        None
+                    }
                 }
-                _ => false,
+                0 => Some("there is no answer"),
+                _ => Some("there is no reason for it"),
             };
-            if !right {
-                let violation = format!("{client_id}, secret {:?}: {answer:?}", record.epoch);
-                report.violations.push(violation);
+            if let Some(wrong) = wrong {
+                let secret = match record.epoch {
+                    None => "a guess".to_owned(),
+                    Some(epoch) => format!("secret {} of {}", epoch + 1, epochs.len()),
+                };
+                let answer = &record.answer;
+                report.violations.push(format!("{wrong}: {client_id}, {secret}: {answer:?}"));
             }
             report.latencies.push(end - start);
         }
         for (_, back) in outages.iter() {
-            let again = records.iter().filter(|r| r.answer.status == 200 && r.start >= *back);
+            let again = records.iter().filter(|r| r.status() == 200 && r.start >= *back);
             let first = again.map(|r| r.end - *back).min().unwrap_or(duration);
             report.recovery = report.recovery.max(first);
         }
@@ -309,6 +357,7 @@ impl fmt::Display for Report {
         writeln!(f, "answers: {right} × 200, {wrong} × 401, {unavailable} × 503")?;
         writeln!(f, "wrong answers: {}", self.violations.len())?;
         writeln!(f, "rotations: {}, outages: {}", self.rotations, self.outages)?;
+        writeln!(f, "secrets that were tried once more in the end: {}", self.secrets)?;
         writeln!(f, "first 200 after the store was back: {:?} at most", self.recovery)?;
         let (half, most) = (self.percentile(50), self.percentile(99));
         write!(f, "latency: {half:?} median, {most:?} for 99 %, {:?} at most", self.percentile(100))

@@ -5,6 +5,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -18,6 +19,9 @@ use hyper_util::{
 use serde_json::Value;
 
 use crate::Failure;
+
+/// Much longer than anything that works takes, so that what does not ends with a message.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running server. It is killed when it is dropped.
 #[derive(Debug)]
@@ -130,7 +134,7 @@ impl Http {
     ///
     /// # Errors
     ///
-    /// If there is no whole answer.
+    /// If there is no whole answer within half a minute.
     pub async fn post(
         &self,
         url: &str,
@@ -142,10 +146,14 @@ impl Http {
             .header("authorization", format!("Basic {credentials}"))
             .header("content-type", "application/x-www-form-urlencoded")
             .body(Full::from(form.to_owned()))?;
-        let response = self.0.request(request).await?;
-        let status = response.status().as_u16();
-        let body = response.into_body().collect().await?.to_bytes();
-        Ok(Answer { status, body: serde_json::from_slice(&body).unwrap_or_default() })
+        let exchange = async {
+            let response = self.0.request(request).await?;
+            let status = response.status().as_u16();
+            let body = response.into_body().collect().await?.to_bytes();
+            Ok(Answer { status, body: serde_json::from_slice(&body).unwrap_or_default() })
+        };
+        let late = |_| Failure::from(format!("no answer within {PATIENCE:?}"));
+        tokio::time::timeout(PATIENCE, exchange).await.map_err(late)?
     }
 
     /// Asks for a token.
@@ -161,6 +169,31 @@ impl Http {
     ) -> Result<Answer, Failure> {
         let form = "grant_type=client_credentials";
         self.post(&format!("{server}/token"), (client_id, secret), form).await
+    }
+
+    /// Asks for tokens until the answer has this status.
+    ///
+    /// # Errors
+    ///
+    /// If it has another one for half a minute, or there is none.
+    pub async fn token_until(
+        &self,
+        server: &str,
+        client_id: &str,
+        secret: &str,
+        status: u16,
+    ) -> Result<(), Failure> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.token(server, client_id, secret).await?;
+            if answer.status == status {
+                return Ok(());
+            }
+            if Instant::now() > end {
+                return Err(format!("still not {status} after {PATIENCE:?}: {answer:?}").into());
+            }
+            tokio::task::yield_now().await;
+        }
     }
 }
 
