@@ -68,3 +68,16 @@ node_packages() {
     }
     complete "$node" "$node/package-lock.json"
 }
+
+# rust_packages PART: sets `rust` to the folder of the built programs of rust/.
+rust_packages() {
+    local part=$1 manifest=$interop/rust/Cargo.toml
+    needs "$part" cargo
+    cargo fetch --quiet --locked --manifest-path "$manifest" || {
+        (cd "$cache" && cargo info --quiet itoa >/dev/null 2>&1) || skip "$part" "crates.io cannot be reached"
+        echo "FAILED: rust/Cargo.lock cannot be fetched"
+        exit 1
+    }
+    CARGO_TARGET_DIR=$cache/rust cargo build --quiet --locked --manifest-path "$manifest"
+    rust=$cache/rust/debug
+}

@@ -13,6 +13,7 @@ import secrets
 import subprocess
 import sys
 import threading
+import tomllib
 import urllib.parse
 from importlib.metadata import version
 
@@ -31,7 +32,16 @@ DRIVER_SECONDS = 300
 SERVERS = {"default": [], "legacy": ["--legacy-assertions"]}
 
 PRIVATE, SECRET = "private_key_jwt", "client_secret_jwt"
-KEYS = {"RS256": ("RSA", 2048), "PS256": ("RSA", 2048), "ES256": ("EC", "P-256"), "EdDSA": ("OKP", "Ed25519")}
+KEYS = {
+    "RS256": ("RSA", 2048),
+    "PS256": ("RSA", 2048),
+    "ES256": ("EC", "P-256"),
+    "ES384": ("EC", "P-384"),
+    "ES512": ("EC", "P-521"),
+    "EdDSA": ("OKP", "Ed25519"),
+}
+# Octets, as many as the hash has.
+SECRETS = {"HS256": 32, "HS384": 48, "HS512": 64}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +60,7 @@ class Client:
         return self.name.split(",")[0]
 
 
-ALL = tuple(KEYS)
+ALL, HMAC = tuple(KEYS), tuple(SECRETS)
 CLIENTS = [
     Client("oauth4webapi", "node", PRIVATE, ALL),
     Client("oauth4webapi", "node", SECRET, ("HS256",)),
@@ -60,9 +70,12 @@ CLIENTS = [
     Client("@modelcontextprotocol/client", "node", PRIVATE, ALL),
     Client("mcp", "python", PRIVATE, ALL),
     Client("Authlib", "python", PRIVATE, ALL, "legacy"),
-    Client("Authlib", "python", SECRET, ("HS256",), "legacy"),
+    Client("Authlib", "python", SECRET, HMAC, "legacy"),
     Client("Authlib, configured", "python", PRIVATE, ALL, how="configured[^authlib]"),
-    Client("Authlib, configured", "python", SECRET, ("HS256",), how="configured[^authlib]"),
+    Client("Authlib, configured", "python", SECRET, HMAC, how="configured[^authlib]"),
+    Client("huskarl", "rust", PRIVATE, ("RS256", "PS256", "ES256", "ES384", "EdDSA")),
+    Client("huskarl", "rust", SECRET, HMAC),
+    Client("rmcp", "rust", PRIVATE, ("RS256", "ES256", "ES384")),
 ]
 
 
@@ -88,8 +101,10 @@ class Registration:
 
 
 def credential(alg):
-    if alg not in KEYS:
-        return {"secret": secrets.token_urlsafe(32)}
+    if alg in SECRETS:
+        # As long as the hash, and longer as text.
+        secret = secrets.token_urlsafe(SECRETS[alg])
+        return {"secret": secret, "jwk": jwk.OctKey.import_key(secret).as_dict(private=True)}
     key = jwk.generate_key(*KEYS[alg])
     return {
         "jwk": key.as_dict(private=True),
@@ -99,7 +114,7 @@ def credential(alg):
 
 
 def registrations():
-    pairs = {alg: (credential(alg), credential(alg)) for alg in [*KEYS, "HS256"]}
+    pairs = {alg: (credential(alg), credential(alg)) for alg in ALL + HMAC}
     for row, client in enumerate(CLIENTS):
         for alg in client.algorithms:
             yield Registration(client, alg, f"client-{row}-{alg}", *pairs[alg])
@@ -295,10 +310,16 @@ NOTES = """
 def page(facts):
     with open(HERE.parent / "package-lock.json", encoding="utf-8") as file:
         node = json.load(file)["packages"]
+    with open(HERE.parent / "rust/Cargo.lock", "rb") as file:
+        rust = {package["name"]: package["version"] for package in tomllib.load(file)["package"]}
     lines = []
     for client in CLIENTS:
         found = [fact for fact in facts if fact[0] is client]
-        release = version(client.package) if client.driver == "python" else node[f"node_modules/{client.package}"]["version"]
+        release = {
+            "python": lambda: version(client.package),
+            "node": lambda: node[f"node_modules/{client.package}"]["version"],
+            "rust": lambda: rust[client.package],
+        }[client.driver]()
         name = f"{client.package} {release}" + (f", {client.how}" if client.how else "")
         algorithms = ", ".join(f"`{sent}`" for _, _, sent, *_ in found)
         audience = ", ".join(dict.fromkeys(fact[3] for fact in found))
@@ -312,6 +333,7 @@ def options():
     parser.add_argument("--token-server", default=str(ROOT / "target/debug/examples/token_server"))
     parser.add_argument("--scratch", required=True, help="folder for the clients file and the servers' logs")
     parser.add_argument("--node", required=True, help="node_assertions.mjs beside its packages")
+    parser.add_argument("--rust", required=True, help="the built program rust/src/bin/assertions.rs")
     parser.add_argument("--check", action="store_true", help=f"compare with {PAGE.name} instead of writing it")
     parser.add_argument("--verbose", action="store_true", help="print what became of every job")
     return parser.parse_args()
@@ -333,6 +355,7 @@ def main():
     drivers = {
         "python": [sys.executable, str(HERE / "python_assertions.py")],
         "node": ["node", arguments.node],
+        "rust": [arguments.rust],
     }
     tally, facts = Tally(), []
     for name, flags in SERVERS.items():

@@ -277,7 +277,7 @@ def releases():
     """Which release of which client was tried, from the same files that pin them."""
     with open(HERE.parent / "package-lock.json", encoding="utf-8") as file:
         node = json.load(file)["packages"]
-    with open(HERE / "rust/Cargo.lock", "rb") as file:
+    with open(HERE.parent / "rust/Cargo.lock", "rb") as file:
         rust = {package["name"]: package["version"] for package in tomllib.load(file)["package"]}
     for client in CLIENTS:
         package = client.package or client.name
@@ -340,7 +340,7 @@ def options():
     parser.add_argument("--token-server", default=str(ROOT / "target/debug/examples/token_server"))
     parser.add_argument("--scratch", required=True, help="folder for the clients file and the servers' logs")
     parser.add_argument("--node", required=True, help="node_clients.mjs beside its packages")
-    parser.add_argument("--rust", required=True, help="the built package rust/")
+    parser.add_argument("--rust", required=True, help="the built program rust/src/bin/clients.rs")
     parser.add_argument("--check", action="store_true", help="compare with src/docs/clients.md instead of writing it")
     parser.add_argument("--verbose", action="store_true", help="print what became of every job")
     return parser.parse_args()

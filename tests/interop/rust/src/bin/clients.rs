@@ -1,7 +1,8 @@
-//! Rust clients. Reads jobs as JSON from standard input and answers one JSON line for each.
+//! Rust clients with secrets and without.
 
-use std::{error::Error, io};
+use std::error::Error;
 
+use interop_clients::{Done, Outcome, drive};
 use oauth2::{
     AuthType, ClientId, ClientSecret, IntrospectionUrl, RequestTokenError,
     TokenIntrospectionResponse, TokenResponse, TokenUrl, basic::BasicClient,
@@ -10,12 +11,11 @@ use rmcp::transport::auth::{
     AuthError, AuthorizationManager, AuthorizationMetadata, ClientCredentialsConfig,
     OAuthClientConfig,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 #[derive(Deserialize)]
 struct Job {
-    id: u64,
     client: String,
     method: String,
     server: String,
@@ -23,21 +23,6 @@ struct Job {
     client_id: String,
     client_secret: Option<String>,
 }
-
-#[derive(Serialize)]
-struct Answer {
-    id: u64,
-    outcome: &'static str,
-    detail: String,
-}
-
-/// What became of a job, unless the library could not even ask.
-enum Outcome {
-    Accepted,
-    Refused(String),
-}
-
-type Done = Result<Outcome, Box<dyn Error>>;
 
 /// Errors that only an authenticated client gets to see.
 const BEHIND_AUTHENTICATION: [&str; 2] = ["unauthorized_client", "unsupported_grant_type"];
@@ -119,20 +104,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let http = oauth2::reqwest::ClientBuilder::new()
         .redirect(oauth2::reqwest::redirect::Policy::none())
         .build()?;
-    let jobs: Vec<Job> = serde_json::from_reader(io::stdin())?;
-    for job in jobs {
-        let done = match job.client.as_str() {
-            "oauth2" => with_oauth2(&job, &http).await,
-            "rmcp" => with_rmcp(&job).await,
-            other => Err(format!("unknown client {other}").into()),
-        };
-        let (outcome, detail) = match done {
-            Ok(Outcome::Accepted) => ("accepted", String::new()),
-            Ok(Outcome::Refused(detail)) => ("refused", detail),
-            // What a library cannot send is a result, too; the table has to know why.
-            Err(error) => ("unable", error.to_string()),
-        };
-        println!("{}", serde_json::to_string(&Answer { id: job.id, outcome, detail })?);
-    }
-    Ok(())
+    drive(async |job: &Job| match job.client.as_str() {
+        "oauth2" => with_oauth2(job, &http).await,
+        "rmcp" => with_rmcp(job).await,
+        other => Err(format!("unknown client {other}").into()),
+    })
+    .await
 }
