@@ -152,7 +152,8 @@ pub enum ErrorKind {
     Provider,
     /// The provider did not answer before the deadline. → 503 `temporarily_unavailable`
     ProviderTimeout,
-    /// A verifier of the application failed. → 503 `temporarily_unavailable`
+    /// A verifier of the application failed, panicked or took too long. → 503
+    /// `temporarily_unavailable`
     Verifier,
     /// The replay store failed, panicked or took too long. → 503 `temporarily_unavailable`
     ReplayStore,

@@ -18,7 +18,6 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    #[cfg(feature = "jwt")]
     pub(crate) const fn as_str(&self) -> &'static str {
         match self {
             Self::Panic => "it panicked",

@@ -257,6 +257,8 @@ impl<P, M> ClientAuthLayer<P, M> {
     /// The time that a look-up may take; a slower one is answered 503. Default: no limit, for
     /// providers that have one.
     ///
+    /// It holds for each secret that is [verified elsewhere](ClientSecret::verified_by), too.
+    ///
     /// It needs a tokio runtime with its timer enabled.
     #[cfg(feature = "tokio")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]

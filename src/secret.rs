@@ -1,6 +1,6 @@
 //! Client secrets at rest, and how a presented one is compared with them.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -110,7 +110,9 @@ impl ClientSecret {
     /// A secret that something else verifies: an HSM, a directory, a vault.
     ///
     /// `verify` gets what was presented and says whether it is the secret. Its failure is answered
-    /// 503, never 401. It should take as long for a wrong secret as for the right one.
+    /// 503, never 401, and so is a panic, and an answer after the `provider_deadline` of the layer.
+    /// When the caller goes away its future is dropped. It should take as long for a wrong secret as
+    /// for the right one.
     ///
     /// # Examples
     ///
@@ -243,7 +245,12 @@ impl ClientSecret {
         not(feature = "argon2"),
         expect(unused_variables, reason = "only hashes need the pool")
     )]
-    async fn matches_slowly(&self, presented: &str, pool: &Pool) -> Result<bool, Error> {
+    async fn matches_slowly(
+        &self,
+        presented: &str,
+        pool: &Pool,
+        patience: Option<Duration>,
+    ) -> Result<bool, Error> {
         match &self.stored {
             #[cfg(feature = "argon2")]
             Stored::Phc(phc) => {
@@ -252,9 +259,9 @@ impl ClientSecret {
             }
             Stored::Elsewhere(verify) if !presented.is_empty() => {
                 let presented = PresentedSecret::new(presented);
-                match guard(|| verify(presented), Deadline::new(None)).await {
+                match guard(|| verify(presented), Deadline::new(patience)).await {
                     Ok(matches) => matches.map_err(Error::verifier),
-                    Err(_panic) => Err(Error::verifier("the verifier panicked")),
+                    Err(failure) => Err(Error::verifier(failure.as_str())),
                 }
             }
             Stored::Elsewhere(_) => Ok(false),
@@ -307,10 +314,11 @@ pub(crate) async fn verify_slowly(
     presented: &str,
     now: i64,
     pool: &Pool,
+    patience: Option<Duration>,
 ) -> Result<Verdict, Error> {
     let mut verdict = Err(ErrorKind::WrongSecret);
     for (index, secret) in secrets.iter().enumerate() {
-        let matches = secret.matches_slowly(presented, pool).await?;
+        let matches = secret.matches_slowly(presented, pool, patience).await?;
         verdict = secret.judge(verdict, index, matches, now);
     }
     Ok(verdict)

@@ -194,7 +194,7 @@ async fn verify(
 ) -> Result<Verdict, Error> {
     // The SDK's one second: a secret expires after the second that is named, not at it.
     let now = policy.now().saturating_sub(1);
-    secret::verify_slowly(secrets, presented, now, &policy.pool).await
+    secret::verify_slowly(secrets, presented, now, &policy.pool, policy.provider_deadline).await
 }
 
 fn unsupported(method: &AuthMethod) -> Error {

@@ -99,10 +99,12 @@ impl Credentials {
         if self.method == Method::None {
             return Ok(none::verify());
         }
-        let now = policy.now();
-        let decoded = secret::verify_slowly(secrets, self.secret(), now, &policy.pool).await?;
+        let (now, patience) = (policy.now(), policy.provider_deadline);
+        let verify =
+            |presented| secret::verify_slowly(secrets, presented, now, &policy.pool, patience);
+        let decoded = verify(self.secret()).await?;
         let Some(raw) = self.raw_secret() else { return Ok(decoded) };
-        let raw = secret::verify_slowly(secrets, raw, now, &policy.pool).await?;
+        let raw = verify(raw).await?;
         Ok(basic::either(decoded, raw))
     }
 }

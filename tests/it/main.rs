@@ -56,8 +56,8 @@
 //! | R50 | `settings::auth_methods`, `settings::auth_methods_that_cannot_work_are_errors_at_construction` |
 //! | R51 | `cases::every_case_has_its_whole_answer`, `rfc6749::rfc6749_2_3_1_basic_and_body_credentials_work_by_default` |
 //! | R52 | `cases::every_case_has_its_whole_answer`, `rfc6749::rfc6749_10_10_a_secret_is_right_as_a_whole_or_not_at_all` |
-//! | R53 | `cases::every_case_has_its_whole_answer`, `rfc7591::rfc6819_5_1_4_1_3_a_digest_is_enough`, `secrets_at_rest::r53_a_secret_may_be_verified_elsewhere`, `secrets_at_rest::r53_a_phc_string_of_each_algorithm_is_verified` |
-//! | R54 | `secrets_at_rest::r54_a_hash_does_not_delay_an_unrelated_request`, `secrets_at_rest::r54_one_request_too_many_is_503_with_retry_after`, `pool::tests`, beside the code |
+//! | R53 | `cases::every_case_has_its_whole_answer`, `rfc7591::rfc6819_5_1_4_1_3_a_digest_is_enough`, `secrets_at_rest::r53_a_secret_may_be_verified_elsewhere`, `secrets_at_rest::r53_a_phc_string_of_each_algorithm_is_verified`, `secrets_at_rest::r53_a_long_secret_is_hashed_to_its_end` |
+//! | R54 | `secrets_at_rest::r54_a_hash_does_not_delay_an_unrelated_request`, `secrets_at_rest::r54_one_request_too_many_is_503_with_retry_after`, `secrets_at_rest::r54_a_verifier_that_waits_delays_nobody_else_and_ends_with_its_request`, `pool::tests`, beside the code |
 //! | R55 | `cases::every_case_has_its_whole_answer`, `rfc7591::rfc7591_3_2_1_any_valid_secret_of_several_will_do_in_any_order`, `secrets_at_rest::r55_every_stored_secret_is_compared`, `secrets_at_rest::r61_the_window_of_a_slow_secret_counts_after_the_comparison` |
 //! | R56 | `secrets_at_rest::rfc6749_10_10_a_generated_secret_has_256_bits_and_works` |
 //! | R57 | `auto_traits::a_secret_can_be_neither_compared_nor_written`, `metadata::the_secret_of_metadata_is_neither_shown_nor_written`, `secrecy::nothing_secret_is_printed_of_what_is_stored` |
@@ -76,7 +76,7 @@
 //! | R70 | `rfc6749::rfc6749_5_2_every_kind_of_refusal_has_its_whole_answer`, `rfc6749::rfc6749_5_2_every_refusal_is_json_with_registered_codes_and_allowed_characters` |
 //! | R71 | `rfc6749::rfc6749_5_2_nothing_of_the_request_is_echoed` |
 //! | R72 | `rfc6749::rfc6749_5_2_every_kind_of_refusal_has_its_whole_answer`, `rfc9110::rfc9110_15_5_refusals_say_what_would_be_allowed_and_are_not_cached` |
-//! | R73 | `secrets_at_rest::r73_a_verifier_that_fails_or_panics_is_503_and_the_service_goes_on`, `pool::tests`, beside the code, `grpc::grpc_outages_are_unavailable`, `providers::a_provider_that_fails_is_answered_503_without_detail`, `providers::a_provider_that_panics_is_answered_503_and_the_service_stays_usable`, `providers::a_provider_that_does_not_answer_is_answered_503_at_its_deadline` and more, `cache::r73_a_provider_that_panics_is_503_for_who_asked_and_strands_nobody` |
+//! | R73 | `secrets_at_rest::r73_a_verifier_that_fails_or_panics_is_503_and_the_service_goes_on`, `secrets_at_rest::r73_a_verifier_that_does_not_answer_is_503_at_the_deadline`, `pool::tests`, beside the code, `grpc::grpc_outages_are_unavailable`, `providers::a_provider_that_fails_is_answered_503_without_detail`, `providers::a_provider_that_panics_is_answered_503_and_the_service_stays_usable`, `providers::a_provider_that_does_not_answer_is_answered_503_at_its_deadline` and more, `cache::r73_a_provider_that_panics_is_503_for_who_asked_and_strands_nobody` |
 //! | R74 | `rfc6749::rfc6749_5_2_every_kind_of_refusal_has_its_whole_answer`, `rfc9110::rfc9110_15_5_refusals_say_what_would_be_allowed_and_are_not_cached` |
 //! | R75 | `grpc::grpc_outages_are_unavailable`, `providers::a_throttled_attempt_is_answered_429_with_the_time_to_wait`, `rfc6749::rfc6749_5_2_every_kind_of_refusal_has_its_whole_answer` |
 //! | R76 | by design or documentation |

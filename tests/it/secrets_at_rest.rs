@@ -1,9 +1,13 @@
 //! Secrets that take more than a comparison, rotation, and what a store learns from a secret that
 //! was right.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Waker},
 };
 
 use tower::ServiceExt;
@@ -73,6 +77,53 @@ fn r73_a_verifier_that_fails_or_panics_is_503_and_the_service_goes_on() {
     }
     let ask = Ask::form("").basic("well:s3cr3t");
     assert_eq!(bench.ask(&ask), ask.accepted("well", AuthMethod::ClientSecretBasic));
+}
+
+// R73, R110: a vault that hangs is an outage, as a store that hangs is one.
+#[cfg(feature = "tokio")]
+#[tokio::test(start_paused = true)]
+async fn r73_a_verifier_that_does_not_answer_is_503_at_the_deadline() {
+    let deadline = std::time::Duration::from_secs(5);
+    let after = |time| {
+        let secret = ClientSecret::verified_by(move |_| async move {
+            tokio::time::sleep(time).await;
+            Ok(true)
+        });
+        bench([basic_client("vault", [secret])]).set(|layer| layer.provider_deadline(deadline))
+    };
+    let ask = Ask::form("").basic("vault:s3cr3t");
+    let start = tokio::time::Instant::now();
+    let answer = after(std::time::Duration::MAX).answer(ask.request()).await;
+    assert_eq!(answer, failed(K::Verifier, "vault"));
+    assert_eq!(start.elapsed().as_secs(), deadline.as_secs());
+    let answer = after(deadline / 2).answer(ask.request()).await;
+    assert_eq!(answer, ask.accepted("vault", AuthMethod::ClientSecretBasic));
+}
+
+// R54, R110: nothing waits for a verifier but the request itself, and with it the verifier ends.
+#[test]
+fn r54_a_verifier_that_waits_delays_nobody_else_and_ends_with_its_request() {
+    let alive = Arc::new(());
+    let held = Arc::clone(&alive);
+    let waits = ClientSecret::verified_by(move |_| {
+        let held = Arc::clone(&held);
+        async move {
+            std::future::pending::<()>().await;
+            drop(held);
+            Ok(true)
+        }
+    });
+    let bench =
+        bench([basic_client("waits", [waits]), basic_client("quick", [plain("quick-s3cr3t")])]);
+    let before = Arc::strong_count(&alive);
+    let mut waiting = Box::pin(bench.answer(Ask::form("").basic("waits:s3cr3t").request()));
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert_eq!(Arc::strong_count(&alive), before + 1);
+    bench.observe_nothing();
+    let quick = Ask::form("").basic("quick:quick-s3cr3t");
+    assert_eq!(bench.ask(&quick), quick.accepted("quick", AuthMethod::ClientSecretBasic));
+    drop(waiting);
+    assert_eq!(Arc::strong_count(&alive), before);
 }
 
 // R78. The decoy is compared for everybody who has no secret of their own to compare with.
@@ -315,15 +366,14 @@ mod generate {
 
 #[cfg(feature = "argon2")]
 mod hashes {
-    use std::{
-        future::Future,
-        num::NonZeroUsize,
-        task::{Context, Waker},
-    };
+    use std::num::NonZeroUsize;
 
     use crate::support::Answer;
 
-    use super::{Ask, AuthMethod, Bench, ClientSecret, K, basic_client, bench, failed, plain};
+    use super::{
+        Ask, AuthMethod, Bench, ClientSecret, Context, Future, K, Waker, basic_client, bench,
+        failed, plain,
+    };
 
     /// `slow-s3cr3t` behind each algorithm, with parameters that are cheap enough for a test. Made with
     /// the reference programs: Python's `argon2-cffi` 25.1 and `hashlib`.
@@ -358,6 +408,29 @@ mod hashes {
             for wrong in ["slow:slow-s3cr3T", "slow:", "slow:slow-s3cr3t0"] {
                 let answer = bench.answer(Ask::form("").basic(wrong).request()).await;
                 assert_eq!(answer, failed(K::WrongSecret, "slow"), "{name} {wrong}");
+            }
+        }
+    }
+
+    // bcrypt ignores what is behind the 72nd octet. The reference programs are those of `HASHES`.
+    #[tokio::test]
+    async fn r53_a_long_secret_is_hashed_to_its_end() {
+        let secret = format!("slow-s3cr3t-{}", "0123456789".repeat(7));
+        assert_eq!(secret.len(), 82);
+        for hash in [
+            "$argon2id$v=19$m=64,t=1,p=1$c2FsdCBvZiBhIHRlc3QuLg$VbjsPDheTX15T8Sh7TlLl3nt402OkB+iXeQxxDJMSlo",
+            "$scrypt$ln=4,r=8,p=1$c2FsdCBvZiBhIHRlc3QuLg$uLZcMtosc14G87qMub9gPEQdTXiq531QGUnGEhCypG8",
+            "$pbkdf2-sha256$i=1000,l=32$c2FsdCBvZiBhIHRlc3QuLg$7eAoJsZ3eaqAuYcUOJCVxrJLPGgFqDXqcwD64h6XMF4",
+            "$pbkdf2-sha512$i=1000,l=64$c2FsdCBvZiBhIHRlc3QuLg$703OuoaxTanx/i2+6eSmIKOB6n9rxOKxIBxgJbDn3MAjVEchKbHkXYRVp3QWefKnBO7a+nXdASY14iy/lcvwGw",
+        ] {
+            let bench = bench([basic_client("slow", [ClientSecret::phc(hash).unwrap()])]);
+            let right = Ask::form("").basic(format!("slow:{secret}"));
+            let answer = bench.answer(right.request()).await;
+            assert_eq!(answer, right.accepted("slow", AuthMethod::ClientSecretBasic), "{hash}");
+            for wrong in [&secret[..72], &secret[..81], &format!("{}X", &secret[..81])] {
+                let ask = Ask::form("").basic(format!("slow:{wrong}"));
+                let answer = bench.answer(ask.request()).await;
+                assert_eq!(answer, failed(K::WrongSecret, "slow"), "{hash} {wrong}");
             }
         }
     }
@@ -443,15 +516,22 @@ mod hashes {
             let computing = slow(&bench);
             let queued = slow(&bench);
             bench.observe_nothing();
-            let ask = Ask::form("").basic("slow:slow-s3cr3t");
-            let full = failed(K::Overloaded, "slow");
-            assert!(full.headers.contains(&("retry-after".into(), "1".into())));
-            assert_eq!(bench.answer(ask.request()).await, full);
             // Known or not, right or wrong: the answer does not tell.
+            let full = async || {
+                for client in ["slow", "nobody"] {
+                    for secret in ["slow-s3cr3t", "wrong-s3cr3t"] {
+                        let ask = Ask::form("").basic(format!("{client}:{secret}"));
+                        let answer = bench.answer(ask.request()).await;
+                        assert_eq!(answer, failed(K::Overloaded, client));
+                        assert!(answer.headers.contains(&("retry-after".into(), "1".into())));
+                    }
+                }
+            };
+            full().await;
             drop(queued);
             let queued = slow(&bench);
             bench.observe_nothing();
-            assert_eq!(bench.answer(ask.request()).await, full);
+            full().await;
             drop(resume);
             assert_eq!(computing.await.status, 200);
             assert_eq!(queued.await.status, 200);

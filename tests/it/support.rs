@@ -557,7 +557,6 @@ impl<P: ClientProvider<Client = App>> Bench<P> {
     }
 
     /// Forgets what has been written down so far.
-    #[cfg(feature = "argon2")]
     pub(crate) fn observe_nothing(&self) {
         self.lookups.take();
         self.calls.take();

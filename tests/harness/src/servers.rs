@@ -171,9 +171,8 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         self.kill();
         // The processes behind the connections end on their own, and write to the folder until then.
-        let lock = self.data().join("postmaster.pid");
         for _ in 0..50 {
-            if fs::remove_dir_all(&self.folder.0).is_ok() || !lock.exists() {
+            if fs::remove_dir_all(&self.folder.0).is_ok() {
                 break;
             }
             thread::sleep(STEP);
