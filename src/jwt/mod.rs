@@ -16,6 +16,8 @@ mod mac;
 pub(crate) mod redis;
 mod remote;
 pub(crate) mod replay;
+#[cfg(test)]
+mod vectors;
 mod verify;
 
 pub(crate) use self::{
