@@ -4,6 +4,10 @@
 //! cargo bench --features argon2 --bench timing
 //! ```
 //!
+//! Twice: in memory, where the clock is read right before and after the layer, which nobody but the
+//! program itself can do; and over one connection of the loopback interface, which is the nearest
+//! that a caller can get.
+//!
 //! As dudect does it: the cases are measured in random order within each round, so that what else
 //! the machine does falls on all of them alike; the slowest samples are cut off at several places,
 //! because they are the machine's; and Welch's t compares each pair. |t| < 4.5 means that the
@@ -19,6 +23,10 @@ use std::{
     convert::Infallible,
     future::{Ready, ready},
     hint::black_box,
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    sync::mpsc,
+    thread,
     time::Instant,
 };
 
@@ -28,7 +36,11 @@ use base64::{
 };
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Body;
 use http_body_util::Full;
+use hyper::server::conn::http1;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use tokio::{net::TcpListener, runtime};
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_client_auth::{
     ClientAuthLayer, ClientSecret, MemoryProvider, RegisteredClient, RequestBody,
@@ -40,23 +52,57 @@ const WRONG: &str = "hX9kWZ2c6qyVbDmC5rN1uAgX9kWZ2c6qyVbDmC5rN1v";
 const BATCH: usize = 200;
 const SALT: &[u8; 16] = b"salt of the test";
 
-/// Ids of one length, each presented with a secret of one length.
-const CASES: [(&str, &str, &str); 3] = [
-    ("unknown", "client-a", WRONG),
-    ("wrong secret", "client-b", WRONG),
-    ("expired", "client-c", SECRET),
+#[derive(Clone, Copy)]
+enum Case {
+    Unknown,
+    Wrong,
+    Expired,
+    /// As `Wrong`, for another client.
+    WrongToo,
+}
+
+impl Case {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Wrong => "wrong secret",
+            Self::Expired => "expired",
+            Self::WrongToo => "wrong secret of another",
+        }
+    }
+
+    /// All secrets are of one length.
+    const fn secret(self) -> &'static str {
+        if matches!(self, Self::Expired) { SECRET } else { WRONG }
+    }
+}
+
+/// The last pair is the control: what its cases differ by, the machine and the memory do.
+const PAIRS: [[Case; 2]; 4] = [
+    [Case::Unknown, Case::Wrong],
+    [Case::Unknown, Case::Expired],
+    [Case::Wrong, Case::Expired],
+    [Case::Wrong, Case::WrongToo],
 ];
 
+/// The id of each case, all of one length. They change places from batch to batch.
+type Ids = [&'static str; 4];
+
+const FORM: &str = "grant_type=client_credentials";
+
+fn authorization(client_id: &str, secret: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{client_id}:{secret}")))
+}
+
 fn request(client_id: &str, secret: &str) -> Request<Full<Bytes>> {
-    let credentials = BASE64_STANDARD.encode(format!("{client_id}:{secret}"));
     Request::post("/token")
-        .header("authorization", format!("Basic {credentials}"))
+        .header("authorization", authorization(client_id, secret))
         .header("content-type", "application/x-www-form-urlencoded")
-        .body(Full::from("grant_type=client_credentials"))
+        .body(Full::from(FORM))
         .unwrap()
 }
 
-fn inner(_: Request<RequestBody<Full<Bytes>>>) -> Ready<Result<Response<Full<Bytes>>, Infallible>> {
+fn inner<B>(_: Request<RequestBody<B>>) -> Ready<Result<Response<Full<Bytes>>, Infallible>> {
     ready(Ok(Response::new(Full::default())))
 }
 
@@ -68,44 +114,59 @@ fn argon2id() -> ClientSecret {
     ClientSecret::phc(&format!("$argon2id$v=19$m=19456,t=2,p=1${salt}${hash}")).unwrap()
 }
 
-/// The layer in front of two clients whose secret is stored in this way.
-fn service(
+/// The layer in front of three clients whose secret is stored in this way. Which secret is compared
+/// for who is unknown it learns from them.
+fn service<B>(
     stored: &ClientSecret,
-    decoy: Option<&ClientSecret>,
-) -> impl Service<Request<Full<Bytes>>, Response = Response<impl Sized>, Error = Infallible> {
+    ids: Ids,
+) -> impl Service<
+    Request<B>,
+    Response = Response<impl Body<Data = Bytes, Error = Infallible> + Send + 'static>,
+    Error = Infallible,
+    Future: Send,
+> + Clone
++ Send
++ 'static
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
     let clients = MemoryProvider::from_iter([
-        RegisteredClient::secret_basic("client-b", [stored.clone()], ()),
-        RegisteredClient::secret_basic("client-c", [stored.clone().expires_at(1)], ()),
+        RegisteredClient::secret_basic(ids[Case::Wrong as usize], [stored.clone()], ()),
+        RegisteredClient::secret_basic(
+            ids[Case::Expired as usize],
+            [stored.clone().expires_at(1)],
+            (),
+        ),
+        RegisteredClient::secret_basic(ids[Case::WrongToo as usize], [stored.clone()], ()),
     ]);
-    let mut layer = ClientAuthLayer::new(clients);
-    if let Some(decoy) = decoy {
-        layer = layer.decoy(decoy.clone());
-    }
-    ServiceBuilder::new().layer(layer).service_fn(inner)
+    ServiceBuilder::new().layer(ClientAuthLayer::new(clients)).service_fn(inner)
 }
 
-/// Nanoseconds of each case, round by round.
-async fn sample(stored: ClientSecret, decoy: Option<ClientSecret>, rounds: usize) -> [Vec<f64>; 3] {
+/// Asks for both cases in each round, in random order, and keeps the nanoseconds that `ask` returns.
+/// Where a client lies in memory, and in a table with a random hash, is not what is asked: `renew`
+/// is called between batches.
+fn sample<T>(
+    pair: [Case; 2],
+    rounds: usize,
+    renew: impl Fn(Ids) -> T,
+    ask: impl Fn(&mut T, Case) -> u128,
+) -> [Vec<f64>; 2] {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    let mut samples = [const { Vec::new() }; 3];
+    let mut samples = [const { Vec::new() }; 2];
+    let mut ids = ["client-a", "client-b", "client-c", "client-d"];
     for batch in 0..rounds.div_ceil(BATCH) {
-        // Where a client lies in memory, and in a table with a random hash, is not what is asked.
-        let mut service = service(&stored, decoy.as_ref());
+        for last in (1..ids.len()).rev() {
+            ids.swap(last, random.below(last + 1));
+        }
+        let mut server = renew(ids);
         let warm_up = BATCH / 10;
         for round in 0..warm_up + BATCH.min(rounds - batch * BATCH) {
-            let mut order = [0, 1, 2];
-            order.swap(0, random.below(3));
-            order.swap(1, 1 + random.below(2));
-            for case in order {
-                let (_, client_id, secret) = CASES[case];
-                let request = request(client_id, secret);
-                let start = Instant::now();
-                let response = service.ready().await.unwrap().call(request).await.unwrap();
-                let time = start.elapsed();
-                assert_eq!(black_box(response).status(), 401);
+            let first = random.below(2);
+            for index in [first, 1 - first] {
+                let time = ask(&mut server, pair[index]);
                 if round >= warm_up {
                     #[expect(clippy::cast_precision_loss, reason = "no request takes that long")]
-                    samples[case].push(time.as_nanos() as f64);
+                    samples[index].push(time as f64);
                 }
             }
         }
@@ -113,15 +174,91 @@ async fn sample(stored: ClientSecret, decoy: Option<ClientSecret>, rounds: usize
     samples
 }
 
+fn in_memory(stored: &ClientSecret, pair: [Case; 2], rounds: usize) -> [Vec<f64>; 2] {
+    let runtime = runtime::Builder::new_current_thread().build().unwrap();
+    sample(
+        pair,
+        rounds,
+        |ids| (service(stored, ids), ids),
+        |(service, ids), case| {
+            let request = request(ids[case as usize], case.secret());
+            runtime.block_on(async {
+                let start = Instant::now();
+                let response = service.ready().await.unwrap().call(request).await.unwrap();
+                let time = start.elapsed();
+                assert_eq!(black_box(response).status(), 401);
+                time.as_nanos()
+            })
+        },
+    )
+}
+
+fn over_loopback(stored: &ClientSecret, pair: [Case; 2], rounds: usize) -> [Vec<f64>; 2] {
+    let (next, to_come) = mpsc::channel();
+    let address = serve(stored.clone(), to_come);
+    sample(
+        pair,
+        rounds,
+        |ids| {
+            next.send(ids).unwrap();
+            let stream = TcpStream::connect(address).unwrap();
+            stream.set_nodelay(true).unwrap();
+            (stream, pair.map(|case| (case as usize, wire(ids[case as usize], case.secret()))))
+        },
+        |(stream, wires), case| {
+            let wire = wires.iter().find(|(number, _)| *number == case as usize);
+            let (_, wire) = wire.unwrap();
+            let mut answer = [0; 1024];
+            let start = Instant::now();
+            stream.write_all(wire).unwrap();
+            // It is small, and arrives in one piece.
+            let length = stream.read(&mut answer).unwrap();
+            let time = start.elapsed();
+            assert!(answer[..length].starts_with(b"HTTP/1.1 401 "));
+            time.as_nanos()
+        },
+    )
+}
+
+fn wire(client_id: &str, secret: &str) -> Vec<u8> {
+    let (authorization, length) = (authorization(client_id, secret), FORM.len());
+    let head = format!(
+        "POST /token HTTP/1.1\r\nhost: localhost\r\nauthorization: {authorization}\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {length}\r\n\r\n"
+    );
+    (head + FORM).into_bytes()
+}
+
+/// A server on a thread of its own, with a layer of its own for each connection.
+fn serve(stored: ClientSecret, to_come: mpsc::Receiver<Ids>) -> SocketAddr {
+    let (listening, address) = mpsc::channel();
+    thread::spawn(move || {
+        let runtime = runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            listening.send(listener.local_addr().unwrap()).unwrap();
+            while let Ok(ids) = to_come.recv() {
+                let (stream, _) = listener.accept().await.unwrap();
+                stream.set_nodelay(true).unwrap();
+                let service = TowerToHyperService::new(service(&stored, ids));
+                let mut server = http1::Builder::new();
+                server.header_read_timeout(None);
+                drop(server.serve_connection(TokioIo::new(stream), service).await);
+            }
+        });
+    });
+    address.recv().unwrap()
+}
+
 /// xorshift: good enough to shuffle, and the same in each run.
 struct Random(u64);
 
 impl Random {
-    fn below(&mut self, end: u64) -> usize {
+    fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        usize::try_from((self.0 >> 32) % end).unwrap()
+        usize::try_from(self.0 >> 32).unwrap() % end
     }
 }
 
@@ -165,26 +302,31 @@ fn median(samples: &[f64]) -> f64 {
     samples[samples.len() / 2]
 }
 
+type Measure = fn(&ClientSecret, [Case; 2], usize) -> [Vec<f64>; 2];
+
 fn main() {
     let full = std::env::args().any(|argument| argument == "--bench")
         && std::env::args().all(|argument| argument != "--test");
-    let digest = || ClientSecret::sha256_of(SECRET);
     let kinds = [
-        ("plain", ClientSecret::plain(SECRET), None, 100_000),
-        ("SHA-256", digest(), Some(digest()), 100_000),
-        ("argon2id", argon2id(), Some(argon2id()), 500),
+        ("plain", ClientSecret::plain(SECRET), 100_000),
+        ("SHA-256", ClientSecret::sha256_of(SECRET), 100_000),
+        ("argon2id", argon2id(), 200),
     ];
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    println!("| stored | cases | samples | median (ns) | t |");
-    println!("|---|---|---:|---:|---:|");
-    for (kind, stored, decoy, rounds) in kinds {
+    println!("| stored | where | cases | samples | median (ns) | t |");
+    println!("|---|---|---|---:|---:|---:|");
+    for (name, stored, rounds) in kinds {
         let rounds = if full { rounds } else { 20 };
-        let samples = runtime.block_on(sample(stored, decoy, rounds));
-        for (a, b) in [(0, 1), (0, 2), (1, 2)] {
-            let t = worst(&samples[a], &samples[b]);
-            let (one, other) = (CASES[a].0, CASES[b].0);
-            let (fast, slow) = (median(&samples[a]), median(&samples[b]));
-            println!("| {kind} | {one}, {other} | {rounds} | {fast:.0}, {slow:.0} | {t:+.2} |");
+        for (place, measure) in
+            [("in memory", in_memory as Measure), ("over loopback", over_loopback)]
+        {
+            for pair in PAIRS {
+                let [a, b] = measure(&stored, pair, rounds);
+                let [one, other] = pair.map(Case::name);
+                let (t, fast, slow) = (worst(&a, &b), median(&a), median(&b));
+                println!(
+                    "| {name} | {place} | {one}, {other} | {rounds} | {fast:.0}, {slow:.0} | {t:+.2} |"
+                );
+            }
         }
     }
     println!("\n|t| < 4.5: the samples do not tell the two cases apart.");

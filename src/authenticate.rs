@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     AuthMethod, ClientProvider, ClientSecret, RegisteredClient,
-    client::{Problem, Registration},
+    client::Registration,
     deadline::Deadline,
     error::{Error, ErrorKind},
     guard::{Failure, guard},
@@ -162,8 +162,11 @@ pub(crate) async fn authenticate<P: ClientProvider>(
         Presented::Credentials(credentials) => {
             // Time must not tell whether a client exists (RFC 6819 §5.1.4.2): an unknown one is
             // judged as well, and without a stored secret there is a decoy.
-            let registration = known.as_ref().map_or(&NOBODY, RegisteredClient::registration);
-            let secrets = policy.decoy.or(registration.secrets());
+            let registration = match &known {
+                Some(known) => policy.decoy.learn(known.registration()),
+                None => policy.decoy.registration(credentials.method()),
+            };
+            let secrets = registration.secrets().unwrap_or_else(|| policy.decoy.secrets());
             // A box of its own, so that only who needs it pays for its size.
             let verdict = if secrets.iter().any(ClientSecret::is_slow) {
                 Box::pin(credentials.verify_slowly(secrets, policy)).await?
@@ -186,9 +189,6 @@ pub(crate) async fn authenticate<P: ClientProvider>(
         (None, Ok(_)) => Err(ErrorKind::UnknownClient.into()),
     }
 }
-
-/// What an unknown client is judged by.
-static NOBODY: Registration = Registration::Unusable(Problem::Declared);
 
 fn decide(
     policy: &Policy,

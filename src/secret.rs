@@ -1,6 +1,6 @@
 //! Client secrets at rest, and how a presented one is compared with them.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, hint::black_box, sync::Arc, time::Duration};
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -44,8 +44,10 @@ use crate::{
 #[derive(Clone)]
 pub struct ClientSecret {
     stored: Stored,
-    not_before: Option<i64>,
-    expires_at: Option<i64>,
+    /// The least date is none. No `Option`, so that there is nothing to branch on.
+    not_before: i64,
+    /// 0 is never, as in RFC 7591 §3.2.1.
+    expires_at: i64,
     label: Option<Box<str>>,
 }
 
@@ -141,7 +143,7 @@ impl ClientSecret {
     }
 
     const fn new(stored: Stored) -> Self {
-        Self { stored, not_before: None, expires_at: None, label: None }
+        Self { stored, not_before: i64::MIN, expires_at: 0, label: None }
     }
 
     /// Names the secret, so that [`AuthenticatedClient::secret_label`] can tell which of several
@@ -164,7 +166,7 @@ impl ClientSecret {
     /// The default is never.
     #[must_use]
     pub const fn expires_at(mut self, unix_seconds: i64) -> Self {
-        self.expires_at = if unix_seconds == 0 { None } else { Some(unix_seconds) };
+        self.expires_at = unix_seconds;
         self
     }
 
@@ -173,7 +175,7 @@ impl ClientSecret {
     /// The default is to accept it at any time before it expires.
     #[must_use]
     pub const fn not_before(mut self, unix_seconds: i64) -> Self {
-        self.not_before = Some(unix_seconds);
+        self.not_before = unix_seconds;
         self
     }
 
@@ -268,19 +270,6 @@ impl ClientSecret {
             _ => Ok(self.matches(presented.as_bytes())),
         }
     }
-
-    /// What is known after this secret, the one at `index`, was compared.
-    pub(crate) fn judge(&self, verdict: Verdict, index: usize, matches: bool, now: i64) -> Verdict {
-        // RFC 7591 §3.2.1: "time at which the client secret will expire", so at that second it has.
-        let expired = self.expires_at.is_some_and(|end| end <= now);
-        let early = self.not_before.is_some_and(|start| now < start);
-        match (matches, expired, early) {
-            (false, ..) => verdict,
-            (true, false, false) => verdict.or(Ok(Match { index, raw: false })),
-            (true, true, _) => verdict.or(Err(ErrorKind::SecretExpired)),
-            (true, false, true) => verdict.or(Err(ErrorKind::SecretNotYetValid)),
-        }
-    }
 }
 
 /// Which of several secrets was presented, or why none counts.
@@ -294,14 +283,48 @@ pub(crate) struct Match {
     pub(crate) raw: bool,
 }
 
-/// Compares what was presented with every stored secret, and only then looks at the time: a secret
-/// that has expired must be indistinguishable from a wrong one, also by how long the answer takes.
-pub(crate) fn verify(secrets: &[ClientSecret], presented: &[u8], now: i64) -> Verdict {
-    let mut verdict = Err(ErrorKind::WrongSecret);
-    for (index, secret) in secrets.iter().enumerate() {
-        verdict = secret.judge(verdict, index, secret.matches(presented), now);
+/// What has been found in comparing several secrets. A secret that has expired must be
+/// indistinguishable from a wrong one, also by how long the answer takes: all are compared, and there
+/// is no branch for the processor to guess that depends on which of them it is.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Findings {
+    /// The best outcome, as a place in `FAILURES` or `RIGHT`, and in the low half the complement of
+    /// the index of the secret: the first one is greatest.
+    best: u64,
+}
+
+impl Findings {
+    const FAILURES: [ErrorKind; 3] =
+        [ErrorKind::WrongSecret, ErrorKind::SecretNotYetValid, ErrorKind::SecretExpired];
+    const RIGHT: u64 = 3;
+
+    /// Adds that `secret`, the one at `index`, was compared.
+    pub(crate) fn add(&mut self, secret: &ClientSecret, index: usize, matches: bool, now: i64) {
+        // RFC 7591 §3.2.1: "time at which the client secret will expire", so at that second it has.
+        let expired = (secret.expires_at <= now) & (secret.expires_at != 0);
+        let early = (now < secret.not_before) & !expired;
+        let worth = Self::RIGHT - u64::from(expired) - 2 * u64::from(early);
+        let first = u64::from(u32::MAX).saturating_sub(index as u64);
+        // The barrier keeps the compiler from making the product a branch again.
+        self.best = self.best.max(u64::from(black_box(matches)) * (worth << 32 | first));
     }
-    verdict
+
+    pub(crate) fn verdict(self) -> Verdict {
+        let (worth, first) = (self.best >> 32, self.best & u64::from(u32::MAX));
+        if worth == Self::RIGHT {
+            return Ok(Match { index: (u64::from(u32::MAX) - first) as usize, raw: false });
+        }
+        Err(*Self::FAILURES.get(worth as usize).unwrap_or(&ErrorKind::WrongSecret))
+    }
+}
+
+/// Compares what was presented with every stored secret.
+pub(crate) fn verify(secrets: &[ClientSecret], presented: &[u8], now: i64) -> Verdict {
+    let mut findings = Findings::default();
+    for (index, secret) in secrets.iter().enumerate() {
+        findings.add(secret, index, secret.matches(presented), now);
+    }
+    findings.verdict()
 }
 
 /// As [`verify`], where some of the secrets are slow.
@@ -316,12 +339,12 @@ pub(crate) async fn verify_slowly(
     pool: &Pool,
     patience: Option<Duration>,
 ) -> Result<Verdict, Error> {
-    let mut verdict = Err(ErrorKind::WrongSecret);
+    let mut findings = Findings::default();
     for (index, secret) in secrets.iter().enumerate() {
         let matches = secret.matches_slowly(presented, pool, patience).await?;
-        verdict = secret.judge(verdict, index, matches, now);
+        findings.add(secret, index, matches, now);
     }
-    Ok(verdict)
+    Ok(findings.verdict())
 }
 
 impl fmt::Debug for ClientSecret {
@@ -335,11 +358,11 @@ impl fmt::Debug for ClientSecret {
             Stored::Elsewhere(_) => "verified_by",
         };
         debug.field(kind, &format_args!("[redacted]"));
-        if let Some(start) = self.not_before {
-            debug.field("not_before", &start);
+        if self.not_before != i64::MIN {
+            debug.field("not_before", &self.not_before);
         }
-        if let Some(end) = self.expires_at {
-            debug.field("expires_at", &end);
+        if self.expires_at != 0 {
+            debug.field("expires_at", &self.expires_at);
         }
         if let Some(label) = &self.label {
             debug.field("label", label);

@@ -132,7 +132,7 @@ pub(crate) async fn check<C>(
 ) -> Result<Proof, Error> {
     let Some(client) = client else {
         // Spent for nothing, as everywhere.
-        let _wrong = verify(policy, policy.decoy.or(None), &presented.secret).await?;
+        let _wrong = verify(policy, policy.decoy.secrets(), &presented.secret).await?;
         return Err(ErrorKind::UnknownClient.into());
     };
     let method = method(presented, client)?;

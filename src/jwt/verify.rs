@@ -11,7 +11,7 @@ use crate::{
     deadline::Deadline,
     error::{Error, ErrorKind},
     guard::guard,
-    secret::Match,
+    secret::{Findings, Match},
 };
 
 /// What a client is registered with, as far as assertions are concerned.
@@ -127,11 +127,14 @@ impl Assertion {
         if !macs.iter().any(|mac| mac.can(self.algorithm)) {
             return Err(ErrorKind::AlgorithmMismatch);
         }
-        let mut verdict = Err(ErrorKind::WrongSignature);
+        let mut findings = Findings::default();
         for (index, (secret, mac)) in secrets.iter().zip(macs).enumerate() {
             let matches = mac.verify(self.algorithm, signed, self.signature());
-            verdict = secret.judge(verdict, index, matches, self.now);
+            findings.add(secret, index, matches, self.now);
         }
-        verdict.map(Some)
+        findings.verdict().map(Some).map_err(|kind| match kind {
+            ErrorKind::WrongSecret => ErrorKind::WrongSignature,
+            kind => kind,
+        })
     }
 }
