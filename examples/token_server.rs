@@ -9,7 +9,9 @@
 //! a JSON array of RFC 7591 client metadata instead of the built-in clients, `--raw-basic` accepts
 //! clients that do not form-encode their Basic credentials. `--issuer URL` is the issuer identifier,
 //! if it is not the address; with `--features jwt` assertions for it are accepted, and with
-//! `--legacy-assertions` also those that name an endpoint or live an hour.
+//! `--legacy-assertions` also those that name an endpoint or live an hour, with `--strict-assertions`
+//! only those of FAPI 2.0 that say what they are. `--features jwks-fetch` fetches the keys of clients
+//! with a `jwks_uri`.
 
 use std::{
     collections::HashMap,
@@ -158,13 +160,21 @@ fn accept_assertions<P>(
     layer: ClientAuthLayer<P>,
     issuer: &str,
     legacy: bool,
+    strict: bool,
 ) -> Result<ClientAuthLayer<P>, ConfigError> {
     use tower_client_auth::{Assertions, MemoryReplayStore};
 
-    let mut assertions = Assertions::new(issuer, MemoryReplayStore::default())?;
+    let mut assertions = Assertions::new(issuer, MemoryReplayStore::default())?
+        .string_audience(strict)
+        .explicit_typ(strict);
     if legacy {
         let endpoints = ["token", "introspect", "revoke"].map(|path| format!("{issuer}/{path}"));
         assertions = assertions.legacy_audiences(endpoints).longest_lifetime(LIFETIME)?;
+    }
+    #[cfg(feature = "jwks-fetch")]
+    match tower_client_auth::HttpsJwksSource::new() {
+        Ok(source) => assertions = assertions.jwks_source(source),
+        Err(error) => eprintln!("warning: no published keys can be fetched: {error}"),
     }
     Ok(layer.assertions(assertions))
 }
@@ -191,14 +201,15 @@ fn accept_assertions<P>(
     layer: ClientAuthLayer<P>,
     _issuer: &str,
     _legacy: bool,
+    _strict: bool,
 ) -> Result<ClientAuthLayer<P>, ConfigError> {
     eprintln!("note: no assertions are accepted, because this was built without the feature jwt");
     Ok(layer)
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
-    let (mut listen, mut file, mut issuer, mut raw_basic, mut legacy) =
-        (SocketAddr::from(([127, 0, 0, 1], 8080)), None, None, false, false);
+    let (mut listen, mut file, mut issuer) = (SocketAddr::from(([127, 0, 0, 1], 8080)), None, None);
+    let (mut raw_basic, mut legacy, mut strict) = (false, false, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
@@ -208,8 +219,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
             "--issuer" => issuer = Some(value()?),
             "--raw-basic" => raw_basic = true,
             "--legacy-assertions" => legacy = true,
+            "--strict-assertions" => strict = true,
             _ => {
-                let usage = "usage: token_server [--listen ADDR] [--clients FILE] [--issuer URL] [--raw-basic] [--legacy-assertions]";
+                let usage = "usage: token_server [--listen ADDR] [--clients FILE] [--issuer URL] [--raw-basic] [--legacy-assertions] [--strict-assertions]";
                 return Err(format!("unknown argument {name:?}; {usage}").into());
             }
         }
@@ -226,7 +238,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let url = format!("http://{}", listener.local_addr()?);
     let layer = ClientAuthLayer::new(Arc::new(clients)).raw_basic(raw_basic);
     let issuer = issuer.unwrap_or_else(|| url.clone());
-    let app = router(accept_assertions(layer, &issuer, legacy)?, &issuer)?;
+    let app = router(accept_assertions(layer, &issuer, legacy, strict)?, &issuer)?;
     println!("listening on {url}");
     if file.is_none() {
         println!("\nTry:");

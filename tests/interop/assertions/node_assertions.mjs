@@ -18,18 +18,24 @@ const IMPORT = {
   EdDSA: { name: 'Ed25519' },
 }
 
-// The clients choose `alg` by the key that they are given.
-const cryptoKey = ({ alg, jwk }) => crypto.subtle.importKey('jwk', jwk, IMPORT[alg], false, ['sign'])
+async function authentication(library, job, options) {
+  if (job.method === 'client_secret_jwt') return library.ClientSecretJwt(job.secret)
+  // The clients choose `alg` by the key that they are given.
+  const key = await crypto.subtle.importKey('jwk', job.jwk, IMPORT[job.alg], false, ['sign'])
+  return library.PrivateKeyJwt({ key, kid: job.jwk.kid }, options)
+}
 
-const authentication = async (library, job) =>
-  job.method === 'client_secret_jwt'
-    ? library.ClientSecretJwt(job.secret)
-    : library.PrivateKeyJwt(await cryptoKey(job))
+// As draft-ietf-oauth-rfc7523bis asks.
+const typed = (library) => ({
+  [library.modifyAssertion]: (header) => {
+    header.typ = 'client-authentication+jwt'
+  },
+})
 
-async function oauth4webapi(job) {
+const oauth4webapi = (options) => async (job) => {
   const insecure = { [oauth.allowInsecureRequests]: true }
   const client = { client_id: job.client_id }
-  const authenticate = await authentication(oauth, job)
+  const authenticate = await authentication(oauth, job, options)
   const as = job.metadata
   try {
     const response = await oauth.clientCredentialsGrantRequest(as, client, authenticate, {}, insecure)
@@ -47,8 +53,9 @@ async function oauth4webapi(job) {
   }
 }
 
-async function openidClient(job) {
-  const config = new openid.Configuration(job.metadata, job.client_id, undefined, await authentication(openid, job))
+const openidClient = (options) => async (job) => {
+  const authenticate = await authentication(openid, job, options)
+  const config = new openid.Configuration(job.metadata, job.client_id, undefined, authenticate)
   openid.allowInsecureRequests(config)
   try {
     const { access_token } = await openid.clientCredentialsGrant(config)
@@ -80,8 +87,10 @@ const modelContextProtocol = (library, extensions) => async (job) => {
 }
 
 const CLIENTS = {
-  oauth4webapi,
-  'openid-client': openidClient,
+  oauth4webapi: oauth4webapi(),
+  'oauth4webapi, typed': oauth4webapi(typed(oauth)),
+  'openid-client': openidClient(),
+  'openid-client, typed': openidClient(typed(openid)),
   '@modelcontextprotocol/sdk': modelContextProtocol(mcpSdk, mcpExtensions),
   '@modelcontextprotocol/client': modelContextProtocol(mcpClient, mcpClient),
 }

@@ -56,7 +56,13 @@ def authlib(job, settings=dict):
 
 
 def configured_authlib(job):
-    authlib(job, lambda: {"token_endpoint": job["issuer"], "claims": {"exp": int(time.time()) + 60}})
+    headers = {"typ": "client-authentication+jwt"}
+    if "kid" in job["jwk"]:
+        headers["kid"] = job["jwk"]["kid"]
+    authlib(
+        job,
+        lambda: {"token_endpoint": job["issuer"], "claims": {"exp": int(time.time()) + 60}, "headers": dict(headers)},
+    )
 
 
 class Forgetful:
