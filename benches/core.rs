@@ -18,7 +18,9 @@ use bytes::Bytes;
 use http::{Request, Response, header};
 use http_body_util::Full;
 use support::{
-    drive, report, stack, wall,
+    drive,
+    report::{self, Goal},
+    stack, wall,
     work::{Case, Frames, Shape},
 };
 use tower::{Layer, service_fn};
@@ -78,5 +80,11 @@ fn main() {
     for ((name, ..), own) in ROWS.iter().zip(&times) {
         let time = wall::median(own.clone()) / requests as f64 * 1e6;
         println!("{name:<45} {time:>8.3} µs {:>8.2}", wall::ratio(own, first));
+    }
+    if let [_, _, plain, digest, ..] = times.as_slice() {
+        let added = plain.iter().zip(digest).map(|(plain, digest)| digest - plain).collect();
+        let value = wall::median(added) / requests as f64 * 1e6;
+        let what = "µs added by SHA-256 at rest".to_owned();
+        report::goals(&[Goal { name: "P26", what, value, must: 0.15, target: 0.15 }]);
     }
 }

@@ -10,7 +10,7 @@ mod support;
 use std::{io, process::ExitCode, time::Duration};
 
 use support::{
-    process::{self, Server},
+    process::Server,
     report::{self, Goal},
     serve,
     stack::Stack,
@@ -32,19 +32,7 @@ const SERVERS: [(Stack, usize, &str); 7] = [
 const CONNECTIONS: usize = 32;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().collect();
-    if let [_, serve, stack, clients] = arguments.as_slice()
-        && serve == "--serve"
-        && let (Some(stack), Ok(clients)) = (Stack::named(stack), clients.parse())
-    {
-        return report::exit(serve::serve(stack, clients));
-    }
-    match process::on_second_processor() {
-        Some(copy) => report::exit(copy.and_then(|status| {
-            if status.success() { Ok(()) } else { Err(io::Error::other("the caller failed")) }
-        })),
-        None => report::exit(compare()),
-    }
+    serve::bench(compare)
 }
 
 #[derive(Default, Clone)]
@@ -85,8 +73,8 @@ fn compare() -> io::Result<()> {
                     continue;
                 };
                 let before = server.cpu();
-                let answered =
-                    serve::load(&runtime, server.address, &requests, CONNECTIONS, time)? as f64;
+                let answers = serve::load(&runtime, server.address, &requests, CONNECTIONS, time)?;
+                let answered = answers.all as f64;
                 // The first round warms up.
                 if round > 0 {
                     own.rate.push(answered);

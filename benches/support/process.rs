@@ -1,8 +1,10 @@
 //! Processes of their own for servers, and what the kernel knows of them.
 
 use std::{
+    fs,
     io::{self, BufRead, BufReader},
     net::SocketAddr,
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -16,31 +18,33 @@ impl Server {
     /// Starts this program again with `arguments`, on the first processor if that can be chosen; it
     /// must print the address that it listens on.
     pub(crate) fn start(arguments: &[&str]) -> io::Result<Self> {
-        let program = std::env::current_exe()?;
-        let mut child = pinned(0, &program)
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stdin(Stdio::null())
-            .spawn()?;
+        Self::run(pinned(0, &std::env::current_exe()?).args(arguments))
+    }
+
+    /// Runs a server of others in the same way.
+    pub(crate) fn run(command: &mut Command) -> io::Result<Self> {
+        let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn()?;
         let mut line = String::new();
         if let Some(output) = child.stdout.take() {
             BufReader::new(output).read_line(&mut line)?;
         }
-        let address = line.trim().parse().map_err(io::Error::other)?;
-        Ok(Self { child, address })
+        if let Ok(address) = line.trim().trim_start_matches("listening on http://").parse() {
+            return Ok(Self { child, address });
+        }
+        let _gone = child.kill();
+        let _gone = child.wait();
+        Err(io::Error::other(format!("no address from {command:?}")))
     }
 
-    /// User and system time of its only thread, in seconds.
+    /// User and system time of all its threads and of the processes that it started, in seconds.
     pub(crate) fn cpu(&self) -> f64 {
-        let file = format!("/proc/{}/schedstat", self.child.id());
-        let text = std::fs::read_to_string(file).unwrap_or_default();
-        text.split(' ').next().and_then(|ns| ns.parse().ok()).map_or(f64::NAN, |ns: f64| ns / 1e9)
+        cpu(&self.child.id().to_string()).unwrap_or(f64::NAN)
     }
 
     /// Resident octets.
     pub(crate) fn resident(&self) -> f64 {
         let file = format!("/proc/{}/status", self.child.id());
-        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let text = fs::read_to_string(file).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|line| line.trim().split(' ').next()?.parse().ok());
         kib.map_or(f64::NAN, |kib: f64| kib * 1024.0)
@@ -54,8 +58,21 @@ impl Drop for Server {
     }
 }
 
+/// To the nanosecond, unlike `/proc/*/stat`, but without threads that have ended.
+fn cpu(process: &str) -> Option<f64> {
+    let mut seconds = 0.0;
+    for thread in fs::read_dir(format!("/proc/{process}/task")).ok()? {
+        let thread = thread.ok()?.path();
+        let text = fs::read_to_string(thread.join("schedstat")).ok()?;
+        seconds += text.split(' ').next()?.parse::<f64>().ok()? / 1e9;
+        let children = fs::read_to_string(thread.join("children")).unwrap_or_default();
+        seconds += children.split_whitespace().filter_map(cpu).sum::<f64>();
+    }
+    Some(seconds)
+}
+
 /// Runs `program` on one processor, where util-linux is installed.
-fn pinned(processor: u32, program: &std::path::Path) -> Command {
+pub(crate) fn pinned(processor: u32, program: &Path) -> Command {
     let processor = processor.to_string();
     let works = |arguments: &[&str]| {
         let status = Command::new("taskset").args(arguments).stderr(Stdio::null()).status();

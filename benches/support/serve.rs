@@ -1,6 +1,6 @@
 //! A server over TCP for each program, and a caller that costs little.
 
-use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, process::ExitCode, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -15,13 +15,29 @@ use tokio::{
 use tower::Service;
 
 use super::{
-    BoxError, drive,
+    BoxError, drive, process, report,
     stack::{Stack, Visit},
     work::{Case, Shape},
 };
 
 pub(crate) fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
+}
+
+/// The whole of a bench over loopback: started with `--serve`, it is one of the servers; else it
+/// compares them, on a processor of its own.
+pub(crate) fn bench(compare: impl FnOnce() -> io::Result<()>) -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, mode, stack, clients] = arguments.as_slice()
+        && mode == "--serve"
+        && let (Some(stack), Ok(clients)) = (Stack::named(stack), clients.parse())
+    {
+        return report::exit(serve(stack, clients));
+    }
+    report::exit(process::on_second_processor().map_or_else(compare, |copy| {
+        let failed = io::Error::other("the caller failed");
+        copy.and_then(|status| status.success().then_some(()).ok_or(failed))
+    }))
 }
 
 /// Serves on a free port of the loopback interface, which it prints.
@@ -66,14 +82,52 @@ pub(crate) fn requests(case: Case, clients: u64, count: u64) -> Vec<Bytes> {
     (0..count).map(wire).collect()
 }
 
-/// Sends `requests` over `connections` for some time, and returns how many were answered.
+/// What a server answered.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Answers {
+    pub(crate) all: u64,
+    /// Those with a status of 200 to 299.
+    pub(crate) right: u64,
+}
+
+/// Reads one whole answer, and says whether its status is one of success.
+async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<bool> {
+    let (mut filled, mut length) = (0, None);
+    loop {
+        let more = stream.read(buffer.get_mut(filled..).unwrap_or_default()).await?;
+        if more == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        filled += more;
+        let received = buffer.get(..filled).unwrap_or_default();
+        length = length.or_else(|| whole(received));
+        if length.is_some_and(|length| filled >= length) {
+            return Ok(received.get(9) == Some(&b'2'));
+        }
+    }
+}
+
+/// The length of an answer whose head is there. None of the servers sends chunks.
+fn whole(received: &[u8]) -> Option<usize> {
+    const NAME: &[u8] = b"content-length:";
+    let head = memchr::memmem::find(received, b"\r\n\r\n")?;
+    let mut lines = received.get(..head)?.split(|octet| *octet == b'\n');
+    let value = lines.find_map(|line| {
+        let (name, value) = line.split_at_checked(NAME.len())?;
+        name.eq_ignore_ascii_case(NAME).then_some(value)
+    });
+    let length: usize = std::str::from_utf8(value?).ok()?.trim().parse().ok()?;
+    Some(head + 4 + length)
+}
+
+/// Sends `requests` over `connections` for some time, and returns what was answered.
 pub(crate) fn load(
     runtime: &Runtime,
     address: SocketAddr,
     requests: &[Bytes],
     connections: usize,
     time: Duration,
-) -> io::Result<u64> {
+) -> io::Result<Answers> {
     runtime.block_on(async {
         let mut callers = tokio::task::JoinSet::new();
         let end = tokio::time::Instant::now() + time;
@@ -84,26 +138,25 @@ pub(crate) fn load(
             let mut stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
             callers.spawn(async move {
-                let mut answered = 0;
+                let mut answers = Answers::default();
                 let mut buffer = vec![0; 4096];
                 for request in requests.iter().cycle() {
                     if tokio::time::Instant::now() >= end {
                         break;
                     }
                     stream.write_all(request).await?;
-                    // All answers are small, and none is pipelined: they arrive in one piece.
-                    if stream.read(&mut buffer).await? == 0 {
-                        return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
-                    }
-                    answered += 1;
+                    answers.right += u64::from(answer(&mut stream, &mut buffer).await?);
+                    answers.all += 1;
                 }
-                Ok(answered)
+                io::Result::Ok(answers)
             });
         }
-        let mut answered = 0;
+        let mut answers = Answers::default();
         while let Some(caller) = callers.join_next().await {
-            answered += caller.map_err(io::Error::other)??;
+            let caller = caller.map_err(io::Error::other)??;
+            answers.all += caller.all;
+            answers.right += caller.right;
         }
-        Ok(answered)
+        Ok(answers)
     })
 }

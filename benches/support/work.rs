@@ -134,7 +134,7 @@ impl Shape {
         }
     }
 
-    fn form(self, credentials: &str) -> Bytes {
+    pub(crate) fn form(self, credentials: &str) -> Bytes {
         let mut form = String::from(CODE_GRANT);
         match self {
             Self::Usual => {
