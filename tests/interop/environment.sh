@@ -6,6 +6,8 @@ cache=${INTEROP_CACHE:-$root/target/interop}
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
 export PYTHONDONTWRITEBYTECODE=1
+# For what the parts share.
+export PYTHONPATH=$interop
 
 # skip PART REASON: a registry that is down says nothing about the project, but nobody may take that for a pass.
 skip() {

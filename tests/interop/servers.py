@@ -1,11 +1,14 @@
 """Servers that a run starts and always stops again."""
 
 import contextlib
+import http.server
+import json
 import queue
 import re
 import subprocess
 import sys
 import threading
+import urllib.request
 
 READY = re.compile(r"listening on (http://[0-9.]+:\d+)")
 START_SECONDS = 60
@@ -54,3 +57,68 @@ def _address(announced, command, log):
     with open(log, encoding="utf-8", errors="replace") as file:
         sys.stderr.write(file.read())
     raise SystemExit(f"FAILED: {command[0]} did not announce an address, see {log}")
+
+
+class Quiet(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+
+    def answer(self, status, body, headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+class Front(Quiet):
+    """What the MCP clients expect around an authorization server: a protected resource, and metadata of both.
+
+    `token_server` has no authorization endpoint, and the MCP clients do not read metadata without one.
+    """
+
+    def do_GET(self):
+        address = self.server.url
+        if self.path == "/mcp":
+            granted = (self.headers["authorization"] or "").startswith("Bearer ")
+            challenge = f'Bearer resource_metadata="{address}/.well-known/oauth-protected-resource/mcp"'
+            self.tell(200 if granted else 401, {}, {} if granted else {"WWW-Authenticate": challenge})
+        elif self.path == "/.well-known/oauth-protected-resource/mcp":
+            self.tell(200, {"resource": f"{address}/mcp", "authorization_servers": [address]})
+        elif self.path == "/.well-known/oauth-authorization-server":
+            self.tell(200, self.server.metadata)
+        else:
+            self.tell(404, {})
+
+    def tell(self, status, document, headers=None):
+        self.answer(status, json.dumps(document).encode(), {"Content-Type": "application/json"} | (headers or {}))
+
+
+@contextlib.contextmanager
+def standing(handler, address="127.0.0.1", tls=None):
+    """A server of this process, with its `url`."""
+    server = http.server.ThreadingHTTPServer((address, 0), handler)
+    server.daemon_threads = True
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    server.url = f"{'https' if tls else 'http'}://{address}:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def front_metadata(url, token_server):
+    """The metadata of `token_server` as `url` shows them."""
+    with urllib.request.urlopen(f"{token_server}/.well-known/oauth-authorization-server", timeout=20) as answer:
+        return json.load(answer) | {
+            "issuer": url,
+            "authorization_endpoint": f"{url}/authorize",
+            "response_types_supported": ["code"],
+        }

@@ -2,33 +2,22 @@
 
 import contextlib
 import datetime
-import http.server
 import ipaddress
 import json
 import ssl
-import threading
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from servers import Quiet, standing
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    timeout = 30
-
+class Publisher(Quiet):
     def do_GET(self):
         self.server.fetches.append(self.path)
-        body = json.dumps(self.server.documents[self.path]).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/jwk-set+json")
-        self.send_header("Cache-Control", "max-age=600")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *arguments):
-        pass
+        document = json.dumps(self.server.documents[self.path]).encode()
+        self.answer(200, document, {"Content-Type": "application/jwk-set+json", "Cache-Control": "max-age=600"})
 
 
 def certificate(address, scratch):
@@ -57,18 +46,10 @@ def certificate(address, scratch):
 @contextlib.contextmanager
 def publishing(address, scratch):
     """Yields a server with `url`, `trusted`, `documents` by path, and the paths that were fetched."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trusted, key = certificate(address, scratch)
-    context.load_cert_chain(trusted, key)
-    server = http.server.ThreadingHTTPServer((address, 0), Handler)
-    server.daemon_threads = True
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.url = f"https://{address}:{server.server_address[1]}"
-    server.trusted = str(trusted)
-    server.documents, server.fetches = {}, []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(trusted, key)
+    with standing(Publisher, address, tls) as server:
+        server.trusted = str(trusted)
+        server.documents, server.fetches = {}, []
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -1,36 +1,18 @@
 """Tries every client that signs assertions, with every algorithm, and writes the table of what they send and need."""
 
-import argparse
-import base64
 import contextlib
 import dataclasses
-import difflib
-import http.client
-import http.server
-import json
 import os
 import pathlib
 import secrets
-import subprocess
 import sys
-import threading
-import tomllib
 import urllib.parse
-from importlib.metadata import version
 
+from issuer import claims, forward, header, is_invalid_client, issuing
 from joserfc import jwk
+from published import publishing
+from trials import Tally, Trial, release
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-sys.path.insert(0, str(HERE.parent / "clients"))
-
-from published import publishing  # noqa: E402
-from servers import serving  # noqa: E402
-from table import Front  # noqa: E402
-
-ROOT = HERE.parents[2]
-PAGE = ROOT / "src/docs/assertion_clients.md"
-DRIVER_SECONDS = 300
 SERVERS = {"strict": ["--strict-assertions"], "default": [], "legacy": ["--legacy-assertions"]}
 STRICT, DEFAULT, LEGACY = ("strict", "default", "legacy"), ("default", "legacy"), ("legacy",)
 
@@ -142,76 +124,9 @@ def registrations(publisher):
             yield published
 
 
-class Proxy(Front):
-    """The issuer: what the MCP clients expect around an authorization server, and `token_server` behind it.
-
-    It keeps what it forwards, so that an assertion can be looked into and sent again.
-    """
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["content-length"]))
-        status, answer, headers = forward(self.server.behind, self.path, self.headers, body)
-        self.server.seen.append((self.path, dict(self.headers), body, status, answer))
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-
-def forward(behind, path, headers, body):
-    connection = http.client.HTTPConnection(urllib.parse.urlsplit(behind).netloc, timeout=20)
-    try:
-        kept = {name: value for name, value in headers.items() if name.lower() in ("content-type", "authorization")}
-        connection.request("POST", path, body, kept)
-        answer = connection.getresponse()
-        passed_on = ("content-type", "www-authenticate", "cache-control")
-        return answer.status, answer.read(), [pair for pair in answer.getheaders() if pair[0].lower() in passed_on]
-    finally:
-        connection.close()
-
-
-@contextlib.contextmanager
-def issuer(name, command, log):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    server.daemon_threads = True
-    server.address = "http://127.0.0.1:%d" % server.server_address[1]
-    server.name, server.seen = name, []
-    with contextlib.ExitStack() as stack:
-        stack.callback(server.server_close)
-        server.behind = stack.enter_context(serving([*command, "--issuer", server.address], log))
-        host = urllib.parse.urlsplit(server.behind).netloc
-        connection = http.client.HTTPConnection(host, timeout=20)
-        connection.request("GET", "/.well-known/oauth-authorization-server")
-        server.metadata = json.load(connection.getresponse()) | {
-            "authorization_endpoint": f"{server.address}/authorize",
-            "response_types_supported": ["code"],
-        }
-        connection.close()
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        stack.callback(server.shutdown)
-        yield server
-
-
-def run(command, jobs):
-    """Hands a driver its jobs and collects (outcome, detail) for each."""
-    answers = {}
-    done = subprocess.run(
-        command, input=json.dumps(jobs), capture_output=True, text=True, timeout=DRIVER_SECONDS
-    )
-    for line in done.stdout.splitlines():
-        answer = json.loads(line)
-        answers[answer["id"]] = (answer["outcome"], answer["detail"])
-    if done.returncode or len(answers) != len(jobs):
-        sys.stderr.write(done.stderr)
-        raise SystemExit(f"FAILED: {command} stopped with {len(jobs) - len(answers)} jobs left")
-    return answers
-
-
-def tried(server, drivers, registered):
+def tried(trial, server, registered):
     """For every registration and right or wrong key: what the client says, and what went over the wire."""
-    for driver, command in drivers.items():
+    for driver in trial.drivers:
         for right in (True, False):
             # Who is refused anyway says nothing about keys.
             chosen = [
@@ -221,51 +136,21 @@ def tried(server, drivers, registered):
             ]
             jobs = [
                 {
-                    "id": number,
                     "client": registration.client.name,
                     "method": registration.client.method,
                     "alg": registration.alg,
                     "client_id": registration.client_id,
-                    "issuer": server.address,
+                    "issuer": server.url,
                     "metadata": server.metadata,
                     **(registration.right if right else registration.wrong),
                 }
-                for number, registration in enumerate(chosen)
+                for registration in chosen
             ]
             server.seen.clear()
-            answers = run(command, jobs)
-            for number, registration in enumerate(chosen):
+            answers = trial.ask(driver, jobs)
+            for registration, answer in zip(chosen, answers):
                 wire = [seen for seen in server.seen if claims(seen)["sub"] == registration.client_id]
-                yield registration, right, answers[number], wire
-
-
-def part(seen, number):
-    assertion = urllib.parse.parse_qs(seen[2].decode())["client_assertion"][0]
-    text = assertion.split(".")[number]
-    return json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-
-
-def header(seen):
-    return part(seen, 0)
-
-
-def claims(seen):
-    return part(seen, 1)
-
-
-def is_invalid_client(status, body):
-    return status == 401 and json.loads(body).get("error") == "invalid_client"
-
-
-class Tally:
-    def __init__(self):
-        self.passed, self.problems = 0, []
-
-    def expect(self, condition, text):
-        if condition:
-            self.passed += 1
-        else:
-            self.problems.append(text)
+                yield registration, right, answer, wire
 
 
 def judge(server, elsewhere, registration, right, answer, wire, tally):
@@ -292,7 +177,7 @@ def judge(server, elsewhere, registration, right, answer, wire, tally):
             for path, headers, body, *_ in wire:
                 there = forward(other.behind, path, headers, body)[:2]
                 tally.expect(is_invalid_client(*there), f"{label}: is good for {other.name}, too: {there}")
-    names = {server.address: "issuer", server.address + first[0]: "endpoint"}
+    names = {server.url: "issuer", server.url + first[0]: "endpoint"}
     said, head = claims(first), header(first)
     named = head.get("kid") == KID
     tally.expect(named == client.kid, f"{label}: the kid is {head.get('kid')!r}")
@@ -360,68 +245,35 @@ NOTES = """
 
 
 def page(facts):
-    with open(HERE.parent / "package-lock.json", encoding="utf-8") as file:
-        node = json.load(file)["packages"]
-    with open(HERE.parent / "rust/Cargo.lock", "rb") as file:
-        rust = {package["name"]: package["version"] for package in tomllib.load(file)["package"]}
     lines = []
     for client in CLIENTS:
-        release = {
-            "python": lambda: version(client.package),
-            "node": lambda: node[f"node_modules/{client.package}"]["version"],
-            "rust": lambda: rust[client.package],
-        }[client.driver]()
-        name = f"{client.package} {release}" + (f", {client.how}" if client.how else "")
+        name = f"{client.package} {release(client.driver, client.package)}" + (f", {client.how}" if client.how else "")
         columns = zip(*(fact[1:] for fact in facts if fact[0] is client))
         said = [", ".join(dict.fromkeys(column)) for column in columns]
         lines.append(f"| {name} | `{client.method}` | {' | '.join(said)} | {WORKS[client.works]} |")
     return INTRO + "\n".join(lines) + "\n" + NOTES
 
 
-def options():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--token-server", default=str(ROOT / "target/debug/examples/token_server"))
-    parser.add_argument("--scratch", required=True, help="folder for the clients file and the servers' logs")
-    parser.add_argument("--node", required=True, help="node_assertions.mjs beside its packages")
-    parser.add_argument("--rust", required=True, help="the built program rust/src/bin/assertions.rs")
-    parser.add_argument("--publish-at", help="an address of this machine that counts as public; without, no keys are published")
-    parser.add_argument("--check", action="store_true", help=f"compare with {PAGE.name} instead of writing it")
-    parser.add_argument("--verbose", action="store_true", help="print what became of every job")
-    return parser.parse_args()
-
-
 def main():
-    arguments = options()
-    scratch = pathlib.Path(arguments.scratch)
-    scratch.mkdir(parents=True, exist_ok=True)
-    if not pathlib.Path(arguments.token_server).exists():
-        raise SystemExit(
-            f"FAILED: there is no {arguments.token_server}; cargo build --example token_server --features jwt makes it"
-        )
-
-    file = scratch / "clients.json"
-    command = [arguments.token_server, "--listen", "127.0.0.1:0", "--clients", str(file)]
-    drivers = {
-        "python": [sys.executable, str(HERE / "python_assertions.py")],
-        "node": ["node", arguments.node],
-        "rust": [arguments.rust],
-    }
+    more = [("--publish-at", "an address of this machine that counts as public; without, no keys are published")]
+    driver = pathlib.Path(__file__).with_name("python_assertions.py")
+    trial = Trial(__doc__, "src/docs/assertion_clients.md", driver, more)
     tally, facts = Tally(), []
     with contextlib.ExitStack() as stack:
         publisher = None
-        if arguments.publish_at:
-            publisher = stack.enter_context(publishing(arguments.publish_at, scratch))
+        if trial.arguments.publish_at:
+            publisher = stack.enter_context(publishing(trial.arguments.publish_at, trial.scratch))
             os.environ["SSL_CERT_FILE"] = publisher.trusted
         registered = list(registrations(publisher))
-        file.write_text(json.dumps([registration.metadata() for registration in registered]), encoding="utf-8")
+        command = trial.token_server([registration.metadata() for registration in registered])
         servers = [
-            stack.enter_context(issuer(name, [*command, *flags], scratch / f"{name}.log"))
+            stack.enter_context(issuing(name, [*command, *flags], trial.scratch / f"{name}.log"))
             for name, flags in SERVERS.items()
         ]
         for server in servers:
             elsewhere = [other for other in servers if other is not server]
-            for registration, right, answer, wire in tried(server, drivers, registered):
-                if arguments.verbose:
+            for registration, right, answer, wire in tried(trial, server, registered):
+                if trial.arguments.verbose:
                     print(server.name, registration.client.name, registration.client_id, right, *answer)
                 fact = judge(server, elsewhere, registration, right, answer, wire, tally)
                 # Everybody works with this one.
@@ -429,20 +281,7 @@ def main():
                     facts.append(fact)
         if publisher:
             judge_fetches(publisher, registered, tally)
-
-    for problem in tally.problems:
-        print(problem)
-    failed = len(tally.problems)
-    text = page(facts)
-    if arguments.check:
-        present = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-        difference = list(difflib.unified_diff(present.splitlines(), text.splitlines(), PAGE.name, "this run", lineterm=""))
-        print("\n".join(difference))
-        failed += bool(difference)
-    elif not failed:
-        PAGE.write_text(text, encoding="utf-8")
-    print(f"interop assertions: {tally.passed} passed, {failed} failed")
-    return 1 if failed else 0
+    return trial.settle("assertions", page(facts), tally)
 
 
 if __name__ == "__main__":

@@ -1,73 +1,25 @@
-// Node clients. Reads jobs as JSON from standard input and answers one JSON line for each.
+// Node clients with secrets and without.
 
-import { readFileSync } from 'node:fs'
 import * as mcpClient from '@modelcontextprotocol/client'
 import * as mcpSdk from '@modelcontextprotocol/sdk/client/auth.js'
 import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
 import { ClientCredentials } from 'simple-oauth2'
+import { drive, judge, modelContextProtocol, oauth4webapi, openidClient } from './driver.mjs'
 
-// Errors that only an authenticated client gets to see.
-const BEHIND_AUTHENTICATION = ['unauthorized_client', 'unsupported_grant_type']
+const ENDPOINTS = { token: '/token', introspection: '/introspect', revocation: '/revoke' }
 
-class Refused extends Error {}
-
-// An answer that a library made an error of: a refusal, unless it comes from behind the layer.
-function judge(status, code) {
-  if (status === 401 || code === 'invalid_client') throw new Refused(`${status} ${code}`)
-  if (!BEHIND_AUTHENTICATION.includes(code)) throw new Refused(`${status} ${code}`)
-}
-
-const ENDPOINTS = ['token', 'introspection', 'revocation']
-const PATHS = { token: '/token', introspection: '/introspect', revocation: '/revoke' }
-
-function metadata(server) {
-  return { issuer: server, ...Object.fromEntries(ENDPOINTS.map((name) => [`${name}_endpoint`, server + PATHS[name]])) }
-}
-
-async function oauth4webapi({ server, method, client_id, client_secret }) {
-  const as = metadata(server)
-  const client = { client_id }
+const sending = (go, library) => ({ server, method, client_id, client_secret }) => {
+  const endpoints = Object.entries(ENDPOINTS).map(([name, path]) => [`${name}_endpoint`, server + path])
   const authentication = {
-    client_secret_basic: () => oauth.ClientSecretBasic(client_secret),
-    client_secret_post: () => oauth.ClientSecretPost(client_secret),
-    none: () => oauth.None(),
+    client_secret_basic: () => library.ClientSecretBasic(client_secret),
+    client_secret_post: () => library.ClientSecretPost(client_secret),
+    none: () => library.None(),
   }[method]()
-  const insecure = { [oauth.allowInsecureRequests]: true }
-  try {
-    const response = await oauth.clientCredentialsGrantRequest(as, client, authentication, {}, insecure)
-    const { access_token } = await oauth.processClientCredentialsResponse(as, client, response)
-    const told = await oauth.introspectionRequest(as, client, authentication, access_token, insecure)
-    const { active } = await oauth.processIntrospectionResponse(as, client, told)
-    if (!active) throw new Refused('the token is not active')
-  } catch (error) {
-    if (!(error instanceof oauth.ResponseBodyError || error instanceof oauth.WWWAuthenticateChallengeError)) throw error
-    judge(error.status, error.error)
-  }
-  await oauth.processRevocationResponse(await oauth.revocationRequest(as, client, authentication, 'none', insecure))
+  return go({ issuer: server, ...Object.fromEntries(endpoints) }, client_id, authentication)
 }
 
-async function openidClient({ server, method, client_id, client_secret }) {
-  const authentication = {
-    client_secret_basic: () => openid.ClientSecretBasic(client_secret),
-    client_secret_post: () => openid.ClientSecretPost(client_secret),
-    none: () => openid.None(),
-  }[method]()
-  const config = new openid.Configuration(metadata(server), client_id, undefined, authentication)
-  openid.allowInsecureRequests(config)
-  try {
-    const { access_token } = await openid.clientCredentialsGrant(config)
-    const { active } = await openid.tokenIntrospection(config, access_token)
-    if (!active) throw new Refused('the token is not active')
-  } catch (error) {
-    if (!(error instanceof openid.ResponseBodyError || error instanceof openid.WWWAuthenticateChallengeError)) throw error
-    judge(error.status, error.error)
-  }
-  await openid.tokenRevocation(config, 'none')
-}
-
-// Both generations of the official client have the same functions.
-const modelContextProtocol = (library) => async ({ front, method, client_id, client_secret }) => {
+const official = (library) => ({ front, method, client_id, client_secret }) => {
   const information = { client_id, token_endpoint_auth_method: method }
   if (client_secret !== null) information.client_secret = client_secret
   const provider = {
@@ -76,14 +28,7 @@ const modelContextProtocol = (library) => async ({ front, method, client_id, cli
     clientInformation: () => information,
     prepareTokenRequest: () => new URLSearchParams({ grant_type: 'client_credentials' }),
   }
-  const discovered = await library.discoverAuthorizationServerMetadata(front)
-  try {
-    await library.fetchToken(provider, front, { metadata: discovered })
-  } catch (error) {
-    const code = error.errorCode ?? error.code
-    if (typeof code !== 'string' || !/^[a-z]+(_[a-z]+)+$/.test(code)) throw error
-    judge(undefined, code)
-  }
+  return modelContextProtocol(library, provider, front)
 }
 
 const simpleOauth2 = (options) => async ({ server, client_id, client_secret }) => {
@@ -100,25 +45,12 @@ const simpleOauth2 = (options) => async ({ server, client_id, client_secret }) =
   }
 }
 
-const CLIENTS = {
-  oauth4webapi,
-  'openid-client': openidClient,
-  '@modelcontextprotocol/sdk': modelContextProtocol(mcpSdk),
-  '@modelcontextprotocol/client': modelContextProtocol(mcpClient),
+await drive({
+  oauth4webapi: sending(oauth4webapi, oauth),
+  'openid-client': sending(openidClient, openid),
+  '@modelcontextprotocol/sdk': official(mcpSdk),
+  '@modelcontextprotocol/client': official(mcpClient),
   'simple-oauth2': (job) =>
     simpleOauth2({ authorizationMethod: job.method === 'client_secret_post' ? 'body' : 'header' })(job),
   'simple-oauth2, loose': simpleOauth2({ authorizationMethod: 'header', credentialsEncodingMode: 'loose' }),
-}
-
-for (const job of JSON.parse(readFileSync(0, 'utf8'))) {
-  let answer = { outcome: 'accepted', detail: '' }
-  try {
-    await CLIENTS[job.client](job)
-  } catch (error) {
-    // What a library cannot send is a result, too; the table has to know why.
-    answer = error instanceof Refused
-      ? { outcome: 'refused', detail: error.message }
-      : { outcome: 'unable', detail: `${error.name}: ${error.message}` }
-  }
-  console.log(JSON.stringify({ id: job.id, ...answer, detail: answer.detail.slice(0, 300) }))
-}
+})

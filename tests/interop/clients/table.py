@@ -1,27 +1,12 @@
 """Tries every client with every method and every kind of secret and id, and writes the table of what works."""
 
-import argparse
 import contextlib
 import dataclasses
-import difflib
-import http.server
-import json
 import pathlib
-import subprocess
 import sys
-import threading
-import tomllib
-import urllib.request
-from importlib.metadata import version
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-
-from servers import serving  # noqa: E402
-
-ROOT = HERE.parents[2]
-PAGE = ROOT / "src/docs/clients.md"
-DRIVER_SECONDS = 600
+from servers import Front, front_metadata, serving, standing
+from trials import Tally, Trial, release
 
 BASIC, POST, NONE = "client_secret_basic", "client_secret_post", "none"
 
@@ -128,64 +113,6 @@ def registrations():
                 yield Registration(method, "secret", number, f"{PREFIX[method]}secret-{number}", text)
 
 
-class Front(http.server.BaseHTTPRequestHandler):
-    """What the MCP clients expect around an authorization server: a protected resource, and metadata of both.
-
-    `token_server` has no authorization endpoint, and the MCP clients do not read metadata without one.
-    """
-
-    protocol_version = "HTTP/1.1"
-    timeout = 30
-
-    def do_GET(self):
-        path = self.path
-        if path == "/mcp":
-            granted = (self.headers["authorization"] or "").startswith("Bearer ")
-            challenge = f'Bearer resource_metadata="{self.server.address}/.well-known/oauth-protected-resource/mcp"'
-            self.answer(200 if granted else 401, {}, {} if granted else {"WWW-Authenticate": challenge})
-        elif path == "/.well-known/oauth-protected-resource/mcp":
-            address = self.server.address
-            self.answer(200, {"resource": f"{address}/mcp", "authorization_servers": [address]})
-        elif path == "/.well-known/oauth-authorization-server":
-            self.answer(200, self.server.metadata)
-        else:
-            self.answer(404, {})
-
-    def answer(self, status, document, headers=None):
-        body = json.dumps(document).encode()
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *arguments):
-        pass
-
-
-@contextlib.contextmanager
-def front(token_server):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Front)
-    server.daemon_threads = True
-    server.address = "http://127.0.0.1:%d" % server.server_address[1]
-    with urllib.request.urlopen(f"{token_server}/.well-known/oauth-authorization-server", timeout=20) as answer:
-        metadata = json.load(answer)
-    server.metadata = metadata | {
-        "issuer": server.address,
-        "authorization_endpoint": f"{server.address}/authorize",
-        "response_types_supported": ["code"],
-    }
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.address
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 def jobs(servers):
     """One per client, registration, server, and right or wrong credential."""
     for client in CLIENTS:
@@ -208,27 +135,18 @@ def jobs(servers):
                     }
 
 
-def run(drivers, work):
-    """Hands every driver its jobs and collects (outcome, detail) for each."""
+def run(trial, work):
+    """What became of every job, by its key."""
     answers = {}
-    for driver, command in drivers.items():
-        keys = {number: key for number, (key, _) in enumerate(work) if key[0].driver == driver}
-        document = [{"id": number, **work[number][1]} for number in keys]
-        done = subprocess.run(
-            command, input=json.dumps(document), capture_output=True, text=True, timeout=DRIVER_SECONDS
-        )
-        for line in done.stdout.splitlines():
-            answer = json.loads(line)
-            answers[keys.pop(answer["id"])] = (answer["outcome"], answer["detail"])
-        if done.returncode or keys:
-            sys.stderr.write(done.stderr)
-            raise SystemExit(f"FAILED: the {driver} clients stopped with {len(keys)} jobs left")
+    for driver in trial.drivers:
+        keys, documents = zip(*(pair for pair in work if pair[0][0].driver == driver))
+        answers |= dict(zip(keys, trial.ask(driver, documents)))
     return answers
 
 
-def judge(answers):
-    """The cell of every (client, registration), and what is wrong with the run."""
-    cells, reasons, problems, passed = {}, [], [], 0
+def judge(answers, tally):
+    """The cell of every (client, registration), and the reasons that cells name."""
+    cells, reasons = {}, set()
     for client, registration in dict.fromkeys((key[0], key[1]) for key in answers):
         text = registration.client_id if registration.place == "id" else registration.secret or ""
         name = f"{client.name} {registration.method} {registration.place} {KINDS[registration.kind][0]}"
@@ -239,57 +157,36 @@ def judge(answers):
         works = {server: got(server, True)[0] == "accepted" for server in ("default", "raw_basic")}
         for server in works:
             outcome, detail = got(server, False)
-            if outcome == "accepted":
-                problems.append(f"{name}: a wrong credential was accepted ({server})")
-            elif works[server] and (outcome != "refused" or not is_invalid_client(detail)):
-                problems.append(f"{name}: a wrong credential is not invalid_client but {outcome} {detail!r} ({server})")
-            else:
-                passed += 1
+            refused = outcome == "refused" and is_invalid_client(detail)
+            # Whoever cannot even send the right one need not send the wrong one.
+            fine = refused or (outcome != "accepted" and not works[server])
+            tally.expect(fine, f"{name}: a wrong credential is not invalid_client but {outcome} {detail!r} ({server})")
         # What the table says of a client is about the client, so an unexpected refusal must not become a footnote.
         applying = [number for number, (applies, _) in enumerate(REASONS) if applies(client, registration.method, registration.place, text)]
         if works["default"]:
-            cell = "✓"
-            if not works["raw_basic"]:
-                problems.append(f"{name}: works, but not with raw_basic: {got('raw_basic', True)}")
+            cell, fine = "✓", works["raw_basic"]
         elif works["raw_basic"]:
-            cell = "raw"
-            if not unencoded(client, registration.method):
-                problems.append(f"{name}: needs raw_basic: {got('default', True)}")
+            cell, fine = "raw", unencoded(client, registration.method)
         elif applying:
-            cell = applying[0]
-            reasons.append(cell)
+            cell, fine = applying[0], True
+            reasons.add(cell)
         else:
-            cell = "?"
-            problems.append(f"{name}: does not work: {got('default', True)}, with raw_basic {got('raw_basic', True)}")
-        passed += 2
+            cell, fine = "?", False
+        tally.expect(fine, f"{name}: {got('default', True)}, and with raw_basic {got('raw_basic', True)}")
         cells[client, registration.method, registration.place, registration.kind] = cell
-    used = [number for number in range(len(REASONS)) if number in reasons]
-    for number in set(range(len(REASONS))) - set(used):
-        problems.append(f"nothing happens any more for the reason {REASONS[number][1]!r}")
-    return cells, used, problems, passed - len(problems)
+    for number, (_, reason) in enumerate(REASONS):
+        tally.expect(number in reasons, f"nothing happens any more for the reason {reason!r}")
+    return cells, sorted(reasons)
 
 
 def is_invalid_client(detail):
     return "invalid_client" in detail or "401" in detail
 
 
-def releases():
-    """Which release of which client was tried, from the same files that pin them."""
-    with open(HERE.parent / "package-lock.json", encoding="utf-8") as file:
-        node = json.load(file)["packages"]
-    with open(HERE.parent / "rust/Cargo.lock", "rb") as file:
-        rust = {package["name"]: package["version"] for package in tomllib.load(file)["package"]}
-    for client in CLIENTS:
-        package = client.package or client.name
-        if client.name == "curl":
-            # The machine's own; every release behaves alike here, and the page must not depend on the machine.
-            yield client, "curl"
-        elif client.driver == "python":
-            yield client, f"{package} {version(package)}"
-        elif client.driver == "node":
-            yield client, f"{package} {node[f'node_modules/{package}']['version']}"
-        else:
-            yield client, f"{package} {rust[package]}"
+def named(client):
+    package = client.package or client.name
+    # curl is the machine's own; every release behaves alike here, and the page must not depend on the machine.
+    return package if package == "curl" else f"{package} {release(client.driver, package)}"
 
 
 INTRO = """Which OAuth clients work, with which ids and secrets.
@@ -317,7 +214,7 @@ SECTIONS = {
 def page(cells, used):
     lines = [INTRO]
     columns = [heading for heading, _ in KINDS]
-    names = dict(releases())
+    names = {client: named(client) for client in CLIENTS}
     for place, (title, text) in SECTIONS.items():
         lines += [f"# {title}", "", text, ""]
         lines += ["| Client | Method | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
@@ -335,59 +232,23 @@ def page(cells, used):
     return "\n".join(lines) + "\n"
 
 
-def options():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--token-server", default=str(ROOT / "target/debug/examples/token_server"))
-    parser.add_argument("--scratch", required=True, help="folder for the clients file and the servers' logs")
-    parser.add_argument("--node", required=True, help="node_clients.mjs beside its packages")
-    parser.add_argument("--rust", required=True, help="the built program rust/src/bin/clients.rs")
-    parser.add_argument("--check", action="store_true", help="compare with src/docs/clients.md instead of writing it")
-    parser.add_argument("--verbose", action="store_true", help="print what became of every job")
-    return parser.parse_args()
-
-
 def main():
-    arguments = options()
-    scratch = pathlib.Path(arguments.scratch)
-    scratch.mkdir(parents=True, exist_ok=True)
-    file = scratch / "clients.json"
-    records = [registration.metadata() for registration in registrations()]
-    file.write_text(json.dumps(records, ensure_ascii=False), encoding="utf-8")
-    if not pathlib.Path(arguments.token_server).exists():
-        raise SystemExit(
-            f"FAILED: there is no {arguments.token_server}; cargo build --example token_server --all-features makes it"
-        )
-
-    command = [arguments.token_server, "--listen", "127.0.0.1:0", "--clients", str(file)]
-    drivers = {
-        "python": [sys.executable, str(HERE / "python_clients.py")],
-        "node": ["node", arguments.node],
-        "rust": [arguments.rust],
-    }
+    trial = Trial(__doc__, "src/docs/clients.md", pathlib.Path(__file__).with_name("python_clients.py"))
+    command = trial.token_server([registration.metadata() for registration in registrations()])
     with contextlib.ExitStack() as stack:
         servers = {}
         for name, flags in {"default": [], "raw_basic": ["--raw-basic"]}.items():
-            address = stack.enter_context(serving([*command, *flags], scratch / f"{name}.log"))
-            servers[name] = (address, stack.enter_context(front(address)))
-        answers = run(drivers, list(jobs(servers)))
-    if arguments.verbose:
+            address = stack.enter_context(serving([*command, *flags], trial.scratch / f"{name}.log"))
+            front = stack.enter_context(standing(Front))
+            front.metadata = front_metadata(front.url, address)
+            servers[name] = (address, front.url)
+        answers = run(trial, list(jobs(servers)))
+    if trial.arguments.verbose:
         for (client, registration, server, right), answer in answers.items():
             print(client.name, registration.method, registration.place, KINDS[registration.kind][0], server, right, *answer)
-
-    cells, used, problems, passed = judge(answers)
-    for problem in problems:
-        print(problem)
-    failed = len(problems)
-    text = page(cells, used)
-    if arguments.check:
-        present = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-        difference = list(difflib.unified_diff(present.splitlines(), text.splitlines(), PAGE.name, "this run", lineterm=""))
-        print("\n".join(difference))
-        failed += bool(difference)
-    elif not failed:
-        PAGE.write_text(text, encoding="utf-8")
-    print(f"interop clients: {passed} passed, {failed} failed")
-    return 1 if failed else 0
+    tally = Tally()
+    cells, used = judge(answers, tally)
+    return trial.settle("clients", page(cells, used), tally)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,9 @@ import pathlib
 import subprocess
 import sys
 
+from servers import serving
+
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-
-from servers import serving  # noqa: E402
-
 METHODS = ("none", "client_secret_basic", "client_secret_post")
 # What every client reports, in this order. `whoami` is a tool of the server and names the registered client.
 STEPS = (

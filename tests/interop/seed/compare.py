@@ -10,15 +10,13 @@ import time
 import urllib.request
 from importlib.metadata import version
 
+import cases
+import differences
+import rows
+import wire
+from servers import serving
+
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-
-import cases  # noqa: E402
-import differences  # noqa: E402
-import rows  # noqa: E402
-import wire  # noqa: E402
-from servers import serving  # noqa: E402
-
 # Fewer would mean that the product above lost a dimension without anybody noticing.
 AT_LEAST = 5_000
 SHOWN = 25
