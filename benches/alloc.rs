@@ -1,6 +1,6 @@
 //! Calls of the allocator, and octets: exact, on every machine.
 //!
-//! `cargo bench --bench alloc` needs nothing else.
+//! `cargo bench --bench alloc` needs nothing else. With the feature `jwt` it is about assertions.
 
 #[expect(clippy::allow_attributes, reason = "each bench uses another part")]
 #[allow(dead_code)]
@@ -10,6 +10,8 @@ use std::process::ExitCode;
 
 use allocation_counter::{AllocationInfo, measure};
 use bytes::Bytes;
+#[cfg(feature = "jwt")]
+use support::assertions::{Alg, What};
 use support::{
     budget, drive,
     report::{self, Goal},
@@ -101,11 +103,34 @@ fn main() -> ExitCode {
         let (half, _) = waiting(stack, 64 * KIB, 32 * KIB);
         println!("{:<16} {size:>10} {small:>10} {large:>10} {half:>10}", stack.name());
     }
-    let good = report::goals(&goals());
-    report::verdict(budget::check("alloc", 0.0, &budgets()) & good)
+    #[cfg(feature = "jwt")]
+    let held = budget::check("alloc of assertions", 0.0, &assertions());
+    // The feature makes all credentials larger by a pointer.
+    #[cfg(not(feature = "jwt"))]
+    let held = budget::check("alloc", 0.0, &budgets());
+    report::verdict(report::goals(&goals()) & held)
+}
+
+#[cfg(feature = "jwt")]
+fn assertions() -> Vec<(String, u64)> {
+    println!("\nCalls of the allocator (octets) per request with an assertion\n");
+    let mut counts = Vec::new();
+    for alg in Alg::ALL {
+        print!("{:<16}", alg.name());
+        for what in [What::Secret, What::Right, What::WrongSignature, What::UnknownClient] {
+            let info = support::assertions::prepare(alg, what).map(measure);
+            let (calls, octets) = info.map_or((0, 0), |info| (info.count_total, info.bytes_total));
+            print!("  {}: {calls} ({octets})", what.name());
+            counts.push((format!("{}, {}, calls", alg.name(), what.name()), calls));
+            counts.push((format!("{}, {}, octets", alg.name(), what.name()), octets));
+        }
+        println!();
+    }
+    counts
 }
 
 /// What is held against the budget.
+#[cfg(not(feature = "jwt"))]
 fn budgets() -> Vec<(String, u64)> {
     let mut counts = Vec::new();
     for stack in [Stack::Layer, Stack::AxumLayer] {

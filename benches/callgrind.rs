@@ -1,7 +1,8 @@
 //! Instructions per request, counted by valgrind: the same on every run and on every machine with
 //! the same compiler.
 //!
-//! `cargo bench --bench callgrind` needs `valgrind` and `gungraun-runner`.
+//! `cargo bench --features jwt --bench callgrind` needs `valgrind` and `gungraun-runner`. Without the
+//! feature it leaves out the assertions.
 
 #[expect(clippy::allow_attributes, reason = "each bench uses another part")]
 #[allow(dead_code)]
@@ -15,6 +16,8 @@ use std::{
 
 use http::StatusCode;
 
+#[cfg(feature = "jwt")]
+use support::assertions::{Alg, What};
 use support::{
     budget, drive,
     report::{self, Goal},
@@ -31,6 +34,8 @@ enum Job {
     Request { stack: Stack, case: Case, shape: Shape, clients: u64 },
     /// Some requests on one connection in memory.
     Connection { stack: Stack, requests: usize },
+    #[cfg(feature = "jwt")]
+    Assertion(Alg, What),
 }
 
 const SMALL: usize = 64 * 1024;
@@ -73,6 +78,10 @@ fn jobs() -> Vec<Job> {
     ] {
         jobs.extend([1, REQUESTS].map(|requests| Job::Connection { stack, requests }));
     }
+    #[cfg(feature = "jwt")]
+    for alg in Alg::ALL {
+        jobs.extend(What::ALL.map(|what| Job::Assertion(alg, what)));
+    }
     jobs
 }
 
@@ -99,6 +108,14 @@ fn prepare(job: Job) -> Ready {
             let mut run = drive::connection(stack, Case::Basic, CLIENTS, requests);
             run();
             run
+        }
+        #[cfg(feature = "jwt")]
+        Job::Assertion(alg, what) => {
+            support::assertions::prepare(alg, what).unwrap_or_else(|problem| {
+                eprintln!("{problem}");
+                // Which is far below every budget.
+                Box::new(|| {})
+            })
         }
     }
 }
@@ -350,8 +367,10 @@ fn table(counts: &Counts) -> ExitCode {
     );
     goal("P16", "unknown client / wrong secret, less 1, in %", other(Case::Unknown), 1.0, 0.5);
     goal("P16", "expired secret / wrong secret, less 1, in %", other(Case::Expired), 1.0, 0.5);
-    let good = report::goals(&goals);
     let mut budgets = Vec::new();
+    #[cfg(feature = "jwt")]
+    assertions(counts, &mut goals, &mut budgets);
+    let good = report::goals(&goals);
     for stack in [Stack::Layer, Stack::AxumLayer] {
         for case in Case::ALL {
             let name = format!("{}, {}", stack.name(), case.name());
@@ -366,4 +385,52 @@ fn table(counts: &Counts) -> ExitCode {
 /// In percent.
 fn apart(a: f64, b: f64) -> f64 {
     (a / b - 1.0).abs() * 100.0
+}
+
+#[cfg(feature = "jwt")]
+fn assertions(counts: &Counts, goals: &mut Vec<Goal>, budgets: &mut Vec<(String, u64)>) {
+    println!("\nper request with an assertion");
+    print!("{:<16}", "");
+    What::ALL.iter().for_each(|what| print!(" {:>9}", what.name()));
+    println!();
+    for alg in Alg::ALL {
+        let count = |what| counts.of(Job::Assertion(alg, what));
+        print!("{:<16}", alg.name());
+        What::ALL.iter().for_each(|what| print!(" {:>9.0}", count(*what)));
+        println!();
+        let (bare, secret, right) = (count(What::Bare), count(What::Secret), count(What::Right));
+        let mut goal = |name, what: String, value, must, target| {
+            goals.push(Goal { name, what, value, must, target });
+        };
+        let (must, target) = match alg {
+            Alg::Es256 => (1.10, 1.10),
+            Alg::Rs256 => (1.15, 1.15),
+            // Valgrind does not know the processor's instructions for SHA-256.
+            Alg::Hs256 => (2.75, 2.0),
+        };
+        goal(
+            "",
+            format!("assertion / bare verification, {}", alg.name()),
+            right / bare,
+            must,
+            target,
+        );
+        let own = (right - secret) / bare;
+        goal(
+            "",
+            format!("the same, without the rest of the request, {}", alg.name()),
+            own,
+            must,
+            target,
+        );
+        let wrong = count(What::WrongSignature);
+        for what in [What::UnknownClient, What::WrongAlgorithm, What::UnknownKey, What::NoSource] {
+            let text = format!("{} / wrong signature, {}, less 1, in %", what.name(), alg.name());
+            goal("P16", text, apart(count(what), wrong), 1.0, 0.5);
+        }
+        for what in [What::Right, What::WrongSignature, What::UnknownClient] {
+            let name = format!("assertion, {}, {}", alg.name(), what.name());
+            budgets.push((name, count(what) as u64));
+        }
+    }
 }

@@ -7,7 +7,9 @@ use std::sync::OnceLock;
 use super::{Algorithm, keys::KeySet, mac::MacKeys};
 
 /// Public keys of every kind, RSA in the three usual sizes. Nobody kept the private ones, and it
-/// would not matter: what is held against a decoy is refused.
+/// would not matter: what is held against a decoy is refused. The moduli begin with 64 bits that are
+/// one, so that no signature is too large for the decoy (RFC 8017 §5.2.2) and yet not for a client's
+/// key.
 const KEYS: &[u8] = include_bytes!("decoy.json");
 
 const SECRET: &[u8; 64] = &[b'-'; 64];
@@ -43,6 +45,21 @@ pub(super) fn verify(algorithm: Algorithm, signed: &[u8], signature: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_decoy_takes_every_signature_that_a_key_of_its_size_takes() {
+        for length in [256, 384, 512] {
+            let decoy =
+                decoys().keys.as_ref().and_then(|keys| keys.of_size(Algorithm::Rs256, length));
+            let verify = |signature: &[u8]| decoy.and_then(|decoy| decoy.verify(b"x", signature));
+            let mut signature = vec![0xff; length];
+            assert_eq!(verify(&signature), None, "as large as no modulus");
+            if let Some(octet) = signature.get_mut(7) {
+                *octet = 0xfe;
+            }
+            assert_eq!(verify(&signature), Some(false));
+        }
+    }
 
     #[test]
     fn there_is_a_decoy_for_everything_that_is_accepted() {

@@ -206,14 +206,17 @@ pub(super) struct Prepared {
     algorithm: Algorithm,
     key: ParsedPublicKey,
     signature_length: usize,
+    /// The modulus of an RSA key.
+    modulus: Option<Arc<[u8]>>,
 }
 
 impl Prepared {
-    /// Whether the signature is the key's, or `None` if it has another length, which is found out
-    /// without any work.
+    /// Whether the signature is the key's, or `None` if it has another length or, as a number, is
+    /// not below the modulus (RFC 8017 §5.2.2): that is found out without any work.
     pub(super) fn verify(&self, signed: &[u8], signature: &[u8]) -> Option<bool> {
-        (signature.len() == self.signature_length)
-            .then(|| self.key.verify_sig(signed, signature).is_ok())
+        let in_range = signature.len() == self.signature_length
+            && self.modulus.as_ref().is_none_or(|modulus| signature < &**modulus);
+        in_range.then(|| self.key.verify_sig(signed, signature).is_ok())
     }
 }
 
@@ -276,12 +279,14 @@ fn rsa(jwk: &Jwk) -> Option<Vec<Prepared>> {
     if !long_enough || e.len() > 4 || last & 1 == 0 || e == [1] {
         return None;
     }
+    let modulus: Arc<[u8]> = n.into();
     let components = RsaPublicKeyComponents { n, e };
     PARAMETERS
         .into_iter()
         .map(|(algorithm, parameters)| {
             let key = components.to_parsed_public_key(parameters).ok()?;
-            Some(Prepared { algorithm, key, signature_length: n.len() })
+            let modulus = Some(Arc::clone(&modulus));
+            Some(Prepared { algorithm, key, signature_length: n.len(), modulus })
         })
         .collect()
 }
@@ -301,7 +306,7 @@ fn ec(jwk: &Jwk) -> Option<Vec<Prepared>> {
     }
     let point = [&[4], &*x, &*y].concat();
     let key = ParsedPublicKey::new(parameters, point).ok()?;
-    Some(vec![Prepared { algorithm, key, signature_length: 2 * length }])
+    Some(vec![Prepared { algorithm, key, signature_length: 2 * length, modulus: None }])
 }
 
 fn okp(jwk: &Jwk) -> Option<Vec<Prepared>> {
@@ -310,7 +315,7 @@ fn okp(jwk: &Jwk) -> Option<Vec<Prepared>> {
         return None;
     }
     let key = ParsedPublicKey::new(&signature::ED25519, x).ok()?;
-    Some(vec![Prepared { algorithm: Algorithm::EdDsa, key, signature_length: 64 }])
+    Some(vec![Prepared { algorithm: Algorithm::EdDsa, key, signature_length: 64, modulus: None }])
 }
 
 fn octets(value: Option<&Value>) -> Option<Vec<u8>> {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Algorithms, Assertion, Assertions, ClientKeys, MacKeys, decoy,
+    Algorithms, Assertion, Assertions, ClientKeys, JwksCache, MacKeys, decoy,
     keys::{KeySet, Source},
 };
 use crate::{
@@ -49,12 +49,14 @@ impl Assertions {
         let proof = match registered {
             Err(kind) => Err(kind),
             Ok(Registered::Secrets(secrets, macs)) => assertion.verify_mac(signed, secrets, macs),
-            Ok(Registered::Keys(keys)) => match keys.source() {
-                Source::Registered(keys) => assertion.verify_signature(signed, keys),
-                Source::Published(uri) => {
-                    let keys = self.published(uri, assertion.kid.as_deref(), patience).await?;
+            Ok(Registered::Keys(keys)) => match (keys.source(), &self.remote) {
+                (Source::Registered(keys), _) => assertion.verify_signature(signed, keys),
+                (Source::Published(uri), Some(remote)) => {
+                    let kid = assertion.kid.as_deref();
+                    let keys = published(remote, uri, kid, patience).await?;
                     assertion.verify_signature(signed, &keys)
                 }
+                (Source::Published(_), None) => Err(ErrorKind::UnusableRegistration),
             },
         };
         let matched = match proof {
@@ -89,18 +91,17 @@ impl Assertions {
         }
         Ok(matched)
     }
+}
 
-    async fn published(
-        &self,
-        uri: &str,
-        kid: Option<&str>,
-        patience: Option<Duration>,
-    ) -> Result<Arc<KeySet>, Error> {
-        let remote = self.remote.as_ref().ok_or(ErrorKind::UnusableRegistration)?;
-        match guard(|| remote.keys(uri, kid), Deadline::new(patience)).await {
-            Ok(keys) => keys.map_err(|error| Error::with_source(ErrorKind::KeySource, error)),
-            Err(failure) => Err(Error::with_source(ErrorKind::KeySource, failure.as_str().into())),
-        }
+async fn published(
+    remote: &JwksCache,
+    uri: &str,
+    kid: Option<&str>,
+    patience: Option<Duration>,
+) -> Result<Arc<KeySet>, Error> {
+    match guard(|| remote.keys(uri, kid), Deadline::new(patience)).await {
+        Ok(keys) => keys.map_err(|error| Error::with_source(ErrorKind::KeySource, error)),
+        Err(failure) => Err(Error::with_source(ErrorKind::KeySource, failure.as_str().into())),
     }
 }
 

@@ -1,0 +1,290 @@
+//! Assertions, whose keys and signatures stand here: a signature that is made anew costs some
+//! instructions more or less each time.
+
+use std::{
+    convert::Infallible,
+    future::{Future, Ready, ready},
+    hint::black_box,
+};
+
+use aws_lc_rs::{
+    hmac,
+    signature::{self, ParsedPublicKey},
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::Full;
+use tower::{Layer, service_fn};
+use tower_client_auth::{
+    Assertions, ClientAuthLayer, ClientKeys, ClientSecret, RegisteredClient, ReplayStore,
+    RequestBody, provider_fn,
+};
+
+use super::{
+    drive::{self, Run},
+    work::Frames,
+};
+
+const NOW: i64 = 1_900_000_000;
+const ISSUER: &str = "https://as.example";
+const SECRET: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CLAIMS: &str = r#"{"iss":"batch","sub":"batch","aud":"https://as.example","exp":1900000060,"iat":1900000000,"jti":"hV3k8mJ2bQ9xT7nL"}"#;
+
+const EC_X: &str = "XQ7VBx1zIrzKcyscQGvjuaciDtiJx4HppdrkIT9a_8c";
+const EC_Y: &str = "JpHjkcqtovHLRg_Orwce3fj-7-AN-hJpC21wivw1c2I";
+const EC_SIGNATURE: &str =
+    "IWqqzL-L27cyB29ahiQlhWHgd5aWyafNKS8Z_kPULtZqx-gwSK66LG9QDBuV_qFnX76GB6xaJunwOMRqrD00Ag";
+const RSA_N: &str = "1uq_rxPzQpgckmSf54UkIfQR_AlaOIMB4OGdHD0Xh0J0LY8sfHD6_uCfVwZMHYT8Q27nir7Bq7\
+    hlD46-jsPTsyh5Mc_S8a50Af54nkhA7sovFFNjUd5rP2Bl2nnUz0qeQmmdHE3HkOspd0gkm4A4qn4ykEdIPbPYmxUXOmqHz\
+    kxzlaLSlkBWmnZGqf5sRVY--7OLL0wPXp4tY0o0FfGjZov16rAcgXWUemCqBnTsRCOixe1VaTUNwV0D9qOi4iPhl-eMEofK\
+    kO_mHy4ve5CbM4IV0gwuIb0N_KtBg8wwT--0d6Majl0iHifVz4DV_A9u0jSmYhR7FhTggPlH1mRJBQ";
+const RSA_SIGNATURE: &str = "dRMY05uVtb9y936Jf5Bvs3wyy6cRmGz_yxew9suPfKE0FzH8cr1YNo0GVqN7Lv1odx\
+    EPYL8m_Zfztxwkal-62rOX4N6y-oXjs-je-5rFNysp8HHCv-VknK6V3df-JLcszgiCZ0Q2yNmeWnKYzsBC7MO5p7TP0fMZi\
+    mgvBr-IUZeh6Ihm4ClarOWE_5OMLZBun71nS_Le1dyvV08CISFq6pfzshASJFtIz4yl8HNSzNMsdZZUZj7g1AqIwRZ-72LS\
+    8xVImvnkZBt-HlopVL_Uq1u00SK6IpfNf0f4N2ALeKhLwFDVYF0-pWJwJLPBQf05bjSkHOOs1utcTX6OrMSz9w";
+
+/// Takes the signing input and the signature.
+type Check = Box<dyn Fn(&[u8], &[u8]) -> bool>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Alg {
+    Es256,
+    Rs256,
+    Hs256,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// The verification of the signature, and nothing else.
+    Bare,
+    /// A request with a secret, as long as the one with an assertion.
+    Secret,
+    /// A request with an assertion that is accepted.
+    Right,
+    /// One whose signature a stranger made up.
+    WrongSignature,
+    /// The same, from a client that nobody registered.
+    UnknownClient,
+    /// The same, from a client that has only keys for another algorithm.
+    WrongAlgorithm,
+    /// The same, with the id of a key that the client does not have.
+    UnknownKey,
+    /// The same, from a client whose keys are published, where nothing is fetched.
+    NoSource,
+}
+
+impl Alg {
+    pub(crate) const ALL: [Self; 3] = [Self::Es256, Self::Rs256, Self::Hs256];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::Rs256 => "RS256",
+            Self::Hs256 => "HS256",
+        }
+    }
+
+    fn client(self) -> Option<RegisteredClient<()>> {
+        let jwk = match self {
+            Self::Es256 => {
+                format!(r#"{{"kty":"EC","crv":"P-256","x":"{EC_X}","y":"{EC_Y}","kid":"1"}}"#)
+            }
+            Self::Rs256 => format!(r#"{{"kty":"RSA","e":"AQAB","n":"{RSA_N}","kid":"1"}}"#),
+            Self::Hs256 => {
+                let secret = [ClientSecret::plain(SECRET)];
+                return RegisteredClient::client_secret_jwt("batch", secret, ()).ok();
+            }
+        };
+        let keys = ClientKeys::from_jwks(&format!(r#"{{"keys":[{jwk}]}}"#)).ok()?;
+        Some(RegisteredClient::private_key_jwt("batch", keys, ()))
+    }
+
+    /// The signing input, with this `kid`, and the signature of the one that has none.
+    fn signed(self, kid: &str) -> (String, Vec<u8>) {
+        let input = |kid| {
+            let header = format!(r#"{{"alg":"{}"{kid}}}"#, self.name());
+            format!("{}.{}", BASE64.encode(header), BASE64.encode(CLAIMS))
+        };
+        let signature = match self {
+            Self::Es256 => BASE64.decode(EC_SIGNATURE).unwrap_or_default(),
+            Self::Rs256 => BASE64.decode(RSA_SIGNATURE).unwrap_or_default(),
+            Self::Hs256 => hmac::sign(&mac_key(), input("").as_bytes()).as_ref().to_vec(),
+        };
+        (input(kid), signature)
+    }
+
+    fn bare(self) -> Check {
+        let decode = |text| BASE64.decode(text).unwrap_or_default();
+        let key = match self {
+            Self::Es256 => ParsedPublicKey::new(
+                &signature::ECDSA_P256_SHA256_FIXED,
+                [vec![4], decode(EC_X), decode(EC_Y)].concat(),
+            ),
+            Self::Rs256 => {
+                let components =
+                    signature::RsaPublicKeyComponents { n: decode(RSA_N), e: vec![1, 0, 1] };
+                components.to_parsed_public_key(&signature::RSA_PKCS1_2048_8192_SHA256)
+            }
+            Self::Hs256 => {
+                let key = mac_key();
+                return Box::new(move |input, tag| hmac::verify(&key, input, tag).is_ok());
+            }
+        };
+        Box::new(move |input, signature| {
+            key.as_ref().is_ok_and(|key| key.verify_sig(input, signature).is_ok())
+        })
+    }
+}
+
+fn mac_key() -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes())
+}
+
+impl What {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Bare,
+        Self::Secret,
+        Self::Right,
+        Self::WrongSignature,
+        Self::UnknownClient,
+        Self::WrongAlgorithm,
+        Self::UnknownKey,
+        Self::NoSource,
+    ];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "bare",
+            Self::Secret => "secret",
+            Self::Right => "right",
+            Self::WrongSignature => "wrong",
+            Self::UnknownClient => "no client",
+            Self::WrongAlgorithm => "wrong alg",
+            Self::UnknownKey => "no key",
+            Self::NoSource => "no source",
+        }
+    }
+
+    /// Who the provider knows.
+    fn client(self, alg: Alg) -> Option<RegisteredClient<()>> {
+        match self {
+            Self::UnknownClient => None,
+            Self::WrongAlgorithm => match alg {
+                Alg::Es256 => Alg::Rs256.client(),
+                Alg::Rs256 | Alg::Hs256 => Alg::Es256.client(),
+            },
+            Self::Secret => {
+                Some(RegisteredClient::secret_post("batch", [ClientSecret::plain(SECRET)], ()))
+            }
+            Self::NoSource => {
+                let keys = ClientKeys::at("https://client.example/jwks").ok()?;
+                Some(RegisteredClient::private_key_jwt("batch", keys, ()))
+            }
+            _ => alg.client(),
+        }
+    }
+
+    fn form(self, alg: Alg) -> String {
+        let kid = match self {
+            Self::Right | Self::Secret | Self::Bare => "",
+            Self::UnknownKey => r#","kid":"2""#,
+            _ => r#","kid":"1""#,
+        };
+        let (input, mut signature) = alg.signed(kid);
+        if !self.status().is_success() {
+            signature.rotate_left(1);
+        }
+        let form = format!(
+            "grant_type=client_credentials&client_assertion_type=\
+             urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
+             &client_assertion={input}.{}",
+            BASE64.encode(signature)
+        );
+        if self != Self::Secret {
+            return form;
+        }
+        let length = form.len();
+        let form = format!(
+            "grant_type=client_credentials&client_id=batch&client_secret={SECRET}&resource="
+        );
+        format!("{form:a<length$}")
+    }
+
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::Bare | Self::Secret | Self::Right => StatusCode::OK,
+            _ => StatusCode::UNAUTHORIZED,
+        }
+    }
+}
+
+/// Lets one assertion pass again and again.
+struct Forgetful;
+
+impl ReplayStore for Forgetful {
+    type Error = Infallible;
+
+    fn claim(
+        &self,
+        _client_id: &str,
+        _jti: &str,
+        _until: i64,
+    ) -> impl Future<Output = Result<bool, Infallible>> + Send {
+        let first: Ready<_> = ready(Ok(true));
+        first
+    }
+}
+
+async fn inner(_: Request<RequestBody<Frames>>) -> Result<Response<Full<Bytes>>, Infallible> {
+    Ok(Response::new(Full::from("ok")))
+}
+
+/// Something that can be measured once. Its first calls are over.
+///
+/// # Errors
+///
+/// What it answered instead.
+pub(crate) fn prepare(alg: Alg, what: What) -> Result<Run, String> {
+    if what == What::Bare {
+        let (input, signature) = alg.signed("");
+        let bare = alg.bare();
+        let run = move || bare(black_box(input.as_bytes()), black_box(&signature));
+        return if run() && run() {
+            Ok(Box::new(move || {
+                black_box(run());
+            }))
+        } else {
+            Err(format!("{alg:?}: the signature is wrong"))
+        };
+    }
+    let client = what.client(alg);
+    let provider = provider_fn(move |_: &str| ready(Ok::<_, Infallible>(client.clone())));
+    let assertions = Assertions::new(ISSUER, Forgetful).map_err(|error| error.to_string())?;
+    let layer = ClientAuthLayer::new(provider).clock(|| NOW).assertions(assertions);
+    let mut service = layer.layer(service_fn(inner));
+    let form = Bytes::from(what.form(alg));
+    let request = move || {
+        Request::post("/token")
+            .header(header::HOST, "as.example.com")
+            .header(header::USER_AGENT, "curl/8.5.0")
+            .header(header::ACCEPT, "*/*")
+            .header(header::CONTENT_LENGTH, form.len())
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Frames::split(form.clone(), usize::MAX))
+            .unwrap_or_default()
+    };
+    for _ in 0..2 {
+        let status = drive::exchange(&mut service, request());
+        if status != what.status() {
+            return Err(format!("{alg:?}, {what:?}: {status}"));
+        }
+    }
+    let mut request = Some(request());
+    Ok(Box::new(move || {
+        if let Some(request) = request.take() {
+            black_box(drive::exchange(&mut service, request));
+        }
+    }))
+}
