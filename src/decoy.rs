@@ -74,3 +74,63 @@ impl Default for Decoy {
         Self::new(OnceLock::new())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: &str = "[ClientSecret { plain: [redacted] }]";
+    const SHA256: &str = "[ClientSecret { sha256: [redacted] }]";
+
+    /// What everybody is compared with who has no secret, known or not.
+    fn kind(decoy: &Decoy) -> String {
+        let kind = format!("{:?}", decoy.secrets());
+        for method in [Method::Basic, Method::Post] {
+            let unknown = decoy.registration(method).secrets().unwrap_or_default();
+            assert_eq!(format!("{unknown:?}"), kind);
+        }
+        kind
+    }
+
+    fn learn(decoy: &Decoy, secrets: impl Into<Box<[ClientSecret]>>) {
+        decoy.learn(&Registration::SecretBasic(secrets.into()));
+    }
+
+    // R78. Between a digest and a plain secret only time would tell.
+    #[test]
+    fn a_decoy_is_of_the_first_kind_that_can_be_imitated() {
+        let decoy = Decoy::default();
+        assert_eq!(kind(&decoy), PLAIN);
+        decoy.learn(&Registration::Public);
+        learn(&decoy, []);
+        learn(&decoy, [ClientSecret::verified_by(|_| std::future::ready(Ok(true)))]);
+        assert_eq!(kind(&decoy), PLAIN);
+        // The clone is that of another request; the window and the label are that client's own.
+        learn(&decoy.clone(), [ClientSecret::sha256_of("x").labelled("x").expires_at(1)]);
+        assert_eq!(kind(&decoy), SHA256);
+        learn(&decoy, [ClientSecret::plain("x")]);
+        assert_eq!(kind(&decoy), SHA256);
+
+        let decoy = Decoy::default();
+        learn(&decoy, [ClientSecret::plain("x")]);
+        learn(&decoy, [ClientSecret::sha256_of("x")]);
+        assert_eq!(kind(&decoy), PLAIN);
+    }
+
+    #[test]
+    fn a_decoy_that_was_set_stays() {
+        let decoy = Decoy::set(ClientSecret::sha256_of("x"));
+        learn(&decoy, [ClientSecret::plain("x")]);
+        assert_eq!(kind(&decoy), SHA256);
+    }
+
+    #[cfg(feature = "argon2")]
+    #[test]
+    #[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+    fn a_slow_hash_is_imitated_by_itself() {
+        let hash = "$argon2id$v=19$m=64,t=1,p=1$c2FsdCBvZiBhIHRlc3QuLg$Kutp91nEG2KNHlwtdhHNGIihTk5tzA1hqKKTeUNahMs";
+        let decoy = Decoy::default();
+        learn(&decoy, [ClientSecret::phc(hash).unwrap()]);
+        assert_eq!(kind(&decoy), "[ClientSecret { phc: [redacted] }]");
+    }
+}

@@ -81,7 +81,7 @@
 //! | R75 | `grpc::grpc_outages_are_unavailable`, `providers::a_throttled_attempt_is_answered_429_with_the_time_to_wait`, `rfc6749::rfc6749_5_2_every_kind_of_refusal_has_its_whole_answer` |
 //! | R76 | by design or documentation |
 //! | R77 | `cases::every_case_has_its_whole_answer`, `props::unknown_wrong_expired_and_mismatched_are_answered_alike`, `rfc6749::rfc6749_10_10_unknown_wrong_expired_and_mismatched_are_answered_octet_for_octet_alike` |
-//! | R78 | `secrets_at_rest::r78_who_has_no_stored_secret_costs_one_verification_of_the_decoy`, `secrets_at_rest::r78_who_presents_no_secret_costs_no_verification`, `settings::decoy`, `secrets_at_rest::hashes::r78_the_decoy_is_of_the_kind_that_the_store_returns`, `secrets_at_rest::r78_a_secret_that_is_verified_elsewhere_is_not_taken_for_a_decoy` |
+//! | R78 | `secrets_at_rest::r78_who_has_no_stored_secret_costs_one_verification_of_the_decoy`, `secrets_at_rest::r78_who_presents_no_secret_costs_no_verification`, `settings::decoy`, `secrets_at_rest::hashes::r78_the_decoy_is_of_the_kind_that_the_store_returns`, `secrets_at_rest::r78_a_secret_that_is_verified_elsewhere_is_not_taken_for_a_decoy`, `decoy::tests`, beside the code |
 //! | R79 | `providers::a_throttled_attempt_is_answered_429_with_the_time_to_wait`, `providers::a_throttle_runs_before_the_store_is_asked`, `settings::on_outcome_sees_every_decision_with_its_reason`, `cache::r79_throttled_passes_through_and_is_not_remembered`, `cache::r79_stale_on_outage_does_not_get_around_a_throttle` |
 //! | R80 | by design or documentation |
 //! | R81 | `rfc7523::rfc7521_4_2_both_parameters_make_an_assertion`, `settings::auth_methods_that_cannot_work_are_errors_at_construction` |

@@ -5,13 +5,17 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Extension, Form, Json, Router,
     extract::State,
-    http::{StatusCode, header::CACHE_CONTROL},
+    http::{
+        StatusCode,
+        header::{CACHE_CONTROL, RETRY_AFTER},
+    },
     response::{IntoResponse, Response},
     routing::any,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::postgres::PgListener;
+use tokio::time::timeout;
 use tower_client_auth::{
     AuthMethod, AuthenticatedClient, BoxClientProvider, BoxError, CachedProvider, ClientAuthLayer,
 };
@@ -19,6 +23,8 @@ use tower_client_auth::{
 use crate::store::{Client, Store};
 
 const LIFETIME: Duration = Duration::from_secs(3600);
+/// For the layer, and again for what is behind it.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The endpoints `/token`, `/introspect` and `/revoke`.
 ///
@@ -33,13 +39,11 @@ pub fn router(store: Store, cache: Option<Duration>) -> Router {
             BoxClientProvider::new(cached)
         }
     };
-    let layer = ClientAuthLayer::new(clients).provider_deadline(Duration::from_secs(2)).on_outcome(
-        |outcome| {
-            if let Some(error) = outcome.error().filter(|error| error.is_internal()) {
-                eprintln!("error: {error:?}");
-            }
-        },
-    );
+    let layer = ClientAuthLayer::new(clients).provider_deadline(PATIENCE).on_outcome(|outcome| {
+        if let Some(error) = outcome.error().filter(|error| error.is_internal()) {
+            eprintln!("error: {error:?}");
+        }
+    });
     // RFC 7662 §2.1: introspection is not for everybody.
     let confidential = layer.clone().allow_public(false);
     Router::new()
@@ -87,7 +91,7 @@ async fn token(
     } else if *client.method() == AuthMethod::None {
         "unauthorized_client"
     } else {
-        let token = store.issue(client.client_id(), LIFETIME).await?;
+        let token = timeout(PATIENCE, store.issue(client.client_id(), LIFETIME)).await??;
         let body = json!({
             "access_token": token.expose(), "token_type": "Bearer", "expires_in": LIFETIME.as_secs(),
         });
@@ -105,7 +109,7 @@ async fn introspect(
     State(store): State<Store>,
     Form(form): Form<TokenParameter>,
 ) -> Result<Json<Value>, Unavailable> {
-    Ok(Json(match store.introspect(&form.token).await? {
+    Ok(Json(match timeout(PATIENCE, store.introspect(&form.token)).await?? {
         Some((client_id, end)) => json!({ "active": true, "client_id": client_id, "exp": end }),
         None => json!({ "active": false }),
     }))
@@ -116,7 +120,7 @@ async fn revoke(
     Extension(client): Extension<AuthenticatedClient<Client>>,
     Form(form): Form<TokenParameter>,
 ) -> Result<StatusCode, Unavailable> {
-    store.revoke(&form.token, client.client_id()).await?;
+    timeout(PATIENCE, store.revoke(&form.token, client.client_id())).await??;
     Ok(StatusCode::OK)
 }
 
@@ -132,7 +136,8 @@ impl<E: Into<BoxError>> From<E> for Unavailable {
 
 impl IntoResponse for Unavailable {
     fn into_response(self) -> Response {
+        let headers = [(CACHE_CONTROL, "no-store"), (RETRY_AFTER, "1")];
         let body = json!({ "error": "temporarily_unavailable" });
-        (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, headers, Json(body)).into_response()
     }
 }

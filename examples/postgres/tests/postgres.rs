@@ -2,11 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::{process::Command, time::Duration};
+use std::{
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
 
 use store_harness::{Failure, Http, Load, Postgres, Replica};
 use token_server_postgres::Store;
-use tower_client_auth::{AuthMethod, ClientProvider};
+use tower_client_auth::{AuthMethod, CachedProvider, ClientProvider};
 
 async fn start() -> Option<(Postgres, Store)> {
     let database = tokio::task::block_in_place(Postgres::start).unwrap()?;
@@ -42,9 +49,13 @@ async fn basic(store: &Store, client_id: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_are_registered_and_rotated_on_the_command_line() {
     let Some(database) = tokio::task::block_in_place(Postgres::start).unwrap() else { return };
-    for _ in 0..2 {
-        assert_eq!(output(&database, &["migrate"]).unwrap(), "");
+    // Replicas that start at the same time, each with its own attempt, and one that comes later.
+    let migrations: Vec<_> =
+        (0..4).map(|_| command(&database, &["migrate"]).spawn().unwrap()).collect();
+    for mut migration in migrations {
+        assert!(migration.wait().unwrap().success());
     }
+    assert_eq!(output(&database, &["migrate"]).unwrap(), "");
     let old = output(&database, &["register", "batch", "--name", "Nightly batch"]).unwrap();
     let taken = output(&database, &["register", "batch"]).unwrap_err();
     assert_eq!(taken, "token-server-postgres: the client exists already");
@@ -131,7 +142,8 @@ async fn replicas_share_clients_and_tokens() {
     two.stop().unwrap();
 }
 
-// A time to live of an hour: only the notification can be the reason.
+// A time to live of an hour: only the notification can be the reason. When the connection was lost,
+// everything is forgotten, because nobody knows what was missed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_reaches_the_caches_of_all_replicas() {
     let Some((mut database, store)) = start().await else { return };
@@ -153,11 +165,24 @@ async fn a_rotation_reaches_the_caches_of_all_replicas() {
             until(server.url(), &new, 200).await;
         }
         secret = new;
+        if round == 2 {
+            // Nobody is told of this one, as if nobody had listened.
+            sqlx::raw_sql("SET session_replication_role = replica; DELETE FROM client_secrets")
+                .execute(&sqlx::PgPool::connect(&database.url()).await.unwrap())
+                .await
+                .unwrap();
+            for server in &servers {
+                assert_eq!(http.token(server.url(), "batch", &secret).await.unwrap().status, 200);
+            }
+        }
         // What was listening is gone, and has to come back by itself.
         tokio::task::block_in_place(|| {
             database.kill();
             database.restart().unwrap();
         });
+    }
+    for server in &servers {
+        until(server.url(), &secret, 401).await;
     }
     for server in servers {
         server.stop().unwrap();
@@ -179,6 +204,62 @@ async fn a_server_starts_before_its_database() {
     server.stop().unwrap();
 }
 
+// What the operator allowed, and no longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remembered_client_outlives_its_database_up_to_an_age() {
+    let Some((mut database, store)) = start().await else { return };
+    basic(&store, "batch").await;
+    let (start, seconds) = (Instant::now(), Arc::new(AtomicU64::new(0)));
+    let now = Arc::clone(&seconds);
+    let cached = CachedProvider::new(store)
+        .time_to_live(Duration::from_secs(30))
+        .stale_on_outage(Duration::from_secs(600))
+        .clock(move || start + Duration::from_secs(now.load(SeqCst)));
+    let known = async |id: &str| cached.find_client(id).await.map(|found| found.is_some());
+    assert!(known("batch").await.unwrap());
+    assert!(!known("nobody").await.unwrap());
+    tokio::task::block_in_place(|| database.kill());
+    seconds.store(599, SeqCst);
+    assert!(known("batch").await.unwrap());
+    assert!(known("nobody").await.is_err(), "that nobody is known is not a state to go on with");
+    seconds.store(600, SeqCst);
+    assert!(known("batch").await.is_err());
+    tokio::task::block_in_place(|| database.restart().unwrap());
+    assert!(known("batch").await.unwrap());
+    assert!(!known("nobody").await.unwrap());
+}
+
+// Connections that stand and say nothing, as behind a network that is gone: neither the look-up nor,
+// where the client is remembered, the token may wait for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_hangs_is_away() {
+    let Some((database, store)) = start().await else { return };
+    let secret = basic(&store, "batch").await;
+    let servers = [replica(&database, &[]), replica(&database, &["--cache", "3600"])];
+    let http = Http::new();
+    for server in &servers {
+        http.token_until(server.url(), "batch", &secret, 200).await.unwrap();
+    }
+    // Once this is heard of the replica listens, and what it remembers stays.
+    let old = secret;
+    let secret = store.rotate("batch", "next", Duration::ZERO).await.unwrap().expose().to_owned();
+    for server in &servers {
+        http.token_until(server.url(), "batch", &old, 401).await.unwrap();
+        http.token_until(server.url(), "batch", &secret, 200).await.unwrap();
+    }
+    database.freeze().unwrap();
+    for server in &servers {
+        let answer = http.token(server.url(), "batch", &secret).await.unwrap();
+        assert_eq!(answer.status, 503);
+        assert_eq!(answer.member("error"), Some("temporarily_unavailable"));
+    }
+    database.thaw().unwrap();
+    for server in servers {
+        http.token_until(server.url(), "batch", &secret, 200).await.unwrap();
+        server.stop().unwrap();
+    }
+}
+
 /// Thousands of requests while the database is killed and secrets rotate: every answer is right for
 /// the state of the store at its moment, nothing panics or needs a restart, and no token is lost.
 async fn load(options: &[&str], lag: Duration) {
@@ -193,7 +274,7 @@ async fn load(options: &[&str], lag: Duration) {
     }
     let secrets = clients.clone();
     let load = Load::new(urls, clients, 10_000, lag);
-    let under_load = std::sync::Arc::clone(&load);
+    let under_load = Arc::clone(&load);
     let outages = tokio::spawn(async move {
         for part in [0.2, 0.4, 0.6] {
             under_load.reach(part).await;

@@ -86,12 +86,22 @@ async fn no_secret_is_stored_and_a_broken_record_never_authenticates() {
 
     let server = replica(&redis, "0");
     let http = Http::new();
-    for (field, value) in [("secret:first", "{}"), ("auth_method", "carrier_pigeon")] {
-        let mut command = redis::cmd("HSET");
-        command.arg("client:batch").arg(field).arg(value);
-        command.exec_async(&mut connection).await.unwrap();
-        let answer = http.token(server.url(), "batch", &secret).await.unwrap();
-        assert_eq!((answer.status, answer.member("error")), (401, Some("invalid_client")));
+    for (field, broken) in [
+        ("secret:first", "{}"),
+        ("auth_method", "carrier_pigeon"),
+        ("auth_method", "none"),
+        ("client_id", "Batch"),
+    ] {
+        let mut command = redis::cmd("HGET");
+        command.arg("client:batch").arg(field);
+        let whole: String = command.query_async(&mut connection).await.unwrap();
+        for (value, status, error) in [(broken, 401, Some("invalid_client")), (&whole, 200, None)] {
+            let mut command = redis::cmd("HSET");
+            command.arg("client:batch").arg(field).arg(value);
+            command.exec_async(&mut connection).await.unwrap();
+            let answer = http.token(server.url(), "batch", &secret).await.unwrap();
+            assert_eq!((answer.status, answer.member("error")), (status, error), "{field} {value}");
+        }
     }
     server.stop().unwrap();
 }
@@ -109,30 +119,36 @@ async fn a_rotation_reaches_both_replicas_also_after_the_subscription_was_lost()
             until(&http, server, "batch", &secret, 200).await;
         }
         let label = format!("round {round}");
-        let new = store.rotate("batch", &label, Duration::ZERO).await.unwrap().expose().to_owned();
-        for server in &servers {
-            until(&http, server, "batch", &secret, 401).await;
-            until(&http, server, "batch", &new, 200).await;
-        }
-        secret = new;
-        tokio::task::block_in_place(|| {
-            redis.kill();
-            redis.restart().unwrap();
-        });
-        // Before the replicas can have subscribed again, perhaps: nobody tells them of this one.
-        let unheard = async {
+        // The connection of the test broke, too.
+        let rotated = async {
             loop {
-                if let Ok(new) = store.rotate("batch", "unheard", Duration::ZERO).await {
+                if let Ok(new) = store.rotate("batch", &label, Duration::ZERO).await {
                     break new.expose().to_owned();
                 }
             }
         };
-        let new = tokio::time::timeout(Duration::from_secs(30), unheard).await.unwrap();
+        let new = tokio::time::timeout(Duration::from_secs(30), rotated).await.unwrap();
         for server in &servers {
             until(&http, server, "batch", &secret, 401).await;
             until(&http, server, "batch", &new, 200).await;
         }
         secret = new;
+        if round == 2 {
+            // Nobody is told of this one, as if nobody had listened.
+            let client = redis::Client::open(redis.url()).unwrap();
+            let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+            redis::cmd("DEL").arg("client:batch").exec_async(&mut connection).await.unwrap();
+            for server in &servers {
+                until(&http, server, "batch", &secret, 200).await;
+            }
+        }
+        tokio::task::block_in_place(|| {
+            redis.kill();
+            redis.restart().unwrap();
+        });
+    }
+    for server in &servers {
+        until(&http, server, "batch", &secret, 401).await;
     }
     for server in servers {
         server.stop().unwrap();
@@ -150,6 +166,22 @@ async fn a_server_starts_before_redis() {
     assert_eq!(answer.status, 503);
     assert_eq!(answer.member("error"), Some("temporarily_unavailable"));
     tokio::task::block_in_place(|| redis.restart().unwrap());
+    until(&http, &server, "batch", &secret, 200).await;
+    server.stop().unwrap();
+}
+
+// A connection that stands and says nothing, as behind a network that is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_hangs_is_away() {
+    let Some((redis, store)) = start() else { return };
+    let secret = basic(&store, "batch").await;
+    let server = replica(&redis, "0");
+    let http = Http::new();
+    until(&http, &server, "batch", &secret, 200).await;
+    redis.freeze().unwrap();
+    let answer = http.token(server.url(), "batch", &secret).await.unwrap();
+    assert_eq!((answer.status, answer.member("error")), (503, Some("temporarily_unavailable")));
+    redis.thaw().unwrap();
     until(&http, &server, "batch", &secret, 200).await;
     server.stop().unwrap();
 }

@@ -55,7 +55,10 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .busy_timeout(PATIENCE);
         let pool = SqlitePoolOptions::new().acquire_timeout(PATIENCE).connect_with(options).await?;
-        sqlx::migrate!().run(&pool).await?;
+        // One at a time: the server and the command line may both find the file new.
+        let mut migration = pool.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::migrate!().run(&mut *migration).await?;
+        migration.commit().await?;
         Ok(Self { pool })
     }
 

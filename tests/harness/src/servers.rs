@@ -79,6 +79,18 @@ fn await_ready(
     Err("the database server does not start".into())
 }
 
+/// Sends a signal to a server and to all processes that it has started.
+fn signal(child: Option<&Child>, signal: &str) -> Result<(), Failure> {
+    let Some(child) = child else { return Err("the database server does not run".into()) };
+    let pid = child.id();
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+    let status = Command::new("sh")
+        .args(["-c", "kill \"$@\"", "kill", signal, &pid.to_string()])
+        .args(children.split_whitespace())
+        .status()?;
+    if status.success() { Ok(()) } else { Err(format!("{signal}: {status}").into()) }
+}
+
 fn end(child: &mut Option<Child>) {
     if let Some(mut child) = child.take() {
         let _ended = child.kill();
@@ -153,6 +165,24 @@ impl Postgres {
         Ok(())
     }
 
+    /// Lets the server hang: its connections stand, and nothing is answered.
+    ///
+    /// # Errors
+    ///
+    /// If it does not run.
+    pub fn freeze(&self) -> Result<(), Failure> {
+        signal(self.child.as_ref(), "-STOP")
+    }
+
+    /// Lets the server go on.
+    ///
+    /// # Errors
+    ///
+    /// If it does not run.
+    pub fn thaw(&self) -> Result<(), Failure> {
+        signal(self.child.as_ref(), "-CONT")
+    }
+
     fn data(&self) -> PathBuf {
         self.folder.0.join("data")
     }
@@ -169,6 +199,7 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
+        let _gone = self.thaw();
         self.kill();
         // The processes behind the connections end on their own, and write to the folder until then.
         for _ in 0..50 {
@@ -206,6 +237,24 @@ impl Redis {
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// Lets the server hang: its connections stand, and nothing is answered.
+    ///
+    /// # Errors
+    ///
+    /// If it does not run.
+    pub fn freeze(&self) -> Result<(), Failure> {
+        signal(self.child.as_ref(), "-STOP")
+    }
+
+    /// Lets the server go on.
+    ///
+    /// # Errors
+    ///
+    /// If it does not run.
+    pub fn thaw(&self) -> Result<(), Failure> {
+        signal(self.child.as_ref(), "-CONT")
     }
 
     /// Kills the server. What it has answered is in its log, and comes back.

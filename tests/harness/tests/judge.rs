@@ -60,7 +60,7 @@ impl Store {
         inside.rotations += 1;
         let number = inside.rotations;
         let new = format!("secret {number}");
-        if self.fault != Fault::LosesEveryThirdRotation || number % 3 != 0 {
+        if self.fault != Fault::LosesEveryThirdRotation || !number.is_multiple_of(3) {
             let secrets = inside.secrets.entry(client_id.to_owned()).or_default();
             if self.fault != Fault::KeepsTheOldSecret {
                 secrets.clear();
