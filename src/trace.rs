@@ -8,12 +8,23 @@ pub(crate) const ENABLED: bool = cfg!(feature = "tracing");
 #[cfg(feature = "tracing")]
 const LOGGED_ID: usize = 64;
 
+/// An id that is cut when somebody writes it down, and not for events that nobody wants.
+#[cfg(feature = "tracing")]
+struct Shortened<'a>(&'a str);
+
+#[cfg(feature = "tracing")]
+impl std::fmt::Debug for Shortened<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let end = self.0.char_indices().nth(LOGGED_ID).map_or(self.0.len(), |(end, _)| end);
+        // `Debug` escapes quotes and control characters: an id must not be able to forge a log line.
+        self.0.get(..end).unwrap_or_default().fmt(f)
+    }
+}
+
 #[cfg(feature = "tracing")]
 pub(crate) fn decision(outcome: &Outcome<'_>) {
     let method = outcome.method().map(crate::AuthMethod::as_str);
-    let client_id = outcome.client_id().map(|id| id.chars().take(LOGGED_ID).collect::<String>());
-    // `Debug` escapes quotes and control characters: an id must not be able to forge a log line.
-    let client_id = client_id.as_ref().map(tracing::field::debug);
+    let client_id = outcome.client_id().map(|id| tracing::field::debug(Shortened(id)));
     match outcome.error() {
         None => tracing::debug!(method, client_id, outcome = "success", "client authenticated"),
         Some(error) if error.is_internal() => {
