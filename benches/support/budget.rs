@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, process::Command};
 use super::report;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/budgets.toml");
-const COMPILER: &str = "rustc";
+const MADE_WITH: &str = "made with";
 
 /// Holds what was measured against a section of the file. With `--update` the section is written
 /// anew instead.
@@ -14,9 +14,9 @@ const COMPILER: &str = "rustc";
 /// must stay so.
 pub(crate) fn check(section: &str, tolerance: f64, measured: &[(String, u64)]) -> bool {
     let text = std::fs::read_to_string(FILE).unwrap_or_default();
-    let compiler = compiler();
+    let made_with = made_with();
     if report::asked_to("--update") {
-        let written = std::fs::write(FILE, updated(&text, section, &compiler, measured));
+        let written = std::fs::write(FILE, updated(&text, section, &made_with, measured));
         println!(
             "\n{FILE}: [{section}] {}",
             if written.is_ok() { "updated" } else { "NOT WRITTEN" }
@@ -24,10 +24,10 @@ pub(crate) fn check(section: &str, tolerance: f64, measured: &[(String, u64)]) -
         return written.is_ok();
     }
     let budgets = read(&text, section);
-    let made_with = budgets.get(COMPILER).copied().unwrap_or_default();
-    if made_with.trim_matches('"') != compiler {
+    let theirs = budgets.get(MADE_WITH).copied().unwrap_or_default().trim_matches('"');
+    if theirs != made_with {
         println!(
-            "\nBUDGETS NOT COMPARED: those of [{section}] were made with {made_with}, and this is {compiler}."
+            "\nBUDGETS NOT COMPARED: those of [{section}] were made with {theirs}, and this is {made_with}."
         );
         return true;
     }
@@ -53,10 +53,18 @@ fn percent(count: u64, budget: u64) -> f64 {
     if count == budget { 0.0 } else { (count as f64 / budget as f64 - 1.0) * 100.0 }
 }
 
-fn compiler() -> String {
+/// The compiler, and the features that the requests pass through.
+fn made_with() -> String {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = Command::new(rustc).arg("-V").output().map(|output| output.stdout);
-    String::from_utf8_lossy(&output.unwrap_or_default()).trim().to_owned()
+    let mut made_with = String::from_utf8_lossy(&output.unwrap_or_default()).trim().to_owned();
+    for (name, on) in [("axum", cfg!(feature = "axum")), ("jwt", cfg!(feature = "jwt"))] {
+        if on {
+            made_with += ", ";
+            made_with += name;
+        }
+    }
+    made_with
 }
 
 /// The lines `"name" = value` of a section, which is all of TOML that the file has.
@@ -70,12 +78,12 @@ fn read<'a>(text: &'a str, section: &str) -> BTreeMap<&'a str, &'a str> {
         .collect()
 }
 
-fn updated(text: &str, section: &str, compiler: &str, measured: &[(String, u64)]) -> String {
+fn updated(text: &str, section: &str, made_with: &str, measured: &[(String, u64)]) -> String {
     let mut sections: Vec<&str> = text.split("\n[").collect();
     let mine = format!("{section}]");
     sections.retain(|old| !old.starts_with(&mine));
     let mut text = sections.join("\n[").trim_end().to_owned();
-    let _infallible = write!(text, "\n\n[{section}]\n{COMPILER} = \"{compiler}\"\n");
+    let _infallible = write!(text, "\n\n[{section}]\n\"{MADE_WITH}\" = \"{made_with}\"\n");
     for (name, count) in measured {
         let _infallible = writeln!(text, "\"{name}\" = {count}");
     }

@@ -35,6 +35,7 @@ pub(crate) enum Stack {
     /// A bare handler in axum that reads the body.
     Axum,
     AxumFloor,
+    /// The layer as it is meant to be used in axum: with the feature `axum`, `.axum_bodies()`.
     AxumLayer,
     /// What applications write themselves.
     AxumHand,
@@ -104,7 +105,10 @@ impl Stack {
                 visitor.visit(finish(router().route_layer(FloorLayer(clients::handles(clients)))))
             }
             Self::AxumLayer => {
-                visitor.visit(finish(router().route_layer(layer(clients, ClientSecret::plain))))
+                let layer = layer(clients, ClientSecret::plain);
+                #[cfg(feature = "axum")]
+                let layer = layer.axum_bodies();
+                visitor.visit(finish(router().route_layer(layer)))
             }
             Self::AxumHand => {
                 let database: &'static dyn hand::Database = clients::records(clients);
