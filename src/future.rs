@@ -22,7 +22,7 @@ use crate::{
     deadline::Deadline,
     error::{Error, ErrorKind},
     form,
-    head::{self, Protocol, Source},
+    head::{self, Presence, Protocol, Source},
     iana::Method,
     method::{self, Authorization},
     policy::{Outcome, Policy, SecretMatch, Shared},
@@ -79,6 +79,7 @@ struct Decision<C> {
 struct Exchange<S, P> {
     head: Parts,
     protocol: Protocol,
+    authorization: Presence,
     inner: S,
     shared: Arc<Shared<P>>,
 }
@@ -93,13 +94,13 @@ where
     pub(crate) fn new(request: Request<B>, inner: S, shared: Arc<Shared<P>>) -> Self {
         let (mut head, body) = request.into_parts();
         let policy = &shared.policy;
-        let (protocol, source) = head::admit(&mut head, policy);
+        let (protocol, authorization, source) = head::admit(&mut head, policy);
         let step = match source {
             Ok(Source::Form { typed }) => collect(body, typed, policy),
-            Ok(Source::Headers) => begin(&head, RequestBody::stream(body), &shared),
+            Ok(Source::Headers) => begin(&head, authorization, RequestBody::stream(body), &shared),
             Err(kind) => Step::Refuse { error: kind.into() },
         };
-        let exchange = Exchange { head, protocol, inner, shared };
+        let exchange = Exchange { head, protocol, authorization, inner, shared };
         Self { state: State::Exchange { exchange, step } }
     }
 }
@@ -122,10 +123,11 @@ fn collect<B: Body, C>(body: B, typed: bool, policy: &Policy) -> Step<B, C> {
 /// Reads the credentials and starts the look-up.
 fn begin<B, P: ClientProvider>(
     head: &Parts,
+    authorization: Presence,
     body: RequestBody<B>,
     shared: &Arc<Shared<P>>,
 ) -> Step<B, P::Client> {
-    match presented(head, &body, &shared.policy) {
+    match presented(head, authorization, &body, &shared.policy) {
         Ok(presented) => {
             let shared = Arc::clone(shared);
             let attempt = Box::pin(async move {
@@ -141,13 +143,14 @@ fn begin<B, P: ClientProvider>(
 
 fn presented<B>(
     head: &Parts,
+    authorization: Presence,
     body: &RequestBody<B>,
     policy: &Policy,
 ) -> Result<Presented, ErrorKind> {
     // A stream is not touched: it counts as a form without parameters.
     let octets = body.bytes().map(Bytes::as_ref).unwrap_or_default();
     let form = form::scan(octets, policy)?;
-    let authorization = Authorization::read(&head.headers);
+    let authorization = Authorization::read(&head.headers, authorization);
     if policy.seed.is_some() {
         let presented = seed::extract(authorization, &form, policy)?;
         return Ok(Presented::Seed(Box::new(presented)));
@@ -226,7 +229,8 @@ where
                     };
                     step.set(match form {
                         Ok(form) => {
-                            begin(&exchange.head, RequestBody::buffered(form), &exchange.shared)
+                            let body = RequestBody::buffered(form);
+                            begin(&exchange.head, exchange.authorization, body, &exchange.shared)
                         }
                         Err(error) => Step::Refuse { error },
                     });

@@ -30,8 +30,18 @@ pub(crate) enum Protocol {
 #[derive(Default)]
 struct Fields {
     media_type: MediaType,
+    authorization: Presence,
     /// Whether the body has a content coding.
     coded: bool,
+}
+
+/// How often a field occurs.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Presence {
+    #[default]
+    Absent,
+    Once,
+    Repeated,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -52,6 +62,10 @@ impl Fields {
         for (name, value) in headers.iter_mut() {
             if name == AUTHORIZATION {
                 value.set_sensitive(true);
+                fields.authorization = match fields.authorization {
+                    Presence::Absent => Presence::Once,
+                    _ => Presence::Repeated,
+                };
             } else if name == CONTENT_TYPE {
                 // Several fields agree on nothing.
                 fields.media_type = match fields.media_type {
@@ -98,15 +112,19 @@ fn is_web(suffix: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"-web") || name.eq_ignore_ascii_case(b"-web-text")
 }
 
-/// Decides how the request is answered, whether it may go on, and where its credentials are.
-pub(crate) fn admit(head: &mut Parts, policy: &Policy) -> (Protocol, Result<Source, ErrorKind>) {
+/// Decides how the request is answered, whether it may go on, and where its credentials are. Also
+/// tells whether there is an `Authorization`.
+pub(crate) fn admit(
+    head: &mut Parts,
+    policy: &Policy,
+) -> (Protocol, Presence, Result<Source, ErrorKind>) {
     let fields = Fields::read(&mut head.headers);
     let protocol = match fields.media_type {
         MediaType::Grpc if head.method == Method::POST => Protocol::Grpc,
         MediaType::GrpcWeb if head.method == Method::POST => Protocol::GrpcWeb,
         _ => Protocol::Http,
     };
-    (protocol, source(head, &fields, protocol, policy))
+    (protocol, fields.authorization, source(head, &fields, protocol, policy))
 }
 
 fn source(

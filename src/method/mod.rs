@@ -18,6 +18,7 @@ use crate::{
     ClientSecret,
     error::{Error, ErrorKind},
     form::{self, Form},
+    head::Presence,
     iana::Method,
     policy::Policy,
     secret::{self, Verdict},
@@ -124,12 +125,16 @@ pub(crate) enum Authorization<'a> {
 }
 
 impl<'a> Authorization<'a> {
-    pub(crate) fn read(headers: &'a HeaderMap) -> Self {
-        let mut values = headers.get_all(AUTHORIZATION).iter();
-        match (values.next(), values.next()) {
-            (None, _) => Self::Absent,
-            (Some(value), None) => Self::One(value.as_bytes()),
-            (Some(_), Some(_)) => Self::Several,
+    /// Finds the field, which is present as often as that.
+    pub(crate) fn read(headers: &'a HeaderMap, presence: Presence) -> Self {
+        match presence {
+            Presence::Absent => Self::Absent,
+            Presence::Once => {
+                // There are few: going through them is quicker than hashing the name.
+                let found = headers.iter().find(|(name, _)| *name == AUTHORIZATION);
+                found.map_or(Self::Absent, |(_, value)| Self::One(value.as_bytes()))
+            }
+            Presence::Repeated => Self::Several,
         }
     }
 }

@@ -141,6 +141,7 @@ impl Chain {
             ("pragma", "no-cache"),
         ];
         let (status, json) = if error.kind() == ErrorKind::KeySource {
+            expected.push(("retry-after", "1"));
             (503, UNAVAILABLE)
         } else {
             expected.push(("www-authenticate", r#"Basic realm="OAuth", charset="UTF-8""#));
