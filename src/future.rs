@@ -59,8 +59,8 @@ pin_project! {
     #[project_replace = StepOwned]
     enum Step<B, C> {
         Collect { #[pin] body: B, collector: Collector, typed: bool, deadline: Deadline },
-        Authenticate { attempt: Attempt<C>, body: RequestBody<B> },
-        Ready { body: RequestBody<B> },
+        // The attempt goes when it has succeeded, and the body stays until the inner service is ready.
+        Authenticate { attempt: Option<Attempt<C>>, body: RequestBody<B> },
         Refuse { error: Error },
         Taken,
     }
@@ -135,7 +135,7 @@ fn begin<B, P: ClientProvider>(
                 let result = authenticate(&**provider, policy, &presented).await;
                 Decision { result, presented }
             });
-            Step::Authenticate { attempt, body }
+            Step::Authenticate { attempt: Some(attempt), body }
         }
         Err(kind) => Step::Refuse { error: kind.into() },
     }
@@ -236,27 +236,26 @@ where
                     });
                 }
                 StepProj::Authenticate { attempt, .. } => {
-                    let Decision { result, presented } = ready!(attempt.as_mut().poll(cx));
-                    match (result, step.as_mut().project_replace(Step::Taken)) {
-                        (Ok(client), StepOwned::Authenticate { body, .. }) => {
-                            exchange.report(Some(&presented), None);
-                            exchange.offer(&presented, &client);
-                            // Replaces whatever a caller or an outer layer put there.
-                            exchange.head.extensions.insert(client);
-                            step.set(Step::Ready { body });
+                    if let Some(pending) = attempt {
+                        let Decision { result, presented } = ready!(pending.as_mut().poll(cx));
+                        *attempt = None;
+                        match result {
+                            Ok(client) => {
+                                exchange.report(Some(&presented), None);
+                                exchange.offer(&presented, &client);
+                                // Replaces whatever a caller or an outer layer put there.
+                                exchange.head.extensions.insert(client);
+                            }
+                            Err(error) => break exchange.refuse(Some(&presented), error),
                         }
-                        (Err(error), _) => break exchange.refuse(Some(&presented), error),
-                        (Ok(_), _) => {}
                     }
-                }
-                StepProj::Ready { .. } => {
                     if exchange.shared.policy.ready_after_auth {
                         ready!(exchange.inner.poll_ready(cx))?;
                     }
                     let body = step.project_replace(Step::Taken);
                     let exchange = state.as_mut().project_replace(State::Done);
                     let (
-                        StepOwned::Ready { body },
+                        StepOwned::Authenticate { body, .. },
                         StateOwned::Exchange { exchange: Exchange { head, mut inner, .. }, .. },
                     ) = (body, exchange)
                     else {
@@ -292,8 +291,8 @@ where
         let state = match &self.state {
             State::Exchange { step, .. } => match step {
                 Step::Collect { .. } => "collect",
-                Step::Authenticate { .. } => "authenticate",
-                Step::Ready { .. } => "ready",
+                Step::Authenticate { attempt: Some(_), .. } => "authenticate",
+                Step::Authenticate { attempt: None, .. } => "ready",
                 Step::Refuse { .. } => "refuse",
                 Step::Taken => "done",
             },
