@@ -215,7 +215,7 @@ async fn every_answer_is_right_while_redis_restarts_and_secrets_rotate() {
     outages.await.unwrap().unwrap();
     println!("{report}");
     assert_eq!(report.violations, [""; 0]);
-    assert!(report.answers.iter().all(|count| *count > 20), "{report}");
+    assert!(report.answers.iter().all(|count| *count >= 20), "{report}");
     for server in servers {
         server.stop().unwrap();
     }

@@ -184,7 +184,7 @@ impl Load {
         }
     }
 
-    /// Takes the store away until `refused` requests were not answered 200, and gives it back.
+    /// Takes the store away until `refused` requests were answered 503, and gives it back.
     ///
     /// # Errors
     ///
@@ -200,7 +200,7 @@ impl Load {
         take(store);
         let seen = || {
             let records = lock(&self.records);
-            records.iter().filter(|r| r.end > start && r.status() != 200).count()
+            records.iter().filter(|r| r.end > start && r.status() == 503).count()
         };
         while seen() < refused && !self.is_done() {
             tokio::time::sleep(Duration::from_millis(5)).await;
