@@ -11,7 +11,7 @@
 
 use std::{
     convert::Infallible,
-    future::{Future, Ready, ready},
+    future::Future,
     hint::black_box,
     pin::pin,
     task::{Context, Poll, Waker},
@@ -20,8 +20,7 @@ use std::{
 
 #[expect(clippy::allow_attributes, reason = "each bench uses another part")]
 #[allow(dead_code)]
-#[path = "support/report.rs"]
-mod report;
+mod support;
 
 use aws_lc_rs::{
     hmac,
@@ -33,34 +32,20 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use report::Goal;
 use serde_json::{Value, json};
+use support::{
+    assertions::Forgetful,
+    report::{self, Goal},
+};
 use tower::{Layer, Service, service_fn};
 use tower_client_auth::{
     Assertions, ClientAuthLayer, ClientKeys, ClientSecret, MemoryProvider, RegisteredClient,
-    ReplayStore, RequestBody,
+    RequestBody,
 };
 
 const NOW: i64 = 1_900_000_000;
 const ROUNDS: u32 = 200;
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
-
-/// Lets one assertion pass again and again.
-struct Forgetful;
-
-impl ReplayStore for Forgetful {
-    type Error = Infallible;
-
-    fn claim(
-        &self,
-        _client_id: &str,
-        _jti: &str,
-        _until: i64,
-    ) -> impl Future<Output = Result<bool, Infallible>> + Send {
-        let first: Ready<_> = ready(Ok(true));
-        first
-    }
-}
 
 type Sign = Box<dyn Fn(&[u8]) -> Vec<u8>>;
 type Check = Box<dyn Fn(&[u8], &[u8]) -> bool>;

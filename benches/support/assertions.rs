@@ -221,7 +221,7 @@ impl What {
 }
 
 /// Lets one assertion pass again and again.
-struct Forgetful;
+pub(crate) struct Forgetful;
 
 impl ReplayStore for Forgetful {
     type Error = Infallible;
