@@ -3,16 +3,18 @@
 use std::fmt;
 
 use crate::{
-    AuthMethod, ClientProvider, ClientSecret, RegisteredClient,
-    client::Registration,
-    deadline::Deadline,
+    client::{RegisteredClient, Registration},
+    compat::mcp_python_sdk,
     error::{Error, ErrorKind},
-    guard::{Failure, guard},
-    iana::Method,
+    iana::{AuthMethod, Method},
+    isolate::{
+        deadline::Deadline,
+        guard::{Failure, guard},
+    },
+    layer::policy::Policy,
     method::Credentials,
-    policy::Policy,
-    secret::{Match, Verdict},
-    seed,
+    provider::ClientProvider,
+    secret::{ClientSecret, Match, Verdict},
 };
 
 /// The client that is calling, as the layer proved it.
@@ -101,7 +103,7 @@ impl<C> fmt::Debug for AuthenticatedClient<C> {
 pub(crate) enum Presented {
     Credentials(Credentials),
     /// In the seed's mode the registered method decides which place counts, so all are kept.
-    Seed(Box<seed::Presented>),
+    Seed(Box<mcp_python_sdk::Presented>),
 }
 
 impl Presented {
@@ -155,7 +157,7 @@ pub(crate) async fn authenticate<P: ClientProvider>(
         Presented::Credentials(credentials) if credentials.assertion().is_some() => {
             let registered = known.as_ref().map(|known| (known.registration(), known.algorithms()));
             // As below.
-            Box::pin(crate::method::jwt::verify(credentials, registered, policy))
+            Box::pin(crate::method::assertion::verify(credentials, registered, policy))
                 .await
                 .map(|secret| Proof { method: credentials.method(), secret })
         }
@@ -177,7 +179,7 @@ pub(crate) async fn authenticate<P: ClientProvider>(
             if known.is_some() { proof } else { Err(ErrorKind::UnknownClient) }.map_err(Error::from)
         }
         Presented::Seed(presented) => {
-            Box::pin(seed::check(policy, presented, known.as_ref())).await
+            Box::pin(mcp_python_sdk::check(policy, presented, known.as_ref())).await
         }
     };
     match (known, proof) {

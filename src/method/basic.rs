@@ -6,14 +6,13 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-use super::Credentials;
 use crate::{
-    ClientSecret,
     error::ErrorKind,
-    form::{self, Form},
     iana::Method,
-    policy::Policy,
-    secret::{self, Match, Verdict},
+    layer::policy::Policy,
+    method::Credentials,
+    secret::{self, ClientSecret, Match, Verdict},
+    wire::form::{self, Form},
 };
 
 /// RFC 4648 §3.3, §3.5: characters outside the alphabet and non-zero trailing bits are refused, or

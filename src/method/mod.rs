@@ -2,9 +2,10 @@
 //! the same two functions: `extract` reads what was presented, `verify` holds it against what is
 //! stored.
 
-mod basic;
 #[cfg(feature = "jwt")]
-pub(crate) mod jwt;
+pub(crate) mod assertion;
+mod basic;
+pub(crate) mod decoy;
 mod none;
 mod post;
 
@@ -15,13 +16,14 @@ use std::fmt;
 use http::{HeaderMap, header::AUTHORIZATION};
 
 use crate::{
-    ClientSecret,
     error::{Error, ErrorKind},
-    form::{self, Form},
-    head::Presence,
     iana::Method,
-    policy::Policy,
-    secret::{self, Verdict},
+    layer::policy::Policy,
+    secret::{self, ClientSecret, Verdict},
+    wire::{
+        admission::Presence,
+        form::{self, Form},
+    },
 };
 
 /// What exactly one method presented.
@@ -37,7 +39,7 @@ pub(crate) struct Credentials {
     raw_secret: Option<Box<[u8]>>,
     /// What was read of the assertion that stands in the place of a secret.
     #[cfg(feature = "jwt")]
-    assertion: Option<Box<crate::jwt::Assertion>>,
+    assertion: Option<Box<assertion::read::Assertion>>,
 }
 
 impl Credentials {
@@ -83,7 +85,7 @@ impl Credentials {
     }
 
     #[cfg(feature = "jwt")]
-    pub(crate) fn assertion(&self) -> Option<&crate::jwt::Assertion> {
+    pub(crate) fn assertion(&self) -> Option<&assertion::read::Assertion> {
         self.assertion.as_deref()
     }
 
@@ -157,7 +159,7 @@ pub(crate) fn extract(
         (Authorization::One(value), None, None) => basic::extract(value, form, policy),
         (Authorization::Absent, Some(secret), None) => post::extract(secret, form, policy),
         #[cfg(feature = "jwt")]
-        (Authorization::Absent, None, Some(_)) => jwt::extract(form, policy),
+        (Authorization::Absent, None, Some(_)) => assertion::extract(form, policy),
         #[cfg(not(feature = "jwt"))]
         (Authorization::Absent, None, Some(_)) => Err(ErrorKind::MethodNotAccepted),
         _ => Err(ErrorKind::MultipleMethods),

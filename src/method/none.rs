@@ -1,7 +1,9 @@
 //! `none`: a public client names itself and proves nothing (RFC 6749 §2.1, §3.2.1).
 
-use super::Credentials;
-use crate::{error::ErrorKind, form::Form, iana::Method, policy::Policy, secret::Verdict};
+use crate::{
+    error::ErrorKind, iana::Method, layer::policy::Policy, method::Credentials, secret::Verdict,
+    wire::form::Form,
+};
 
 pub(super) fn extract(form: &Form<'_>, policy: &Policy) -> Result<Credentials, ErrorKind> {
     let client_id = form.client_id.ok_or(ErrorKind::NoCredentials)?;

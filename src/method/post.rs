@@ -1,13 +1,12 @@
 //! `client_secret_post`: id and secret as form parameters (RFC 6749 §2.3.1).
 
-use super::Credentials;
 use crate::{
-    ClientSecret,
     error::ErrorKind,
-    form::Form,
     iana::Method,
-    policy::Policy,
-    secret::{self, Verdict},
+    layer::policy::Policy,
+    method::Credentials,
+    secret::{self, ClientSecret, Verdict},
+    wire::form::Form,
 };
 
 pub(super) fn extract(

@@ -1,0 +1,245 @@
+//! The behaviour of the MCP Python SDK's `ClientAuthenticator`, for servers that switch over
+//! without changing anything on the wire. Nothing outside this file depends on it but where it is
+//! called.
+//!
+//! The registered method of the client decides which place of the request is read, and everything
+//! in other places is ignored. What would let in an unauthenticated caller, or one secret stand for
+//! several, is not reproduced.
+
+use base64::{
+    Engine, alphabet,
+    engine::{GeneralPurpose, GeneralPurposeConfig},
+};
+use bytes::Bytes;
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA},
+};
+
+use crate::{
+    authenticate::Proof,
+    client::{Problem, RegisteredClient, Registration},
+    error::{Error, ErrorKind},
+    iana::{AuthMethod, Method},
+    layer::policy::{Endpoint, Policy},
+    method::{self, Authorization},
+    secret::{self, ClientSecret, Verdict},
+    wire::form::{self, Form},
+};
+
+/// Python decodes strictly padded base64. That it also skips characters outside the alphabet is not
+/// reproduced (RFC 4648 §3.3).
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new());
+
+/// Everything that a request presents.
+pub(crate) struct Presented {
+    client_id: String,
+    basic: Result<(String, String), ErrorKind>,
+    secret: String,
+}
+
+impl Presented {
+    pub(crate) fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// The secret in the place that the method names.
+    pub(crate) fn secret(&self, method: Method) -> &str {
+        match (method, &self.basic) {
+            (Method::Basic, Ok((_, secret))) => secret,
+            (Method::Post, _) => &self.secret,
+            _ => "",
+        }
+    }
+}
+
+/// Reads all places. Only what is never reproduced is an error here.
+pub(crate) fn extract(
+    authorization: Authorization<'_>,
+    form: &Form<'_>,
+    policy: &Policy,
+) -> Result<Presented, ErrorKind> {
+    let basic = match authorization {
+        Authorization::Several => return Err(ErrorKind::RepeatedAuthorization),
+        Authorization::Absent => Err(ErrorKind::UnsupportedScheme),
+        Authorization::One(value) => {
+            method::within_limit(value, policy)?;
+            basic(value)
+        }
+    };
+    let client_id = form.client_id.ok_or(ErrorKind::NoCredentials)?;
+    let secret = form.client_secret.unwrap_or_default();
+    method::within_limit(client_id, policy)?;
+    method::within_limit(secret, policy)?;
+    Ok(Presented {
+        client_id: text(client_id, Plus::Space)?,
+        basic,
+        secret: text(secret, Plus::Space)?,
+    })
+}
+
+fn basic(authorization: &[u8]) -> Result<(String, String), ErrorKind> {
+    const MALFORMED: ErrorKind = ErrorKind::MalformedAuthorization;
+
+    let token = match method::basic_token(authorization) {
+        Ok([]) | Err(ErrorKind::UnsupportedScheme) => return Err(ErrorKind::UnsupportedScheme),
+        token => token.map_err(|_list| MALFORMED)?,
+    };
+    let octets = BASE64.decode(token).map_err(|_not_base64| MALFORMED)?;
+    let colon = memchr::memchr(b':', &octets).ok_or(MALFORMED)?;
+    let (id, secret) = octets.split_at_checked(colon).ok_or(MALFORMED)?;
+    let secret = secret.get(1..).unwrap_or_default();
+    let text = |half| text(half, Plus::Literal).map_err(|_not_text| MALFORMED);
+    Ok((text(id)?, text(secret)?))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Plus {
+    Space,
+    Literal,
+}
+
+/// Percent-decoding that takes a malformed escape literally. Python replaces invalid UTF-8 and lets
+/// control characters pass, which is not reproduced.
+fn text(encoded: &[u8], plus: Plus) -> Result<String, form::Malformed> {
+    let mut octets = Vec::with_capacity(encoded.len());
+    let mut rest = encoded;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        octets.push(match (byte, plus) {
+            (b'+', Plus::Space) => b' ',
+            (b'%', _) => match form::escape(after) {
+                Some((octet, after)) => {
+                    rest = after;
+                    octet
+                }
+                None => byte,
+            },
+            _ => byte,
+        });
+    }
+    form::has_escapes(&octets)?;
+    String::from_utf8(octets).map_err(|_not_utf8| form::Malformed)
+}
+
+/// Checks as the SDK does, in its order, because its answers tell.
+pub(crate) async fn check<C>(
+    policy: &Policy,
+    presented: &Presented,
+    client: Option<&RegisteredClient<C>>,
+) -> Result<Proof, Error> {
+    let Some(client) = client else {
+        // Spent for nothing, as everywhere.
+        let _wrong = verify(policy, policy.decoy.secrets(), &presented.secret).await?;
+        return Err(ErrorKind::UnknownClient.into());
+    };
+    let method = method(presented, client)?;
+    let secret = presented.secret(method);
+    let Some(secrets) = client.registration().secrets() else {
+        return match method {
+            Method::None => Ok(Proof { method, secret: None }),
+            _ => Err(unusable(
+                "Client is registered for secret-based authentication but has no stored secret"
+                    .to_owned(),
+            )),
+        };
+    };
+    if secret.is_empty() {
+        return Err(ErrorKind::MethodMismatch.into());
+    }
+    let matched = verify(policy, secrets, secret).await??;
+    Ok(Proof { method, secret: Some(matched) })
+}
+
+/// The registered method, if it can be used and what it needs is there.
+fn method<C>(presented: &Presented, client: &RegisteredClient<C>) -> Result<Method, Error> {
+    if client.method_is_default() {
+        return Err(unusable("Unsupported auth method: None".to_owned()));
+    }
+    match client.registration() {
+        Registration::Public => Ok(Method::None),
+        Registration::SecretBasic(_)
+        | Registration::Unusable(Problem::NoSecret(AuthMethod::ClientSecretBasic)) => {
+            match &presented.basic {
+                Ok((id, _)) if *id == presented.client_id => Ok(Method::Basic),
+                Ok(_) => Err(ErrorKind::ClientIdMismatch.into()),
+                Err(kind) => Err((*kind).into()),
+            }
+        }
+        // The SDK knows no assertions.
+        #[cfg(feature = "jwt")]
+        Registration::SecretJwt(..)
+        | Registration::Unusable(Problem::NoSecret(AuthMethod::ClientSecretJwt)) => {
+            Err(unsupported(&AuthMethod::ClientSecretJwt))
+        }
+        #[cfg(feature = "jwt")]
+        Registration::PrivateKeyJwt(_) => Err(unsupported(&AuthMethod::PrivateKeyJwt)),
+        #[cfg(feature = "jwt")]
+        Registration::Unusable(Problem::Assertions(method, _)) => Err(unsupported(method)),
+        Registration::SecretPost(_) | Registration::Unusable(Problem::NoSecret(_)) => {
+            Ok(Method::Post)
+        }
+        Registration::Unusable(Problem::PublicWithSecret) => Err(ErrorKind::MethodMismatch.into()),
+        Registration::Unusable(Problem::UnsupportedMethod(method)) => Err(unsupported(method)),
+        Registration::Unusable(_) => Err(ErrorKind::UnknownClient.into()),
+    }
+}
+
+async fn verify(
+    policy: &Policy,
+    secrets: &[ClientSecret],
+    presented: &str,
+) -> Result<Verdict, Error> {
+    // The SDK's one second: a secret expires after the second that is named, not at it.
+    let now = policy.now().saturating_sub(1);
+    secret::verify_slowly(secrets, presented, now, &policy.pool, policy.provider_deadline).await
+}
+
+fn unsupported(method: &AuthMethod) -> Error {
+    unusable(format!("Unsupported auth method: {method}"))
+}
+
+fn unusable(message: String) -> Error {
+    Error::with_source(ErrorKind::UnusableRegistration, message.into())
+}
+
+/// The SDK's answer, if its authenticator has one: the text tells the reason, and there is no
+/// challenge.
+pub(crate) fn answer(error: &Error, endpoint: Endpoint) -> Option<Response<Bytes>> {
+    let source;
+    let text = match error.kind() {
+        ErrorKind::NoCredentials | ErrorKind::UnsupportedMediaType => "Missing client_id",
+        ErrorKind::UnknownClient | ErrorKind::ProviderMismatch => "Invalid client_id",
+        ErrorKind::UnsupportedScheme => {
+            "Missing or invalid Basic authentication in Authorization header"
+        }
+        ErrorKind::MalformedAuthorization => "Invalid Basic authentication header",
+        ErrorKind::ClientIdMismatch => "Client ID mismatch in Basic auth",
+        ErrorKind::MethodMismatch => "Client secret is required",
+        ErrorKind::WrongSecret => "Invalid client_secret",
+        ErrorKind::SecretExpired | ErrorKind::SecretNotYetValid => "Client secret has expired",
+        ErrorKind::UnusableRegistration => {
+            source = std::error::Error::source(error)?.to_string();
+            &source
+        }
+        _ => return None,
+    };
+    // RFC 6749 §5.2: only these characters, whatever the stored name of a method holds.
+    let text: String =
+        text.chars().filter(|c| matches!(c, ' '..='!' | '#'..='[' | ']'..='~')).collect();
+    let code = match endpoint {
+        Endpoint::Token => "invalid_client",
+        Endpoint::Revocation => "unauthorized_client",
+    };
+    let json = format!(r#"{{"error":"{code}","error_description":"{text}"}}"#);
+    let mut response = Response::new(Bytes::from(json));
+    *response.status_mut() = StatusCode::UNAUTHORIZED;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if endpoint == Endpoint::Token {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    }
+    Some(response)
+}

@@ -1,0 +1,278 @@
+//! From a request through the layer to a server that publishes keys, and back. These tests stand
+//! here because nothing outside of this crate can allow the loopback interface.
+
+use std::{
+    convert::Infallible,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Instant,
+};
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tower::{Layer, ServiceExt, service_fn};
+
+use crate::{
+    JwksCache, MemoryReplayStore, RequestBody,
+    authenticate::AuthenticatedClient,
+    client::RegisteredClient,
+    error::{Error, ErrorKind},
+    fetch::https::{
+        tests::{Server, loopback_too, response},
+        *,
+    },
+    jose::keys::ClientKeys,
+    layer::ClientAuthLayer,
+    method::assertion::settings::Assertions,
+    provider::memory::MemoryProvider,
+};
+
+const ISSUER: &str = "https://as.example";
+const NOW: i64 = 1_900_000_000;
+const MINUTE: u32 = 60;
+/// What the server tells of its keys, and the layer believes.
+const LIFETIME: u32 = 10 * MINUTE;
+const DAY: u32 = 24 * 60 * MINUTE;
+const DOWN: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\
+                    connection: close\r\n\r\n";
+const INVALID_CLIENT: &str =
+    r#"{"error":"invalid_client","error_description":"Client authentication failed"}"#;
+const UNAVAILABLE: &str = r#"{"error":"temporarily_unavailable","error_description":"Clients cannot be authenticated at the moment"}"#;
+
+/// A key of the client, under its `kid`.
+struct Key(&'static str, Ed25519KeyPair);
+
+impl Key {
+    fn new(kid: &'static str) -> Self {
+        Self(kid, Ed25519KeyPair::generate().unwrap())
+    }
+
+    fn jwk(&self) -> Value {
+        let x = BASE64_URL_SAFE_NO_PAD.encode(self.1.public_key().as_ref());
+        json!({"kty": "OKP", "crv": "Ed25519", "kid": self.0, "x": x})
+    }
+
+    fn assertion(&self, jti: u32, now: i64) -> String {
+        let header = json!({"alg": "EdDSA", "kid": self.0});
+        let claims = json!({
+            "iss": "app", "sub": "app", "aud": ISSUER, "exp": now + 60, "jti": jti.to_string(),
+        });
+        let [header, claims] =
+            [header, claims].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part.to_string()));
+        let signature = self.1.sign(format!("{header}.{claims}").as_bytes());
+        format!("{header}.{claims}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+    }
+}
+
+fn published<'a>(keys: impl IntoIterator<Item = &'a Key>) -> String {
+    let keys: Vec<_> = keys.into_iter().map(Key::jwk).collect();
+    let fields = format!(
+        "content-type: application/jwk-set+json\r\ncache-control: max-age={LIFETIME}\r\n\
+         connection: close\r\n"
+    );
+    response("200 OK", &fields, &json!({ "keys": keys }).to_string())
+}
+
+/// The layer with the client `app`, whose keys are at this server, and one clock for all.
+#[derive(Clone)]
+struct Chain {
+    layer: ClientAuthLayer<Arc<MemoryProvider<()>>>,
+    passed: Arc<AtomicU32>,
+    assertions: Arc<AtomicU32>,
+}
+
+impl Chain {
+    fn new(server: &Server, judge: Judge) -> Self {
+        let passed = Arc::new(AtomicU32::new(0));
+        let (start, hands) = (Instant::now(), Arc::clone(&passed));
+        let keys = JwksCache::new(server.source(judge))
+            .clock(move || start + Duration::from_secs(hands.load(Ordering::SeqCst).into()));
+        let hands = Arc::clone(&passed);
+        let now = move || NOW + i64::from(hands.load(Ordering::SeqCst));
+        let replay = MemoryReplayStore::default().clock(now.clone());
+        let clients = MemoryProvider::new();
+        let keys_of_app = ClientKeys::at(&server.uri()).unwrap();
+        clients.insert(RegisteredClient::private_key_jwt("app", keys_of_app, ()));
+        let layer = ClientAuthLayer::new(Arc::new(clients))
+            .assertions(Assertions::new(ISSUER, replay).unwrap().jwks_source(keys))
+            .clock(now);
+        Self { layer, passed, assertions: Arc::default() }
+    }
+
+    fn pass(&self, seconds: u32) {
+        self.passed.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    fn assertion(&self, key: &Key) -> String {
+        let now = NOW + i64::from(self.passed.load(Ordering::SeqCst));
+        key.assertion(self.assertions.fetch_add(1, Ordering::SeqCst), now)
+    }
+
+    /// What comes of an assertion that was never used before.
+    async fn ask(&self, key: &Key) -> Result<(), ErrorKind> {
+        self.send(&self.assertion(key)).await.map_err(|error| error.kind())
+    }
+
+    /// Sends a token request, and holds the whole answer against what it must be.
+    async fn send(&self, assertion: &str) -> Result<(), Error> {
+        let inner = service_fn(async |request: Request<RequestBody<Full<Bytes>>>| {
+            let client = request.extensions().get::<AuthenticatedClient<()>>().unwrap();
+            Ok::<_, Infallible>(Response::new(Full::from(client.client_id().to_owned())))
+        });
+        let body = format!(
+            "grant_type=client_credentials&client_assertion={assertion}&client_assertion_type=\
+             urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+        );
+        let request = Request::post("/token")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Full::from(body))
+            .unwrap();
+        let (head, body) = self.layer.layer(inner).oneshot(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let fields: Vec<_> = head
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+            .collect();
+        let Some(error) = head.extensions.get::<Error>() else {
+            assert_eq!((head.status.as_u16(), &*body, fields), (200, &b"app"[..], vec![]));
+            return Ok(());
+        };
+        let mut expected = vec![
+            ("content-type", "application/json"),
+            ("cache-control", "no-store"),
+            ("pragma", "no-cache"),
+        ];
+        let (status, json) = if error.kind() == ErrorKind::KeySource {
+            expected.push(("retry-after", "1"));
+            (503, UNAVAILABLE)
+        } else {
+            expected.push(("www-authenticate", r#"Basic realm="OAuth", charset="UTF-8""#));
+            (401, INVALID_CLIENT)
+        };
+        assert_eq!((head.status.as_u16(), &*body, fields), (status, json.as_bytes(), expected));
+        Err(error.clone())
+    }
+}
+
+#[tokio::test]
+async fn r93_keys_are_fetched_once_for_all_requests_that_need_them() {
+    let key = Key::new("1");
+    let server = Server::answering("").await;
+    let chain = Chain::new(&server, loopback_too);
+    let mut requests = JoinSet::new();
+    for _ in 0..50 {
+        let (chain, assertion) = (chain.clone(), chain.assertion(&key));
+        requests.spawn(async move { chain.send(&assertion).await });
+    }
+    // All of them have asked for the keys before the first connection is there.
+    while server.connections() == 0 {
+        tokio::task::yield_now().await;
+    }
+    server.answer(published([&key]));
+    for answer in requests.join_all().await {
+        answer.unwrap();
+    }
+    assert_eq!(server.connections(), 1);
+
+    assert_eq!(
+        chain.ask(&Key::new("1")).await,
+        Err(ErrorKind::WrongSignature),
+        "a key by that name"
+    );
+    chain.pass(LIFETIME - 1);
+    assert_eq!(chain.ask(&key).await, Ok(()));
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn r93_a_new_key_is_found_at_the_first_assertion_after_the_floor() {
+    let (old, new, junk) = (Key::new("old"), Key::new("new"), Key::new("junk"));
+    let server = Server::answering(published([&old])).await;
+    let chain = Chain::new(&server, loopback_too);
+    assert_eq!(chain.ask(&old).await, Ok(()));
+    server.answer(published([&old, &new]));
+    for passed in [0, 29] {
+        chain.pass(passed);
+        assert_eq!(chain.ask(&new).await, Err(ErrorKind::UnknownKey));
+    }
+    assert_eq!(server.connections(), 1);
+    chain.pass(1);
+    assert_eq!(chain.ask(&new).await, Ok(()));
+    assert_eq!(chain.ask(&old).await, Ok(()));
+    assert_eq!(server.connections(), 2);
+
+    for _ in 0..3 {
+        for _ in 0..20 {
+            assert_eq!(chain.ask(&junk).await, Err(ErrorKind::UnknownKey));
+        }
+        chain.pass(15);
+    }
+    assert_eq!(server.connections(), 3, "nobody can make the layer ask more often than that");
+}
+
+#[tokio::test]
+async fn r93_a_key_that_its_client_withdrew_is_refused_once_the_set_is_stale() {
+    let (leaked, new) = (Key::new("leaked"), Key::new("new"));
+    let server = Server::answering(published([&leaked, &new])).await;
+    let chain = Chain::new(&server, loopback_too);
+    assert_eq!(chain.ask(&leaked).await, Ok(()));
+    server.answer(published([&new]));
+    chain.pass(LIFETIME - 1);
+    assert_eq!(chain.ask(&leaked).await, Ok(()));
+    chain.pass(1);
+    assert_eq!(chain.ask(&leaked).await, Err(ErrorKind::UnknownKey));
+    assert_eq!(chain.ask(&new).await, Ok(()));
+    assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn r93_the_last_good_keys_outlive_their_server_for_a_day() {
+    let (known, unknown) = (Key::new("known"), Key::new("unknown"));
+    let server = Server::answering(published([&known])).await;
+    let chain = Chain::new(&server, loopback_too);
+    assert_eq!(chain.ask(&known).await, Ok(()));
+    server.answer(DOWN);
+    for passed in [LIFETIME, DAY - LIFETIME - 1] {
+        chain.pass(passed);
+        assert_eq!(chain.ask(&known).await, Ok(()));
+        assert_eq!(chain.ask(&unknown).await, Err(ErrorKind::KeySource), "it may be a new one");
+    }
+    assert_eq!(server.connections(), 3);
+    chain.pass(1);
+    assert_eq!(chain.ask(&known).await, Err(ErrorKind::KeySource));
+}
+
+#[tokio::test]
+async fn r93_without_any_keys_the_client_is_told_to_come_back_and_can() {
+    let key = Key::new("1");
+    let server = Server::answering(DOWN).await;
+    let chain = Chain::new(&server, loopback_too);
+    let assertion = chain.assertion(&key);
+    for _ in 0..20 {
+        let error = chain.send(&assertion).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::KeySource);
+        let reason = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(reason, Refused::Status(500).to_string());
+    }
+    assert_eq!(server.connections(), 1);
+    server.answer(published([&key]));
+    chain.pass(5);
+    assert!(chain.send(&assertion).await.is_ok(), "the outage has not used it up");
+    assert_eq!(chain.send(&assertion).await.unwrap_err().kind(), ErrorKind::Replayed);
+}
+
+#[tokio::test]
+async fn r93_a_registration_does_not_lead_into_the_network_of_the_server() {
+    let key = Key::new("1");
+    let server = Server::answering(published([&key])).await;
+    let chain = Chain::new(&server, is_public);
+    let error = chain.send(&chain.assertion(&key)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::KeySource);
+    assert_eq!(server.connections(), 0);
+    assert!(ClientKeys::at(&server.uri().replace("https", "http")).is_err());
+    assert_eq!(Chain::new(&server, loopback_too).ask(&key).await, Ok(()), "it would have answered");
+}

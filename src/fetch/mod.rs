@@ -1,0 +1,7 @@
+//! Documents that clients publish.
+
+#[cfg(feature = "jwks-fetch")]
+mod address;
+#[cfg(feature = "jwks-fetch")]
+pub(crate) mod https;
+pub(crate) mod jwks;

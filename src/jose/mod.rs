@@ -1,0 +1,8 @@
+//! Signatures and keys (RFC 7515, RFC 7517, RFC 7518, RFC 8037), whatever is signed with them.
+
+pub(crate) mod alg;
+pub(crate) mod json;
+pub(crate) mod keys;
+pub(crate) mod mac;
+#[cfg(test)]
+mod vectors;

@@ -1,0 +1,100 @@
+//! The authenticated client as an extractor, and bodies of axum's type.
+
+use std::{error::Error, fmt};
+
+use axum_core::{
+    body::Body,
+    extract::{FromRequestParts, OptionalFromRequestParts},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::{StatusCode, request::Parts};
+
+use crate::{
+    authenticate::AuthenticatedClient,
+    error::BoxError,
+    wire::body::{BodyMode, RequestBody, RequestKind, ResponseBody, ResponseKind, sealed},
+};
+
+/// The bodies are axum's `Body`, see
+/// [`ClientAuthLayer::axum_bodies`](crate::ClientAuthLayer::axum_bodies).
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct AxumBodies;
+
+impl sealed::Sealed for AxumBodies {}
+
+impl<B> BodyMode<B> for AxumBodies
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Request = Body;
+    type Response = Body;
+
+    // Axum's own body is made of bytes, or of the inner body, without a wrapper where there can be
+    // none.
+    fn request(body: RequestBody<B>) -> Body {
+        match body.kind {
+            RequestKind::Buffered { form } if form.trailers.is_none() => Body::from(form.bytes),
+            RequestKind::Buffered { form } => Body::new(RequestBody::<B>::buffered(form)),
+            RequestKind::Stream { body } => Body::new(body),
+        }
+    }
+
+    fn response(body: ResponseBody<B>) -> Body {
+        match body.kind {
+            ResponseKind::Inner { body } => Body::new(body),
+            ResponseKind::Refusal { bytes } => Body::from(bytes),
+        }
+    }
+}
+
+impl<C, S> FromRequestParts<S> for AuthenticatedClient<C>
+where
+    C: Send + Sync + 'static,
+    S: Sync,
+{
+    type Rejection = MissingClientAuth;
+
+    async fn from_request_parts(head: &mut Parts, _state: &S) -> Result<Self, MissingClientAuth> {
+        head.extensions.get().cloned().ok_or(MissingClientAuth)
+    }
+}
+
+impl<C, S> OptionalFromRequestParts<S> for AuthenticatedClient<C>
+where
+    C: Send + Sync + 'static,
+    S: Sync,
+{
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        head: &mut Parts,
+        _state: &S,
+    ) -> Result<Option<Self>, Self::Rejection> {
+        Ok(head.extensions.get().cloned())
+    }
+}
+
+/// The rejection of the extractor [`AuthenticatedClient`] on a route that the layer does not cover,
+/// or covers with another client type: a mistake in the program, answered 500.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MissingClientAuth;
+
+impl fmt::Display for MissingClientAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "no authenticated client of this type: is `ClientAuthLayer` on the route, with this client type?",
+        )
+    }
+}
+
+impl Error for MissingClientAuth {}
+
+impl IntoResponse for MissingClientAuth {
+    fn into_response(self) -> Response {
+        (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
+    }
+}

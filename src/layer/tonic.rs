@@ -1,0 +1,10 @@
+//! What tonic needs to take a single wrapped service.
+
+use tonic::server::NamedService;
+
+use crate::layer::service::ClientAuth;
+
+/// `Server::add_service` routes by the name of the inner service.
+impl<S: NamedService, P, M> NamedService for ClientAuth<S, P, M> {
+    const NAME: &'static str = S::NAME;
+}

@@ -1,0 +1,52 @@
+//! One event per decision. Without the feature `tracing` nothing is left of it.
+
+use crate::layer::policy::Outcome;
+
+pub(crate) const ENABLED: bool = cfg!(feature = "tracing");
+
+/// Enough to recognise an id by, too little to flood a log with.
+#[cfg(feature = "tracing")]
+const LOGGED_ID: usize = 64;
+
+/// An id that is cut when somebody writes it down, and not for events that nobody wants.
+#[cfg(feature = "tracing")]
+struct Shortened<'a>(&'a str);
+
+#[cfg(feature = "tracing")]
+impl std::fmt::Debug for Shortened<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let end = self.0.char_indices().nth(LOGGED_ID).map_or(self.0.len(), |(end, _)| end);
+        // `Debug` escapes quotes and control characters: an id must not be able to forge a log line.
+        self.0.get(..end).unwrap_or_default().fmt(f)
+    }
+}
+
+#[cfg(feature = "tracing")]
+pub(crate) fn decision(outcome: &Outcome<'_>) {
+    let method = outcome.method().map(crate::iana::AuthMethod::as_str);
+    let client_id = outcome.client_id().map(|id| tracing::field::debug(Shortened(id)));
+    match outcome.error() {
+        None => tracing::debug!(method, client_id, outcome = "success", "client authenticated"),
+        Some(error) if error.is_internal() => {
+            let source = std::error::Error::source(error).map(tracing::field::display);
+            tracing::error!(
+                method,
+                client_id,
+                outcome = "failure",
+                reason = error.kind().as_str(),
+                source,
+                "client not authenticated"
+            );
+        }
+        Some(error) => tracing::info!(
+            method,
+            client_id,
+            outcome = "failure",
+            reason = error.kind().as_str(),
+            "client not authenticated"
+        ),
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) const fn decision(_outcome: &Outcome<'_>) {}

@@ -1,0 +1,111 @@
+//! What an assertion says, and whether it may say so (RFC 7523 §3).
+
+use serde::de::MapAccess;
+
+use crate::{
+    error::ErrorKind,
+    jose::json::{Audience, Date, Members, Text, Value},
+    method::assertion::settings::Assertions,
+};
+
+/// FAPI 2.0 Security Profile §5.3.2.1: a clock that is 10 seconds ahead must do no harm, one that is
+/// more than 60 seconds ahead must.
+const CLOCK_SKEW: f64 = 60.0;
+
+/// Long enough for two UUIDs and a URL, short enough for every store.
+const LONGEST_ID: usize = 256;
+
+#[derive(Debug, Default)]
+pub(super) struct Claims<'a> {
+    pub(super) iss: Option<Text<'a>>,
+    pub(super) sub: Option<Text<'a>>,
+    aud: Option<Audience<'a>>,
+    exp: Option<Date>,
+    nbf: Option<Date>,
+    iat: Option<Date>,
+    jti: Option<Text<'a>>,
+}
+
+impl<'de> Members<'de> for Claims<'de> {
+    const USUAL: &'static [&'static str] = &["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
+
+    fn read<A: MapAccess<'de>>(&mut self, name: &str, value: Value<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "iss" => self.iss = Some(value.parse()?),
+            "sub" => self.sub = Some(value.parse()?),
+            "aud" => self.aud = Some(value.parse()?),
+            "exp" => self.exp = Some(value.parse()?),
+            "nbf" => self.nbf = Some(value.parse()?),
+            "iat" => self.iat = Some(value.parse()?),
+            "jti" => self.jti = Some(value.parse()?),
+            _ => value.ignore()?,
+        }
+        Ok(())
+    }
+}
+
+/// What is left to do for an assertion that says the right things.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Ticket {
+    pub(super) jti: Box<str>,
+    /// When it ceases to be accepted, in whole seconds.
+    pub(super) until: i64,
+}
+
+impl Claims<'_> {
+    pub(super) fn judge(&self, settings: &Assertions, now: i64) -> Result<Ticket, ErrorKind> {
+        let iss = present(self.iss.as_ref())?;
+        // RFC 7523 §3: for client authentication both are the client_id.
+        if Some(iss) != self.sub.as_ref().map(|sub| &*sub.0) {
+            return Err(ErrorKind::IssuerMismatch);
+        }
+        self.judge_audience(settings)?;
+        let until = self.judge_time(settings, now as f64)?;
+        let jti = present(self.jti.as_ref())?;
+        if jti.len() > LONGEST_ID {
+            return Err(ErrorKind::AssertionIdTooLong);
+        }
+        Ok(Ticket { jti: jti.into(), until })
+    }
+
+    /// draft-ietf-oauth-rfc7523bis §4: the issuer identifier as the sole value, compared as it
+    /// stands. A token endpoint, or another value beside it, may have been put into the client's
+    /// hands by another server (CVE-2025-27370, CVE-2025-27371).
+    fn judge_audience(&self, settings: &Assertions) -> Result<(), ErrorKind> {
+        let legacy = |value: &Text<'_>| {
+            *value.0 == *settings.issuer
+                || settings.legacy_audiences.iter().any(|accepted| **accepted == *value.0)
+        };
+        let right = match self.aud.as_ref().ok_or(ErrorKind::MissingClaim)? {
+            Audience::One(value) => legacy(value),
+            Audience::List(_) if settings.string_audience => false,
+            Audience::List(values) => match values.as_slice() {
+                [] => return Err(ErrorKind::MissingClaim),
+                [value] => legacy(value),
+                values => !settings.legacy_audiences.is_empty() && values.iter().all(legacy),
+            },
+        };
+        if right { Ok(()) } else { Err(ErrorKind::WrongAudience) }
+    }
+
+    fn judge_time(&self, settings: &Assertions, now: f64) -> Result<i64, ErrorKind> {
+        let Date(exp) = self.exp.ok_or(ErrorKind::MissingClaim)?;
+        if exp <= now {
+            return Err(ErrorKind::AssertionExpired);
+        }
+        if exp > now + settings.longest_lifetime as f64 {
+            return Err(ErrorKind::AssertionLifetime);
+        }
+        for Date(begin) in [self.nbf, self.iat].into_iter().flatten() {
+            if begin > now + CLOCK_SKEW {
+                return Err(ErrorKind::AssertionNotYetValid);
+            }
+        }
+        // Between `now` and an hour later, so nothing is cut off.
+        Ok(exp.ceil() as i64)
+    }
+}
+
+fn present<'a>(claim: Option<&'a Text<'_>>) -> Result<&'a str, ErrorKind> {
+    claim.map(|text| &*text.0).filter(|text| !text.is_empty()).ok_or(ErrorKind::MissingClaim)
+}

@@ -1,0 +1,84 @@
+//! What an assertion is held against when no key of a client is: time must not tell whether a
+//! client exists, is registered for the method, or has a key for the algorithm (RFC 6819
+//! §5.1.4.2).
+
+use std::sync::OnceLock;
+
+use crate::jose::{alg::Algorithm, keys::KeySet, mac::MacKeys};
+
+/// Public keys of every kind, RSA in the three usual sizes. Nobody kept the private ones, and it
+/// would not matter: what is held against a decoy is refused. The moduli begin with 64 bits that are
+/// one, so that no signature is too large for the decoy (RFC 8017 §5.2.2) and yet not for a client's
+/// key.
+const KEYS: &[u8] = include_bytes!("decoy.json");
+
+const SECRET: &[u8; 64] = &[b'-'; 64];
+
+struct Decoys {
+    keys: Option<KeySet>,
+    mac: MacKeys,
+}
+
+fn decoys() -> &'static Decoys {
+    static DECOYS: OnceLock<Decoys> = OnceLock::new();
+    DECOYS.get_or_init(|| Decoys { keys: KeySet::parse(KEYS).ok(), mac: MacKeys::new(SECRET) })
+}
+
+/// Prepares the keys, so that the first refusal does not.
+pub(super) fn prepare() {
+    decoys();
+}
+
+/// Does the work of a verification. An RSA key is chosen by the size of the signature, because one
+/// of another size is refused before any work is done; only sizes that hardly anybody uses tell.
+pub(super) fn verify(algorithm: Algorithm, signed: &[u8], signature: &[u8]) {
+    let decoys = decoys();
+    if algorithm.is_symmetric() {
+        decoys.mac.verify(algorithm, signed, signature);
+    } else if let Some(key) =
+        decoys.keys.as_ref().and_then(|keys| keys.of_size(algorithm, signature.len()))
+    {
+        let _refused = key.verify(signed, signature);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decoy_takes_every_signature_that_a_key_of_its_size_takes() {
+        for length in [256, 384, 512] {
+            let decoy =
+                decoys().keys.as_ref().and_then(|keys| keys.of_size(Algorithm::Rs256, length));
+            let verify = |signature: &[u8]| decoy.and_then(|decoy| decoy.verify(b"x", signature));
+            let mut signature = vec![0xff; length];
+            assert_eq!(verify(&signature), None, "as large as no modulus");
+            if let Some(octet) = signature.get_mut(7) {
+                *octet = 0xfe;
+            }
+            assert_eq!(verify(&signature), Some(false));
+        }
+    }
+
+    #[test]
+    fn there_is_a_decoy_for_everything_that_is_accepted() {
+        for (names, length) in [
+            (&["ES256", "EdDSA"][..], 64),
+            (&["ES384"], 96),
+            (&["ES512"], 132),
+            (&["PS256", "RS512"], 256),
+            (&["PS384", "RS384"], 384),
+            (&["PS512", "RS256"], 512),
+        ] {
+            for name in names {
+                let found = Algorithm::from_name(name)
+                    .and_then(|algorithm| decoys().keys.as_ref()?.of_size(algorithm, length));
+                assert!(found.is_some(), "{name}");
+            }
+        }
+        for algorithm in [Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512] {
+            assert!(decoys().mac.can(algorithm), "{algorithm:?}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! How assertions are judged (RFC 7521, RFC 7523, OpenID Connect Core §9).
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use crate::{
+    error::BoxError,
+    fetch::jwks::JwksCache,
+    jose::alg::{Algorithm, Algorithms},
+    layer::policy::ConfigError,
+    method::assertion::decoy,
+    replay::ReplayStore,
+};
+
+const DEFAULT_LIFETIME: i64 = 5 * 60;
+const LONGEST_LIFETIME: i64 = 60 * 60;
+
+/// How assertions are judged (RFC 7523 §3), for
+/// [`ClientAuthLayer::assertions`](crate::ClientAuthLayer::assertions).
+///
+/// The defaults are those of draft-ietf-oauth-rfc7523bis and of OpenID Connect Core §9: the issuer
+/// is the only audience, an assertion lives for five minutes at most and is accepted once.
+///
+/// # Examples
+///
+/// ```
+/// use tower_client_auth::{
+///     Assertions, ClientAuthLayer, ClientMetadata, MemoryProvider, MemoryReplayStore,
+/// };
+///
+/// let layer = ClientAuthLayer::new(MemoryProvider::<ClientMetadata>::new())
+///     .assertions(Assertions::new("https://as.example", MemoryReplayStore::default())?);
+/// let metadata = serde_json::json!({
+///     "token_endpoint_auth_methods_supported": layer.auth_methods_supported().collect::<Vec<_>>(),
+///     "token_endpoint_auth_signing_alg_values_supported":
+///         layer.auth_signing_algs_supported().collect::<Vec<_>>(),
+/// });
+/// # drop(metadata);
+/// # Ok::<(), tower_client_auth::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct Assertions {
+    pub(crate) issuer: Box<str>,
+    pub(crate) legacy_audiences: Box<[Box<str>]>,
+    pub(crate) string_audience: bool,
+    pub(crate) explicit_typ: bool,
+    pub(crate) longest_lifetime: i64,
+    pub(crate) algorithms: Algorithms,
+    pub(crate) replay: Option<Arc<dyn AnyReplayStore>>,
+    pub(crate) remote: Option<JwksCache>,
+}
+
+impl Assertions {
+    /// Assertions for the authorization server of this issuer identifier (RFC 8414 §2), each of
+    /// which is accepted once.
+    ///
+    /// The issuer is compared octet for octet, and never with anything that the caller sends beside
+    /// the assertion, such as `Host`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Issuer`] if it is not an `https` URL without query and fragment. `http` is
+    /// taken, too, for development.
+    pub fn new(issuer: &str, replay: impl ReplayStore) -> Result<Self, ConfigError> {
+        let assertions = Self::dangerously_without_replay_protection(issuer)?;
+        Ok(Self { replay: Some(Arc::new(replay)), ..assertions })
+    }
+
+    /// As [`new`](Self::new), but whoever gets hold of an assertion can use it until it expires
+    /// (CVE-2020-15222). OpenID Connect Core §9 forbids this.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn dangerously_without_replay_protection(issuer: &str) -> Result<Self, ConfigError> {
+        let rest = issuer.strip_prefix("https://").or_else(|| issuer.strip_prefix("http://"));
+        let plausible = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+            && issuer.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?' && byte != b'#');
+        if !plausible {
+            return Err(ConfigError::Issuer);
+        }
+        decoy::prepare();
+        Ok(Self {
+            issuer: issuer.into(),
+            legacy_audiences: Box::default(),
+            string_audience: false,
+            explicit_typ: false,
+            longest_lifetime: DEFAULT_LIFETIME,
+            algorithms: Algorithms::ALL,
+            replay: None,
+            remote: None,
+        })
+    }
+
+    /// How far ahead `exp` may be. Default: 5 minutes. At most an hour.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::AssertionLifetime`] if it is less than a second or more than an hour.
+    pub fn longest_lifetime(self, lifetime: Duration) -> Result<Self, ConfigError> {
+        match i64::try_from(lifetime.as_secs()) {
+            Ok(seconds @ 1..=LONGEST_LIFETIME) => Ok(Self { longest_lifetime: seconds, ..self }),
+            _ => Err(ConfigError::AssertionLifetime),
+        }
+    }
+
+    /// Also accepts these values of `aud`, such as the URL of the token endpoint, and several of the
+    /// accepted values at a time. Default: none.
+    ///
+    /// For clients from before draft-ietf-oauth-rfc7523bis. An assertion that a client was talked
+    /// into making for another server's endpoint must not be good here (CVE-2025-27370,
+    /// CVE-2025-27371): list only URLs of your own.
+    #[must_use]
+    pub fn legacy_audiences<T: Into<String>>(self, accepted: impl IntoIterator<Item = T>) -> Self {
+        let accepted = accepted.into_iter().map(|value| value.into().into()).collect();
+        Self { legacy_audiences: accepted, ..self }
+    }
+
+    /// Whether `aud` must be a string, so that not even an array of one is accepted (FAPI 2.0
+    /// Security Profile §5.3.2.1). Default: no.
+    #[must_use]
+    pub fn string_audience(self, require: bool) -> Self {
+        Self { string_audience: require, ..self }
+    }
+
+    /// Whether the header must have the `typ` `client-authentication+jwt`
+    /// (draft-ietf-oauth-rfc7523bis). Default: no; `JWT` and none are accepted, too.
+    #[must_use]
+    pub fn explicit_typ(self, require: bool) -> Self {
+        Self { explicit_typ: require, ..self }
+    }
+
+    /// The `alg` values that are accepted. Default: `ES256`, `ES384`, `ES512`, `EdDSA` with Ed25519,
+    /// `PS256`, `PS384`, `PS512`, `RS256`, `RS384`, `RS512`, and for `client_secret_jwt` `HS256`,
+    /// `HS384`, `HS512`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::SigningAlgorithm`] if one is not among these, or there is none.
+    pub fn signing_algs<'a>(
+        self,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, ConfigError> {
+        let algorithms = names.into_iter().try_fold(Algorithms::EMPTY, |set, name| {
+            Algorithm::from_name(name).map(|algorithm| set.with(algorithm))
+        });
+        match algorithms {
+            Some(algorithms) if algorithms != Algorithms::EMPTY => Ok(Self { algorithms, ..self }),
+            _ => Err(ConfigError::SigningAlgorithm),
+        }
+    }
+
+    /// Where the keys of clients with a `jwks_uri` come from: a [`JwksSource`](crate::JwksSource), or a [`JwksCache`]
+    /// around one. Default: nowhere, so that such clients never authenticate.
+    #[must_use]
+    pub fn jwks_source(self, source: impl Into<JwksCache>) -> Self {
+        Self { remote: Some(source.into()), ..self }
+    }
+}
+
+type Claim<'a> = Pin<Box<dyn Future<Output = Result<bool, BoxError>> + Send + 'a>>;
+
+/// A replay store of any type.
+pub(crate) trait AnyReplayStore: Send + Sync {
+    fn claim_any<'a>(&'a self, client_id: &'a str, jti: &'a str, until: i64) -> Claim<'a>;
+}
+
+impl<R: ReplayStore> AnyReplayStore for R {
+    fn claim_any<'a>(&'a self, client_id: &'a str, jti: &'a str, until: i64) -> Claim<'a> {
+        Box::pin(async move { self.claim(client_id, jti, until).await.map_err(Into::into) })
+    }
+}
+
+impl fmt::Debug for Assertions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Assertions")
+            .field("issuer", &self.issuer)
+            .field("legacy_audiences", &self.legacy_audiences)
+            .field("string_audience", &self.string_audience)
+            .field("explicit_typ", &self.explicit_typ)
+            .field("longest_lifetime", &self.longest_lifetime)
+            .field(
+                "signing_algs",
+                &self.algorithms.names().map(|(name, _)| name).collect::<Vec<_>>(),
+            )
+            .field("replay_protection", &self.replay.is_some())
+            .field("jwks_source", &self.remote)
+            .finish()
+    }
+}

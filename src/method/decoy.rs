@@ -1,0 +1,136 @@
+//! What is compared for who has no stored secret.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::{client::Registration, iana::Method, secret::ClientSecret};
+
+/// A secret of the kind that the store keeps, so that the time of an answer does not tell whether a
+/// client exists (RFC 6819 §5.1.4.2): the one that was set, or else one like the first that the
+/// provider returned. Until then it is a plain one.
+#[derive(Clone)]
+pub(crate) struct Decoy(Arc<Learned>);
+
+struct Learned {
+    plain: Nobody,
+    chosen: OnceLock<Nobody>,
+}
+
+/// Who is unknown is judged by a registration for the method that was used, and so takes the way
+/// of a client whose secret is wrong.
+struct Nobody {
+    basic: Registration,
+    post: Registration,
+}
+
+impl Decoy {
+    pub(crate) fn set(secret: ClientSecret) -> Self {
+        Self::new(Nobody::new(secret).into())
+    }
+
+    fn new(chosen: OnceLock<Nobody>) -> Self {
+        let plain = Nobody::new(ClientSecret::plain(ClientSecret::DECOY));
+        Self(Arc::new(Learned { plain, chosen }))
+    }
+
+    /// Looks at what a client is registered with, and returns it.
+    pub(crate) fn learn<'a>(&self, registration: &'a Registration) -> &'a Registration {
+        let chosen = &self.0.chosen;
+        if chosen.get().is_none() {
+            let secrets = registration.secrets().unwrap_or_default();
+            if let Some(like) = secrets.first().and_then(ClientSecret::stand_in) {
+                let _chosen = chosen.set(Nobody::new(like));
+            }
+        }
+        registration
+    }
+
+    /// What an unknown client is judged by that used this method.
+    pub(crate) fn registration(&self, method: Method) -> &Registration {
+        let nobody = self.nobody();
+        if method == Method::Post { &nobody.post } else { &nobody.basic }
+    }
+
+    /// For a client without a secret of its own.
+    pub(crate) fn secrets(&self) -> &[ClientSecret] {
+        self.nobody().basic.secrets().unwrap_or_default()
+    }
+
+    fn nobody(&self) -> &Nobody {
+        self.0.chosen.get().unwrap_or(&self.0.plain)
+    }
+}
+
+impl Nobody {
+    fn new(secret: ClientSecret) -> Self {
+        Self {
+            basic: Registration::SecretBasic(Box::new([secret.clone()])),
+            post: Registration::SecretPost(Box::new([secret])),
+        }
+    }
+}
+
+impl Default for Decoy {
+    fn default() -> Self {
+        Self::new(OnceLock::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: &str = "[ClientSecret { plain: [redacted] }]";
+    const SHA256: &str = "[ClientSecret { sha256: [redacted] }]";
+
+    /// What everybody is compared with who has no secret, known or not.
+    fn kind(decoy: &Decoy) -> String {
+        let kind = format!("{:?}", decoy.secrets());
+        for method in [Method::Basic, Method::Post] {
+            let unknown = decoy.registration(method).secrets().unwrap_or_default();
+            assert_eq!(format!("{unknown:?}"), kind);
+        }
+        kind
+    }
+
+    fn learn(decoy: &Decoy, secrets: impl Into<Box<[ClientSecret]>>) {
+        decoy.learn(&Registration::SecretBasic(secrets.into()));
+    }
+
+    // R78. Between a digest and a plain secret only time would tell.
+    #[test]
+    fn a_decoy_is_of_the_first_kind_that_can_be_imitated() {
+        let decoy = Decoy::default();
+        assert_eq!(kind(&decoy), PLAIN);
+        decoy.learn(&Registration::Public);
+        learn(&decoy, []);
+        learn(&decoy, [ClientSecret::verified_by(|_| std::future::ready(Ok(true)))]);
+        assert_eq!(kind(&decoy), PLAIN);
+        // The clone is that of another request; the window and the label are that client's own.
+        learn(&decoy.clone(), [ClientSecret::sha256_of("x").labelled("x").expires_at(1)]);
+        assert_eq!(kind(&decoy), SHA256);
+        learn(&decoy, [ClientSecret::plain("x")]);
+        assert_eq!(kind(&decoy), SHA256);
+
+        let decoy = Decoy::default();
+        learn(&decoy, [ClientSecret::plain("x")]);
+        learn(&decoy, [ClientSecret::sha256_of("x")]);
+        assert_eq!(kind(&decoy), PLAIN);
+    }
+
+    #[test]
+    fn a_decoy_that_was_set_stays() {
+        let decoy = Decoy::set(ClientSecret::sha256_of("x"));
+        learn(&decoy, [ClientSecret::plain("x")]);
+        assert_eq!(kind(&decoy), SHA256);
+    }
+
+    #[cfg(feature = "argon2")]
+    #[test]
+    #[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+    fn a_slow_hash_is_imitated_by_itself() {
+        let hash = "$argon2id$v=19$m=64,t=1,p=1$c2FsdCBvZiBhIHRlc3QuLg$Kutp91nEG2KNHlwtdhHNGIihTk5tzA1hqKKTeUNahMs";
+        let decoy = Decoy::default();
+        learn(&decoy, [ClientSecret::phc(hash).unwrap()]);
+        assert_eq!(kind(&decoy), "[ClientSecret { phc: [redacted] }]");
+    }
+}

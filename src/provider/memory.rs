@@ -1,0 +1,209 @@
+//! A provider that keeps its clients in memory.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    fmt,
+    future::{Future, Ready, ready},
+    io,
+    path::Path,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use serde_json::Value;
+
+use crate::{
+    client::{RegisteredClient, metadata::ClientMetadata},
+    provider::ClientProvider,
+};
+
+/// Clients in memory, which can be inserted and removed while requests are served.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use tower_client_auth::{ClientAuthLayer, ClientSecret, MemoryProvider, RegisteredClient};
+///
+/// let clients = Arc::new(MemoryProvider::new());
+/// let layer = ClientAuthLayer::new(Arc::clone(&clients));
+///
+/// // Later, while serving:
+/// clients.insert(RegisteredClient::secret_basic("batch", [ClientSecret::sha256_of("gX9k…")], ()));
+/// clients.remove("batch");
+/// # drop(layer);
+/// ```
+pub struct MemoryProvider<C = ClientMetadata> {
+    clients: RwLock<HashMap<Box<str>, RegisteredClient<C>>>,
+    /// In the place of the handle of an unknown client.
+    nobody: Arc<()>,
+}
+
+impl<C> MemoryProvider<C> {
+    /// A provider without clients.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { clients: RwLock::default(), nobody: Arc::default() }
+    }
+
+    /// Adds a client, and returns the one that it replaces.
+    pub fn insert(&self, client: RegisteredClient<C>) -> Option<RegisteredClient<C>> {
+        let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
+        clients.insert(client.client_id().into(), client)
+    }
+
+    /// Removes a client, and returns it.
+    pub fn remove(&self, client_id: &str) -> Option<RegisteredClient<C>> {
+        self.clients.write().unwrap_or_else(PoisonError::into_inner).remove(client_id)
+    }
+
+    /// The client of this id.
+    #[must_use]
+    pub fn get(&self, client_id: &str) -> Option<RegisteredClient<C>> {
+        // A writer cannot panic half-way: a poisoned map is a whole one.
+        self.clients.read().unwrap_or_else(PoisonError::into_inner).get(client_id).cloned()
+    }
+}
+
+impl MemoryProvider<ClientMetadata> {
+    /// Reads a file as [`from_json`](Self::from_json) does.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, or is not a JSON array. The error names the file.
+    pub fn from_json_file(path: impl AsRef<Path>) -> io::Result<(Self, Vec<InvalidRecord>)> {
+        let path = path.as_ref();
+        let json = std::fs::read(path);
+        json.and_then(|json| Self::from_json(&json))
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    }
+
+    /// Reads a JSON array of RFC 7591 client metadata.
+    ///
+    /// A record that cannot be used does no harm to the others: it is kept as a client that never
+    /// authenticates, and reported. A record without a string `client_id` is reported only. Of
+    /// two records with one `client_id` neither can be trusted.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidData`](io::ErrorKind::InvalidData) if `json` is not a JSON array.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_client_auth::MemoryProvider;
+    ///
+    /// let (clients, invalid) = MemoryProvider::from_json(
+    ///     br#"[
+    ///     { "client_id": "cli", "token_endpoint_auth_method": "none" },
+    ///     { "client_id": "batch", "token_endpoint_auth_method": "client_secret_post" }
+    /// ]"#,
+    /// )?;
+    /// assert!(clients.get("cli").is_some());
+    /// assert_eq!(
+    ///     invalid[0].to_string(),
+    ///     r#"record 1: client "batch": `client_secret_post` needs a secret and none is stored"#,
+    /// );
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn from_json(json: &[u8]) -> io::Result<(Self, Vec<InvalidRecord>)> {
+        let records: Vec<Value> = serde_json::from_slice(json).map_err(|error| {
+            // The message of the parser may quote the text, and the text holds secrets.
+            let (line, column) = (error.line(), error.column());
+            let problem =
+                format!("not a JSON array of client metadata, line {line} column {column}");
+            io::Error::new(io::ErrorKind::InvalidData, problem)
+        })?;
+        let provider = Self::new();
+        let mut invalid = Vec::new();
+        for (index, record) in records.into_iter().enumerate() {
+            let mut report = |problem: String| invalid.push(InvalidRecord { index, problem });
+            let Some(client_id) =
+                record.get("client_id").and_then(Value::as_str).map(str::to_owned)
+            else {
+                report("client_id is missing or not a string".to_owned());
+                continue;
+            };
+            let client = match serde_json::from_value::<ClientMetadata>(record) {
+                Ok(metadata) => RegisteredClient::try_from(metadata).unwrap_or_else(|error| {
+                    report(error.to_string());
+                    error.into_unusable()
+                }),
+                Err(_) => {
+                    report(format!("client {client_id:?}: a member has the wrong type"));
+                    RegisteredClient::unusable(&*client_id, ClientMetadata::new(&*client_id))
+                }
+            };
+            if provider.insert(client).is_some() {
+                report(format!("client {client_id:?} is recorded twice"));
+                provider.insert(RegisteredClient::unusable(
+                    &*client_id,
+                    ClientMetadata::new(&*client_id),
+                ));
+            }
+        }
+        Ok((provider, invalid))
+    }
+}
+
+impl<C: Send + Sync + 'static> ClientProvider for MemoryProvider<C> {
+    type Client = C;
+    type Error = Infallible;
+
+    fn find_client(
+        &self,
+        client_id: &str,
+    ) -> impl Future<Output = Result<Option<RegisteredClient<C>>, Infallible>> + Send {
+        let client = self.get(client_id);
+        if client.is_none() {
+            // What a hit costs more: its handle is made and dropped. It is little, and yet enough to
+            // be measured.
+            drop(Arc::clone(&self.nobody));
+        }
+        let found: Ready<_> = ready(Ok(client));
+        found
+    }
+}
+
+impl<C> Default for MemoryProvider<C> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<C> FromIterator<RegisteredClient<C>> for MemoryProvider<C> {
+    fn from_iter<I: IntoIterator<Item = RegisteredClient<C>>>(clients: I) -> Self {
+        let clients =
+            clients.into_iter().map(|client| (client.client_id().into(), client)).collect();
+        Self { clients: RwLock::new(clients), nobody: Arc::default() }
+    }
+}
+
+impl<C> fmt::Debug for MemoryProvider<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryProvider").finish_non_exhaustive()
+    }
+}
+
+/// A record that [`MemoryProvider::from_json`] could not use. It shows no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidRecord {
+    index: usize,
+    problem: String,
+}
+
+impl InvalidRecord {
+    /// The place in the array, from 0.
+    #[must_use]
+    pub const fn index(&self) -> usize {
+        self.index
+    }
+}
+
+impl fmt::Display for InvalidRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "record {}: {}", self.index, self.problem)
+    }
+}
+
+impl std::error::Error for InvalidRecord {}

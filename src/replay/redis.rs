@@ -1,0 +1,117 @@
+//! Used assertions in Redis, for servers that share them.
+
+use std::{fmt, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use redis::{Value, aio::ConnectionLike};
+use tokio::time::timeout;
+
+use crate::{
+    error::BoxError,
+    replay::{ReplayStore, digest},
+};
+
+const PREFIX: &str = "used-assertion:";
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Seconds that a claim outlives its assertion, because the clocks of Redis and of the servers
+/// differ.
+const CLOCK_SKEW: i64 = 60;
+
+/// A replay store in Redis (or Valkey), which all replicas of a server share.
+///
+/// A claim is one command, `SET key 1 NX PXAT …`: whoever sets the key has the claim, and Redis
+/// removes it a minute after the assertion expired. The key is the prefix and the SHA-256 digest of
+/// client and `jti`.
+///
+/// The application makes the connection, so that TLS, passwords, clusters and reconnecting are its
+/// own choice. Any connection that can be cloned will do: the `ConnectionManager` of the crate
+/// `redis` reconnects by itself, its `MultiplexedConnection` does not.
+///
+/// # What Redis must promise
+///
+/// - It evicts nothing: `maxmemory-policy noeviction`. Room for an entry is about 150 octets.
+/// - It keeps what it confirmed. A fail-over to a replica that had not got a key yet, or a restart
+///   without `appendonly yes`, lets an assertion that has not expired be used once more.
+/// - Its clock and those of the servers agree within a minute. Where Redis is further ahead, it
+///   forgets a claim while the assertion is still accepted.
+///
+/// # Examples
+///
+/// ```no_run
+/// use tower_client_auth::RedisReplayStore;
+///
+/// # async fn connect() -> redis::RedisResult<()> {
+/// let client = redis::Client::open("redis://127.0.0.1/")?;
+/// let store = RedisReplayStore::new(client.get_multiplexed_async_connection().await?);
+/// # drop(store);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct RedisReplayStore<C> {
+    connection: C,
+    prefix: Box<str>,
+    response_timeout: Duration,
+}
+
+impl<C> RedisReplayStore<C>
+where
+    C: ConnectionLike + Clone + Send + Sync + 'static,
+{
+    /// A store that uses this connection.
+    #[must_use]
+    pub fn new(connection: C) -> Self {
+        Self { connection, prefix: PREFIX.into(), response_timeout: RESPONSE_TIMEOUT }
+    }
+
+    /// What the keys start with. Servers that accept the same assertions must agree on it. Default:
+    /// `used-assertion:`.
+    #[must_use]
+    pub fn prefix(self, prefix: impl Into<Box<str>>) -> Self {
+        Self { prefix: prefix.into(), ..self }
+    }
+
+    /// How long to wait for an answer. Default: 1 second.
+    ///
+    /// A claim that was not answered in time may have been taken: the caller gets 503, and must come
+    /// back with another assertion. It needs a runtime of tokio, with time.
+    #[must_use]
+    pub fn response_timeout(self, response_timeout: Duration) -> Self {
+        Self { response_timeout, ..self }
+    }
+
+    fn command(&self, client_id: &str, jti: &str, until: i64) -> redis::Cmd {
+        let key = URL_SAFE_NO_PAD.encode(digest(client_id, jti));
+        let milliseconds = until.saturating_add(CLOCK_SKEW).saturating_mul(1_000);
+        let mut set = redis::cmd("SET");
+        set.arg([&*self.prefix, &key].concat()).arg(1).arg("NX").arg("PXAT").arg(milliseconds);
+        set
+    }
+}
+
+impl<C> ReplayStore for RedisReplayStore<C>
+where
+    C: ConnectionLike + Clone + Send + Sync + 'static,
+{
+    type Error = BoxError;
+
+    async fn claim(&self, client_id: &str, jti: &str, until: i64) -> Result<bool, BoxError> {
+        let mut connection = self.connection.clone();
+        let set = self.command(client_id, jti, until);
+        match timeout(self.response_timeout, set.query_async(&mut connection)).await?? {
+            Value::Okay => Ok(true),
+            Value::Nil => Ok(false),
+            _ => Err("Redis answered SET with neither OK nor nil".into()),
+        }
+    }
+}
+
+impl<C> fmt::Debug for RedisReplayStore<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisReplayStore")
+            .field("prefix", &self.prefix)
+            .field("response_timeout", &self.response_timeout)
+            .finish_non_exhaustive()
+    }
+}

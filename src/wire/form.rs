@@ -1,0 +1,261 @@
+//! Reads the parameters that concern client authentication from a form body: one linear pass that
+//! copies nothing.
+//!
+//! `serde_urlencoded` is not used for this, because it replaces invalid UTF-8 by U+FFFD, so that
+//! several octet strings would equal one secret. RFC 6749 Appendix B asks for UTF-8.
+
+use crate::{error::ErrorKind, layer::policy::Policy};
+
+/// The values as they stand in the body, still encoded. A parameter without a value is `None`: it
+/// is "treated as if it were omitted from the request" (RFC 6749 §3.2).
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Form<'a> {
+    pub(crate) client_id: Option<&'a [u8]>,
+    pub(crate) client_secret: Option<&'a [u8]>,
+    pub(crate) client_assertion: Option<&'a [u8]>,
+    pub(crate) client_assertion_type: Option<&'a [u8]>,
+}
+
+/// Parameters that RFC 6749 and RFC 7521 define for a token request, each of which may occur once.
+/// Extensions allow others to be repeated, such as `resource` (RFC 8707 §2) and `audience` (RFC
+/// 8693 §2.1).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Once {
+    ClientId,
+    ClientSecret,
+    ClientAssertion,
+    ClientAssertionType,
+    GrantType,
+    Scope,
+    Code,
+    RedirectUri,
+    RefreshToken,
+    Username,
+    Password,
+    State,
+    ResponseType,
+    Assertion,
+}
+
+impl Once {
+    /// The longest name, `client_assertion_type`, with every octet as an escape.
+    const LONGEST_ENCODED: usize = 3 * 21;
+
+    /// The parameter of this name, which may be form-encoded.
+    #[inline]
+    fn of(name: &[u8]) -> Option<Self> {
+        match Self::of_plain(name) {
+            None if name.contains(&b'%') => Self::of_encoded(name),
+            plain => plain,
+        }
+    }
+
+    // Out of the way of all the names that stand for themselves.
+    #[cold]
+    fn of_encoded(name: &[u8]) -> Option<Self> {
+        if name.len() > Self::LONGEST_ENCODED {
+            return None;
+        }
+        let decoded: Result<Vec<u8>, Malformed> = Decode { rest: name }.collect();
+        Self::of_plain(&decoded.ok()?)
+    }
+
+    #[inline]
+    const fn of_plain(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"client_id" => Self::ClientId,
+            b"client_secret" => Self::ClientSecret,
+            b"client_assertion" => Self::ClientAssertion,
+            b"client_assertion_type" => Self::ClientAssertionType,
+            b"grant_type" => Self::GrantType,
+            b"scope" => Self::Scope,
+            b"code" => Self::Code,
+            b"redirect_uri" => Self::RedirectUri,
+            b"refresh_token" => Self::RefreshToken,
+            b"username" => Self::Username,
+            b"password" => Self::Password,
+            b"state" => Self::State,
+            b"response_type" => Self::ResponseType,
+            b"assertion" => Self::Assertion,
+            _ => return None,
+        })
+    }
+}
+
+/// Scans `body`.
+pub(crate) fn scan<'a>(body: &'a [u8], policy: &Policy) -> Result<Form<'a>, ErrorKind> {
+    let mut form = Form::default();
+    let mut seen = 0_u16;
+    let mut parameters = 0;
+    for (name, value) in parameters_of(body) {
+        parameters += 1;
+        if parameters > policy.parameter_limit {
+            return Err(ErrorKind::TooManyParameters);
+        }
+        let Some(parameter) = Once::of(name) else { continue };
+        let bit = 1 << parameter as u16;
+        // RFC 6749 §3.2: "Request and response parameters MUST NOT be included more than once". An
+        // empty one counts, because the service behind may read another of the two.
+        if seen & bit != 0 && !policy.last_parameter_wins {
+            return Err(ErrorKind::RepeatedParameter);
+        }
+        seen |= bit;
+        let value = (!value.is_empty()).then_some(value);
+        match parameter {
+            Once::ClientId => form.client_id = value,
+            Once::ClientSecret => form.client_secret = value,
+            Once::ClientAssertion => form.client_assertion = value,
+            Once::ClientAssertionType => form.client_assertion_type = value,
+            _ => {}
+        }
+    }
+    Ok(form)
+}
+
+/// Whether a query has credentials in it, however often, and whatever else.
+pub(crate) fn has_credentials(query: &[u8]) -> bool {
+    parameters_of(query).any(|(name, value)| {
+        let parameter = Once::of(name);
+        !value.is_empty() && matches!(parameter, Some(Once::ClientSecret | Once::ClientAssertion))
+    })
+}
+
+/// The names and values of a form. Only `&` separates: `;` is data (WHATWG URL §5.1).
+const fn parameters_of(form: &[u8]) -> Parameters<'_> {
+    Parameters { rest: if form.is_empty() { None } else { Some(form) } }
+}
+
+struct Parameters<'a> {
+    rest: Option<&'a [u8]>,
+}
+
+impl<'a> Iterator for Parameters<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.rest?;
+        let (pair, after) = match memchr::memchr(b'&', rest) {
+            Some(end) => (rest.get(..end)?, rest.get(end + 1..)),
+            None => (rest, None),
+        };
+        let (name, value) = pair.split_at_checked(name_length(pair))?;
+        let value = value.get(1..).unwrap_or_default();
+        self.rest = after;
+        Some((name, value))
+    }
+}
+
+/// How long the name is, which ends at `=` or with the pair. It goes by words of eight octets: for a
+/// vector search names are too short to be worth the call.
+fn name_length(pair: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const EQUALS: u64 = u64::from_ne_bytes([b'='; 8]);
+    let mut rest = pair;
+    while let Some((word, after)) = rest.split_first_chunk() {
+        // An octet that is `=` becomes 0. Taking 1 from each sets the high bit of a 0, and no other high
+        // bit that was clear, but behind the first 0, from which it borrows.
+        let word = u64::from_le_bytes(*word) ^ EQUALS;
+        let zeros = word.wrapping_sub(ONES) & !word & (ONES << 7);
+        if zeros != 0 {
+            return pair.len() - rest.len() + zeros.trailing_zeros() as usize / 8;
+        }
+        rest = after;
+    }
+    pair.len() - rest.len() + rest.iter().take_while(|octet| **octet != b'=').count()
+}
+
+/// Appends the decoded `value` to `text`: `+` is a space and `%XX` an octet. A malformed escape is
+/// an error, as is a control character, and an escape that makes no UTF-8; octets that stand for
+/// themselves are checked by the caller.
+pub(crate) fn decode_into(value: &[u8], text: &mut Vec<u8>) -> Result<(), Malformed> {
+    if !has_escapes(value)? {
+        text.extend_from_slice(value);
+        return Ok(());
+    }
+    let start = text.len();
+    for byte in (Decode { rest: value }) {
+        text.push(byte?);
+    }
+    let decoded = text.get(start..).unwrap_or_default();
+    std::str::from_utf8(decoded).map_err(|_not_utf8| Malformed)?;
+    has_escapes(decoded).map(|_literal| ())
+}
+
+/// Whether `value` decodes to `text`.
+pub(crate) fn equals(value: &[u8], text: &str) -> Result<bool, Malformed> {
+    if !has_escapes(value)? {
+        return Ok(value == text.as_bytes());
+    }
+    let mut decoded = Vec::with_capacity(value.len());
+    decode_into(value, &mut decoded)?;
+    Ok(*decoded == *text.as_bytes())
+}
+
+/// Form encoding that does not decode to text, or to text that no identifier or secret may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+/// Whether decoding would change `value`. RFC 6749 Appendix A has no control characters in
+/// `client_id` and `client_secret`, RFC 7617 §2 none in a user-id and a password.
+pub(crate) fn has_escapes(value: &[u8]) -> Result<bool, Malformed> {
+    // Nearly all are printable ASCII. Without an early exit the compiler makes vector instructions
+    // of it.
+    let plain = value.iter().fold(true, |plain, byte| {
+        plain & matches!(byte, b' '..=b'~') & !matches!(byte, b'%' | b'+')
+    });
+    if plain {
+        return Ok(false);
+    }
+    let control = value.iter().any(u8::is_ascii_control);
+    if control { Err(Malformed) } else { Ok(memchr::memchr2(b'%', b'+', value).is_some()) }
+}
+
+struct Decode<'a> {
+    rest: &'a [u8],
+}
+
+impl Iterator for Decode<'_> {
+    type Item = Result<u8, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (&byte, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(match byte {
+            b'+' => Ok(b' '),
+            b'%' => escape(rest).ok_or(Malformed).map(|(octet, rest)| {
+                self.rest = rest;
+                octet
+            }),
+            byte => Ok(byte),
+        })
+    }
+}
+
+/// The octet that the two digits behind a `%` stand for, and what follows them.
+pub(crate) fn escape(digits: &[u8]) -> Option<(u8, &[u8])> {
+    Some((hex(digits.first())? << 4 | hex(digits.get(1))?, digits.get(2..)?))
+}
+
+fn hex(digit: Option<&u8>) -> Option<u8> {
+    char::from(*digit?).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name_length;
+
+    #[test]
+    fn a_name_ends_at_the_first_equals_sign_wherever_it_is() {
+        for octet in (0..=u8::MAX).filter(|octet| *octet != b'=') {
+            for length in 0..=24 {
+                let mut pair = vec![octet; length];
+                assert_eq!(name_length(&pair), length, "{octet} {length}");
+                for first in (0..length).rev() {
+                    // The ones behind it stay.
+                    pair.splice(first..=first, *b"=");
+                    assert_eq!(name_length(&pair), first, "{octet} {length}");
+                }
+            }
+        }
+    }
+}
