@@ -1,5 +1,5 @@
 //! What a whole authentication with an assertion costs, beside the bare verification of its
-//! signature and beside one with a secret: `cargo bench --features jwt --bench jwt`. The three take
+//! signature and beside one with a secret: `cargo bench -p benches --features jwt --bench jwt`. The three take
 //! turns, so that a busy machine slows all.
 
 #![expect(

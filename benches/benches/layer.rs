@@ -1,6 +1,6 @@
 //! Time per request in memory, as ratios of paired rounds.
 //!
-//! `cargo bench --bench layer`; with `-- --test` it only shows that it runs.
+//! `cargo bench -p benches --bench layer`; with `-- --test` it only shows that it runs.
 
 #[expect(clippy::allow_attributes, reason = "each bench uses another part")]
 #[allow(dead_code)]

@@ -1,6 +1,6 @@
 //! Calls of the allocator, and octets: exact, on every machine.
 //!
-//! `cargo bench --bench alloc` needs nothing else. With the feature `jwt` it counts
+//! `cargo bench -p benches --bench alloc` needs nothing else. With the feature `jwt` it counts
 //! assertions, too.
 
 #[expect(clippy::allow_attributes, reason = "each bench uses another part")]

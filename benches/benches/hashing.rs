@@ -2,7 +2,7 @@
 //! `client_secret_post` with a SHA-256 digest over loopback, while nobody else calls and while as
 //! many argon2id hashes are computed as may be at a time, with more in the queue.
 //!
-//! `cargo bench --features argon2 --bench hashing`; with `-- --test` it only shows that it runs.
+//! `cargo bench -p benches --features argon2 --bench hashing`; with `-- --test` it only shows that it runs.
 //! The server has the whole machine, with a runtime as `#[tokio::main]` makes it, and the caller
 //! takes its part of that.
 

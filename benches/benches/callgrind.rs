@@ -1,7 +1,7 @@
 //! Instructions per request, counted by valgrind: the same on every run and on every machine with
 //! the same compiler.
 //!
-//! `cargo bench --features jwt --bench callgrind` needs `valgrind` and `gungraun-runner`. Without the
+//! `cargo bench -p benches --features jwt --bench callgrind` needs `valgrind` and `gungraun-runner`. Without the
 //! feature it leaves out the assertions.
 
 #[expect(clippy::allow_attributes, reason = "each bench uses another part")]

@@ -1,7 +1,7 @@
 //! Whether the time of an answer tells why a client was refused: unknown, wrong secret or expired.
 //!
 //! ```text
-//! cargo bench --features argon2 --bench timing
+//! cargo bench -p benches --features argon2 --bench timing
 //! ```
 //!
 //! Twice: in memory, where the clock is read right before and after the layer, which nobody but the

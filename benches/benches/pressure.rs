@@ -1,7 +1,7 @@
 //! What happens under pressure: thousands of callers who stop in the middle of their form, slow
 //! providers, and a storm of wrong secrets.
 //!
-//! `cargo bench --bench pressure` on Linux; with `-- --test` it only shows that it runs.
+//! `cargo bench -p benches --bench pressure` on Linux; with `-- --test` it only shows that it runs.
 
 #[expect(clippy::allow_attributes, reason = "each bench uses another part")]
 #[allow(dead_code)]

@@ -1,7 +1,7 @@
 //! Time that the parts of the core take, seen through the smallest thing that is public: the layer
 //! around a service that does nothing, which does not even read the body.
 //!
-//! `cargo bench --bench core`; with `-- --test` it only shows that it runs.
+//! `cargo bench -p benches --bench core`; with `-- --test` it only shows that it runs.
 
 #[expect(clippy::allow_attributes, reason = "each bench uses another part")]
 #[allow(dead_code)]

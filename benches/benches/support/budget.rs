@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _, process::Command};
 
 use super::report;
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/budgets.toml");
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/budgets.toml");
 const MADE_WITH: &str = "made with";
 
 /// Holds what was measured against a section of the file. With `--update` the section is written
