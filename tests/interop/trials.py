@@ -30,7 +30,7 @@ class Trial:
 
     def __init__(self, description, page, python, more=()):
         parser = argparse.ArgumentParser(description=description)
-        parser.add_argument("--token-server", default=str(ROOT / "target/debug/examples/token_server"))
+        parser.add_argument("--token-server", default=str(ROOT / "target/debug/token_server"))
         parser.add_argument("--scratch", required=True, help="folder for the clients file and the servers' logs")
         parser.add_argument("--node", required=True, help="the driver in Node, beside its packages")
         parser.add_argument("--rust", required=True, help="the driver in Rust, built")
@@ -49,7 +49,7 @@ class Trial:
         self.scratch.mkdir(parents=True, exist_ok=True)
         server = self.arguments.token_server
         if not pathlib.Path(server).exists():
-            raise SystemExit(f"FAILED: there is no {server}; cargo build --example token_server --all-features makes it")
+            raise SystemExit(f"FAILED: there is no {server}; cargo build -p token_server --all-features makes it")
 
     def token_server(self, records):
         """The command of a server with these clients."""

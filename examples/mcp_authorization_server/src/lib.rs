@@ -14,7 +14,7 @@ mod revoke;
 mod store;
 mod token;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -22,6 +22,7 @@ use axum::{
     middleware,
     routing::{any, get, post},
 };
+use example_support::print_refusal;
 use tower_client_auth::{ClientAuthLayer, ConfigError};
 
 pub use crate::store::Store;
@@ -61,7 +62,11 @@ impl FromRef<App> for Store {
 ///
 /// [`ConfigError`] if `issuer` holds a control character.
 pub fn router(store: Store, issuer: &str, now: fn() -> i64) -> Result<Router, ConfigError> {
-    let layer = ClientAuthLayer::new(store.clone()).realm(issuer)?.clock(now);
+    let layer = ClientAuthLayer::new(store.clone())
+        .realm(issuer)?
+        .clock(now)
+        .body_deadline(Duration::from_secs(10))
+        .on_outcome(print_refusal);
     let app = App {
         store,
         issuer: issuer.into(),

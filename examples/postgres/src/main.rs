@@ -2,8 +2,9 @@
 
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
+use example_support::{Flags, Registration, Rotation, Server, variable};
 use token_server_postgres::{Store, router};
-use tower_client_auth::{AuthMethod, BoxError};
+use tower_client_auth::BoxError;
 
 const USAGE: &str = "usage, with DATABASE_URL in the environment:
   token-server-postgres migrate
@@ -11,69 +12,45 @@ const USAGE: &str = "usage, with DATABASE_URL in the environment:
   token-server-postgres rotate ID --label LABEL [--overlap SECONDS]
   token-server-postgres serve [--listen ADDR] [--cache SECONDS]";
 
-#[derive(Default)]
-struct Options {
-    method: Option<String>,
-    name: Option<String>,
-    label: Option<String>,
-    overlap: Option<u64>,
-    listen: Option<SocketAddr>,
-    cache: Option<u64>,
-}
-
 async fn run() -> Result<(), BoxError> {
-    let mut arguments = std::env::args().skip(1);
-    let command = arguments.next().ok_or(USAGE)?;
-    let id = match command.as_str() {
-        "register" | "rotate" => arguments.next().ok_or(USAGE)?,
-        _ => String::new(),
-    };
-    let mut options = Options::default();
-    while let Some(name) = arguments.next() {
-        let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
-        match name.as_str() {
-            "--method" => options.method = Some(value),
-            "--name" => options.name = Some(value),
-            "--label" => options.label = Some(value),
-            "--overlap" => options.overlap = Some(value.parse()?),
-            "--listen" => options.listen = Some(value.parse()?),
-            "--cache" => options.cache = Some(value.parse()?),
-            _ => return Err(USAGE.into()),
-        }
-    }
-    let url = std::env::var("DATABASE_URL").map_err(|_unset| "DATABASE_URL is not set")?;
-    let store = Store::open(&url)?;
+    let mut flags = Flags::new(USAGE);
+    let command = flags.word()?;
+    let store = Store::open(&variable("DATABASE_URL")?)?;
     match command.as_str() {
-        "migrate" => store.migrate().await?,
+        "migrate" => {
+            flags.end()?;
+            store.migrate().await?;
+        }
         "register" => {
-            let method = options.method.as_deref().unwrap_or("client_secret_basic");
-            let name = options.name.as_deref().unwrap_or(&id);
-            if let Some(secret) = store.register(&id, &AuthMethod::from(method), name).await? {
+            let Registration { id, method, name, .. } = Registration::read(&mut flags)?;
+            if let Some(secret) = store.register(&id, &method, &name).await? {
                 println!("{}", secret.expose());
             }
         }
         "rotate" => {
-            let label = options.label.ok_or(USAGE)?;
-            let overlap = Duration::from_secs(options.overlap.unwrap_or(24 * 60 * 60));
+            let Rotation { id, label, overlap, .. } = Rotation::read(&mut flags)?;
             println!("{}", store.rotate(&id, &label, overlap).await?.expose());
         }
         "serve" => {
-            let listen = options.listen.unwrap_or(([127, 0, 0, 1], 8080).into());
-            let listener = tokio::net::TcpListener::bind(listen).await?;
-            println!("listening on http://{}", listener.local_addr()?);
-            let cache = options.cache.map(Duration::from_secs);
-            axum::serve(listener, router(store, cache)).await?;
+            let mut listen = SocketAddr::from(([127, 0, 0, 1], 8080));
+            let mut cache = None;
+            while let Some(flag) = flags.next() {
+                match flag.as_str() {
+                    "--listen" => listen = flags.value()?,
+                    "--cache" => cache = Some(Duration::from_secs(flags.value()?)),
+                    _ => return Err(flags.unknown()),
+                }
+            }
+            let server = Server::bind(listen).await?;
+            server.announce();
+            server.serve(router(store, cache)).await?;
         }
-        _ => return Err(USAGE.into()),
+        _ => return Err(flags.usage()),
     }
     Ok(())
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    if let Err(error) = run().await {
-        eprintln!("token-server-postgres: {error}");
-        return ExitCode::from(2);
-    }
-    ExitCode::SUCCESS
+    example_support::exit("token-server-postgres", run().await)
 }

@@ -12,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::any,
 };
+use example_support::print_refusal;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::postgres::PgListener;
@@ -39,11 +40,10 @@ pub fn router(store: Store, cache: Option<Duration>) -> Router {
             BoxClientProvider::new(cached)
         }
     };
-    let layer = ClientAuthLayer::new(clients).provider_deadline(PATIENCE).on_outcome(|outcome| {
-        if let Some(error) = outcome.error().filter(|error| error.is_internal()) {
-            eprintln!("error: {error:?}");
-        }
-    });
+    let layer = ClientAuthLayer::new(clients)
+        .provider_deadline(PATIENCE)
+        .body_deadline(Duration::from_secs(10))
+        .on_outcome(print_refusal);
     // RFC 7662 §2.1: introspection is not for everybody.
     let confidential = layer.clone().allow_public(false);
     Router::new()

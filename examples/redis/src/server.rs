@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::any,
 };
+use example_support::print_refusal;
 use serde_json::json;
 use tower_client_auth::{
     AuthMethod, AuthenticatedClient, CachedProvider, ClientAuthLayer, GeneratedSecret,
@@ -21,13 +22,10 @@ use crate::store::{Client, Store};
 pub fn router(store: Store, time_to_live: Duration) -> Router {
     let clients = Arc::new(CachedProvider::new(store.clone()).time_to_live(time_to_live));
     tokio::spawn(follow(store, Arc::clone(&clients)));
-    let layer = ClientAuthLayer::new(clients).provider_deadline(Duration::from_secs(2)).on_outcome(
-        |outcome| {
-            if let Some(error) = outcome.error().filter(|error| error.is_internal()) {
-                eprintln!("error: {error:?}");
-            }
-        },
-    );
+    let layer = ClientAuthLayer::new(clients)
+        .provider_deadline(Duration::from_secs(2))
+        .body_deadline(Duration::from_secs(10))
+        .on_outcome(print_refusal);
     Router::new().route("/token", any(token).layer(layer))
 }
 

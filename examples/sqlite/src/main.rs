@@ -1,9 +1,10 @@
 //! The command line of the token server; see its README.
 
-use std::{net::SocketAddr, process::ExitCode, time::Duration};
+use std::{net::SocketAddr, process::ExitCode};
 
+use example_support::{Flags, Registration, Rotation, Server, variable};
 use token_server_sqlite::{Store, router};
-use tower_client_auth::{AuthMethod, BoxError};
+use tower_client_auth::BoxError;
 
 const USAGE: &str = "usage, with DATABASE_FILE in the environment:
   token-server-sqlite register ID [--method METHOD] [--name NAME]
@@ -11,71 +12,52 @@ const USAGE: &str = "usage, with DATABASE_FILE in the environment:
   token-server-sqlite import ID --label LABEL --phc HASH
   token-server-sqlite serve [--listen ADDR]";
 
-#[derive(Default)]
-struct Options {
-    method: Option<String>,
-    name: Option<String>,
-    label: Option<String>,
-    overlap: Option<u64>,
-    listen: Option<SocketAddr>,
-    phc: Option<String>,
-}
-
 async fn run() -> Result<(), BoxError> {
-    let mut arguments = std::env::args().skip(1);
-    let command = arguments.next().ok_or(USAGE)?;
-    let id = match command.as_str() {
-        "register" | "rotate" | "import" => arguments.next().ok_or(USAGE)?,
-        _ => String::new(),
-    };
-    let mut options = Options::default();
-    while let Some(name) = arguments.next() {
-        let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
-        match name.as_str() {
-            "--method" => options.method = Some(value),
-            "--name" => options.name = Some(value),
-            "--label" => options.label = Some(value),
-            "--overlap" => options.overlap = Some(value.parse()?),
-            "--listen" => options.listen = Some(value.parse()?),
-            "--phc" => options.phc = Some(value),
-            _ => return Err(USAGE.into()),
-        }
-    }
-    let file = std::env::var("DATABASE_FILE").map_err(|_unset| "DATABASE_FILE is not set")?;
-    let store = Store::open(&file).await?;
+    let mut flags = Flags::new(USAGE);
+    let command = flags.word()?;
+    let store = Store::open(&variable("DATABASE_FILE")?).await?;
     match command.as_str() {
         "register" => {
-            let method = options.method.as_deref().unwrap_or("client_secret_basic");
-            let name = options.name.as_deref().unwrap_or(&id);
-            if let Some(secret) = store.register(&id, &AuthMethod::from(method), name).await? {
+            let Registration { id, method, name, .. } = Registration::read(&mut flags)?;
+            if let Some(secret) = store.register(&id, &method, &name).await? {
                 println!("{}", secret.expose());
             }
         }
         "rotate" => {
-            let label = options.label.ok_or(USAGE)?;
-            let overlap = Duration::from_secs(options.overlap.unwrap_or(24 * 60 * 60));
+            let Rotation { id, label, overlap, .. } = Rotation::read(&mut flags)?;
             println!("{}", store.rotate(&id, &label, overlap).await?.expose());
         }
         "import" => {
-            let (label, phc) = (options.label.ok_or(USAGE)?, options.phc.ok_or(USAGE)?);
+            let id = flags.word()?;
+            let (mut label, mut phc) = (None, None);
+            while let Some(flag) = flags.next() {
+                match flag.as_str() {
+                    "--label" => label = Some(flags.value::<String>()?),
+                    "--phc" => phc = Some(flags.value::<String>()?),
+                    _ => return Err(flags.unknown()),
+                }
+            }
+            let (Some(label), Some(phc)) = (label, phc) else { return Err(flags.usage()) };
             store.import(&id, &label, &phc).await?;
         }
         "serve" => {
-            let listen = options.listen.unwrap_or(([127, 0, 0, 1], 8080).into());
-            let listener = tokio::net::TcpListener::bind(listen).await?;
-            println!("listening on http://{}", listener.local_addr()?);
-            axum::serve(listener, router(store)).await?;
+            let mut listen = SocketAddr::from(([127, 0, 0, 1], 8080));
+            while let Some(flag) = flags.next() {
+                match flag.as_str() {
+                    "--listen" => listen = flags.value()?,
+                    _ => return Err(flags.unknown()),
+                }
+            }
+            let server = Server::bind(listen).await?;
+            server.announce();
+            server.serve(router(store)).await?;
         }
-        _ => return Err(USAGE.into()),
+        _ => return Err(flags.usage()),
     }
     Ok(())
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    if let Err(error) = run().await {
-        eprintln!("token-server-sqlite: {error}");
-        return ExitCode::from(2);
-    }
-    ExitCode::SUCCESS
+    example_support::exit("token-server-sqlite", run().await)
 }

@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::any,
 };
+use example_support::print_refusal;
 use serde_json::json;
 use tower_client_auth::{
     AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientSecret, GeneratedSecret,
@@ -34,11 +35,8 @@ pub fn router(store: Store) -> Router {
                 });
             }
         })
-        .on_outcome(|outcome| {
-            if let Some(error) = outcome.error().filter(|error| error.is_internal()) {
-                eprintln!("error: {error:?}");
-            }
-        });
+        .body_deadline(Duration::from_secs(10))
+        .on_outcome(print_refusal);
     Router::new().route("/token", any(token).layer(layer))
 }
 

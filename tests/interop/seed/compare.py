@@ -26,7 +26,7 @@ RUN_SECONDS = 900
 def options():
     root = HERE.parents[2]
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--hyper-echo", default=str(root / "target/debug/examples/hyper_echo"))
+    parser.add_argument("--hyper-echo", default=str(root / "target/debug/hyper_echo"))
     parser.add_argument("--scratch", required=True, help="folder for the clients file and the servers' logs")
     parser.add_argument("--only", help="compare only requests whose label contains this text, and show both answers")
     return parser.parse_args()
@@ -91,7 +91,7 @@ def main():
     file = scratch / "clients.json"
     file.write_text(json.dumps(records, ensure_ascii=False), encoding="utf-8")
     if not pathlib.Path(arguments.hyper_echo).exists():
-        raise SystemExit(f"FAILED: there is no {arguments.hyper_echo}; cargo build --example hyper_echo makes it")
+        raise SystemExit(f"FAILED: there is no {arguments.hyper_echo}; cargo build -p hyper_echo makes it")
 
     common = ["--clients", str(file), "--at", str(cases.NOW)]
     echo = [arguments.hyper_echo, "--listen", "127.0.0.1:0", *common]

@@ -2,16 +2,17 @@
 //! the request, the caller sees a refusal as a gRPC status.
 //!
 //! ```text
-//! cargo run --example tonic_service
-//! cargo run --example tonic_service -- client
-//! cargo run --example tonic_service -- client --user batch:wrong
+//! cargo run -p tonic_service
+//! cargo run -p tonic_service -- client
+//! cargo run -p tonic_service -- client --user batch:wrong
 //! ```
 //!
 //! The first serves, the others ask it. `--listen ADDR` serves elsewhere, `--server URL` asks there.
 
-use std::{error::Error, net::SocketAddr, process::ExitCode};
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use example_support::{Flags, print_refusal};
 use tonic::{
     Request, Response, Status,
     codegen::tokio_stream::{Once, once},
@@ -26,7 +27,9 @@ use tonic_health::pb::{
     health_client::HealthClient,
     health_server::{Health, HealthServer},
 };
-use tower_client_auth::{AuthenticatedClient, ClientAuthLayer, ClientMetadata, MemoryProvider};
+use tower_client_auth::{
+    AuthenticatedClient, BoxError, ClientAuthLayer, ClientMetadata, MemoryProvider,
+};
 
 const CLIENTS: &[u8] = br#"[{"client_id": "batch", "client_secret": "gX9kWZ2c"}]"#;
 const USAGE: &str =
@@ -62,19 +65,23 @@ impl Health for Probe {
     }
 }
 
-async fn serve(listen: SocketAddr) -> Result<(), Box<dyn Error>> {
+async fn serve(listen: SocketAddr) -> Result<(), BoxError> {
     let (clients, _invalid) = MemoryProvider::from_json(CLIENTS)?;
     let incoming = TcpIncoming::bind(listen)?;
     println!("listening on http://{}", incoming.local_addr()?);
     Server::builder()
-        .layer(ClientAuthLayer::new(clients))
+        // A call, with its message, takes no longer; a connection that does not answer is closed.
+        .timeout(Duration::from_secs(10))
+        .http2_keepalive_interval(Some(Duration::from_secs(10)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .layer(ClientAuthLayer::new(clients).on_outcome(print_refusal))
         .add_service(HealthServer::new(Probe))
         .serve_with_incoming(incoming)
         .await?;
     Ok(())
 }
 
-async fn ask(server: String, user: &str) -> Result<(), Box<dyn Error>> {
+async fn ask(server: String, user: &str) -> Result<(), BoxError> {
     let endpoint = Endpoint::from_shared(server.clone()).map_err(|e| format!("--server: {e}"))?;
     let channel =
         endpoint.connect().await.map_err(|e| format!("cannot connect to {server}: {e}"))?;
@@ -87,20 +94,18 @@ async fn ask(server: String, user: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn run() -> Result<(), Box<dyn Error>> {
+async fn run() -> Result<(), BoxError> {
     let mut listen = SocketAddr::from(([127, 0, 0, 1], 50051));
     let (mut server, mut user) = (format!("http://{listen}"), "batch:gX9kWZ2c".to_owned());
-    let mut arguments = std::env::args().skip(1).peekable();
-    let is_client = arguments.next_if(|mode| mode == "client").is_some();
-    while let Some(name) = arguments.next() {
-        let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
+    let mut flags = Flags::new(USAGE);
+    let mut is_client = false;
+    while let Some(name) = flags.next() {
         match (is_client, name.as_str()) {
-            (false, "--listen") => {
-                listen = value()?.parse().map_err(|e| format!("--listen: {e}"))?;
-            }
-            (true, "--server") => server = value()?,
-            (true, "--user") => user = value()?,
-            _ => return Err(format!("unknown argument {name:?}; {USAGE}").into()),
+            (false, "client") => is_client = true,
+            (false, "--listen") => listen = flags.value()?,
+            (true, "--server") => server = flags.value()?,
+            (true, "--user") => user = flags.value()?,
+            _ => return Err(flags.unknown()),
         }
     }
     if is_client { ask(server, &user).await } else { serve(listen).await }
@@ -108,13 +113,12 @@ async fn run() -> Result<(), Box<dyn Error>> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    if let Err(error) = run().await {
-        if let Some(status) = error.downcast_ref::<Status>() {
-            println!("refused: {:?}: {}", status.code(), status.message());
-            return ExitCode::FAILURE;
-        }
-        eprintln!("tonic_service: {error}");
-        return ExitCode::from(2);
+    let result = run().await;
+    if let Err(error) = &result
+        && let Some(status) = error.downcast_ref::<Status>()
+    {
+        println!("refused: {:?}: {}", status.code(), status.message());
+        return ExitCode::FAILURE;
     }
-    ExitCode::SUCCESS
+    example_support::exit("tonic_service", result)
 }

@@ -2,16 +2,17 @@
 //! server behind it is not contacted for a request that is refused.
 //!
 //! ```text
-//! cargo run --example token_server
-//! cargo run --example reverse_proxy
+//! cargo run -p token_server
+//! cargo run -p reverse_proxy
 //! curl -u demo-basic:basic-secret -d grant_type=client_credentials http://127.0.0.1:8081/token
 //! ```
 //!
 //! `--listen ADDR` listens elsewhere, `--upstream URL` forwards elsewhere.
 
-use std::{convert::Infallible, error::Error, net::SocketAddr, process::ExitCode};
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use bytes::Bytes;
+use example_support::{Flags, Server, print_refusal};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header,
 };
@@ -19,13 +20,11 @@ use http_body_util::{Either, Empty};
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioIo},
-    server::conn::auto,
-    service::TowerToHyperService,
+    rt::TokioExecutor,
 };
 use tower::{ServiceBuilder, service_fn};
 use tower_client_auth::{
-    AuthenticatedClient, ClientAuthLayer, ClientMetadata, MemoryProvider, RequestBody,
+    AuthenticatedClient, BoxError, ClientAuthLayer, ClientMetadata, MemoryProvider, RequestBody,
 };
 
 const CLIENTS: &[u8] = br#"[
@@ -42,7 +41,7 @@ async fn forward(
     client: HttpClient,
     upstream: Uri,
     request: Request<RequestBody<Incoming>>,
-) -> Result<Answer, Box<dyn Error + Send + Sync>> {
+) -> Result<Answer, BoxError> {
     let (mut head, body) = request.into_parts();
     let mut target = upstream.into_parts();
     target.path_and_query = head.uri.into_parts().path_and_query;
@@ -83,43 +82,36 @@ fn end_hop(headers: &mut HeaderMap) {
     }
 }
 
-async fn run() -> Result<Infallible, Box<dyn Error>> {
+async fn run() -> Result<(), BoxError> {
     let mut listen = SocketAddr::from(([127, 0, 0, 1], 8081));
     let mut upstream = Uri::from_static("http://127.0.0.1:8080");
-    let mut arguments = std::env::args().skip(1);
-    while let Some(name) = arguments.next() {
-        let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
+    let mut flags = Flags::new(USAGE);
+    while let Some(name) = flags.next() {
         match name.as_str() {
-            "--listen" => listen = value()?.parse().map_err(|e| format!("--listen: {e}"))?,
-            "--upstream" => upstream = value()?.parse().map_err(|e| format!("--upstream: {e}"))?,
-            _ => return Err(format!("unknown argument {name:?}; {USAGE}").into()),
+            "--listen" => listen = flags.value()?,
+            "--upstream" => upstream = flags.value()?,
+            _ => return Err(flags.unknown()),
         }
     }
     if upstream.scheme_str() != Some("http") || upstream.path() != "/" {
         return Err("--upstream: must be like http://127.0.0.1:8080".into());
     }
     let (clients, _invalid) = MemoryProvider::from_json(CLIENTS)?;
-    let listener = tokio::net::TcpListener::bind(listen).await?;
-    println!("listening on http://{}, forwarding to {upstream}", listener.local_addr()?);
+    let server = Server::bind(listen).await?;
+    server.announce();
+    println!("forwarding to {upstream}");
 
     let client = Client::builder(TokioExecutor::new()).build_http();
+    let layer = ClientAuthLayer::new(clients)
+        .body_deadline(Duration::from_secs(10))
+        .on_outcome(print_refusal);
     let service = ServiceBuilder::new()
-        .layer(ClientAuthLayer::new(clients))
+        .layer(layer)
         .service(service_fn(move |request| forward(client.clone(), upstream.clone(), request)));
-    loop {
-        let (stream, _peer) = listener.accept().await?;
-        let service = TowerToHyperService::new(service.clone());
-        tokio::spawn(async move {
-            let server = auto::Builder::new(TokioExecutor::new());
-            // A connection that breaks concerns nobody but its peer.
-            let _closed = server.serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
+    server.serve(service).await
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Err(error) = run().await;
-    eprintln!("reverse_proxy: {error}");
-    ExitCode::from(2)
+    example_support::exit("reverse_proxy", run().await)
 }

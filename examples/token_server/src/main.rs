@@ -2,38 +2,35 @@
 //! `/revoke` and the metadata of RFC 8414, with three clients to try it with.
 //!
 //! ```text
-//! cargo run --example token_server
+//! cargo run -p token_server
 //! ```
 //!
-//! It prints a curl line for each client. `--listen ADDR` listens elsewhere, `--clients FILE` takes
-//! a JSON array of RFC 7591 client metadata instead of the built-in clients, `--raw-basic` accepts
-//! clients that do not form-encode their Basic credentials. `--issuer URL` is the issuer identifier,
-//! if it is not the address; with `--features jwt` assertions for it are accepted, and with
-//! `--legacy-assertions` also those that name an endpoint or live an hour, with `--strict-assertions`
-//! only those of FAPI 2.0 that say what they are. `--features jwks-fetch` fetches the keys of clients
-//! with a `jwks_uri`.
+//! It prints a curl line for each client. The flags are in `flags.rs`, what assertions add with the
+//! feature `jwt` in `assertions.rs`.
+
+mod assertions;
+mod flags;
 
 use std::{
     collections::HashMap,
-    error::Error,
-    net::SocketAddr,
     process::ExitCode,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use axum::{
-    Extension, Form, Json, Router,
+    Form, Json, Router,
     extract::State,
     http::{StatusCode, header::CACHE_CONTROL},
     response::{IntoResponse, Response},
     routing::{any, get},
 };
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use example_support::{Server, now, print_refusal};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_client_auth::{
-    AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientMetadata, ConfigError, MemoryProvider,
+    AuthMethod, AuthenticatedClient, BoxError, ClientAuthLayer, ClientMetadata, ConfigError,
+    GeneratedSecret, MemoryProvider,
 };
 
 const CLIENTS: &str = r#"[
@@ -58,7 +55,7 @@ struct TokenRequest {
 
 async fn token(
     State(tokens): State<Tokens>,
-    Extension(client): Extension<Client>,
+    client: Client,
     Form(form): Form<TokenRequest>,
 ) -> Response {
     if form.grant_type != "client_credentials" {
@@ -68,16 +65,16 @@ async fn token(
     if *client.method() == AuthMethod::None {
         return error("unauthorized_client", "A public client cannot use client_credentials");
     }
-    let mut random = [0; 32];
-    if getrandom::fill(&mut random).is_err() {
+    let Ok(access_token) = GeneratedSecret::new() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    }
-    let access_token = BASE64_URL_SAFE_NO_PAD.encode(random);
+    };
     let token =
         Token { client_id: client.client_id().to_owned(), expires_at: now() + LIFETIME.as_secs() };
-    lock(&tokens).insert(access_token.clone(), token);
+    lock(&tokens).insert(access_token.expose().to_owned(), token);
     let body = json!({
-        "access_token": access_token, "token_type": "Bearer", "expires_in": LIFETIME.as_secs(),
+        "access_token": access_token.expose(),
+        "token_type": "Bearer",
+        "expires_in": LIFETIME.as_secs(),
     });
     ([(CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
@@ -101,7 +98,7 @@ async fn introspect(State(tokens): State<Tokens>, Form(form): Form<TokenParamete
 /// is answered 200, too.
 async fn revoke(
     State(tokens): State<Tokens>,
-    Extension(client): Extension<Client>,
+    client: Client,
     Form(form): Form<TokenParameter>,
 ) -> StatusCode {
     let mut tokens = lock(&tokens);
@@ -120,15 +117,13 @@ fn lock(tokens: &Tokens) -> MutexGuard<'_, HashMap<String, Token>> {
     tokens.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
 fn router(
     layer: ClientAuthLayer<Arc<MemoryProvider>>,
     issuer: &str,
 ) -> Result<Router, ConfigError> {
-    let layer = layer.realm(issuer)?;
+    // A client that sends its form slowly holds a connection no longer than this.
+    let layer =
+        layer.realm(issuer)?.body_deadline(Duration::from_secs(10)).on_outcome(print_refusal);
     // RFC 7662 §2.1: introspection is not for everybody.
     let confidential = layer.clone().allow_public(false);
     let metadata = json!({
@@ -143,7 +138,7 @@ fn router(
         "grant_types_supported": ["client_credentials"],
         "response_types_supported": [],
     });
-    let metadata = with_signing_algs(metadata, &layer);
+    let metadata = assertions::announced(metadata, &layer);
     Ok(Router::new()
         .route("/token", any(token).layer(layer.clone()))
         .route("/introspect", any(introspect).layer(confidential))
@@ -155,92 +150,22 @@ fn router(
         .with_state(Tokens::default()))
 }
 
-#[cfg(feature = "jwt")]
-fn accept_assertions<P>(
-    layer: ClientAuthLayer<P>,
-    issuer: &str,
-    legacy: bool,
-    strict: bool,
-) -> Result<ClientAuthLayer<P>, ConfigError> {
-    use tower_client_auth::{Assertions, MemoryReplayStore};
-
-    let mut assertions = Assertions::new(issuer, MemoryReplayStore::default())?
-        .string_audience(strict)
-        .explicit_typ(strict);
-    if legacy {
-        let endpoints = ["token", "introspect", "revoke"].map(|path| format!("{issuer}/{path}"));
-        assertions = assertions.legacy_audiences(endpoints).longest_lifetime(LIFETIME)?;
-    }
-    #[cfg(feature = "jwks-fetch")]
-    match tower_client_auth::HttpsJwksSource::new() {
-        Ok(source) => assertions = assertions.jwks_source(source),
-        Err(error) => eprintln!("warning: no published keys can be fetched: {error}"),
-    }
-    Ok(layer.assertions(assertions))
-}
-
-/// RFC 8414 §2: required where assertions are accepted. §3.2: left out where there is none.
-#[cfg(feature = "jwt")]
-fn with_signing_algs<P>(mut metadata: Value, layer: &ClientAuthLayer<P>) -> Value {
-    if let Some(metadata) = metadata.as_object_mut() {
-        for endpoint in ["token", "introspection", "revocation"] {
-            let name = format!("{endpoint}_endpoint_auth_signing_alg_values_supported");
-            metadata.insert(name, layer.auth_signing_algs_supported().collect());
-        }
-    }
-    metadata
-}
-
-#[cfg(not(feature = "jwt"))]
-fn with_signing_algs<P>(metadata: Value, _layer: &ClientAuthLayer<P>) -> Value {
-    metadata
-}
-
-#[cfg(not(feature = "jwt"))]
-fn accept_assertions<P>(
-    layer: ClientAuthLayer<P>,
-    _issuer: &str,
-    _legacy: bool,
-    _strict: bool,
-) -> Result<ClientAuthLayer<P>, ConfigError> {
-    eprintln!("note: no assertions are accepted, because this was built without the feature jwt");
-    Ok(layer)
-}
-
-async fn run() -> Result<(), Box<dyn Error>> {
-    let (mut listen, mut file, mut issuer) = (SocketAddr::from(([127, 0, 0, 1], 8080)), None, None);
-    let (mut raw_basic, mut legacy, mut strict) = (false, false, false);
-    let mut arguments = std::env::args().skip(1);
-    while let Some(name) = arguments.next() {
-        let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
-        match name.as_str() {
-            "--listen" => listen = value()?.parse().map_err(|e| format!("--listen: {e}"))?,
-            "--clients" => file = Some(value()?),
-            "--issuer" => issuer = Some(value()?),
-            "--raw-basic" => raw_basic = true,
-            "--legacy-assertions" => legacy = true,
-            "--strict-assertions" => strict = true,
-            _ => {
-                let usage = "usage: token_server [--listen ADDR] [--clients FILE] [--issuer URL] [--raw-basic] [--legacy-assertions] [--strict-assertions]";
-                return Err(format!("unknown argument {name:?}; {usage}").into());
-            }
-        }
-    }
-    let (clients, invalid) = match &file {
+async fn run() -> Result<(), BoxError> {
+    let flags = flags::read()?;
+    let (clients, invalid) = match &flags.clients {
         Some(file) => MemoryProvider::from_json_file(file)?,
         None => MemoryProvider::from_json(CLIENTS.as_bytes())?,
     };
     for record in invalid {
         eprintln!("warning: {record}");
     }
-
-    let listener = tokio::net::TcpListener::bind(listen).await?;
-    let url = format!("http://{}", listener.local_addr()?);
-    let layer = ClientAuthLayer::new(Arc::new(clients)).raw_basic(raw_basic);
-    let issuer = issuer.unwrap_or_else(|| url.clone());
-    let app = router(accept_assertions(layer, &issuer, legacy, strict)?, &issuer)?;
-    println!("listening on {url}");
-    if file.is_none() {
+    let server = Server::bind(flags.listen).await?;
+    let url = server.url();
+    let issuer = flags.issuer.as_ref().unwrap_or(&url);
+    let layer = ClientAuthLayer::new(Arc::new(clients)).raw_basic(flags.raw_basic);
+    let app = router(assertions::accepted(layer, issuer, &flags)?, issuer)?;
+    server.announce();
+    if flags.clients.is_none() {
         println!("\nTry:");
         println!("  curl -u demo-basic:basic-secret -d grant_type=client_credentials {url}/token");
         println!(
@@ -248,15 +173,10 @@ async fn run() -> Result<(), Box<dyn Error>> {
         );
         println!("  curl -i -d client_id=demo-public -d token=any {url}/revoke");
     }
-    axum::serve(listener, app).await?;
-    Ok(())
+    server.serve(app).await
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    if let Err(error) = run().await {
-        eprintln!("token_server: {error}");
-        return ExitCode::from(2);
-    }
-    ExitCode::SUCCESS
+    example_support::exit("token_server", run().await)
 }

@@ -1,0 +1,61 @@
+//! Plain hyper: answers an authenticated request with its own body, and says in headers who was
+//! authenticated, and how.
+//!
+//! ```text
+//! cargo run -p hyper_echo -- --listen 127.0.0.1:8080 --clients clients.json
+//! curl -u batch:gX9kWZ2c -d hello=world http://127.0.0.1:8080/any/path
+//! ```
+//!
+//! `clients.json` is an array of RFC 7591 client metadata, for example
+//! `[{"client_id": "batch", "client_secret": "gX9kWZ2c"}]`. The other flags are in `flags.rs`.
+
+mod flags;
+
+use std::{convert::Infallible, process::ExitCode, time::Duration};
+
+use example_support::{Server, print_refusal};
+use http::{HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use tower::{Layer, service_fn};
+use tower_client_auth::{AuthenticatedClient, BoxError, ClientMetadata, RequestBody};
+
+/// The layer hands the body on as it was sent, whatever it had to read of it.
+async fn echo(
+    request: Request<RequestBody<Incoming>>,
+) -> Result<Response<RequestBody<Incoming>>, Infallible> {
+    let (head, body) = request.into_parts();
+    let mut response = Response::new(body);
+    if let Some(client) = head.extensions.get::<AuthenticatedClient<ClientMetadata>>() {
+        let headers = response.headers_mut();
+        if let Ok(id) = HeaderValue::try_from(percent_encode(client.client_id())) {
+            headers.insert("x-client-id", id);
+        }
+        headers.insert("x-auth-method", HeaderValue::from_static(client.method().as_str()));
+    }
+    Ok(response)
+}
+
+/// RFC 3986 §2.1, §2.3: everything but unreserved characters.
+fn percent_encode(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+async fn run() -> Result<(), BoxError> {
+    let (listen, layer) = flags::read()?;
+    let layer = layer.body_deadline(Duration::from_secs(10)).on_outcome(print_refusal);
+    let server = Server::bind(listen).await?;
+    server.announce();
+    server.serve(layer.layer(service_fn(echo))).await
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    example_support::exit("hyper_echo", run().await)
+}

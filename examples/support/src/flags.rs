@@ -1,0 +1,101 @@
+//! The command line.
+
+use std::{env::Args, fmt::Display, iter::Skip, str::FromStr};
+
+use tower_client_auth::BoxError;
+
+/// The arguments of the program, one after the other.
+///
+/// ```no_run
+/// # fn read() -> Result<(), tower_client_auth::BoxError> {
+/// let (mut at, mut flags) = (None, example_support::Flags::new("usage: program [--at SECONDS]"));
+/// while let Some(name) = flags.next() {
+///     match name.as_str() {
+///         "--at" => at = Some(flags.value::<i64>()?),
+///         _ => return Err(flags.unknown()),
+///     }
+/// }
+/// # let _ = at;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Flags {
+    usage: &'static str,
+    arguments: Skip<Args>,
+    /// The one that was taken last, for messages.
+    name: String,
+}
+
+impl Iterator for Flags {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        self.name = self.arguments.next()?;
+        Some(self.name.clone())
+    }
+}
+
+impl Flags {
+    /// The arguments that the program was started with. `usage` is what it says of wrong ones.
+    #[must_use]
+    pub fn new(usage: &'static str) -> Self {
+        Self { usage, arguments: std::env::args().skip(1), name: String::new() }
+    }
+
+    /// An argument that must be there, such as the name of a command.
+    ///
+    /// # Errors
+    ///
+    /// The usage if there are no more.
+    pub fn word(&mut self) -> Result<String, BoxError> {
+        self.next().ok_or_else(|| self.usage.into())
+    }
+
+    /// What follows the last flag.
+    ///
+    /// # Errors
+    ///
+    /// If nothing follows, or it does not have the form of a `T`.
+    pub fn value<T: FromStr<Err: Display>>(&mut self) -> Result<T, BoxError> {
+        let Self { arguments, name, .. } = self;
+        let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
+        value.parse().map_err(|error| format!("{name}: {error}").into())
+    }
+
+    /// For a program or a command without more flags.
+    ///
+    /// # Errors
+    ///
+    /// If there is another argument.
+    pub fn end(&mut self) -> Result<(), BoxError> {
+        self.next().map_or(Ok(()), |_| Err(self.unknown()))
+    }
+
+    /// What to say of the last argument if nobody knows it.
+    #[must_use]
+    pub fn unknown(&self) -> BoxError {
+        format!("unknown argument {:?}; {}", self.name, self.usage).into()
+    }
+
+    /// What to say if something is missing.
+    #[must_use]
+    pub fn usage(&self) -> BoxError {
+        self.usage.into()
+    }
+}
+
+/// What to say of a flag that this program was built without.
+#[must_use]
+pub fn needs_feature(flag: &str, feature: &str) -> BoxError {
+    format!("{flag} needs the feature `{feature}`").into()
+}
+
+/// A variable of the environment.
+///
+/// # Errors
+///
+/// If it is not set.
+pub fn variable(name: &str) -> Result<String, BoxError> {
+    std::env::var(name).map_err(|_unset| format!("{name} is not set").into())
+}

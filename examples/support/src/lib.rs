@@ -1,0 +1,40 @@
+//! What the example programs share: reading flags, serving with deadlines, and a line for each refusal.
+//!
+//! Nothing in here authenticates anybody. What an example is about stands in its own `main.rs`.
+
+mod flags;
+mod manage;
+mod refusal;
+mod serve;
+
+pub use crate::{
+    flags::{Flags, needs_feature, variable},
+    manage::{Registration, Rotation},
+    refusal::{cut, print_refusal},
+    serve::{Peer, Server},
+};
+
+use std::{
+    process::ExitCode,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use tower_client_auth::BoxError;
+
+/// How a program ends: with status 2 and one line if something was wrong.
+#[must_use]
+pub fn exit(program: &str, result: Result<(), BoxError>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{program}: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Seconds since the Unix epoch. A clock that stands before it ends every lifetime.
+#[must_use]
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs())
+}

@@ -1,0 +1,52 @@
+//! The command line.
+//!
+//! - `--listen ADDR` listens elsewhere.
+//! - `--clients FILE` takes a JSON array of RFC 7591 client metadata instead of the built-in clients.
+//! - `--issuer URL` is the issuer identifier, if it is not the address.
+//! - `--raw-basic` accepts clients that do not form-encode their Basic credentials.
+//! - `--legacy-assertions` accepts assertions that name an endpoint or live an hour, and
+//!   `--strict-assertions` only those of FAPI 2.0 that say what they are; both need the feature `jwt`.
+
+use std::net::SocketAddr;
+
+use example_support::{Flags, needs_feature};
+use tower_client_auth::BoxError;
+
+const USAGE: &str = "usage: token_server [--listen ADDR] [--clients FILE] [--issuer URL] \
+    [--raw-basic] [--legacy-assertions] [--strict-assertions]";
+
+pub(crate) struct Settings {
+    pub(crate) listen: SocketAddr,
+    pub(crate) clients: Option<String>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) raw_basic: bool,
+    pub(crate) legacy_assertions: bool,
+    pub(crate) strict_assertions: bool,
+}
+
+pub(crate) fn read() -> Result<Settings, BoxError> {
+    let mut settings = Settings {
+        listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+        clients: None,
+        issuer: None,
+        raw_basic: false,
+        legacy_assertions: false,
+        strict_assertions: false,
+    };
+    let mut flags = Flags::new(USAGE);
+    while let Some(name) = flags.next() {
+        match name.as_str() {
+            "--listen" => settings.listen = flags.value()?,
+            "--clients" => settings.clients = Some(flags.value()?),
+            "--issuer" => settings.issuer = Some(flags.value()?),
+            "--raw-basic" => settings.raw_basic = true,
+            "--legacy-assertions" | "--strict-assertions" if cfg!(not(feature = "jwt")) => {
+                return Err(needs_feature(&name, "jwt"));
+            }
+            "--legacy-assertions" => settings.legacy_assertions = true,
+            "--strict-assertions" => settings.strict_assertions = true,
+            _ => return Err(flags.unknown()),
+        }
+    }
+    Ok(settings)
+}
