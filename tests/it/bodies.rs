@@ -1,111 +1,20 @@
 //! How bodies are read and handed on: RFC 9110 §8, §15.5.14, and R4, R5, R17, R108.
 
-use std::{
-    collections::VecDeque,
-    io,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::{Context, Poll},
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_client_auth::{AuthMethod, ErrorKind as K, RequestBody};
 
+pub(crate) use crate::script::Script;
 use crate::{
     cases::check,
+    script::Step,
     support::{Answer, Ask, Bench, refused, run},
 };
-
-/// A body that does what its script says, and says nothing of its length unless told to.
-pub(crate) struct Script {
-    steps: VecDeque<Step>,
-    hint: SizeHint,
-    polls: Arc<AtomicUsize>,
-}
-
-enum Step {
-    Data(Bytes),
-    Trailers(HeaderMap),
-    /// Not ready, this once.
-    Wait,
-    Fail,
-    /// Never ready.
-    Hang,
-}
-
-impl Script {
-    fn new(steps: impl IntoIterator<Item = Step>) -> Self {
-        Self {
-            steps: steps.into_iter().collect(),
-            hint: SizeHint::default(),
-            polls: Arc::default(),
-        }
-    }
-
-    pub(crate) fn broken_after(text: &str) -> Self {
-        Self::new([Step::Data(Bytes::copy_from_slice(text.as_bytes())), Step::Fail])
-    }
-
-    pub(crate) fn hanging_after(text: &str) -> Self {
-        Self::new([Step::Data(Bytes::copy_from_slice(text.as_bytes())), Step::Hang])
-    }
-
-    /// The octets in pieces of these sizes, over and over, and a pause after each.
-    pub(crate) fn pieces(octets: &[u8], sizes: &[usize]) -> Self {
-        let mut rest = Bytes::copy_from_slice(octets);
-        let mut steps = Vec::new();
-        for size in sizes.iter().cycle() {
-            if rest.is_empty() {
-                break;
-            }
-            steps.push(Step::Data(rest.split_to(rest.len().min(*size))));
-            steps.push(Step::Wait);
-        }
-        Self::new(steps)
-    }
-
-    fn promising(mut self, at_least: u64) -> Self {
-        self.hint.set_lower(at_least);
-        self
-    }
-}
-
-impl Body for Script {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        self.polls.fetch_add(1, Ordering::Relaxed);
-        let Some(step) = self.steps.pop_front() else { return Poll::Ready(None) };
-        Poll::Ready(Some(match step {
-            Step::Data(data) => Ok(Frame::data(data)),
-            Step::Trailers(trailers) => Ok(Frame::trailers(trailers)),
-            Step::Fail => Err(io::Error::other("reset of s3cr3t connection")),
-            Step::Wait => {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            Step::Hang => {
-                self.steps.push_front(Step::Hang);
-                return Poll::Pending;
-            }
-        }))
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.hint
-    }
-}
 
 const POST: &str = "client_id=post&client_secret=post-s3cr3t";
 
@@ -285,8 +194,14 @@ fn a_body_that_breaks_is_refused_whatever_arrived_before() {
 // R17, with the clock of tokio at a standstill.
 #[cfg(feature = "tokio")]
 mod deadline {
-    use std::time::Duration;
+    use std::{
+        io,
+        pin::Pin,
+        task::{Context, Poll},
+        time::Duration,
+    };
 
+    use http_body::Frame;
     use tokio::time::Instant;
 
     use super::*;

@@ -1,4 +1,5 @@
-//! All tests of the public interface.
+//! The tests of the public interface. Those that take long to compile are packages of their own: the
+//! properties in `tests/props`, and the stacks that users build in `tests/stacks`.
 //!
 //! Which test guards which requirement:
 //!
@@ -141,7 +142,6 @@ mod grpc;
 mod jose;
 mod mcp_sdk;
 mod metadata;
-mod props;
 mod providers;
 #[cfg(feature = "jwt")]
 mod replay;
@@ -154,9 +154,10 @@ mod rfc7523;
 mod rfc7591;
 mod rfc7617;
 mod rfc9110;
+mod script;
 mod secrecy;
 mod secrets_at_rest;
+mod served;
 mod settings;
-mod stacks;
 mod support;
 mod tower_contract;

@@ -1,7 +1,6 @@
 //! Stores of used assertions (RFC 7523 §3, OpenID Connect Core §9).
 
 use std::{
-    collections::HashMap,
     future::Future,
     pin::pin,
     sync::{
@@ -11,7 +10,6 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use proptest::prelude::*;
 use tower_client_auth::{MemoryReplayStore, ReplayStore, ReplayStoreFull};
 
 /// The memory store is always ready.
@@ -135,33 +133,4 @@ fn a_store_shows_nothing_of_what_it_keeps() {
     let (store, _) = store(10);
     assert_eq!(claim(&store, "batch", "1", 1_300), Ok(true));
     assert_eq!(format!("{store:?}"), "MemoryReplayStore { capacity: 10, .. }");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-    /// Against a map that forgets nothing.
-    #[test]
-    fn a_store_answers_as_one_that_looks_at_everything(
-        claims in prop::collection::vec((0_i64..4, "[a-c]", "[a-d]", 0_i64..12), 0..200),
-    ) {
-        let (store, now) = store(6);
-        let mut model: HashMap<(String, String), i64> = HashMap::new();
-        for (passed, client_id, jti, lifetime) in claims {
-            let at = now.fetch_add(passed, Ordering::SeqCst) + passed;
-            let until = at + lifetime;
-            let pair = (client_id, jti);
-            let live = model.values().filter(|until| **until > at).count();
-            let known = model.get(&pair).is_some_and(|until| *until > at);
-            match claim(&store, &pair.0, &pair.1, until) {
-                Ok(granted) => {
-                    prop_assert_eq!(granted, !known && until > at);
-                    if granted {
-                        model.insert(pair, until);
-                    }
-                }
-                Err(_full) => prop_assert!(!known && live == 6),
-            }
-        }
-    }
 }

@@ -5,7 +5,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use tower_client_auth::{AuthMethod, ClientSecret, ErrorKind as K};
 
 use crate::{
-    bodies::Script,
+    script::Script,
     support::{
         Answer, Ask, Bench, Clients, FORM, NOW, basic_client, failed, plain, post_client,
         public_client, refused,

@@ -1,0 +1,16 @@
+//! Tests of the layer in the stacks that users build: axum, hyper, tonic, tower, tower-http and a reverse proxy.
+//!
+//! They stand apart from the other tests because these stacks take long to compile.
+
+#[cfg(test)]
+mod stacks;
+
+/// The README must compile.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
+/// The first page of the documentation shows the layer in axum, which the crate does not depend on.
+#[cfg(doctest)]
+#[doc = include_str!("../../../src/docs/crate.md")]
+struct FirstPage;
