@@ -158,7 +158,7 @@ fn goals() -> Vec<Goal> {
             calls(Stack::Layer, case, Shape::Usual) - calls(Stack::Collect, case, Shape::Usual);
         let target = if case.status().is_success() { 5.0 } else { 4.0 };
         goal(
-            "P7",
+            "allocations",
             format!("allocator calls over the bare service, {}", case.name()),
             over,
             6.0,
@@ -169,7 +169,7 @@ fn goals() -> Vec<Goal> {
         let over =
             octets(Stack::Layer, case, Shape::Usual) - octets(Stack::Collect, case, Shape::Usual);
         goal(
-            "P8",
+            "allocated bytes",
             format!("octets allocated over the bare service, {}", case.name()),
             over,
             800.0,
@@ -179,7 +179,7 @@ fn goals() -> Vec<Goal> {
     let usual = calls(Stack::Layer, Case::Basic, Shape::Usual);
     let many = calls(Stack::Layer, Case::Basic, Shape::Many(64 * KIB)) - usual;
     goal(
-        "P9",
+        "many fields",
         "calls for 64 KiB of many fields, over those for 300 octets".to_owned(),
         many,
         4.0,
@@ -189,7 +189,7 @@ fn goals() -> Vec<Goal> {
     {
         let all = octets(Stack::Layer, Case::Basic, shape) - 2048.0;
         goal(
-            "P11",
+            "large body",
             format!("(octets allocated for 64 KiB in frames of {name} - 2 KiB) / 64 KiB"),
             all / 65536.0,
             2.0,
@@ -200,7 +200,7 @@ fn goals() -> Vec<Goal> {
         let over = waiting(Stack::AxumLayer, length, received).0
             - waiting(Stack::Axum, length, received).0;
         goal(
-            "P13",
+            "waiting body",
             format!("KiB held over bare axum, {received} of {length} octets here"),
             over as f64 / 1024.0,
             1.2,
@@ -208,8 +208,20 @@ fn goals() -> Vec<Goal> {
         );
     }
     let boxed = calls(Stack::LayerBoxed, Case::Basic, Shape::Usual) - usual;
-    goal("P25", "allocator calls more with a boxed provider".to_owned(), boxed, 1.0, 1.0);
+    goal(
+        "boxed provider",
+        "allocator calls more with a boxed provider".to_owned(),
+        boxed,
+        1.0,
+        1.0,
+    );
     let digest = calls(Stack::LayerSha256, Case::Basic, Shape::Usual) - usual;
-    goal("P26", "allocator calls more with SHA-256 at rest".to_owned(), digest, 0.0, 0.0);
+    goal(
+        "SHA-256 at rest",
+        "allocator calls more with SHA-256 at rest".to_owned(),
+        digest,
+        0.0,
+        0.0,
+    );
     goals
 }

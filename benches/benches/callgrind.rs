@@ -318,14 +318,14 @@ fn table(counts: &Counts) -> ExitCode {
     };
     for case in [Case::Basic, Case::Post, Case::Public] {
         goal(
-            "P1",
+            "over the floor",
             &format!("added by the layer / by the floor, {}", case.name()),
             floor(case),
             1.25,
             1.10,
         );
     }
-    goal("P2", "the same, wrong secret", floor(Case::WrongFirst), 1.50, 1.25);
+    goal("refusal over the floor", "the same, wrong secret", floor(Case::WrongFirst), 1.50, 1.25);
     // In axum the floor itself is at 0.24 of the hand-written and, on a connection, at 1.42 of the
     // bare: axum clones the route and boxes the body behind every layer. Without `.axum_bodies()` there
     // is one box more.
@@ -333,7 +333,7 @@ fn table(counts: &Counts) -> ExitCode {
         let value = counts.added(Stack::AxumLayer, Stack::Axum, case)
             / counts.added(Stack::AxumHand, Stack::Axum, case);
         goal(
-            "P3",
+            "by hand",
             &format!("added in axum / by the hand-written, {}", case.name()),
             value,
             if cfg!(feature = "axum") { 0.25 } else { 0.28 },
@@ -341,12 +341,18 @@ fn table(counts: &Counts) -> ExitCode {
         );
     }
     let connection = counts.connection(Stack::AxumLayer) / counts.connection(Stack::Axum);
-    goal("P4", "connection in memory / bare axum", connection, 1.48, 1.42);
+    goal("connection", "connection in memory / bare axum", connection, 1.48, 1.42);
     for (shape, name) in
         [(Shape::Long as fn(usize) -> Shape, "one long field"), (Shape::Many, "many short fields")]
     {
         let value = counts.slope(Stack::Layer, shape) / counts.slope(Stack::Floor, shape);
-        goal("P10", &format!("per octet of the body / the floor's, {name}"), value, 1.10, 1.05);
+        goal(
+            "per byte",
+            &format!("per octet of the body / the floor's, {name}"),
+            value,
+            1.10,
+            1.05,
+        );
     }
     let with = |clients| {
         counts.of(Job::Request {
@@ -356,18 +362,36 @@ fn table(counts: &Counts) -> ExitCode {
             clients,
         })
     };
-    goal("P12", "30,000 clients / 10, less 1, in %", apart(with(30_000), with(10)), 0.5, 0.1);
+    goal(
+        "many clients",
+        "30,000 clients / 10, less 1, in %",
+        apart(with(30_000), with(10)),
+        0.5,
+        0.1,
+    );
     let wrong = counts.usual(Stack::Layer, Case::WrongFirst);
     let other = |case| apart(counts.usual(Stack::Layer, case), wrong);
     goal(
-        "P15",
+        "where it differs",
         "wrong in the last octet / in the first, less 1, in %",
         other(Case::WrongLast),
         0.0,
         0.0,
     );
-    goal("P16", "unknown client / wrong secret, less 1, in %", other(Case::Unknown), 1.0, 0.5);
-    goal("P16", "expired secret / wrong secret, less 1, in %", other(Case::Expired), 1.0, 0.5);
+    goal(
+        "refusals alike",
+        "unknown client / wrong secret, less 1, in %",
+        other(Case::Unknown),
+        1.0,
+        0.5,
+    );
+    goal(
+        "refusals alike",
+        "expired secret / wrong secret, less 1, in %",
+        other(Case::Expired),
+        1.0,
+        0.5,
+    );
     let mut budgets = Vec::new();
     #[cfg(feature = "jwt")]
     assertions(counts, &mut goals, &mut budgets);
@@ -410,7 +434,7 @@ fn assertions(counts: &Counts, goals: &mut Vec<Goal>, budgets: &mut Vec<(String,
             Alg::Hs256 => (2.75, 2.0),
         };
         goal(
-            "",
+            "assertion",
             format!("assertion / bare verification, {}", alg.name()),
             right / bare,
             must,
@@ -418,7 +442,7 @@ fn assertions(counts: &Counts, goals: &mut Vec<Goal>, budgets: &mut Vec<(String,
         );
         let own = (right - secret) / bare;
         goal(
-            "",
+            "assertion",
             format!("the same, without the rest of the request, {}", alg.name()),
             own,
             must,
@@ -427,7 +451,7 @@ fn assertions(counts: &Counts, goals: &mut Vec<Goal>, budgets: &mut Vec<(String,
         let wrong = count(What::WrongSignature);
         for what in [What::UnknownClient, What::WrongAlgorithm, What::UnknownKey, What::NoSource] {
             let text = format!("{} / wrong signature, {}, less 1, in %", what.name(), alg.name());
-            goal("P16", text, apart(count(what), wrong), 1.0, 0.5);
+            goal("refusals alike", text, apart(count(what), wrong), 1.0, 0.5);
         }
         for what in [What::Right, What::WrongSignature, What::UnknownClient] {
             let name = format!("assertion, {}, {}", alg.name(), what.name());

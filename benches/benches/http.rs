@@ -97,14 +97,20 @@ fn compare() -> io::Result<()> {
                 // A goal is a bound from above.
                 let what = format!("time per request over bare axum, {}", case.name());
                 goals.push(Goal {
-                    name: "P5",
+                    name: "loopback time",
                     what,
                     value: 1.0 / rate,
                     must: 1.0 / 0.90,
                     target: 1.0 / 0.93,
                 });
                 let what = format!("processor time per request over bare axum, {}", case.name());
-                goals.push(Goal { name: "P6", what, value: cpu, must: 1.10, target: 1.07 });
+                goals.push(Goal {
+                    name: "loopback processor",
+                    what,
+                    value: cpu,
+                    must: 1.10,
+                    target: 1.07,
+                });
             }
         }
         println!();

@@ -210,14 +210,14 @@ fn main() {
             let what = format!("{what}, {}", case.alg);
             goals.push(Goal { name, what, value, must: limit, target: limit });
         };
-        goal("", "whole / bare", whole / bare, case.budget);
+        goal("assertion", "whole / bare", whole / bare, case.budget);
         goal(
-            "",
+            "assertion",
             "whole without the rest of the request / bare",
             (whole - post) / bare,
             case.budget,
         );
-        goal("P27", "µs, whole - bare", whole - bare, 4.0);
+        goal("assertion time", "µs, whole - bare", whole - bare, 4.0);
     }
     report::goals(&goals);
 }

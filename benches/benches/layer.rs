@@ -60,7 +60,7 @@ fn main() {
         let target = if case.status().is_success() { 1.0 / 2.1 } else { 1.0 / 2.5 };
         let what = format!("layer in axum / hand in axum, {}", case.name());
         goals.push(Goal {
-            name: "P21",
+            name: "time by hand",
             what,
             value: wall::ratio(layer, hand),
             must: 1.0 / 1.8,

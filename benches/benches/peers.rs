@@ -280,14 +280,14 @@ fn compare(peers: &Peers) -> io::Result<()> {
     }
 
     println!(
-        "\n{:<5} {:<66} {:>9} {:>9} {:>9}",
+        "\n{:<22} {:<66} {:>9} {:>9} {:>9}",
         "goal", "times less", "measured", "must", "target"
     );
     for (name, what, index, must, target) in [
-        ("P17", "MCP Python SDK on uvicorn", MCP_PYTHON, 8.0, 10.0),
-        ("P18", "MCP TypeScript SDK on express", MCP_TYPESCRIPT, 15.0, 20.0),
-        ("P19", "oidc-provider", OIDC_PROVIDER, 15.0, 20.0),
-        ("P20", "Authlib on Flask and gunicorn", AUTHLIB, 30.0, 40.0),
+        ("MCP Python SDK", "MCP Python SDK on uvicorn", MCP_PYTHON, 8.0, 10.0),
+        ("MCP TypeScript SDK", "MCP TypeScript SDK on express", MCP_TYPESCRIPT, 15.0, 20.0),
+        ("oidc-provider", "oidc-provider", OIDC_PROVIDER, 15.0, 20.0),
+        ("Authlib", "Authlib on Flask and gunicorn", AUTHLIB, 30.0, 40.0),
     ] {
         for (case, times) in Case::ALL.iter().zip(&columns) {
             if let (Some(own), Some(layer)) = (times.get(index), times.get(OWN))
@@ -298,7 +298,7 @@ fn compare(peers: &Peers) -> io::Result<()> {
             }
         }
     }
-    goal("P22", "the TypeScript middleware in memory, post", in_process, 4.0, 5.0);
+    goal("parser in memory", "the TypeScript middleware in memory, post", in_process, 4.0, 5.0);
     for (what, with, without) in [
         ("added by the MCP Python SDK", MCP_PYTHON, MCP_PYTHON_BARE),
         ("added by the MCP TypeScript SDK", MCP_TYPESCRIPT, MCP_TYPESCRIPT_BARE),
@@ -307,7 +307,7 @@ fn compare(peers: &Peers) -> io::Result<()> {
             let added = |with, without| Some(median(times, with)? - median(times, without)?);
             if let (Some(theirs), Some(own)) = (added(with, without), added(OWN, OWN_BARE)) {
                 let what = format!("{what}, {}", case.name());
-                goal("P23", &what, theirs / own, 40.0, 60.0);
+                goal("added by peers", &what, theirs / own, 40.0, 60.0);
             }
         }
     }
@@ -320,7 +320,7 @@ fn goal(name: &str, what: &str, value: f64, must: f64, target: f64) {
         () if value < target => "must",
         () => "target",
     };
-    println!("{name:<5} {what:<66} {value:>9.1} {must:>9.1} {target:>9.1}  {verdict}");
+    println!("{name:<22} {what:<66} {value:>9.1} {must:>9.1} {target:>9.1}  {verdict}");
 }
 
 fn median(times: &[Vec<f64>], index: usize) -> Option<f64> {

@@ -87,9 +87,21 @@ fn waiting(connections: usize, goals: &mut Vec<Goal>) -> io::Result<()> {
         let mut goal = |name, what: &str, value, must, target| {
             goals.push(Goal { name, what: what.to_owned(), value, must, target });
         };
-        goal("", "resident, 1 octet of 300 received / bare axum", one / bare, 1.25, 1.25);
-        goal("", "resident, 32 KiB of 64 KiB received / bare axum", half / bare_half, 1.25, 1.25);
-        goal("P14", "resident growth per octet received", *growth, 1.5, 1.1);
+        goal(
+            "resident bytes",
+            "resident, 1 octet of 300 received / bare axum",
+            one / bare,
+            1.25,
+            1.25,
+        );
+        goal(
+            "resident bytes",
+            "resident, 32 KiB of 64 KiB received / bare axum",
+            half / bare_half,
+            1.25,
+            1.25,
+        );
+        goal("resident bytes", "resident growth per octet received", *growth, 1.5, 1.1);
     }
     Ok(())
 }
@@ -243,7 +255,7 @@ fn storm(goals: &mut Vec<Goal>) {
         if let [right, wrong] = times.as_slice() {
             let what = format!("time of a wrong secret / of a right one, {}", stack.name());
             goals.push(Goal {
-                name: "",
+                name: "refusals in time",
                 what,
                 value: wall::ratio(wrong, right),
                 must: 1.25,

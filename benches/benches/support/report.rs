@@ -24,7 +24,7 @@ pub(crate) fn verdict(good: bool) -> ExitCode {
 /// Prints the goals, and says whether every "must" holds.
 pub(crate) fn goals(goals: &[Goal]) -> bool {
     println!();
-    println!("{:<5} {:<66} {:>9} {:>9} {:>9}", "goal", "", "measured", "must", "target");
+    println!("{:<22} {:<66} {:>9} {:>9} {:>9}", "goal", "", "measured", "must", "target");
     let mut good = true;
     for Goal { name, what, value, must, target } in goals {
         let verdict = match () {
@@ -33,7 +33,7 @@ pub(crate) fn goals(goals: &[Goal]) -> bool {
             () => "target",
         };
         good &= value <= must;
-        println!("{name:<5} {what:<66} {value:>9.3} {must:>9.3} {target:>9.3}  {verdict}");
+        println!("{name:<22} {what:<66} {value:>9.3} {must:>9.3} {target:>9.3}  {verdict}");
     }
     good
 }
