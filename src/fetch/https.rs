@@ -232,10 +232,11 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
     max_age.map(|seconds| Duration::from_secs(seconds.saturating_sub(age.unwrap_or(0)).into()))
 }
 
-#[cfg(test)]
+// In tests/private.
+#[cfg(all(test, private_tests))]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests;
 
-#[cfg(test)]
+#[cfg(all(test, private_tests))]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod chain;

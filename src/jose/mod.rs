@@ -4,5 +4,6 @@ pub(crate) mod alg;
 pub(crate) mod json;
 pub(crate) mod keys;
 pub(crate) mod mac;
-#[cfg(test)]
+// In tests/private.
+#[cfg(all(test, private_tests))]
 mod vectors;
