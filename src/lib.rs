@@ -4,6 +4,7 @@
 
 mod authenticate;
 mod client;
+mod clock;
 mod compat;
 mod error;
 #[cfg(feature = "jwt")]
@@ -16,54 +17,56 @@ mod isolate;
 mod jose;
 mod layer;
 mod method;
-mod provider;
-#[cfg(feature = "jwt")]
-mod replay;
-mod secret;
-mod wire;
-
-#[cfg(feature = "jwks-fetch")]
-#[cfg_attr(docsrs, doc(cfg(feature = "jwks-fetch")))]
-pub use crate::fetch::https::HttpsJwksSource;
-#[cfg(feature = "axum")]
-#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
-pub use crate::layer::axum::{AxumBodies, MissingClientAuth};
-#[cfg(feature = "cache")]
-#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
-pub use crate::provider::cached::CachedProvider;
-#[cfg(feature = "redis")]
-#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
-pub use crate::replay::redis::RedisReplayStore;
-#[cfg(feature = "generate")]
-#[cfg_attr(docsrs, doc(cfg(feature = "generate")))]
-pub use crate::secret::generated::GeneratedSecret;
-#[cfg(feature = "argon2")]
-#[cfg_attr(docsrs, doc(cfg(feature = "argon2")))]
-pub use crate::secret::phc::InvalidPhc;
-pub use crate::{
-    authenticate::AuthenticatedClient,
-    client::{InvalidRegistration, RegisteredClient, metadata::ClientMetadata},
-    error::{BoxError, Error, ErrorKind, Throttled},
-    iana::AuthMethod,
-    layer::{
-        ClientAuthLayer,
-        future::ResponseFuture,
-        policy::{ConfigError, Outcome, SecretMatch},
-        service::ClientAuth,
-    },
-    provider::{
-        BoxClientProvider, ClientProvider, ProviderFn,
-        memory::{InvalidRecord, MemoryProvider},
-        provider_fn,
-    },
-    secret::{ClientSecret, presented::PresentedSecret},
-    wire::body::{BodyMode, RequestBody, ResponseBody, WrappedBodies},
-};
+pub mod provider;
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+pub mod replay;
+pub mod secret;
+mod wire;
+
 pub use crate::{
-    fetch::jwks::{FetchedJwks, JwksCache, JwksSource},
-    jose::keys::{ClientKeys, InvalidKeys},
-    method::assertion::settings::Assertions,
-    replay::{MemoryReplayStore, ReplayStore, ReplayStoreFull},
+    client::{RegisteredClient, authenticated::AuthenticatedClient},
+    clock::Clock,
+    compat::Compat,
+    error::{BoxError, Error, config::ConfigError, kind::ErrorKind},
+    iana::{AuthMethod, metadata::ClientMetadata},
+    layer::{ClientAuthLayer, future::ResponseFuture, outcome::Outcome, service::ClientAuth},
+    provider::lookup::ClientProvider,
+    secret::stored::ClientSecret,
+    wire::limits::Limits,
 };
+
+/// Assertions: `private_key_jwt` and `client_secret_jwt` (RFC 7523 §2.2).
+///
+/// [`Assertions`](assertion::Assertions) are the settings, for
+/// [`ClientAuthLayer::assertions`]; [`ClientKeys`](assertion::ClientKeys) are the keys of a client,
+/// which a [`JwksSource`](assertion::JwksSource) fetches where they are published.
+#[cfg(feature = "jwt")]
+#[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+pub mod assertion {
+    #[cfg(feature = "jwks-fetch")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwks-fetch")))]
+    pub use crate::fetch::https::HttpsJwksSource;
+    pub use crate::{
+        error::assertion::InvalidAssertion,
+        fetch::jwks::{FetchedJwks, JwksCache, JwksSource},
+        jose::keys::{ClientKeys, InvalidKeys},
+        method::assertion::settings::Assertions,
+    };
+}
+
+/// For axum: bodies of its type, and the rejection of the extractor
+/// [`AuthenticatedClient`].
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub mod axum {
+    pub use crate::layer::axum::{AxumBodies, MissingClientAuth};
+}
+
+/// The bodies that the layer hands on and returns.
+pub mod body {
+    pub use crate::wire::{
+        body::{RequestBody, ResponseBody},
+        mode::{BodyMode, WrappedBodies},
+    };
+}

@@ -179,6 +179,8 @@ fn count() -> Result<Counts, String> {
         ));
     }
     let mut totals = HashMap::new();
+    // What another package of the same target folder counted must not be mistaken for this.
+    let home = home.join(env!("CARGO_PKG_NAME"));
     collect_totals(&home, &mut totals).map_err(|error| format!("{}: {error}", home.display()))?;
     let counts = jobs().into_iter().enumerate().map(|(number, job)| {
         let total = totals.get(&number).ok_or_else(|| format!("{job:?} was not counted"))?;

@@ -34,7 +34,9 @@ use support::{
 };
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
-use tower_client_auth::{ClientAuthLayer, ClientSecret, MemoryProvider, RegisteredClient};
+use tower_client_auth::{
+    ClientAuthLayer, ClientSecret, RegisteredClient, provider::MemoryProvider,
+};
 
 const SECRET: &str = "gX9kWZ2c6qyVbDmC5rN1uAgX9kWZ2c6qyVbDmC5rN1u";
 /// Clients that wait for a hash at the same time: more than the pool computes.

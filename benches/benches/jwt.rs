@@ -39,8 +39,10 @@ use support::{
 };
 use tower::{Layer, Service, service_fn};
 use tower_client_auth::{
-    Assertions, ClientAuthLayer, ClientKeys, ClientSecret, MemoryProvider, RegisteredClient,
-    RequestBody,
+    ClientAuthLayer, ClientSecret, Clock, RegisteredClient,
+    assertion::{Assertions, ClientKeys},
+    body::RequestBody,
+    provider::MemoryProvider,
 };
 
 const NOW: i64 = 1_900_000_000;
@@ -182,7 +184,7 @@ fn main() {
         ));
         let poster = RegisteredClient::secret_post("poster", [ClientSecret::plain(SECRET)], ());
         let layer = ClientAuthLayer::new(MemoryProvider::from_iter([case.client, poster]))
-            .clock(|| NOW)
+            .clock(Clock::fixed(NOW))
             .assertions(Assertions::new("https://as.example", Forgetful).unwrap());
         let mut service = layer.layer(service_fn(inner));
         let mut call = move |body: &Bytes| {

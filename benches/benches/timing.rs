@@ -43,7 +43,7 @@ use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{net::TcpListener, runtime};
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_client_auth::{
-    ClientAuthLayer, ClientSecret, MemoryProvider, RegisteredClient, RequestBody,
+    ClientAuthLayer, ClientSecret, RegisteredClient, body::RequestBody, provider::MemoryProvider,
 };
 
 const SECRET: &str = "gX9kWZ2c6qyVbDmC5rN1uAgX9kWZ2c6qyVbDmC5rN1u";

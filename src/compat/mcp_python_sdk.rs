@@ -1,10 +1,11 @@
 //! The behaviour of the MCP Python SDK's `ClientAuthenticator`, for servers that switch over
-//! without changing anything on the wire. Nothing outside this file depends on it but where it is
-//! called.
+//! without changing anything on the wire.
 //!
 //! The registered method of the client decides which place of the request is read, and everything
 //! in other places is ignored. What would let in an unauthenticated caller, or one secret stand for
 //! several, is not reproduced.
+
+use std::time::Duration;
 
 use base64::{
     Engine, alphabet,
@@ -17,14 +18,16 @@ use http::{
 };
 
 use crate::{
-    authenticate::Proof,
-    client::{Problem, RegisteredClient, Registration},
-    error::{Error, ErrorKind},
-    iana::{AuthMethod, Method},
-    layer::policy::{Endpoint, Policy},
-    method::{self, Authorization},
-    secret::{self, ClientSecret, Verdict},
-    wire::form::{self, Form},
+    client::RegisteredClient,
+    error::{Error, kind::ErrorKind},
+    iana::AuthMethod,
+    method::{Method, Proof, Registration, Settings, State, problem::Problem},
+    secret::comparison,
+    wire::{
+        authorization::{Authorization, basic_token},
+        form::{self, Form},
+        limits::Limits,
+    },
 };
 
 /// Python decodes strictly padded base64. That it also skips characters outside the alphabet is not
@@ -32,7 +35,14 @@ use crate::{
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new());
 
-/// Everything that a request presents.
+/// The endpoint that is imitated: they answer differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Token,
+    Revocation,
+}
+
+/// Everything that a request presents: the registered method decides which place counts.
 pub(crate) struct Presented {
     client_id: String,
     basic: Result<(String, String), ErrorKind>,
@@ -40,12 +50,12 @@ pub(crate) struct Presented {
 }
 
 impl Presented {
-    pub(crate) fn client_id(&self) -> &str {
+    pub(super) fn client_id(&self) -> &str {
         &self.client_id
     }
 
     /// The secret in the place that the method names.
-    pub(crate) fn secret(&self, method: Method) -> &str {
+    pub(super) fn secret(&self, method: Method) -> &str {
         match (method, &self.basic) {
             (Method::Basic, Ok((_, secret))) => secret,
             (Method::Post, _) => &self.secret,
@@ -55,23 +65,23 @@ impl Presented {
 }
 
 /// Reads all places. Only what is never reproduced is an error here.
-pub(crate) fn extract(
+pub(super) fn extract(
     authorization: Authorization<'_>,
     form: &Form<'_>,
-    policy: &Policy,
+    limits: &Limits,
 ) -> Result<Presented, ErrorKind> {
     let basic = match authorization {
-        Authorization::Several => return Err(ErrorKind::RepeatedAuthorization),
+        Authorization::Repeated => return Err(ErrorKind::RepeatedAuthorization),
         Authorization::Absent => Err(ErrorKind::UnsupportedScheme),
-        Authorization::One(value) => {
-            method::within_limit(value, policy)?;
+        Authorization::Single(value) => {
+            within_limit(value, limits)?;
             basic(value)
         }
     };
     let client_id = form.client_id.ok_or(ErrorKind::NoCredentials)?;
     let secret = form.client_secret.unwrap_or_default();
-    method::within_limit(client_id, policy)?;
-    method::within_limit(secret, policy)?;
+    within_limit(client_id, limits)?;
+    within_limit(secret, limits)?;
     Ok(Presented {
         client_id: text(client_id, Plus::Space)?,
         basic,
@@ -79,16 +89,20 @@ pub(crate) fn extract(
     })
 }
 
+fn within_limit(value: &[u8], limits: &Limits) -> Result<(), ErrorKind> {
+    if value.len() > limits.credential { Err(ErrorKind::CredentialTooLong) } else { Ok(()) }
+}
+
 fn basic(authorization: &[u8]) -> Result<(String, String), ErrorKind> {
     const MALFORMED: ErrorKind = ErrorKind::MalformedAuthorization;
 
-    let token = match method::basic_token(authorization) {
+    let token = match basic_token(authorization) {
         Ok([]) | Err(ErrorKind::UnsupportedScheme) => return Err(ErrorKind::UnsupportedScheme),
         token => token.map_err(|_list| MALFORMED)?,
     };
-    let octets = BASE64.decode(token).map_err(|_not_base64| MALFORMED)?;
-    let colon = memchr::memchr(b':', &octets).ok_or(MALFORMED)?;
-    let (id, secret) = octets.split_at_checked(colon).ok_or(MALFORMED)?;
+    let bytes = BASE64.decode(token).map_err(|_not_base64| MALFORMED)?;
+    let colon = memchr::memchr(b':', &bytes).ok_or(MALFORMED)?;
+    let (id, secret) = bytes.split_at_checked(colon).ok_or(MALFORMED)?;
     let secret = secret.get(1..).unwrap_or_default();
     let text = |half| text(half, Plus::Literal).map_err(|_not_text| MALFORMED);
     Ok((text(id)?, text(secret)?))
@@ -103,35 +117,41 @@ enum Plus {
 /// Percent-decoding that takes a malformed escape literally. Python replaces invalid UTF-8 and lets
 /// control characters pass, which is not reproduced.
 fn text(encoded: &[u8], plus: Plus) -> Result<String, form::Malformed> {
-    let mut octets = Vec::with_capacity(encoded.len());
+    let mut bytes = Vec::with_capacity(encoded.len());
     let mut rest = encoded;
     while let Some((&byte, after)) = rest.split_first() {
         rest = after;
-        octets.push(match (byte, plus) {
+        bytes.push(match (byte, plus) {
             (b'+', Plus::Space) => b' ',
             (b'%', _) => match form::escape(after) {
-                Some((octet, after)) => {
+                Some((decoded, after)) => {
                     rest = after;
-                    octet
+                    decoded
                 }
                 None => byte,
             },
             _ => byte,
         });
     }
-    form::has_escapes(&octets)?;
-    String::from_utf8(octets).map_err(|_not_utf8| form::Malformed)
+    form::has_escapes(&bytes)?;
+    String::from_utf8(bytes).map_err(|_not_utf8| form::Malformed)
 }
 
 /// Checks as the SDK does, in its order, because its answers tell.
-pub(crate) async fn check<C>(
-    policy: &Policy,
+pub(super) async fn verify<C>(
     presented: &Presented,
     client: Option<&RegisteredClient<C>>,
+    settings: &Settings,
+    state: &State,
+    timeout: Option<Duration>,
 ) -> Result<Proof, Error> {
+    // The SDK's one second: a secret expires after the second that is named, not at it.
+    let now = settings.clock.unix_seconds().saturating_sub(1);
+    let compare =
+        |secrets, secret| comparison::verify_slowly(secrets, secret, now, &state.pool, timeout);
     let Some(client) = client else {
-        // Spent for nothing, as everywhere.
-        let _wrong = verify(policy, policy.decoy.secrets(), &presented.secret).await?;
+        // The same work as for a known client.
+        let _wrong = compare(state.decoy.secrets(), &presented.secret).await?;
         return Err(ErrorKind::UnknownClient.into());
     };
     let method = method(presented, client)?;
@@ -148,18 +168,18 @@ pub(crate) async fn check<C>(
     if secret.is_empty() {
         return Err(ErrorKind::MethodMismatch.into());
     }
-    let matched = verify(policy, secrets, secret).await??;
+    let matched = compare(secrets, secret).await??;
     Ok(Proof { method, secret: Some(matched) })
 }
 
 /// The registered method, if it can be used and what it needs is there.
 fn method<C>(presented: &Presented, client: &RegisteredClient<C>) -> Result<Method, Error> {
-    if client.method_is_default() {
+    if client.method_is_absent() {
         return Err(unusable("Unsupported auth method: None".to_owned()));
     }
     match client.registration() {
-        Registration::Public => Ok(Method::None),
-        Registration::SecretBasic(_)
+        Registration::None => Ok(Method::None),
+        Registration::Basic(_)
         | Registration::Unusable(Problem::NoSecret(AuthMethod::ClientSecretBasic)) => {
             match &presented.basic {
                 Ok((id, _)) if *id == presented.client_id => Ok(Method::Basic),
@@ -167,33 +187,22 @@ fn method<C>(presented: &Presented, client: &RegisteredClient<C>) -> Result<Meth
                 Err(kind) => Err((*kind).into()),
             }
         }
-        // The SDK knows no assertions.
-        #[cfg(feature = "jwt")]
-        Registration::SecretJwt(..)
-        | Registration::Unusable(Problem::NoSecret(AuthMethod::ClientSecretJwt)) => {
-            Err(unsupported(&AuthMethod::ClientSecretJwt))
-        }
-        #[cfg(feature = "jwt")]
-        Registration::PrivateKeyJwt(_) => Err(unsupported(&AuthMethod::PrivateKeyJwt)),
-        #[cfg(feature = "jwt")]
-        Registration::Unusable(Problem::Assertions(method, _)) => Err(unsupported(method)),
-        Registration::SecretPost(_) | Registration::Unusable(Problem::NoSecret(_)) => {
+        Registration::Post(_)
+        | Registration::Unusable(Problem::NoSecret(AuthMethod::ClientSecretPost)) => {
             Ok(Method::Post)
         }
+        // The SDK knows no assertions.
+        Registration::Assertion(assertion) => Err(unsupported(assertion.method().iana())),
+        Registration::Unusable(
+            Problem::NoSecret(method)
+            | Problem::Invalid(method, _)
+            | Problem::UnsupportedMethod(method),
+        ) => Err(unsupported(method)),
         Registration::Unusable(Problem::PublicWithSecret) => Err(ErrorKind::MethodMismatch.into()),
-        Registration::Unusable(Problem::UnsupportedMethod(method)) => Err(unsupported(method)),
-        Registration::Unusable(_) => Err(ErrorKind::UnknownClient.into()),
+        Registration::Unusable(Problem::Declared | Problem::NoClientId) => {
+            Err(ErrorKind::UnknownClient.into())
+        }
     }
-}
-
-async fn verify(
-    policy: &Policy,
-    secrets: &[ClientSecret],
-    presented: &str,
-) -> Result<Verdict, Error> {
-    // The SDK's one second: a secret expires after the second that is named, not at it.
-    let now = policy.now().saturating_sub(1);
-    secret::verify_slowly(secrets, presented, now, &policy.pool, policy.provider_deadline).await
 }
 
 fn unsupported(method: &AuthMethod) -> Error {
@@ -206,7 +215,7 @@ fn unusable(message: String) -> Error {
 
 /// The SDK's answer, if its authenticator has one: the text tells the reason, and there is no
 /// challenge.
-pub(crate) fn answer(error: &Error, endpoint: Endpoint) -> Option<Response<Bytes>> {
+pub(super) fn answer(error: &Error, endpoint: Endpoint) -> Option<Response<Bytes>> {
     let source;
     let text = match error.kind() {
         ErrorKind::NoCredentials | ErrorKind::UnsupportedMediaType => "Missing client_id",

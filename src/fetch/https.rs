@@ -45,14 +45,14 @@ const MEDIA_TYPES: [&str; 2] = ["application/json", "application/jwk-set+json"];
 ///   64 KiB, within 5 seconds in all.
 ///
 /// The lifetime is `max-age` of `Cache-Control` less `Age` (RFC 9111 §4.2); `no-store` and
-/// `no-cache` make it 0. [`JwksCache`](crate::JwksCache) brings it within bounds.
+/// `no-cache` make it 0. [`JwksCache`](crate::assertion::JwksCache) brings it within bounds.
 ///
 /// It needs a runtime of tokio.
 ///
 /// # Examples
 ///
 /// ```
-/// use tower_client_auth::{Assertions, HttpsJwksSource, MemoryReplayStore};
+/// use tower_client_auth::{assertion::{Assertions, HttpsJwksSource}, replay::MemoryReplayStore};
 ///
 /// # let _runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
 /// let settings = Assertions::new("https://as.example", MemoryReplayStore::default())?

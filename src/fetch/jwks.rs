@@ -40,7 +40,7 @@ const CAPACITY: usize = 1_000;
 ///
 /// ```
 /// use std::{io, time::Duration};
-/// use tower_client_auth::{FetchedJwks, JwksSource};
+/// use tower_client_auth::assertion::{FetchedJwks, JwksSource};
 ///
 /// struct Files;
 ///
@@ -113,7 +113,7 @@ impl<J: JwksSource> AnyJwksSource for J {
 
 /// Remembers the keys that a [`JwksSource`] fetched, prepared for many verifications.
 ///
-/// [`Assertions::jwks_source`](crate::Assertions::jwks_source) makes one with these defaults of any
+/// [`Assertions::jwks_source`](crate::assertion::Assertions::jwks_source) makes one with these defaults of any
 /// source; make it yourself to change them.
 ///
 /// - A key set is kept as long as its origin allows, within the bounds of
@@ -131,7 +131,9 @@ impl<J: JwksSource> AnyJwksSource for J {
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_client_auth::{Assertions, FetchedJwks, JwksCache, JwksSource, MemoryReplayStore};
+/// use tower_client_auth::{
+///     assertion::{Assertions, FetchedJwks, JwksCache, JwksSource}, replay::MemoryReplayStore,
+/// };
 ///
 /// fn settings(
 ///     source: impl JwksSource,

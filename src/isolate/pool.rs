@@ -8,7 +8,7 @@ use std::{num::NonZeroUsize, sync::Arc, thread::available_parallelism};
 use tokio::{runtime::Handle, sync::Semaphore};
 
 #[cfg(feature = "argon2")]
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, kind::ErrorKind};
 
 /// Waiting requests per worker. At some ten milliseconds a hash, the last one waits for a second.
 #[cfg(feature = "argon2")]

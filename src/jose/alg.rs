@@ -1,7 +1,5 @@
 //! The signature algorithms that an assertion may use.
 
-use crate::iana::Method;
-
 /// A digital signature or MAC of RFC 7518 §3.1 or RFC 8037 §3.1. `none` has no representation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Algorithm {
@@ -42,11 +40,6 @@ impl Algorithm {
     /// The algorithm of this name; names are case-sensitive (RFC 7515 §4.1.1).
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         NAMES.iter().find(|(known, _)| *known == name).map(|(_, algorithm)| *algorithm)
-    }
-
-    /// The method that it belongs to: a public key must never serve as a secret (RFC 8725 §2.1).
-    pub(crate) const fn method(self) -> Method {
-        if self.is_symmetric() { Method::SecretJwt } else { Method::PrivateKeyJwt }
     }
 
     /// Whether it is keyed with a secret that both sides know.

@@ -11,7 +11,7 @@ use crate::jose::alg::Algorithm;
 pub(crate) struct MacKeys([Option<hmac::Key>; 3]);
 
 impl MacKeys {
-    /// The UTF-8 octets of the secret are the key (OpenID Connect Core §10.1).
+    /// The UTF-8 bytes of the secret are the key (OpenID Connect Core §10.1).
     pub(crate) fn new(secret: &[u8]) -> Self {
         let key =
             |algorithm, length| (secret.len() >= length).then(|| hmac::Key::new(algorithm, secret));

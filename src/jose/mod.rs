@@ -1,7 +1,9 @@
 //! Signatures and keys (RFC 7515, RFC 7517, RFC 7518, RFC 8037), whatever is signed with them.
 
 pub(crate) mod alg;
+pub(crate) mod compact;
 pub(crate) mod json;
+pub(crate) mod jwk;
 pub(crate) mod keys;
 pub(crate) mod mac;
 // In tests/private.

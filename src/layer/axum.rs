@@ -1,6 +1,6 @@
 //! The authenticated client as an extractor, and bodies of axum's type.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, marker::PhantomData};
 
 use axum_core::{
     body::Body,
@@ -11,10 +11,26 @@ use bytes::Bytes;
 use http::{StatusCode, request::Parts};
 
 use crate::{
-    authenticate::AuthenticatedClient,
+    client::authenticated::AuthenticatedClient,
     error::BoxError,
-    wire::body::{BodyMode, RequestBody, RequestKind, ResponseBody, ResponseKind, sealed},
+    layer::ClientAuthLayer,
+    wire::{
+        body::{RequestBody, RequestKind, ResponseBody, ResponseKind},
+        mode::{BodyMode, sealed},
+    },
 };
+
+impl<P, M> ClientAuthLayer<P, M> {
+    /// Takes and returns bodies of axum's type, whatever the types around.
+    ///
+    /// For places in axum where the body type is fixed: above `axum::middleware::from_fn` in one
+    /// `ServiceBuilder`, around a whole `Router` given to `axum::serve`, and in `option_layer`.
+    #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+    #[must_use]
+    pub fn axum_bodies(self) -> ClientAuthLayer<P, AxumBodies> {
+        ClientAuthLayer { shared: self.shared, mode: PhantomData }
+    }
+}
 
 /// The bodies are axum's `Body`, see
 /// [`ClientAuthLayer::axum_bodies`](crate::ClientAuthLayer::axum_bodies).

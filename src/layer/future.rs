@@ -3,7 +3,6 @@
 use std::{
     fmt,
     future::Future,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -16,22 +15,22 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::{
-    authenticate::{AuthenticatedClient, Presented, authenticate},
-    compat::mcp_python_sdk,
-    error::{BoxError, Error, ErrorKind},
-    iana::Method,
-    isolate::deadline::Deadline,
+    compat::dialect::Presented,
+    error::{BoxError, Error, kind::ErrorKind},
     layer::{
-        policy::{Outcome, Policy, SecretMatch, Shared},
-        trace,
+        attempt::{self, Authentication},
+        policy::Policy,
+        shared::Shared,
     },
-    method::{self, Authorization},
-    provider::ClientProvider,
-    secret::presented::PresentedSecret,
+    provider::lookup::ClientProvider,
     wire::{
-        admission::{self, Presence, Protocol, Source},
-        body::{BodyMode, Collector, RequestBody, ResponseBody, WrappedBodies},
-        form, response,
+        admission::{self, Protocol, Source},
+        authorization::{Authorization, Presence},
+        body::{RequestBody, ResponseBody},
+        collect::Collect,
+        form,
+        mode::{BodyMode, WrappedBodies},
+        response,
     },
 };
 
@@ -44,16 +43,15 @@ pin_project! {
         M: BodyMode<B>,
     {
         #[pin]
-        state: State<S, P, B, S::Future, P::Client>,
+        state: State<S, P, B, S::Future>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    #[project_replace = StateOwned]
-    enum State<S, P, B, F, C> {
+    enum State<S, P: ClientProvider, B, F> {
         // The exchange stays where it is from step to step, because it is large.
-        Exchange { exchange: Exchange<S, P>, #[pin] step: Step<B, C> },
+        Exchange { exchange: Exchange<S, P>, #[pin] step: Step<P, B> },
         Call { #[pin] future: F },
         Done,
     }
@@ -61,32 +59,22 @@ pin_project! {
 
 pin_project! {
     #[project = StepProj]
-    #[project_replace = StepOwned]
-    enum Step<B, C> {
-        Collect { #[pin] body: B, collector: Collector, typed: bool, deadline: Deadline },
-        // The attempt goes when it has succeeded, and the body stays until the inner service is ready.
-        Authenticate { attempt: Option<Attempt<C>>, body: RequestBody<B> },
-        Refuse { error: Error },
-        Taken,
+    enum Step<P: ClientProvider, B> {
+        Collect { #[pin] collect: Collect<B> },
+        Authenticate { attempt: Authentication<P>, body: Option<RequestBody<B>> },
+        // The client is authenticated, and the inner service is not ready.
+        Wait { body: Option<RequestBody<B>> },
+        Refuse { error: Option<Error> },
     }
 }
 
-/// The one allocation of the way: the provider's future has no name, and it borrows the
-/// credentials.
-type Attempt<C> = Pin<Box<dyn Future<Output = Decision<C>> + Send>>;
-
-struct Decision<C> {
-    result: Result<AuthenticatedClient<C>, Error>,
-    presented: Presented,
-}
-
-/// A request under way.
+/// A request under way. Its attempt has the head and the handle, and gives them back.
 struct Exchange<S, P> {
-    head: Parts,
+    head: Option<Parts>,
     protocol: Protocol,
     authorization: Presence,
     inner: S,
-    shared: Arc<Shared<P>>,
+    shared: Option<Arc<Shared<P>>>,
 }
 
 impl<S, P, B, M> ResponseFuture<S, P, B, M>
@@ -95,108 +83,56 @@ where
     P: ClientProvider,
     M: BodyMode<B>,
     B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
 {
     pub(crate) fn new(request: Request<B>, inner: S, shared: Arc<Shared<P>>) -> Self {
         let (mut head, body) = request.into_parts();
-        let policy = &shared.policy;
-        let (protocol, authorization, source) = admission::admit(&mut head, policy);
-        let step = match source {
-            Ok(Source::Form { typed }) => collect(body, typed, policy),
-            Ok(Source::Headers) => begin(&head, authorization, RequestBody::stream(body), &shared),
-            Err(kind) => Step::Refuse { error: kind.into() },
+        let Policy { admission, limits, .. } = &shared.policy;
+        let (protocol, authorization, source) = admission::admit(&mut head, admission);
+        let collect = match source {
+            Ok(Source::Form { foreign }) => Collect::new(body, foreign, limits).map(Ok),
+            Ok(Source::Headers) => Ok(Err(RequestBody::stream(body))),
+            Err(kind) => Err(kind),
         };
-        let exchange = Exchange { head, protocol, authorization, inner, shared };
+        let mut exchange =
+            Exchange { head: Some(head), protocol, authorization, inner, shared: Some(shared) };
+        let step = match collect {
+            Ok(Ok(collect)) => Step::Collect { collect },
+            Ok(Err(body)) => exchange.begin(body),
+            Err(kind) => Step::Refuse { error: Some(kind.into()) },
+        };
         Self { state: State::Exchange { exchange, step } }
     }
 }
 
-fn collect<B: Body, C>(body: B, typed: bool, policy: &Policy) -> Step<B, C> {
-    // A declared length is enough to refuse: the body is not polled, and `Expect: 100-continue`
-    // not answered.
-    let declared = body.size_hint().lower();
-    let refused = if declared > 0 && !typed {
-        ErrorKind::UnsupportedMediaType
-    } else if usize::try_from(declared).map_or(true, |declared| declared > policy.body_limit) {
-        ErrorKind::BodyTooLarge
-    } else {
-        let deadline = Deadline::new(policy.body_deadline);
-        return Step::Collect { body, collector: Collector::default(), typed, deadline };
-    };
-    Step::Refuse { error: refused.into() }
-}
-
-/// Reads the credentials and starts the look-up.
-fn begin<B, P: ClientProvider>(
-    head: &Parts,
-    authorization: Presence,
-    body: RequestBody<B>,
-    shared: &Arc<Shared<P>>,
-) -> Step<B, P::Client> {
-    match presented(head, authorization, &body, &shared.policy) {
-        Ok(presented) => {
-            let shared = Arc::clone(shared);
-            let attempt = Box::pin(async move {
-                let Shared { provider, policy } = &*shared;
-                let result = authenticate(&**provider, policy, &presented).await;
-                Decision { result, presented }
-            });
-            Step::Authenticate { attempt: Some(attempt), body }
-        }
-        Err(kind) => Step::Refuse { error: kind.into() },
-    }
-}
-
-fn presented<B>(
-    head: &Parts,
-    authorization: Presence,
-    body: &RequestBody<B>,
-    policy: &Policy,
-) -> Result<Presented, ErrorKind> {
-    // A stream is not touched: it counts as a form without parameters.
-    let octets = body.bytes().map(Bytes::as_ref).unwrap_or_default();
-    let form = form::scan(octets, policy)?;
-    let authorization = Authorization::read(&head.headers, authorization);
-    if policy.seed.is_some() {
-        let presented = mcp_python_sdk::extract(authorization, &form, policy)?;
-        return Ok(Presented::Seed(Box::new(presented)));
-    }
-    method::extract(authorization, &form, policy).map(Presented::Credentials)
-}
-
 impl<S, P: ClientProvider> Exchange<S, P> {
-    fn report(&self, presented: Option<&Presented>, error: Option<&Error>) {
-        let hook = self.shared.policy.outcome_hook.as_deref();
-        if hook.is_none() && !trace::ENABLED {
-            return;
-        }
-        let outcome = Outcome {
-            request: &self.head,
-            client_id: presented.map(Presented::client_id),
-            method: presented.and_then(Presented::method).map(Method::iana),
-            error,
-        };
-        trace::decision(&outcome);
-        if let Some(hook) = hook {
-            hook(&outcome);
+    /// Reads the credentials and starts the look-up.
+    fn begin<B>(&mut self, body: RequestBody<B>) -> Step<P, B> {
+        match self.presented(&body) {
+            Ok(presented) => {
+                let attempt = attempt::begin(self.head.take(), presented, self.shared.take());
+                Step::Authenticate { attempt, body: Some(body) }
+            }
+            Err(kind) => Step::Refuse { error: Some(kind.into()) },
         }
     }
 
-    /// Hands a secret that was right to the hook. Its failure is not the request's.
-    fn offer(&self, presented: &Presented, client: &AuthenticatedClient<P::Client>) {
-        let Some(hook) = &self.shared.policy.secret_hook else { return };
-        let Some(secret) = presented.secret(client.proof()) else { return };
-        let matched = SecretMatch {
-            client_id: client.client_id(),
-            label: client.secret_label(),
-            presented: PresentedSecret::new(secret),
+    fn presented<B>(&self, body: &RequestBody<B>) -> Result<Presented, ErrorKind> {
+        let (Some(head), Some(shared)) = (&self.head, &self.shared) else {
+            return Err(ErrorKind::Abandoned);
         };
-        let _panicked = catch_unwind(AssertUnwindSafe(|| hook(&matched)));
+        let Policy { dialect, limits, methods, repeated, .. } = &shared.policy;
+        // A stream is not touched: it counts as a form without parameters.
+        let bytes = body.bytes().map(Bytes::as_ref).unwrap_or_default();
+        let form = form::scan(bytes, limits, *repeated)?;
+        let authorization = Authorization::read(&head.headers, self.authorization);
+        dialect.extract(authorization, &form, methods, limits)
     }
+}
 
-    fn refuse(&self, presented: Option<&Presented>, error: Error) -> Response<Bytes> {
-        self.report(presented, Some(&error));
-        response::refuse(error, self.protocol, &self.head, &self.shared.policy)
-    }
+fn refuse(head: &Parts, protocol: Protocol, policy: &Policy, error: Error) -> Response<Bytes> {
+    let other = policy.dialect.answer(&error);
+    response::refuse(error, protocol, head, &policy.answers, other)
 }
 
 impl<S, P, B, M, R> Future for ResponseFuture<S, P, B, M>
@@ -209,6 +145,7 @@ where
 {
     type Output = Result<Response<<M as BodyMode<R>>::Response>, S::Error>;
 
+    // What is taken is there: each step takes what the one before has left, and none is done twice.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         let refusal = loop {
@@ -222,62 +159,53 @@ where
                 // Polled after it was ready.
                 StateProj::Done => return Poll::Pending,
             };
-            match step.as_mut().project() {
-                StepProj::Collect { body, collector, typed, deadline } => {
-                    let limit = exchange.shared.policy.body_limit;
-                    let form = match collector.poll_collect(body, limit, *typed, cx) {
-                        Poll::Ready(form) => form,
-                        Poll::Pending => {
-                            ready!(deadline.poll(cx));
-                            Err(ErrorKind::BodyTimeout.into())
+            let request = match step.as_mut().project() {
+                StepProj::Collect { collect } => {
+                    let Some(shared) = &exchange.shared else { return Poll::Pending };
+                    match ready!(collect.poll_collect(&shared.policy.limits, cx)) {
+                        Ok(form) => step.set(exchange.begin(RequestBody::buffered(form))),
+                        Err(error) => step.set(Step::Refuse { error: Some(error) }),
+                    }
+                    continue;
+                }
+                StepProj::Authenticate { attempt, body } => {
+                    let mut decision = ready!(attempt.as_mut().poll(cx));
+                    let (Some(head), Some(shared)) = (&mut decision.head, &decision.shared) else {
+                        return Poll::Pending;
+                    };
+                    match decision.result {
+                        // Replaces whatever a caller or an outer layer put there.
+                        Ok(client) => head.extensions.insert(client),
+                        Err(error) => {
+                            break refuse(head, exchange.protocol, &shared.policy, error);
                         }
                     };
-                    step.set(match form {
-                        Ok(form) => {
-                            let body = RequestBody::buffered(form);
-                            begin(&exchange.head, exchange.authorization, body, &exchange.shared)
-                        }
-                        Err(error) => Step::Refuse { error },
-                    });
+                    if shared.policy.ready_after_auth {
+                        exchange.head = decision.head.take();
+                        let body = body.take();
+                        step.set(Step::Wait { body });
+                        continue;
+                    }
+                    decision.head.take().zip(body.take())
                 }
-                StepProj::Authenticate { attempt, .. } => {
-                    if let Some(pending) = attempt {
-                        let Decision { result, presented } = ready!(pending.as_mut().poll(cx));
-                        *attempt = None;
-                        match result {
-                            Ok(client) => {
-                                exchange.report(Some(&presented), None);
-                                exchange.offer(&presented, &client);
-                                // Replaces whatever a caller or an outer layer put there.
-                                exchange.head.extensions.insert(client);
-                            }
-                            Err(error) => break exchange.refuse(Some(&presented), error),
-                        }
-                    }
-                    if exchange.shared.policy.ready_after_auth {
-                        ready!(exchange.inner.poll_ready(cx))?;
-                    }
-                    let body = step.project_replace(Step::Taken);
-                    let exchange = state.as_mut().project_replace(State::Done);
-                    let (
-                        StepOwned::Authenticate { body, .. },
-                        StateOwned::Exchange { exchange: Exchange { head, mut inner, .. }, .. },
-                    ) = (body, exchange)
+                StepProj::Wait { body } => {
+                    ready!(exchange.inner.poll_ready(cx))?;
+                    exchange.head.take().zip(body.take())
+                }
+                StepProj::Refuse { error } => {
+                    let (Some(head), Some(shared), Some(error)) =
+                        (&exchange.head, &exchange.shared, error.take())
                     else {
-                        continue;
+                        return Poll::Pending;
                     };
-                    let body = <M as BodyMode<B>>::request(body);
-                    let future = inner.call(Request::from_parts(head, body));
-                    state.set(State::Call { future });
+                    shared.policy.observers.report(head, None, Some(&error));
+                    break refuse(head, exchange.protocol, &shared.policy, error);
                 }
-                StepProj::Refuse { .. } => {
-                    let StepOwned::Refuse { error } = step.project_replace(Step::Taken) else {
-                        continue;
-                    };
-                    break exchange.refuse(None, error);
-                }
-                StepProj::Taken => return Poll::Pending,
-            }
+            };
+            let Some((head, body)) = request else { return Poll::Pending };
+            let request = Request::from_parts(head, <M as BodyMode<B>>::request(body));
+            let future = exchange.inner.call(request);
+            state.set(State::Call { future });
         };
         state.set(State::Done);
         Poll::Ready(Ok(
@@ -296,10 +224,9 @@ where
         let state = match &self.state {
             State::Exchange { step, .. } => match step {
                 Step::Collect { .. } => "collect",
-                Step::Authenticate { attempt: Some(_), .. } => "authenticate",
-                Step::Authenticate { attempt: None, .. } => "ready",
+                Step::Authenticate { .. } => "authenticate",
+                Step::Wait { .. } => "ready",
                 Step::Refuse { .. } => "refuse",
-                Step::Taken => "done",
             },
             State::Call { .. } => "call",
             State::Done => "done",

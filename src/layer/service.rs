@@ -13,9 +13,9 @@ use tower_service::Service;
 
 use crate::{
     error::BoxError,
-    layer::{future::ResponseFuture, policy::Shared},
-    provider::ClientProvider,
-    wire::body::{BodyMode, WrappedBodies},
+    layer::{future::ResponseFuture, shared::Shared},
+    provider::lookup::ClientProvider,
+    wire::mode::{BodyMode, WrappedBodies},
 };
 
 /// The service that [`ClientAuthLayer`](crate::ClientAuthLayer) makes.

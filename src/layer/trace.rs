@@ -1,14 +1,14 @@
 //! One event per decision. Without the feature `tracing` nothing is left of it.
 
-use crate::layer::policy::Outcome;
+use crate::layer::outcome::Outcome;
 
 pub(crate) const ENABLED: bool = cfg!(feature = "tracing");
 
-/// Enough to recognise an id by, too little to flood a log with.
+/// In characters: enough to recognise an id by, too little to flood a log with.
 #[cfg(feature = "tracing")]
 const LOGGED_ID: usize = 64;
 
-/// An id that is cut when somebody writes it down, and not for events that nobody wants.
+/// Truncates the id lazily, only when the event is formatted.
 #[cfg(feature = "tracing")]
 struct Shortened<'a>(&'a str);
 

@@ -7,12 +7,14 @@ use base64::{
 };
 
 use crate::{
-    error::ErrorKind,
-    iana::Method,
-    layer::policy::Policy,
-    method::Credentials,
-    secret::{self, ClientSecret, Match, Verdict},
-    wire::form::{self, Form},
+    error::kind::ErrorKind,
+    method::{self, Method, Settings, pair::Pair},
+    secret::comparison::{Match, Verdict},
+    wire::{
+        authorization::basic_token,
+        form::{self, Form},
+        limits::Limits,
+    },
 };
 
 /// RFC 4648 §3.3, §3.5: characters outside the alphabet and non-zero trailing bits are refused, or
@@ -25,29 +27,42 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// The user-id and the password of the header.
+pub(crate) struct Credentials {
+    pair: Pair,
+    /// The password as it was before form-decoding, if that made a difference and the settings ask
+    /// for it.
+    raw_secret: Option<Box<[u8]>>,
+}
+
+impl Credentials {
+    pub(super) const fn pair(&self) -> &Pair {
+        &self.pair
+    }
+
+    pub(super) fn raw_secret(&self) -> Option<&str> {
+        std::str::from_utf8(self.raw_secret.as_deref()?).ok()
+    }
+}
+
 pub(super) fn extract(
     authorization: &[u8],
     form: &Form<'_>,
-    policy: &Policy,
+    settings: &Settings,
+    limits: &Limits,
 ) -> Result<Credentials, ErrorKind> {
-    let token = token(authorization)?;
-    super::accepted(Method::Basic, policy)?;
-    super::within_limit(authorization, policy)?;
-    let credentials = decode(token, policy)?;
+    let token = basic_token(authorization)?;
+    method::accepted(Method::Basic, settings)?;
+    method::within_limit(authorization, limits)?;
+    let credentials = decode(token, settings.raw_basic)?;
     // RFC 6749 §3.2.1: `client_id` may stand in the body as well; alone it is no second method, but
     // it must not name another client.
     match form.client_id {
         None => Ok(credentials),
-        Some(client_id) if form::equals(client_id, credentials.client_id())? => Ok(credentials),
+        Some(client_id) if form::equals(client_id, credentials.pair.client_id())? => {
+            Ok(credentials)
+        }
         Some(_) => Err(ErrorKind::ClientIdMismatch),
-    }
-}
-
-pub(super) fn verify(presented: &Credentials, secrets: &[ClientSecret], now: i64) -> Verdict {
-    let decoded = secret::verify(secrets, presented.secret().as_bytes(), now);
-    match &presented.raw_secret {
-        Some(raw) => either(decoded, secret::verify(secrets, raw, now)),
-        None => decoded,
     }
 }
 
@@ -61,51 +76,35 @@ pub(super) fn either(decoded: Verdict, raw: Verdict) -> Verdict {
     }
 }
 
-/// Whether the scheme is Basic, whose name is case-insensitive (RFC 9110 §11.1).
-pub(crate) fn is_basic(authorization: &[u8]) -> bool {
-    let (scheme, rest) = authorization.split_at_checked(5).unwrap_or_default();
-    scheme.eq_ignore_ascii_case(b"basic") && rest.first().is_none_or(|byte| *byte == b' ')
-}
-
-/// What follows the scheme and at least one space (RFC 9110 §11.4).
-pub(crate) fn token(authorization: &[u8]) -> Result<&[u8], ErrorKind> {
-    if !is_basic(authorization) {
-        return Err(ErrorKind::UnsupportedScheme);
-    }
-    let rest = authorization.get(5..).unwrap_or_default();
-    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
-    Ok(rest.get(spaces..).unwrap_or_default())
-}
-
-fn decode(token: &[u8], policy: &Policy) -> Result<Credentials, ErrorKind> {
+fn decode(token: &[u8], keep_raw: bool) -> Result<Credentials, ErrorKind> {
     const MALFORMED: ErrorKind = ErrorKind::MalformedAuthorization;
 
     // `decode` would ask for zeroed memory, which the allocator takes longer to find.
-    let mut octets = Vec::with_capacity(base64::decoded_len_estimate(token.len()));
-    BASE64.decode_vec(token, &mut octets).map_err(|_not_base64| {
+    let mut bytes = Vec::with_capacity(base64::decoded_len_estimate(token.len()));
+    BASE64.decode_vec(token, &mut bytes).map_err(|_not_base64| {
         // RFC 9110 §5.3: several fields may arrive joined by commas.
         if token.contains(&b',') { ErrorKind::RepeatedAuthorization } else { MALFORMED }
     })?;
     // RFC 7617 §2: the user-id ends at the first colon, before anything is form-decoded.
-    let id_length = memchr::memchr(b':', &octets).filter(|length| *length > 0).ok_or(MALFORMED)?;
-    if !form::has_escapes(&octets).map_err(|_control| MALFORMED)? {
-        return Credentials::new(Method::Basic, octets, id_length).ok_or(MALFORMED);
+    let id_length = memchr::memchr(b':', &bytes).filter(|length| *length > 0).ok_or(MALFORMED)?;
+    if !form::has_escapes(&bytes).map_err(|_control| MALFORMED)? {
+        let pair = Pair::new(bytes, id_length).ok_or(MALFORMED)?;
+        return Ok(Credentials { pair, raw_secret: None });
     }
 
     // RFC 6749 §2.3.1: both halves are form-encoded, once.
-    let (id, secret) = octets.split_at_checked(id_length).ok_or(MALFORMED)?;
+    let (id, secret) = bytes.split_at_checked(id_length).ok_or(MALFORMED)?;
     let secret = secret.get(1..).unwrap_or_default();
-    let mut text = Vec::with_capacity(octets.len());
+    let mut text = Vec::with_capacity(bytes.len());
     form::decode_into(id, &mut text).map_err(|_malformed| MALFORMED)?;
     let id_length = text.len();
     text.push(b':');
     let decoded = form::decode_into(secret, &mut text);
-    let raw_secret = policy.raw_basic.then(|| Box::from(secret));
+    let raw_secret = keep_raw.then(|| Box::from(secret));
     if decoded.is_err() {
         // A secret that is not form encoding can only have been meant as it stands.
         raw_secret.as_ref().ok_or(MALFORMED)?;
         text.truncate(id_length + 1);
     }
-    let credentials = Credentials::new(Method::Basic, text, id_length).ok_or(MALFORMED)?;
-    Ok(Credentials { raw_secret, ..credentials })
+    Ok(Credentials { pair: Pair::new(text, id_length).ok_or(MALFORMED)?, raw_secret })
 }

@@ -1,35 +1,38 @@
-//! What is compared for who has no stored secret.
+//! The dummy secret that an unknown client is checked against.
 
 use std::sync::{Arc, OnceLock};
 
-use crate::{client::Registration, iana::Method, secret::ClientSecret};
+use crate::{
+    method::{Method, Registration},
+    secret::stored::ClientSecret,
+};
 
 /// A secret of the kind that the store keeps, so that the time of an answer does not tell whether a
 /// client exists (RFC 6819 §5.1.4.2): the one that was set, or else one like the first that the
 /// provider returned. Until then it is a plain one.
 #[derive(Clone)]
-pub(crate) struct Decoy(Arc<Learned>);
+pub(crate) struct Decoy(Arc<DecoyState>);
 
-struct Learned {
-    plain: Nobody,
-    chosen: OnceLock<Nobody>,
+struct DecoyState {
+    plain: DummyRegistrations,
+    chosen: OnceLock<DummyRegistrations>,
 }
 
-/// Who is unknown is judged by a registration for the method that was used, and so takes the way
-/// of a client whose secret is wrong.
-struct Nobody {
+/// An unknown client is checked against a dummy registration for the presented method, so it takes
+/// the same code path as a wrong secret.
+struct DummyRegistrations {
     basic: Registration,
     post: Registration,
 }
 
 impl Decoy {
     pub(crate) fn set(secret: ClientSecret) -> Self {
-        Self::new(Nobody::new(secret).into())
+        Self::new(DummyRegistrations::new(secret).into())
     }
 
-    fn new(chosen: OnceLock<Nobody>) -> Self {
-        let plain = Nobody::new(ClientSecret::plain(ClientSecret::DECOY));
-        Self(Arc::new(Learned { plain, chosen }))
+    fn new(chosen: OnceLock<DummyRegistrations>) -> Self {
+        let plain = DummyRegistrations::new(ClientSecret::plain(ClientSecret::DECOY));
+        Self(Arc::new(DecoyState { plain, chosen }))
     }
 
     /// Looks at what a client is registered with, and returns it.
@@ -37,34 +40,34 @@ impl Decoy {
         let chosen = &self.0.chosen;
         if chosen.get().is_none() {
             let secrets = registration.secrets().unwrap_or_default();
-            if let Some(like) = secrets.first().and_then(ClientSecret::stand_in) {
-                let _chosen = chosen.set(Nobody::new(like));
+            if let Some(like) = secrets.first().and_then(ClientSecret::decoy_of_same_cost) {
+                let _chosen = chosen.set(DummyRegistrations::new(like));
             }
         }
         registration
     }
 
-    /// What an unknown client is judged by that used this method.
+    /// The dummy registration of an unknown client that used this method.
     pub(crate) fn registration(&self, method: Method) -> &Registration {
-        let nobody = self.nobody();
-        if method == Method::Post { &nobody.post } else { &nobody.basic }
+        let dummies = self.dummies();
+        if method == Method::Post { &dummies.post } else { &dummies.basic }
     }
 
     /// For a client without a secret of its own.
     pub(crate) fn secrets(&self) -> &[ClientSecret] {
-        self.nobody().basic.secrets().unwrap_or_default()
+        self.dummies().basic.secrets().unwrap_or_default()
     }
 
-    fn nobody(&self) -> &Nobody {
+    fn dummies(&self) -> &DummyRegistrations {
         self.0.chosen.get().unwrap_or(&self.0.plain)
     }
 }
 
-impl Nobody {
+impl DummyRegistrations {
     fn new(secret: ClientSecret) -> Self {
         Self {
-            basic: Registration::SecretBasic(Box::new([secret.clone()])),
-            post: Registration::SecretPost(Box::new([secret])),
+            basic: Registration::Basic(secret.clone().into()),
+            post: Registration::Post(secret.into()),
         }
     }
 }
@@ -77,6 +80,8 @@ impl Default for Decoy {
 
 #[cfg(test)]
 mod tests {
+    use crate::secret::comparison::Secrets;
+
     use super::*;
 
     const PLAIN: &str = "[ClientSecret { plain: [redacted] }]";
@@ -92,8 +97,10 @@ mod tests {
         kind
     }
 
-    fn learn(decoy: &Decoy, secrets: impl Into<Box<[ClientSecret]>>) {
-        decoy.learn(&Registration::SecretBasic(secrets.into()));
+    fn learn(decoy: &Decoy, secrets: impl IntoIterator<Item = ClientSecret>) {
+        if let Some(secrets) = Secrets::new(secrets) {
+            decoy.learn(&Registration::Basic(secrets));
+        }
     }
 
     // R78. Between a digest and a plain secret only time would tell.
@@ -101,7 +108,7 @@ mod tests {
     fn a_decoy_is_of_the_first_kind_that_can_be_imitated() {
         let decoy = Decoy::default();
         assert_eq!(kind(&decoy), PLAIN);
-        decoy.learn(&Registration::Public);
+        decoy.learn(&Registration::None);
         learn(&decoy, []);
         learn(&decoy, [ClientSecret::verified_by(|_| std::future::ready(Ok(true)))]);
         assert_eq!(kind(&decoy), PLAIN);

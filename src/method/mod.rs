@@ -1,144 +1,213 @@
-//! The client authentication methods, one file each, named as in the IANA registry. Every file has
-//! the same two functions: `extract` reads what was presented, `verify` holds it against what is
-//! stored.
+//! The client authentication methods, one room each, named as in the IANA registry. This file has the
+//! lists of them, and nothing else knows how many there are: what a request may present, what a
+//! client may be registered with, and which of the two belong together.
 
+mod api;
 #[cfg(feature = "jwt")]
+pub(crate) mod assertion;
+#[cfg(not(feature = "jwt"))]
+#[path = "assertion/disabled.rs"]
 pub(crate) mod assertion;
 mod basic;
 pub(crate) mod decoy;
 mod none;
+mod pair;
 mod post;
+pub(crate) mod problem;
+pub(crate) mod set;
+mod shared_secret;
 
-pub(crate) use self::basic::{is_basic, token as basic_token};
-
-use std::fmt;
-
-use http::{HeaderMap, header::AUTHORIZATION};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use crate::{
-    error::{Error, ErrorKind},
-    iana::Method,
-    layer::policy::Policy,
-    secret::{self, ClientSecret, Verdict},
-    wire::{
-        admission::Presence,
-        form::{self, Form},
+    clock::Clock,
+    error::{Error, kind::ErrorKind},
+    iana::{AuthMethod, metadata::ClientMetadata},
+    isolate::pool::Pool,
+    method::{decoy::Decoy, problem::Problem, set::Accepted},
+    secret::{
+        comparison::{Match, Secrets},
+        stored::ClientSecret,
     },
+    wire::{authorization::Authorization, form::Form, limits::Limits},
 };
 
+/// A method that this crate checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    None,
+    Basic,
+    Post,
+    SecretJwt,
+    PrivateKeyJwt,
+}
+
+impl Method {
+    /// The preferred first.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Basic, Self::Post, Self::PrivateKeyJwt, Self::SecretJwt, Self::None];
+
+    pub(crate) const fn iana(self) -> &'static AuthMethod {
+        match self {
+            Self::None => &AuthMethod::None,
+            Self::Basic => &AuthMethod::ClientSecretBasic,
+            Self::Post => &AuthMethod::ClientSecretPost,
+            Self::SecretJwt => &AuthMethod::ClientSecretJwt,
+            Self::PrivateKeyJwt => &AuthMethod::PrivateKeyJwt,
+        }
+    }
+
+    /// Whether this build can check it.
+    const fn is_available(self) -> bool {
+        match self {
+            Self::None | Self::Basic | Self::Post => true,
+            Self::SecretJwt | Self::PrivateKeyJwt => assertion::AVAILABLE,
+        }
+    }
+}
+
+/// Which methods are accepted, and how.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) accepted: Accepted,
+    pub(crate) raw_basic: bool,
+    pub(crate) interchange_basic_and_post: bool,
+    pub(crate) ignore_public_credentials: bool,
+    pub(crate) assertions: Option<assertion::Settings>,
+    pub(crate) clock: Clock,
+}
+
+impl Settings {
+    /// Whether the method has all that it needs.
+    fn is_set_up(&self, method: Method) -> bool {
+        match method {
+            Method::None | Method::Basic | Method::Post => true,
+            Method::SecretJwt | Method::PrivateKeyJwt => self.assertions.is_some(),
+        }
+    }
+}
+
+/// What verifications keep between requests.
+#[derive(Clone, Default)]
+pub(crate) struct State {
+    pub(crate) decoy: Decoy,
+    pub(crate) pool: Pool,
+}
+
 /// What exactly one method presented.
-pub(crate) struct Credentials {
-    method: Method,
-    /// The id, and behind a colon the secret, as UTF-8. One buffer for both, because this is made
-    /// for every request. It is not wiped: the same octets stand in the header or body, which
-    /// belong to others.
-    text: String,
-    id_length: usize,
-    /// The password of a Basic header as it was before form-decoding, if that made a difference
-    /// and the policy wants to know.
-    raw_secret: Option<Box<[u8]>>,
-    /// What was read of the assertion that stands in the place of a secret.
-    #[cfg(feature = "jwt")]
-    assertion: Option<Box<assertion::read::Assertion>>,
+pub(crate) enum Credentials {
+    None(none::Credentials),
+    Basic(basic::Credentials),
+    Post(post::Credentials),
+    Assertion(Box<assertion::Credentials>),
 }
 
 impl Credentials {
-    /// Takes `text` if it is UTF-8, as RFC 6749 Appendix B asks. The colon between the halves also
-    /// keeps them apart as UTF-8: neither can complete a character of the other.
-    fn new(method: Method, text: Vec<u8>, id_length: usize) -> Option<Self> {
-        Some(Self {
-            method,
-            text: String::from_utf8(text).ok()?,
-            id_length,
-            raw_secret: None,
-            #[cfg(feature = "jwt")]
-            assertion: None,
-        })
-    }
-
-    pub(crate) const fn method(&self) -> Method {
-        self.method
+    pub(crate) fn method(&self) -> Method {
+        match self {
+            Self::None(_) => Method::None,
+            Self::Basic(_) => Method::Basic,
+            Self::Post(_) => Method::Post,
+            Self::Assertion(assertion) => assertion.method(),
+        }
     }
 
     pub(crate) fn client_id(&self) -> &str {
-        self.text.get(..self.id_length).unwrap_or_default()
-    }
-
-    pub(crate) fn secret(&self) -> &str {
-        self.text.get(self.id_length + 1..).unwrap_or_default()
-    }
-
-    pub(crate) fn raw_secret(&self) -> Option<&str> {
-        std::str::from_utf8(self.raw_secret.as_deref()?).ok()
-    }
-
-    /// Holds the presented secret, if there is one, against `secrets`, none of which is slow.
-    pub(crate) fn verify(&self, secrets: &[ClientSecret], now: i64) -> Verdict {
-        match self.method {
-            Method::None => none::verify(),
-            Method::Basic => basic::verify(self, secrets, now),
-            Method::Post => post::verify(self, secrets, now),
-            // An assertion is no secret, whatever it is compared with.
-            #[cfg(feature = "jwt")]
-            Method::SecretJwt | Method::PrivateKeyJwt => none::verify(),
+        match self {
+            Self::None(none) => none.client_id(),
+            Self::Basic(basic) => basic.pair().client_id(),
+            Self::Post(post) => post.pair().client_id(),
+            Self::Assertion(assertion) => assertion.client_id(),
         }
     }
 
-    #[cfg(feature = "jwt")]
-    pub(crate) fn assertion(&self) -> Option<&assertion::read::Assertion> {
-        self.assertion.as_deref()
+    /// The secret that authenticated the client, in the form that did.
+    pub(crate) fn secret(&self, proof: Proof) -> Option<&str> {
+        let matched = proof.secret?;
+        match self {
+            Self::Basic(basic) if matched.raw => basic.raw_secret(),
+            Self::Basic(basic) => Some(basic.pair().secret()),
+            Self::Post(post) => Some(post.pair().secret()),
+            Self::None(_) | Self::Assertion(_) => None,
+        }
     }
+}
 
-    /// As [`verify`](Self::verify), where some of the secrets are slow.
+/// How a client authenticates. What cannot be checked has no representation but
+/// [`Registration::Unusable`].
+#[derive(Debug)]
+pub(crate) enum Registration {
+    None,
+    Basic(Secrets),
+    Post(Secrets),
+    Assertion(assertion::Registration),
+    Unusable(Problem),
+}
+
+impl Registration {
+    /// A registration for `method` that needs nothing but secrets.
     ///
     /// # Errors
     ///
-    /// If something failed that has nothing to do with what was presented.
-    pub(crate) async fn verify_slowly(
-        &self,
-        secrets: &[ClientSecret],
-        policy: &Policy,
-    ) -> Result<Verdict, Error> {
-        if self.method == Method::None {
-            return Ok(none::verify());
-        }
-        let (now, patience) = (policy.now(), policy.provider_deadline);
-        let verify =
-            |presented| secret::verify_slowly(secrets, presented, now, &policy.pool, patience);
-        let decoded = verify(self.secret()).await?;
-        let Some(raw) = self.raw_secret() else { return Ok(decoded) };
-        let raw = verify(raw).await?;
-        Ok(basic::either(decoded, raw))
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("method", &self.method).finish_non_exhaustive()
-    }
-}
-
-/// The `Authorization` fields of a request.
-#[derive(Clone, Copy)]
-pub(crate) enum Authorization<'a> {
-    Absent,
-    One(&'a [u8]),
-    Several,
-}
-
-impl<'a> Authorization<'a> {
-    /// Finds the field, which is present as often as that.
-    pub(crate) fn read(headers: &'a HeaderMap, presence: Presence) -> Self {
-        match presence {
-            Presence::Absent => Self::Absent,
-            Presence::Once => {
-                // There are few: going through them is quicker than hashing the name.
-                let found = headers.iter().find(|(name, _)| *name == AUTHORIZATION);
-                found.map_or(Self::Absent, |(_, value)| Self::One(value.as_bytes()))
+    /// Why no client can authenticate with it.
+    pub(crate) fn from_secrets(
+        method: &AuthMethod,
+        secrets: impl IntoIterator<Item = ClientSecret>,
+    ) -> Result<Self, Problem> {
+        match (method, Secrets::new(secrets)) {
+            // RFC 6749 §3.2.1: a client that was issued credentials must authenticate.
+            (AuthMethod::None, Some(_)) => Err(Problem::PublicWithSecret),
+            (AuthMethod::None, None) => Ok(Self::None),
+            (AuthMethod::ClientSecretBasic, Some(secrets)) => Ok(Self::Basic(secrets)),
+            (AuthMethod::ClientSecretPost, Some(secrets)) => Ok(Self::Post(secrets)),
+            (AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost, None) => {
+                Err(Problem::NoSecret(method.clone()))
             }
-            Presence::Repeated => Self::Several,
+            (method, secrets) => {
+                assertion::Registration::from_secrets(method, secrets).map(Self::Assertion)
+            }
         }
     }
+
+    /// Reads the members of a registration (RFC 7591 §2), from which `secret` was taken.
+    ///
+    /// # Errors
+    ///
+    /// Why no client can authenticate with it.
+    pub(crate) fn from_metadata(
+        metadata: &ClientMetadata,
+        secret: Option<ClientSecret>,
+    ) -> Result<Self, Problem> {
+        match metadata.auth_method() {
+            AuthMethod::PrivateKeyJwt | AuthMethod::ClientSecretJwt => {
+                assertion::Registration::from_metadata(metadata, secret).map(Self::Assertion)
+            }
+            method => Self::from_secrets(&method, secret),
+        }
+    }
+
+    /// The stored secrets, if there are any.
+    pub(crate) fn secrets(&self) -> Option<&[ClientSecret]> {
+        match self {
+            Self::Basic(secrets) | Self::Post(secrets) => Some(secrets),
+            Self::Assertion(assertion) => assertion.secrets(),
+            Self::None | Self::Unusable(_) => None,
+        }
+    }
+}
+
+impl From<Result<Self, Problem>> for Registration {
+    fn from(read: Result<Self, Problem>) -> Self {
+        read.unwrap_or_else(Self::Unusable)
+    }
+}
+
+/// How a client authenticated.
+#[derive(Clone, Copy)]
+pub(crate) struct Proof {
+    pub(crate) method: Method,
+    /// The secret that was presented, if one was.
+    pub(crate) secret: Option<Match>,
 }
 
 /// Finds the one method that the request uses. All places are looked at before anything is read
@@ -147,55 +216,100 @@ impl<'a> Authorization<'a> {
 pub(crate) fn extract(
     authorization: Authorization<'_>,
     form: &Form<'_>,
-    policy: &Policy,
+    settings: &Settings,
+    limits: &Limits,
 ) -> Result<Credentials, ErrorKind> {
     // RFC 7521 §4.2: either parameter alone is an attempt, too.
     let assertion = form.client_assertion.or(form.client_assertion_type);
     match (authorization, form.client_secret, assertion) {
         // RFC 9110 §11.6.2: one field with one credential.
-        (Authorization::Several, ..) => Err(ErrorKind::RepeatedAuthorization),
-        (Authorization::Absent, None, None) => none::extract(form, policy),
+        (Authorization::Repeated, ..) => Err(ErrorKind::RepeatedAuthorization),
+        (Authorization::Absent, None, None) => {
+            none::extract(form, settings, limits).map(Credentials::None)
+        }
         // A malformed header ends the request: falling back to another method would be a downgrade.
-        (Authorization::One(value), None, None) => basic::extract(value, form, policy),
-        (Authorization::Absent, Some(secret), None) => post::extract(secret, form, policy),
-        #[cfg(feature = "jwt")]
-        (Authorization::Absent, None, Some(_)) => assertion::extract(form, policy),
-        #[cfg(not(feature = "jwt"))]
-        (Authorization::Absent, None, Some(_)) => Err(ErrorKind::MethodNotAccepted),
+        (Authorization::Single(value), None, None) => {
+            basic::extract(value, form, settings, limits).map(Credentials::Basic)
+        }
+        (Authorization::Absent, Some(secret), None) => {
+            post::extract(secret, form, settings, limits).map(Credentials::Post)
+        }
+        (Authorization::Absent, None, Some(_)) => {
+            assertion::extract(form, settings, limits).map(Credentials::Assertion)
+        }
         _ => Err(ErrorKind::MultipleMethods),
     }
 }
 
-pub(crate) fn within_limit(value: &[u8], policy: &Policy) -> Result<(), ErrorKind> {
-    if value.len() > policy.credential_limit { Err(ErrorKind::CredentialTooLong) } else { Ok(()) }
+/// A verification: most take no longer than a comparison, and only the others pay for a future.
+pub(crate) enum Verification<'a> {
+    Done(Result<Proof, Error>),
+    Pending(Pin<Box<dyn Future<Output = Result<Proof, Error>> + Send + 'a>>),
 }
 
-fn accepted(method: Method, policy: &Policy) -> Result<(), ErrorKind> {
-    if policy.methods.contains(method) { Ok(()) } else { Err(ErrorKind::MethodNotAccepted) }
-}
-
-/// Decodes the `client_id` and the `client_secret` of a form.
-fn from_form(
-    method: Method,
-    client_id: &[u8],
-    secret: Option<&[u8]>,
-    policy: &Policy,
-) -> Result<Credentials, ErrorKind> {
-    within_limit(client_id, policy)?;
-    within_limit(secret.unwrap_or_default(), policy)?;
-    let mut text =
-        Vec::with_capacity(client_id.len() + secret.map_or(0, |secret| secret.len() + 1));
-    form::decode_into(client_id, &mut text)?;
-    let id_length = text.len();
-    if let Some(secret) = secret {
-        text.push(b':');
-        form::decode_into(secret, &mut text)?;
+/// Checks what was presented against what the client is registered with. Time must not tell whether
+/// it exists (RFC 6819 §5.1.4.2): for an unknown one the same work is done.
+pub(crate) fn verify<'a>(
+    credentials: &'a Credentials,
+    registration: Option<&'a Registration>,
+    settings: &'a Settings,
+    state: &'a State,
+    timeout: Option<Duration>,
+) -> Verification<'a> {
+    if let Credentials::Assertion(presented) = credentials {
+        // RFC 8725 §3.1: the registration decides, and the header of the assertion has no say.
+        let registered = match registration {
+            Some(Registration::Assertion(registered)) => Ok(registered),
+            Some(Registration::Unusable(_)) => Err(ErrorKind::UnusableRegistration),
+            Some(_) => Err(ErrorKind::MethodMismatch),
+            None => Err(ErrorKind::UnknownClient),
+        };
+        let verified = assertion::verify(presented, registered, settings, timeout);
+        return Verification::Pending(Box::pin(verified));
     }
-    Credentials::new(method, text, id_length).ok_or(ErrorKind::MalformedParameter)
+    shared_secret::verify(credentials, registration, settings, state, timeout)
 }
 
-impl From<form::Malformed> for ErrorKind {
-    fn from(_: form::Malformed) -> Self {
-        Self::MalformedParameter
+/// RFC 7591 §2: `token_endpoint_auth_method` is the one that the client uses. What is not listed is
+/// refused.
+fn matching(
+    credentials: &Credentials,
+    registration: &Registration,
+    settings: &Settings,
+) -> Result<Matching, ErrorKind> {
+    match (credentials, registration) {
+        (Credentials::None(_), Registration::None) => Ok(Matching::Public),
+        // What was presented proves nothing, so the method is the one that needs no proof.
+        (Credentials::Basic(_) | Credentials::Post(_), Registration::None)
+            if settings.ignore_public_credentials && settings.accepted.contains(Method::None) =>
+        {
+            Ok(Matching::Public)
+        }
+        (_, Registration::Unusable(_)) => Err(ErrorKind::UnusableRegistration),
+        (Credentials::Basic(_), Registration::Basic(_))
+        | (Credentials::Post(_), Registration::Post(_)) => Ok(Matching::Secret),
+        (Credentials::Basic(_), Registration::Post(_))
+        | (Credentials::Post(_), Registration::Basic(_))
+            if settings.interchange_basic_and_post =>
+        {
+            Ok(Matching::Secret)
+        }
+        _ => Err(ErrorKind::MethodMismatch),
     }
+}
+
+/// What authenticates a client that uses the method it is registered for.
+#[derive(Clone, Copy)]
+enum Matching {
+    /// Nothing: it is identified.
+    Public,
+    Secret,
+}
+
+fn accepted(method: Method, settings: &Settings) -> Result<(), ErrorKind> {
+    if settings.accepted.contains(method) { Ok(()) } else { Err(ErrorKind::MethodNotAccepted) }
+}
+
+fn within_limit(value: &[u8], limits: &Limits) -> Result<(), ErrorKind> {
+    if value.len() > limits.credential { Err(ErrorKind::CredentialTooLong) } else { Ok(()) }
 }

@@ -1,17 +1,35 @@
 //! `none`: a public client names itself and proves nothing (RFC 6749 §2.1, §3.2.1).
 
 use crate::{
-    error::ErrorKind, iana::Method, layer::policy::Policy, method::Credentials, secret::Verdict,
-    wire::form::Form,
+    error::kind::ErrorKind,
+    method::{self, Method, Settings},
+    wire::{
+        form::{self, Form},
+        limits::Limits,
+    },
 };
 
-pub(super) fn extract(form: &Form<'_>, policy: &Policy) -> Result<Credentials, ErrorKind> {
-    let client_id = form.client_id.ok_or(ErrorKind::NoCredentials)?;
-    super::accepted(Method::None, policy)?;
-    super::from_form(Method::None, client_id, None, policy)
+/// A `client_id` alone.
+pub(crate) struct Credentials {
+    client_id: String,
 }
 
-/// There is nothing to compare, and so nothing that could match.
-pub(super) const fn verify() -> Verdict {
-    Err(ErrorKind::WrongSecret)
+impl Credentials {
+    pub(super) fn client_id(&self) -> &str {
+        &self.client_id
+    }
+}
+
+pub(super) fn extract(
+    form: &Form<'_>,
+    settings: &Settings,
+    limits: &Limits,
+) -> Result<Credentials, ErrorKind> {
+    let client_id = form.client_id.ok_or(ErrorKind::NoCredentials)?;
+    method::accepted(Method::None, settings)?;
+    method::within_limit(client_id, limits)?;
+    let mut text = Vec::with_capacity(client_id.len());
+    form::decode_into(client_id, &mut text)?;
+    let client_id = String::from_utf8(text).map_err(|_not_utf8| ErrorKind::MalformedParameter)?;
+    Ok(Credentials { client_id })
 }

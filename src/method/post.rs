@@ -1,25 +1,32 @@
 //! `client_secret_post`: id and secret as form parameters (RFC 6749 §2.3.1).
 
 use crate::{
-    error::ErrorKind,
-    iana::Method,
-    layer::policy::Policy,
-    method::Credentials,
-    secret::{self, ClientSecret, Verdict},
-    wire::form::Form,
+    error::kind::ErrorKind,
+    method::{self, Method, Settings, pair::Pair},
+    wire::{form::Form, limits::Limits},
 };
+
+/// A `client_id` and a `client_secret`.
+pub(crate) struct Credentials {
+    pair: Pair,
+}
+
+impl Credentials {
+    pub(super) const fn pair(&self) -> &Pair {
+        &self.pair
+    }
+}
 
 pub(super) fn extract(
     secret: &[u8],
     form: &Form<'_>,
-    policy: &Policy,
+    settings: &Settings,
+    limits: &Limits,
 ) -> Result<Credentials, ErrorKind> {
-    super::accepted(Method::Post, policy)?;
+    method::accepted(Method::Post, settings)?;
     // RFC 6749 §2.3.1: `client_id` is REQUIRED beside `client_secret`.
     let client_id = form.client_id.ok_or(ErrorKind::MissingClientId)?;
-    super::from_form(Method::Post, client_id, Some(secret), policy)
-}
-
-pub(super) fn verify(presented: &Credentials, secrets: &[ClientSecret], now: i64) -> Verdict {
-    secret::verify(secrets, presented.secret().as_bytes(), now)
+    method::within_limit(client_id, limits)?;
+    method::within_limit(secret, limits)?;
+    Ok(Credentials { pair: Pair::from_form(client_id, secret)? })
 }

@@ -11,8 +11,8 @@ use quick_cache::sync::Cache;
 
 use crate::{
     client::RegisteredClient,
-    error::{BoxError, Throttled},
-    provider::ClientProvider,
+    error::{BoxError, throttled::Throttled},
+    provider::lookup::ClientProvider,
 };
 
 const CAPACITY: usize = 10_000;
@@ -39,7 +39,9 @@ const UNKNOWN_TIME_TO_LIVE: Duration = Duration::from_secs(5);
 ///
 /// ```
 /// use std::{sync::Arc, time::Duration};
-/// use tower_client_auth::{CachedProvider, ClientAuthLayer, ClientMetadata, MemoryProvider};
+/// use tower_client_auth::{
+///     ClientAuthLayer, ClientMetadata, provider::{CachedProvider, MemoryProvider},
+/// };
 ///
 /// # let database = MemoryProvider::<ClientMetadata>::new();
 /// let clients = Arc::new(CachedProvider::new(database).time_to_live(Duration::from_secs(10)));

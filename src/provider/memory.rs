@@ -13,8 +13,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    client::{RegisteredClient, metadata::ClientMetadata},
-    provider::ClientProvider,
+    client::RegisteredClient, iana::metadata::ClientMetadata, provider::lookup::ClientProvider,
 };
 
 /// Clients in memory, which can be inserted and removed while requests are served.
@@ -23,7 +22,9 @@ use crate::{
 ///
 /// ```
 /// use std::sync::Arc;
-/// use tower_client_auth::{ClientAuthLayer, ClientSecret, MemoryProvider, RegisteredClient};
+/// use tower_client_auth::{
+///     ClientAuthLayer, ClientSecret, RegisteredClient, provider::MemoryProvider,
+/// };
 ///
 /// let clients = Arc::new(MemoryProvider::new());
 /// let layer = ClientAuthLayer::new(Arc::clone(&clients));
@@ -35,15 +36,15 @@ use crate::{
 /// ```
 pub struct MemoryProvider<C = ClientMetadata> {
     clients: RwLock<HashMap<Box<str>, RegisteredClient<C>>>,
-    /// In the place of the handle of an unknown client.
-    nobody: Arc<()>,
+    /// Cloned on a miss, so that a hit and a miss cost the same.
+    miss: Arc<()>,
 }
 
 impl<C> MemoryProvider<C> {
     /// A provider without clients.
     #[must_use]
     pub fn new() -> Self {
-        Self { clients: RwLock::default(), nobody: Arc::default() }
+        Self { clients: RwLock::default(), miss: Arc::default() }
     }
 
     /// Adds a client, and returns the one that it replaces.
@@ -91,7 +92,7 @@ impl MemoryProvider<ClientMetadata> {
     /// # Examples
     ///
     /// ```
-    /// use tower_client_auth::MemoryProvider;
+    /// use tower_client_auth::provider::MemoryProvider;
     ///
     /// let (clients, invalid) = MemoryProvider::from_json(
     ///     br#"[
@@ -156,9 +157,8 @@ impl<C: Send + Sync + 'static> ClientProvider for MemoryProvider<C> {
     ) -> impl Future<Output = Result<Option<RegisteredClient<C>>, Infallible>> + Send {
         let client = self.get(client_id);
         if client.is_none() {
-            // What a hit costs more: its handle is made and dropped. It is little, and yet enough to
-            // be measured.
-            drop(Arc::clone(&self.nobody));
+            // A hit clones a handle. It is little, and yet enough to be measured.
+            drop(Arc::clone(&self.miss));
         }
         let found: Ready<_> = ready(Ok(client));
         found
@@ -175,7 +175,7 @@ impl<C> FromIterator<RegisteredClient<C>> for MemoryProvider<C> {
     fn from_iter<I: IntoIterator<Item = RegisteredClient<C>>>(clients: I) -> Self {
         let clients =
             clients.into_iter().map(|client| (client.client_id().into(), client)).collect();
-        Self { clients: RwLock::new(clients), nobody: Arc::default() }
+        Self { clients: RwLock::new(clients), miss: Arc::default() }
     }
 }
 

@@ -30,7 +30,7 @@ const CLOCK_SKEW: i64 = 60;
 ///
 /// # What Redis must promise
 ///
-/// - It evicts nothing: `maxmemory-policy noeviction`. Room for an entry is about 150 octets.
+/// - It evicts nothing: `maxmemory-policy noeviction`. Room for an entry is about 150 bytes.
 /// - It keeps what it confirmed. A fail-over to a replica that had not got a key yet, or a restart
 ///   without `appendonly yes`, lets an assertion that has not expired be used once more.
 /// - Its clock and those of the servers agree within a minute. Where Redis is further ahead, it
@@ -39,7 +39,7 @@ const CLOCK_SKEW: i64 = 60;
 /// # Examples
 ///
 /// ```no_run
-/// use tower_client_auth::RedisReplayStore;
+/// use tower_client_auth::replay::RedisReplayStore;
 ///
 /// # async fn connect() -> redis::RedisResult<()> {
 /// let client = redis::Client::open("redis://127.0.0.1/")?;

@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::secret::ClientSecret;
+use crate::secret::stored::ClientSecret;
 
 /// A new client secret: 256 bits from the operating system, in base64url (RFC 6749 §10.10 asks for
 /// 128 at least).
@@ -17,7 +17,7 @@ use crate::secret::ClientSecret;
 /// # Examples
 ///
 /// ```
-/// use tower_client_auth::GeneratedSecret;
+/// use tower_client_auth::secret::GeneratedSecret;
 ///
 /// let secret = GeneratedSecret::new()?;
 /// let response = serde_json::json!({ "client_id": "batch", "client_secret": secret.expose() });

@@ -1,4 +1,4 @@
-//! Secrets that are verified elsewhere.
+//! Secrets on their way to the application.
 
 use std::{fmt, future::Future, pin::Pin};
 
@@ -33,3 +33,32 @@ impl fmt::Debug for PresentedSecret {
 pub(crate) type Verifier = dyn Fn(PresentedSecret) -> Verification + Send + Sync;
 
 pub(crate) type Verification = Pin<Box<dyn Future<Output = Result<bool, BoxError>> + Send>>;
+
+/// A secret that was right, as [`on_secret_match`](crate::ClientAuthLayer::on_secret_match) sees
+/// it.
+#[derive(Debug)]
+pub struct SecretMatch<'a> {
+    pub(crate) client_id: &'a str,
+    pub(crate) label: Option<&'a str>,
+    pub(crate) presented: PresentedSecret,
+}
+
+impl SecretMatch<'_> {
+    /// The client that presented it.
+    #[must_use]
+    pub const fn client_id(&self) -> &str {
+        self.client_id
+    }
+
+    /// The label of the stored secret, if it has one.
+    #[must_use]
+    pub const fn label(&self) -> Option<&str> {
+        self.label
+    }
+
+    /// The secret, to be stored in another form.
+    #[must_use]
+    pub const fn presented(&self) -> &PresentedSecret {
+        &self.presented
+    }
+}

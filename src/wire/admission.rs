@@ -1,19 +1,79 @@
 //! What the head of a request decides before any of its body is read.
 
+use std::{fmt, sync::Arc};
+
 use http::{
-    HeaderMap, Method,
-    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE},
+    HeaderMap, Method, Version,
+    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, TE},
     request::Parts,
 };
 
-use crate::{error::ErrorKind, layer::policy::Policy, wire::form};
+use crate::{
+    error::{config::ConfigError, kind::ErrorKind},
+    wire::{authorization::Presence, form},
+};
+
+type HttpsPredicate = dyn Fn(&Parts) -> bool + Send + Sync;
+
+/// Which requests are admitted.
+#[derive(Clone, Default)]
+pub(crate) struct Rules {
+    pub(crate) https: Option<Arc<HttpsPredicate>>,
+    pub(crate) refuse_uri_credentials: bool,
+    mode: Mode,
+}
+
+/// Where a layer expects credentials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Mode {
+    /// In the headers and in a form.
+    #[default]
+    Form,
+    /// In the headers alone, whatever the body is.
+    HeadersOnly,
+    /// In the metadata of a gRPC request.
+    Grpc,
+}
+
+impl Rules {
+    pub(crate) fn set_headers_only(&mut self) -> Result<(), ConfigError> {
+        self.set_mode(Mode::HeadersOnly)
+    }
+
+    pub(crate) fn set_grpc(&mut self) -> Result<(), ConfigError> {
+        self.set_mode(Mode::Grpc)
+    }
+
+    fn set_mode(&mut self, mode: Mode) -> Result<(), ConfigError> {
+        if self.mode != Mode::Form && self.mode != mode {
+            return Err(ConfigError::GrpcAndHeadersOnly);
+        }
+        self.mode = mode;
+        Ok(())
+    }
+
+    /// Whether a form is read.
+    pub(crate) const fn reads_forms(&self) -> bool {
+        matches!(self.mode, Mode::Form)
+    }
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules")
+            .field("require_https", &self.https.is_some())
+            .field("refuse_uri_credentials", &self.refuse_uri_credentials)
+            .field("mode", &self.mode)
+            .finish()
+    }
+}
 
 /// Where credentials may stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// In the headers and in a form. If not `typed` there is no form's media type, and the body
-    /// must turn out to be empty.
-    Form { typed: bool },
+    /// In the headers and in a form. Without the media type of a form the body must be empty, or it
+    /// is refused for this reason.
+    Form { foreign: Option<ErrorKind> },
     /// In the headers alone; the body is not touched.
     Headers,
 }
@@ -35,15 +95,6 @@ struct Fields {
     coded: bool,
 }
 
-/// How often a field occurs.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Presence {
-    #[default]
-    Absent,
-    Once,
-    Repeated,
-}
-
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum MediaType {
     #[default]
@@ -63,7 +114,7 @@ impl Fields {
             if name == AUTHORIZATION {
                 value.set_sensitive(true);
                 fields.authorization = match fields.authorization {
-                    Presence::Absent => Presence::Once,
+                    Presence::Absent => Presence::Single,
                     _ => Presence::Repeated,
                 };
             } else if name == CONTENT_TYPE {
@@ -116,24 +167,44 @@ fn is_web(suffix: &[u8]) -> bool {
 /// tells whether there is an `Authorization`.
 pub(crate) fn admit(
     head: &mut Parts,
-    policy: &Policy,
+    rules: &Rules,
 ) -> (Protocol, Presence, Result<Source, ErrorKind>) {
     let fields = Fields::read(&mut head.headers);
-    let protocol = match fields.media_type {
-        MediaType::Grpc if head.method == Method::POST => Protocol::Grpc,
-        MediaType::GrpcWeb if head.method == Method::POST => Protocol::GrpcWeb,
-        _ => Protocol::Http,
+    let protocol = match rules.mode {
+        Mode::Grpc => grpc(head, fields.media_type),
+        Mode::Form | Mode::HeadersOnly => Protocol::Http,
     };
-    (protocol, fields.authorization, source(head, &fields, protocol, policy))
+    (protocol, fields.authorization, source(head, &fields, protocol, rules))
+}
+
+/// The caller never chooses how it is answered: gRPC is spoken where the application says so, and
+/// only to those who can read it.
+fn grpc(head: &Parts, media_type: MediaType) -> Protocol {
+    match media_type {
+        _ if head.method != Method::POST => Protocol::Http,
+        // gRPC over HTTP/2, "Requests": `te` is there to detect incompatible proxies. Over HTTP/1.1
+        // it is what tells a translated request from one that was made up.
+        MediaType::Grpc if head.version == Version::HTTP_2 || has_trailers(&head.headers) => {
+            Protocol::Grpc
+        }
+        MediaType::GrpcWeb => Protocol::GrpcWeb,
+        _ => Protocol::Http,
+    }
+}
+
+/// Whether `te` names `trailers` (RFC 9110 §10.1.4).
+fn has_trailers(headers: &HeaderMap) -> bool {
+    let names = headers.get_all(TE).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
+    names.map(<[u8]>::trim_ascii).any(|name| name.eq_ignore_ascii_case(b"trailers"))
 }
 
 fn source(
     head: &Parts,
     fields: &Fields,
     protocol: Protocol,
-    policy: &Policy,
+    rules: &Rules,
 ) -> Result<Source, ErrorKind> {
-    if let Some(https) = &policy.https {
+    if let Some(https) = &rules.https {
         // RFC 6749 §3.2: the endpoint requires TLS, which only the application can see.
         if !https(head) {
             return Err(ErrorKind::InsecureTransport);
@@ -142,13 +213,15 @@ fn source(
     // RFC 6749 §2.3.1: "The parameters can only be transmitted in the request-body and MUST NOT be
     // included in the request URI." They are never read there; refusing them makes the leak
     // known.
-    if policy.refuse_uri_credentials
+    if rules.refuse_uri_credentials
         && form::has_credentials(head.uri.query().unwrap_or_default().as_bytes())
     {
         return Err(ErrorKind::CredentialsInUri);
     }
-    if policy.headers_only || protocol != Protocol::Http {
-        return Ok(Source::Headers);
+    match rules.mode {
+        Mode::Form => {}
+        Mode::Grpc if protocol == Protocol::Http => return Err(ErrorKind::NotGrpc),
+        Mode::Grpc | Mode::HeadersOnly => return Ok(Source::Headers),
     }
     // RFC 6749 §3.2: "The client MUST use the HTTP "POST" method".
     if head.method != Method::POST {
@@ -159,5 +232,10 @@ fn source(
         return Err(ErrorKind::UnsupportedContentEncoding);
     }
     // RFC 6749 Appendix B.
-    Ok(Source::Form { typed: fields.media_type == MediaType::Form })
+    let foreign = match fields.media_type {
+        MediaType::Form => None,
+        MediaType::Grpc | MediaType::GrpcWeb => Some(ErrorKind::UnexpectedGrpc),
+        MediaType::Absent | MediaType::Other => Some(ErrorKind::UnsupportedMediaType),
+    };
+    Ok(Source::Form { foreign })
 }

@@ -1,21 +1,19 @@
-//! The bodies that this layer hands on, and how it collects a form.
+//! The bodies that this layer hands on.
 
 use std::{
     fmt, mem,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use serde::de::DeserializeOwned;
 
-use crate::error::{BoxError, Error, ErrorKind};
-
 pin_project! {
-    /// The request body that the inner service gets: the form that was read, octet for octet, or the untouched stream of a request
+    /// The request body that the inner service gets: the form that was read, byte for byte, or the untouched stream of a request
     /// that is authenticated by its headers alone.
     ///
     /// # Examples
@@ -25,7 +23,7 @@ pin_project! {
     /// ```
     /// use http::Request;
     /// use serde::Deserialize;
-    /// use tower_client_auth::RequestBody;
+    /// use tower_client_auth::body::RequestBody;
     ///
     /// #[derive(Deserialize)]
     /// struct TokenRequest { grant_type: String, scope: Option<String> }
@@ -66,7 +64,7 @@ impl<B> RequestBody<B> {
         Self { kind: RequestKind::Stream { body } }
     }
 
-    /// The octets of the form that have not been polled yet; `None` for an untouched stream.
+    /// The bytes of the form that have not been polled yet; `None` for an untouched stream.
     #[must_use]
     pub const fn bytes(&self) -> Option<&Bytes> {
         match &self.kind {
@@ -129,7 +127,7 @@ impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
 
 impl<B> fmt::Debug for RequestBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The octets hold the secret.
+        // The bytes hold the secret.
         let (kind, length) = match &self.kind {
             RequestKind::Buffered { form } => ("buffered", Some(form.bytes.len())),
             RequestKind::Stream { .. } => ("stream", None),
@@ -215,161 +213,4 @@ impl<R> fmt::Debug for ResponseBody<R> {
 
 fn exact(bytes: &Bytes) -> SizeHint {
     SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX))
-}
-
-/// Frames below this size are merged: each would otherwise hold on to a whole read buffer of the
-/// connection.
-const MERGE_BELOW: usize = 1024;
-
-/// A body whose frames are always there must let others run, and the deadline pass.
-const FRAMES_PER_POLL: usize = 64;
-
-/// Gathers the frames of a body. A single frame is never copied; several are copied once, at the
-/// end, into a buffer of exactly the right size. Nothing is reserved for octets that were declared
-/// and have not arrived.
-#[derive(Debug, Default)]
-pub(crate) struct Collector {
-    first: Bytes,
-    /// Boxed, because nearly all forms come in one frame, and many may be waited for.
-    rest: Option<Box<Rest>>,
-    trailers: Option<Box<HeaderMap>>,
-}
-
-/// What came behind the first frame.
-#[derive(Debug, Default)]
-struct Rest {
-    frames: Vec<Bytes>,
-    /// Small frames behind all that is in `frames`.
-    small: BytesMut,
-    length: usize,
-}
-
-impl Collector {
-    pub(crate) fn poll_collect<B>(
-        &mut self,
-        mut body: Pin<&mut B>,
-        limit: usize,
-        typed: bool,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Buffered, Error>>
-    where
-        B: Body<Data = Bytes>,
-        B::Error: Into<BoxError>,
-    {
-        for _ in 0..FRAMES_PER_POLL {
-            let Some(frame) = ready!(body.as_mut().poll_frame(cx)) else {
-                return Poll::Ready(Ok(self.finish()));
-            };
-            let frame =
-                frame.map_err(|error| Error::with_source(ErrorKind::BodyRead, error.into()))?;
-            match frame.into_data() {
-                Ok(data) if data.is_empty() => {}
-                // RFC 9110 §8.3: octets without a form's media type are not to be taken for a form.
-                Ok(_) if !typed => return Poll::Ready(Err(ErrorKind::UnsupportedMediaType.into())),
-                Ok(data) if data.len() > limit.saturating_sub(self.length()) => {
-                    return Poll::Ready(Err(ErrorKind::BodyTooLarge.into()));
-                }
-                Ok(data) => {
-                    self.push(data);
-                    // Known for a body of a declared length: saves a poll.
-                    if body.is_end_stream() {
-                        return Poll::Ready(Ok(self.finish()));
-                    }
-                }
-                Err(frame) => self.trailers = frame.into_trailers().ok().map(Box::new),
-            }
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    fn length(&self) -> usize {
-        self.first.len() + self.rest.as_ref().map_or(0, |rest| rest.length)
-    }
-
-    fn push(&mut self, data: Bytes) {
-        if self.first.is_empty() && self.rest.is_none() {
-            self.first = data;
-            return;
-        }
-        let rest = self.rest.get_or_insert_default();
-        if self.first.len() < MERGE_BELOW {
-            rest.push(mem::take(&mut self.first));
-        }
-        rest.push(data);
-    }
-
-    fn finish(&mut self) -> Buffered {
-        let first = mem::take(&mut self.first);
-        let bytes = match self.rest.take() {
-            None => first,
-            Some(rest) => rest.join(&first),
-        };
-        Buffered { bytes, trailers: self.trailers.take() }
-    }
-}
-
-impl Rest {
-    fn push(&mut self, data: Bytes) {
-        self.length += data.len();
-        if data.len() < MERGE_BELOW {
-            self.small.extend_from_slice(&data);
-            return;
-        }
-        if !self.small.is_empty() {
-            self.frames.push(self.small.split().freeze());
-        }
-        self.frames.push(data);
-    }
-
-    /// All octets, with `first` in front.
-    fn join(self, first: &[u8]) -> Bytes {
-        if first.is_empty() && self.frames.is_empty() {
-            return self.small.freeze();
-        }
-        let mut all = Vec::with_capacity(first.len() + self.length);
-        all.extend_from_slice(first);
-        self.frames.iter().for_each(|frame| all.extend_from_slice(frame));
-        all.extend_from_slice(&self.small);
-        all.into()
-    }
-}
-
-/// Which types of body the layer hands on and returns: [`WrappedBodies`], or `AxumBodies` with the
-/// feature `axum`. Only this crate implements it.
-pub trait BodyMode<B>: sealed::Sealed {
-    /// The request body of the inner service, where the layer gets `B`.
-    type Request;
-    /// The response body of the layer, where the inner service returns `B`.
-    type Response;
-
-    #[doc(hidden)]
-    fn request(body: RequestBody<B>) -> Self::Request;
-    #[doc(hidden)]
-    fn response(body: ResponseBody<B>) -> Self::Response;
-}
-
-pub(crate) mod sealed {
-    #[expect(unnameable_types, reason = "so that only this crate can implement it")]
-    pub trait Sealed {}
-}
-
-/// The bodies are [`RequestBody`] and [`ResponseBody`], whatever they wrap: the default.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct WrappedBodies;
-
-impl sealed::Sealed for WrappedBodies {}
-
-impl<B> BodyMode<B> for WrappedBodies {
-    type Request = RequestBody<B>;
-    type Response = ResponseBody<B>;
-
-    fn request(body: RequestBody<B>) -> RequestBody<B> {
-        body
-    }
-
-    fn response(body: ResponseBody<B>) -> ResponseBody<B> {
-        body
-    }
 }

@@ -2,9 +2,9 @@
 //! copies nothing.
 //!
 //! `serde_urlencoded` is not used for this, because it replaces invalid UTF-8 by U+FFFD, so that
-//! several octet strings would equal one secret. RFC 6749 Appendix B asks for UTF-8.
+//! several byte strings would equal one secret. RFC 6749 Appendix B asks for UTF-8.
 
-use crate::{error::ErrorKind, layer::policy::Policy};
+use crate::{error::kind::ErrorKind, wire::limits::Limits};
 
 /// The values as they stand in the body, still encoded. A parameter without a value is `None`: it
 /// is "treated as if it were omitted from the request" (RFC 6749 §3.2).
@@ -20,7 +20,7 @@ pub(crate) struct Form<'a> {
 /// Extensions allow others to be repeated, such as `resource` (RFC 8707 §2) and `audience` (RFC
 /// 8693 §2.1).
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Once {
+enum Parameter {
     ClientId,
     ClientSecret,
     ClientAssertion,
@@ -37,8 +37,8 @@ enum Once {
     Assertion,
 }
 
-impl Once {
-    /// The longest name, `client_assertion_type`, with every octet as an escape.
+impl Parameter {
+    /// The longest name, `client_assertion_type`, with every byte as an escape.
     const LONGEST_ENCODED: usize = 3 * 21;
 
     /// The parameter of this name, which may be form-encoded.
@@ -82,30 +82,42 @@ impl Once {
     }
 }
 
+/// What is done about a parameter that occurs again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Repeated {
+    /// RFC 6749 §3.2: "Request and response parameters MUST NOT be included more than once".
+    #[default]
+    Refused,
+    LastWins,
+}
+
 /// Scans `body`.
-pub(crate) fn scan<'a>(body: &'a [u8], policy: &Policy) -> Result<Form<'a>, ErrorKind> {
+pub(crate) fn scan<'a>(
+    body: &'a [u8],
+    limits: &Limits,
+    repeated: Repeated,
+) -> Result<Form<'a>, ErrorKind> {
     let mut form = Form::default();
     let mut seen = 0_u16;
     let mut parameters = 0;
     for (name, value) in parameters_of(body) {
         parameters += 1;
-        if parameters > policy.parameter_limit {
+        if parameters > limits.parameters {
             return Err(ErrorKind::TooManyParameters);
         }
-        let Some(parameter) = Once::of(name) else { continue };
+        let Some(parameter) = Parameter::of(name) else { continue };
         let bit = 1 << parameter as u16;
-        // RFC 6749 §3.2: "Request and response parameters MUST NOT be included more than once". An
-        // empty one counts, because the service behind may read another of the two.
-        if seen & bit != 0 && !policy.last_parameter_wins {
+        // An empty one counts, because the inner service may read the other of the two.
+        if seen & bit != 0 && repeated == Repeated::Refused {
             return Err(ErrorKind::RepeatedParameter);
         }
         seen |= bit;
         let value = (!value.is_empty()).then_some(value);
         match parameter {
-            Once::ClientId => form.client_id = value,
-            Once::ClientSecret => form.client_secret = value,
-            Once::ClientAssertion => form.client_assertion = value,
-            Once::ClientAssertionType => form.client_assertion_type = value,
+            Parameter::ClientId => form.client_id = value,
+            Parameter::ClientSecret => form.client_secret = value,
+            Parameter::ClientAssertion => form.client_assertion = value,
+            Parameter::ClientAssertionType => form.client_assertion_type = value,
             _ => {}
         }
     }
@@ -115,8 +127,9 @@ pub(crate) fn scan<'a>(body: &'a [u8], policy: &Policy) -> Result<Form<'a>, Erro
 /// Whether a query has credentials in it, however often, and whatever else.
 pub(crate) fn has_credentials(query: &[u8]) -> bool {
     parameters_of(query).any(|(name, value)| {
-        let parameter = Once::of(name);
-        !value.is_empty() && matches!(parameter, Some(Once::ClientSecret | Once::ClientAssertion))
+        let parameter = Parameter::of(name);
+        !value.is_empty()
+            && matches!(parameter, Some(Parameter::ClientSecret | Parameter::ClientAssertion))
     })
 }
 
@@ -145,14 +158,14 @@ impl<'a> Iterator for Parameters<'a> {
     }
 }
 
-/// How long the name is, which ends at `=` or with the pair. It goes by words of eight octets: for a
+/// How long the name is, which ends at `=` or with the pair. It goes by words of eight bytes: for a
 /// vector search names are too short to be worth the call.
 fn name_length(pair: &[u8]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const EQUALS: u64 = u64::from_ne_bytes([b'='; 8]);
     let mut rest = pair;
     while let Some((word, after)) = rest.split_first_chunk() {
-        // An octet that is `=` becomes 0. Taking 1 from each sets the high bit of a 0, and no other high
+        // An byte that is `=` becomes 0. Taking 1 from each sets the high bit of a 0, and no other high
         // bit that was clear, but behind the first 0, from which it borrows.
         let word = u64::from_le_bytes(*word) ^ EQUALS;
         let zeros = word.wrapping_sub(ONES) & !word & (ONES << 7);
@@ -161,11 +174,11 @@ fn name_length(pair: &[u8]) -> usize {
         }
         rest = after;
     }
-    pair.len() - rest.len() + rest.iter().take_while(|octet| **octet != b'=').count()
+    pair.len() - rest.len() + rest.iter().take_while(|byte| **byte != b'=').count()
 }
 
-/// Appends the decoded `value` to `text`: `+` is a space and `%XX` an octet. A malformed escape is
-/// an error, as is a control character, and an escape that makes no UTF-8; octets that stand for
+/// Appends the decoded `value` to `text`: `+` is a space and `%XX` an byte. A malformed escape is
+/// an error, as is a control character, and an escape that makes no UTF-8; bytes that stand for
 /// themselves are checked by the caller.
 pub(crate) fn decode_into(value: &[u8], text: &mut Vec<u8>) -> Result<(), Malformed> {
     if !has_escapes(value)? {
@@ -195,6 +208,12 @@ pub(crate) fn equals(value: &[u8], text: &str) -> Result<bool, Malformed> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
+impl From<Malformed> for ErrorKind {
+    fn from(_: Malformed) -> Self {
+        Self::MalformedParameter
+    }
+}
+
 /// Whether decoding would change `value`. RFC 6749 Appendix A has no control characters in
 /// `client_id` and `client_secret`, RFC 7617 §2 none in a user-id and a password.
 pub(crate) fn has_escapes(value: &[u8]) -> Result<bool, Malformed> {
@@ -222,16 +241,16 @@ impl Iterator for Decode<'_> {
         self.rest = rest;
         Some(match byte {
             b'+' => Ok(b' '),
-            b'%' => escape(rest).ok_or(Malformed).map(|(octet, rest)| {
+            b'%' => escape(rest).ok_or(Malformed).map(|(byte, rest)| {
                 self.rest = rest;
-                octet
+                byte
             }),
             byte => Ok(byte),
         })
     }
 }
 
-/// The octet that the two digits behind a `%` stand for, and what follows them.
+/// The byte that the two digits behind a `%` stand for, and what follows them.
 pub(crate) fn escape(digits: &[u8]) -> Option<(u8, &[u8])> {
     Some((hex(digits.first())? << 4 | hex(digits.get(1))?, digits.get(2..)?))
 }
@@ -246,14 +265,14 @@ mod tests {
 
     #[test]
     fn a_name_ends_at_the_first_equals_sign_wherever_it_is() {
-        for octet in (0..=u8::MAX).filter(|octet| *octet != b'=') {
+        for byte in (0..=u8::MAX).filter(|byte| *byte != b'=') {
             for length in 0..=24 {
-                let mut pair = vec![octet; length];
-                assert_eq!(name_length(&pair), length, "{octet} {length}");
+                let mut pair = vec![byte; length];
+                assert_eq!(name_length(&pair), length, "{byte} {length}");
                 for first in (0..length).rev() {
                     // The ones behind it stay.
                     pair.splice(first..=first, *b"=");
-                    assert_eq!(name_length(&pair), first, "{octet} {length}");
+                    assert_eq!(name_length(&pair), first, "{byte} {length}");
                 }
             }
         }

@@ -2,6 +2,10 @@
 //! refusal.
 
 pub(crate) mod admission;
+pub(crate) mod authorization;
 pub(crate) mod body;
+pub(crate) mod collect;
 pub(crate) mod form;
+pub(crate) mod limits;
+pub(crate) mod mode;
 pub(crate) mod response;

@@ -1,5 +1,7 @@
 //! Puts a refusal into HTTP or gRPC.
 
+use std::{fmt, sync::Arc};
+
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Response, StatusCode,
@@ -11,32 +13,98 @@ use http::{
 };
 
 use crate::{
-    compat::mcp_python_sdk,
-    error::{Error, ErrorKind},
-    iana::ErrorCode,
-    layer::policy::Policy,
-    method,
-    wire::admission::Protocol,
+    error::{Error, config::ConfigError, kind::ErrorKind},
+    wire::{admission::Protocol, authorization::is_basic},
 };
 
-/// The answer to a refused request, with the error in its extensions.
+const DEFAULT_CHALLENGE: HeaderValue =
+    HeaderValue::from_static("Basic realm=\"OAuth\", charset=\"UTF-8\"");
+
+type Hook = dyn Fn(&Error, Response<Bytes>) -> Response<Bytes> + Send + Sync;
+
+/// How refusals are answered.
+#[derive(Clone)]
+pub(crate) struct Answers {
+    /// As a quoted string has it.
+    realm: Box<str>,
+    /// The challenge after an `Authorization` header.
+    basic_challenge: HeaderValue,
+    /// The challenge of every other 401.
+    challenge: HeaderValue,
+    pub(crate) hook: Option<Arc<Hook>>,
+}
+
+impl Answers {
+    /// RFC 7617 §2, RFC 9110 §5.6.4: the realm is a quoted string. `scheme` is the first accepted
+    /// method, unless that is Basic.
+    pub(crate) fn set_realm(
+        &mut self,
+        realm: &str,
+        scheme: Option<&str>,
+    ) -> Result<(), ConfigError> {
+        if realm.is_empty() || realm.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err(ConfigError::Realm);
+        }
+        let quoted = realm.replace('\\', r"\\").replace('"', "\\\"");
+        let value =
+            |text: String| HeaderValue::try_from(text).map_err(|_invalid| ConfigError::Realm);
+        self.basic_challenge = value(format!("Basic realm=\"{quoted}\", charset=\"UTF-8\""))?;
+        self.realm = quoted.into();
+        self.offer(scheme);
+        Ok(())
+    }
+
+    /// RFC 9110 §15.5.2: a 401 has a challenge, always. Where Basic is not accepted it must not be
+    /// offered, and there is no registered scheme for credentials in a form; the IANA name of a
+    /// method that is accepted is a valid scheme name and says what is meant.
+    pub(crate) fn offer(&mut self, scheme: Option<&str>) {
+        let challenge = scheme.and_then(|scheme| {
+            HeaderValue::try_from(format!("{scheme} realm=\"{}\"", self.realm)).ok()
+        });
+        self.challenge = challenge.unwrap_or_else(|| self.basic_challenge.clone());
+    }
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self {
+            realm: "OAuth".into(),
+            basic_challenge: DEFAULT_CHALLENGE,
+            challenge: DEFAULT_CHALLENGE,
+            hook: None,
+        }
+    }
+}
+
+impl fmt::Debug for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answers")
+            .field("realm", &self.realm)
+            .field("challenge", &self.challenge)
+            .field("hook", &self.hook.is_some())
+            .finish()
+    }
+}
+
+/// The answer to a refused request, with the error in its extensions. `other` stands in the place of
+/// the answer over HTTP.
 pub(crate) fn refuse(
     error: Error,
     protocol: Protocol,
     head: &Parts,
-    policy: &Policy,
+    answers: &Answers,
+    other: Option<Response<Bytes>>,
 ) -> Response<Bytes> {
     let mut response = match protocol {
-        Protocol::Http => policy
-            .seed
-            .and_then(|endpoint| mcp_python_sdk::answer(&error, endpoint))
-            .unwrap_or_else(|| json(&error, head.headers.get(AUTHORIZATION), policy)),
+        Protocol::Http => {
+            other.unwrap_or_else(|| json(&error, head.headers.get(AUTHORIZATION), answers))
+        }
         Protocol::Grpc => trailers_only(&error, HeaderValue::from_static("application/grpc")),
         Protocol::GrpcWeb => {
             trailers_only(&error, HeaderValue::from_static("application/grpc-web+proto"))
         }
     };
-    if let Some(hook) = &policy.error_hook {
+    if let Some(hook) = &answers.hook {
         response = hook(&error, response);
     }
     // RFC 9110 §9.3.2: an answer to HEAD has no content, and an HTTP/2 peer takes it for an error.
@@ -48,29 +116,20 @@ pub(crate) fn refuse(
 }
 
 /// RFC 6749 §5.2.
-fn json(error: &Error, authorization: Option<&HeaderValue>, policy: &Policy) -> Response<Bytes> {
-    let answer = error.kind().answer();
+fn json(error: &Error, authorization: Option<&HeaderValue>, answers: &Answers) -> Response<Bytes> {
+    let answer = error.kind().entry().answer;
     let mut response = Response::new(Bytes::from_static(answer.json.as_bytes()));
-    // RFC 6749 §5.2 asks for 401 only after an `Authorization` header.
-    let status = match answer.status {
-        StatusCode::UNAUTHORIZED
-            if policy.bad_request_for_body_credentials && authorization.is_none() =>
-        {
-            StatusCode::BAD_REQUEST
-        }
-        status => status,
-    };
-    *response.status_mut() = status;
+    *response.status_mut() = answer.status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
-    match status {
+    match answer.status {
         // RFC 9110 §15.5.2: a 401 MUST carry a challenge.
         StatusCode::UNAUTHORIZED => {
             // RFC 6749 §5.2: the scheme that the client used, if it used one.
-            let used_basic = authorization.is_some_and(|value| method::is_basic(value.as_bytes()));
-            let challenge = if used_basic { &policy.basic_challenge } else { &policy.challenge };
+            let used_basic = authorization.is_some_and(|value| is_basic(value.as_bytes()));
+            let challenge = if used_basic { &answers.basic_challenge } else { &answers.challenge };
             headers.insert(WWW_AUTHENTICATE, challenge.clone());
         }
         // RFC 9110 §15.5.6: a 405 MUST say what is allowed.
@@ -78,16 +137,15 @@ fn json(error: &Error, authorization: Option<&HeaderValue>, policy: &Policy) -> 
             headers.insert(ALLOW, HeaderValue::from_static("POST"));
         }
         // RFC 9110 §15.5.16.
-        StatusCode::UNSUPPORTED_MEDIA_TYPE
-            if error.kind() == ErrorKind::UnsupportedContentEncoding =>
-        {
-            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        }
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            headers.insert(ACCEPT, HeaderValue::from_static("application/x-www-form-urlencoded"));
+            let (name, value) = match error.kind() {
+                ErrorKind::UnsupportedContentEncoding => (ACCEPT_ENCODING, "identity"),
+                ErrorKind::NotGrpc => (ACCEPT, "application/grpc"),
+                _ => (ACCEPT, "application/x-www-form-urlencoded"),
+            };
+            headers.insert(name, HeaderValue::from_static(value));
         }
-        // RFC 9110 §15.6.4. Nobody knows how long an outage lasts, but who is told nothing asks again
-        // at once.
+        // RFC 9110 §15.6.4. Without it, clients retry at once.
         StatusCode::SERVICE_UNAVAILABLE => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
@@ -104,13 +162,11 @@ fn json(error: &Error, authorization: Option<&HeaderValue>, policy: &Policy) -> 
 /// gRPC over HTTP/2, "Responses": a status without a message is sent as headers alone, with HTTP
 /// status 200.
 fn trailers_only(error: &Error, media_type: HeaderValue) -> Response<Bytes> {
-    let (status, message) = match (error.kind(), error.kind().answer().code) {
-        (ErrorKind::Throttled, _) => ("8", "too many attempts"),
-        (_, ErrorCode::InvalidClient) => ("16", "client authentication failed"),
-        (_, ErrorCode::InvalidRequest) => ("3", "malformed client authentication"),
-        (_, ErrorCode::TemporarilyUnavailable) => {
-            ("14", "clients cannot be authenticated at the moment")
-        }
+    let (status, message) = match error.status() {
+        StatusCode::UNAUTHORIZED => ("16", "client authentication failed"),
+        StatusCode::TOO_MANY_REQUESTS => ("8", "too many attempts"),
+        StatusCode::SERVICE_UNAVAILABLE => ("14", "clients cannot be authenticated at the moment"),
+        _ => ("3", "malformed client authentication"),
     };
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();

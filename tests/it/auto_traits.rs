@@ -6,10 +6,14 @@ use std::fmt::Debug;
 use bytes::Bytes;
 use http_body_util::Full;
 use tower_client_auth::{
-    AuthMethod, AuthenticatedClient, BoxClientProvider, BoxError, ClientAuth, ClientAuthLayer,
-    ClientMetadata, ClientProvider, ClientSecret, ConfigError, Error, ErrorKind, InvalidRecord,
-    InvalidRegistration, MemoryProvider, Outcome, ProviderFn, RegisteredClient, RequestBody,
-    ResponseBody, ResponseFuture, Throttled, WrappedBodies,
+    AuthMethod, AuthenticatedClient, BoxError, ClientAuth, ClientAuthLayer, ClientMetadata,
+    ClientProvider, ClientSecret, ConfigError, Error, ErrorKind, Outcome, RegisteredClient,
+    ResponseFuture,
+    body::{RequestBody, ResponseBody, WrappedBodies},
+    provider::{
+        BoxClientProvider, InvalidRecord, InvalidRegistration, MemoryProvider, ProviderFn,
+        Throttled,
+    },
 };
 
 /// A client and a provider that can do nothing but what is asked of them.

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Request};
 use http_body::Body;
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_client_auth::{AuthMethod, ErrorKind as K, RequestBody};
+use tower_client_auth::{AuthMethod, ErrorKind as K, Limits, body::RequestBody};
 
 pub(crate) use crate::script::Script;
 use crate::{
@@ -146,7 +146,7 @@ fn a_body_is_not_polled_when_the_head_is_refused() {
 #[test]
 fn a_body_that_says_nothing_of_its_length_is_refused_where_it_passes_the_limit() {
     for (limit, sizes) in [(100, &[1][..]), (100, &[7]), (100, &[1000]), (0, &[1])] {
-        let bench = Bench::new().set(|layer| layer.body_limit(limit));
+        let bench = Bench::new().set(|layer| layer.limits(Limits::new().body(limit)));
         let octets = format!("{POST}&x={}", "a".repeat(1000));
         let body = Script::pieces(octets.as_bytes(), sizes);
         let polls = Arc::clone(&body.polls);
@@ -160,10 +160,10 @@ fn a_body_that_says_nothing_of_its_length_is_refused_where_it_passes_the_limit()
 #[test]
 fn a_body_of_exactly_the_limit_passes() {
     for sizes in [&[1][..], &[1000]] {
-        let bench = Bench::new().set(|layer| layer.body_limit(POST.len()));
+        let bench = Bench::new().set(|layer| layer.limits(Limits::new().body(POST.len())));
         assert_eq!(bench.send(form(Script::pieces(POST.as_bytes(), sizes))), accepted(POST));
     }
-    let bench = Bench::new().set(|layer| layer.body_limit(0));
+    let bench = Bench::new().set(|layer| layer.limits(Limits::new().body(0)));
     let ask = Ask::bare().basic("basic:basic-s3cr3t");
     assert_eq!(bench.ask(&ask), ask.accepted("basic", AuthMethod::ClientSecretBasic));
 }
@@ -172,7 +172,7 @@ fn a_body_of_exactly_the_limit_passes() {
 // the memory of the machine, so that reserving it would end the test.
 #[test]
 fn no_memory_is_reserved_for_a_declared_length() {
-    let bench = Bench::new().set(|layer| layer.body_limit(usize::MAX));
+    let bench = Bench::new().set(|layer| layer.limits(Limits::new().body(usize::MAX)));
     let body = Script::pieces(POST.as_bytes(), &[3]).promising(u64::MAX / 4);
     assert_eq!(bench.send(form(body)), accepted(POST));
 }
@@ -209,7 +209,7 @@ mod deadline {
     const DEADLINE: Duration = Duration::from_secs(10);
 
     fn bench() -> Bench {
-        Bench::new().set(|layer| layer.body_deadline(DEADLINE))
+        Bench::new().set(|layer| layer.limits(Limits::new().body_deadline(DEADLINE)))
     }
 
     #[tokio::test(start_paused = true)]
@@ -242,11 +242,11 @@ mod deadline {
     // A body in time is not affected, nor is what comes after the body.
     #[tokio::test(start_paused = true)]
     async fn a_body_in_time_and_a_slow_provider_are_not_cut_off() {
-        let bench = Bench::of(tower_client_auth::provider_fn(|_: &str| async {
+        let bench = Bench::of(tower_client_auth::provider::provider_fn(|_: &str| async {
             tokio::time::sleep(DEADLINE * 2).await;
             Ok::<_, std::convert::Infallible>(Some(crate::support::public_client("public")))
         }))
-        .set(|layer| layer.body_deadline(DEADLINE));
+        .set(|layer| layer.limits(Limits::new().body_deadline(DEADLINE)));
         let ask = Ask::form("client_id=public");
         assert_eq!(bench.answer(ask.request()).await, ask.accepted("public", AuthMethod::None));
     }
@@ -282,7 +282,7 @@ fn inspect<T: Send + 'static>(
     let seen = crate::support::Log::default();
     let seen_inside = seen.clone();
     let bench = Bench::new();
-    let bench = if headers_only { bench.set(|layer| layer.headers_only()) } else { bench };
+    let bench = if headers_only { bench.set(|layer| layer.headers_only().unwrap()) } else { bench };
     let service = bench.layer.layer(service_fn(
         move |request: Request<RequestBody<http_body_util::Full<Bytes>>>| {
             seen_inside.push(look(request.body()));
@@ -319,7 +319,7 @@ fn a_default_body_is_an_empty_one() {
     assert_eq!(body.size_hint().exact(), Some(0));
     assert_eq!(body.bytes(), Some(&Bytes::new()));
     assert_eq!(run(body.collect()).unwrap().to_bytes(), Bytes::new());
-    let body = tower_client_auth::ResponseBody::<http_body_util::Full<Bytes>>::default();
+    let body = tower_client_auth::body::ResponseBody::<http_body_util::Full<Bytes>>::default();
     assert!(body.is_end_stream());
     assert_eq!(body.size_hint().exact(), Some(0));
     assert_eq!(run(body.collect()).unwrap().to_bytes(), Bytes::new());
@@ -328,7 +328,7 @@ fn a_default_body_is_an_empty_one() {
 // R5: with `headers_only` the stream itself is handed on: its hint, its frames, its error.
 #[test]
 fn an_untouched_stream_is_handed_on_as_it_is() {
-    let bench = Bench::new().set(|layer| layer.headers_only());
+    let bench = Bench::new().set(|layer| layer.headers_only().unwrap());
     let ask = Ask::bare().basic("basic:basic-s3cr3t");
     let service = bench.layer.layer(service_fn(async |request: Request<RequestBody<Script>>| {
         let mut body = request.into_body();
@@ -377,10 +377,10 @@ fn odd_octets_reach_the_inner_service_as_they_are() {
 // R108, R109.
 #[test]
 fn a_hundred_thousand_parameters_are_refused_and_cost_no_look_up() {
-    let bench = Bench::new().set(|layer| layer.body_limit(1 << 20));
+    let bench = Bench::new().set(|layer| layer.limits(Limits::new().body(1 << 20)));
     let body = "a=&".repeat(100_000);
     assert_eq!(bench.ask(&Ask::form(&body)), refused(K::TooManyParameters));
-    let bench = bench.set(|layer| layer.parameter_limit(1 << 20));
+    let bench = bench.set(|layer| layer.limits(Limits::new().body(1 << 20).parameters(1 << 20)));
     let ask = Ask::form(format!("{body}client_id=public"));
     assert_eq!(bench.ask(&ask), ask.accepted("public", AuthMethod::None));
     check("R108 ");

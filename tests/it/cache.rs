@@ -14,8 +14,8 @@ use std::{
 
 use tokio::sync::Semaphore;
 use tower_client_auth::{
-    AuthMethod, BoxError, CachedProvider, ClientProvider, ErrorKind as K, RegisteredClient,
-    Throttled,
+    AuthMethod, BoxError, ClientProvider, ErrorKind as K, RegisteredClient,
+    provider::{CachedProvider, Throttled},
 };
 
 use crate::support::{
@@ -581,7 +581,7 @@ fn a_shared_failure_keeps_its_cause() {
             Some(&self.0)
         }
     }
-    let provider = CachedProvider::new(tower_client_auth::provider_fn(|_: &str| {
+    let provider = CachedProvider::new(tower_client_auth::provider::provider_fn(|_: &str| {
         std::future::ready(Err::<Option<RegisteredClient<App>>, _>(Outer(
             io::ErrorKind::ConnectionRefused.into(),
         )))

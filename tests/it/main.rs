@@ -72,7 +72,7 @@
 //! | R65 | `rfc6749::rfc6749_5_2_every_kind_of_refusal_has_its_whole_answer`, `rfc6749::rfc6749_5_2_every_refusal_is_json_with_registered_codes_and_allowed_characters` |
 //! | R66 | `rfc6749::rfc6749_5_2_a_failed_authorization_header_is_answered_401_with_its_scheme` |
 //! | R67 | `rfc7009_7662::rfc7662_2_3_invalid_credentials_are_401_whichever_method_was_used` |
-//! | R68 | `rfc9110::rfc9110_15_5_2_every_401_carries_exactly_one_challenge_and_nothing_else_does`, `settings::bad_request_for_body_credentials` |
+//! | R68 | `rfc9110::rfc9110_15_5_2_every_401_carries_exactly_one_challenge_and_nothing_else_does` |
 //! | R69 | `rfc7617::rfc7617_2_the_realm_is_quoted`, `rfc7617::rfc7617_2_a_realm_that_cannot_be_sent_is_an_error_at_construction` |
 //! | R70 | `rfc6749::rfc6749_5_2_every_kind_of_refusal_has_its_whole_answer`, `rfc6749::rfc6749_5_2_every_refusal_is_json_with_registered_codes_and_allowed_characters` |
 //! | R71 | `rfc6749::rfc6749_5_2_nothing_of_the_request_is_echoed` |

@@ -9,7 +9,9 @@ use std::convert::Infallible;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_client_auth::{AuthMethod, ClientAuthLayer, ErrorKind as K, MemoryProvider, RequestBody};
+use tower_client_auth::{
+    AuthMethod, ClientAuthLayer, ErrorKind as K, body::RequestBody, provider::MemoryProvider,
+};
 
 use crate::support::{
     Answer, Ask, Asked, Bench, Clients, NOW, TestLayer, basic, basic_client, failed, plain,

@@ -6,8 +6,8 @@ use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_client_auth::{
-    AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientMetadata, Error, ErrorKind as K,
-    MemoryProvider, RegisteredClient, RequestBody,
+    AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientMetadata, Clock, Error, ErrorKind as K,
+    RegisteredClient, body::RequestBody, provider::MemoryProvider,
 };
 
 use crate::support::{Ask, MARK, NOW, run};
@@ -15,7 +15,7 @@ use crate::support::{Ask, MARK, NOW, run};
 /// What the client of this record is answered: the name that a handler sees, or the reason.
 pub(crate) fn ask(record: &str, ask: &Ask) -> Result<String, K> {
     let (clients, _) = MemoryProvider::from_json(format!("[{record}]").as_bytes()).unwrap();
-    let layer = ClientAuthLayer::new(clients).clock(|| NOW);
+    let layer = ClientAuthLayer::new(clients).clock(Clock::fixed(NOW));
     let service = layer.layer(service_fn(async |request: Request<RequestBody<Full<Bytes>>>| {
         let client =
             request.extensions().get::<AuthenticatedClient<ClientMetadata>>().unwrap().client();

@@ -9,8 +9,8 @@ use std::{
 };
 
 use tower_client_auth::{
-    AuthMethod, BoxClientProvider, BoxError, ClientProvider, ErrorKind as K, RegisteredClient,
-    Throttled, provider_fn,
+    AuthMethod, BoxError, ClientProvider, ErrorKind as K, Limits, RegisteredClient,
+    provider::{BoxClientProvider, Throttled, provider_fn},
 };
 
 use crate::support::{
@@ -167,7 +167,7 @@ async fn a_provider_that_does_not_answer_is_answered_503_at_its_deadline() {
                 Ok::<Found, Infallible>(clients().get(&id))
             }
         }))
-        .set(|layer| layer.provider_deadline(deadline))
+        .set(|layer| layer.limits(Limits::new().provider_deadline(deadline)))
     };
     let start = tokio::time::Instant::now();
     let answer = slow(Duration::MAX).answer(right().request()).await;
@@ -178,7 +178,7 @@ async fn a_provider_that_does_not_answer_is_answered_503_at_its_deadline() {
     let never_boxed = Bench::of(BoxClientProvider::new(provider_fn(|_: &str| {
         std::future::pending::<Result<Found, Infallible>>()
     })))
-    .set(|layer| layer.provider_deadline(deadline));
+    .set(|layer| layer.limits(Limits::new().provider_deadline(deadline)));
     let answer = never_boxed.answer(right().request()).await;
     assert_eq!(answer, failed(K::ProviderTimeout, "basic"));
 }

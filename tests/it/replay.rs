@@ -10,7 +10,10 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use tower_client_auth::{MemoryReplayStore, ReplayStore, ReplayStoreFull};
+use tower_client_auth::{
+    Clock,
+    replay::{MemoryReplayStore, ReplayStore, ReplayStoreFull},
+};
 
 /// The memory store is always ready.
 fn claim(
@@ -29,7 +32,11 @@ fn claim(
 fn store(capacity: usize) -> (MemoryReplayStore, Arc<AtomicI64>) {
     let now = Arc::new(AtomicI64::new(1_000));
     let hands = Arc::clone(&now);
-    (MemoryReplayStore::new(capacity).clock(move || hands.load(Ordering::SeqCst)), now)
+    (
+        MemoryReplayStore::new(capacity)
+            .clock(Clock::new(move || hands.load(Ordering::SeqCst), std::time::Instant::now)),
+        now,
+    )
 }
 
 #[test]

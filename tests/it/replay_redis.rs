@@ -12,7 +12,7 @@ use std::{
 };
 
 use redis::{Cmd, Pipeline, RedisFuture, Value, aio::ConnectionLike};
-use tower_client_auth::{RedisReplayStore, ReplayStore};
+use tower_client_auth::replay::{RedisReplayStore, ReplayStore};
 
 /// Answers every command alike, or not at all.
 #[derive(Clone)]

@@ -4,7 +4,8 @@ use std::{collections::HashSet, convert::Infallible, time::Duration};
 
 use serde_json::Value;
 use tower_client_auth::{
-    AuthMethod, BoxError, ErrorKind as K, RegisteredClient, Throttled, provider_fn,
+    AuthMethod, BoxError, ErrorKind as K, RegisteredClient,
+    provider::{Throttled, provider_fn},
 };
 
 use crate::{
@@ -192,15 +193,11 @@ fn rfc6749_5_2_a_failed_authorization_header_is_answered_401_with_its_scheme() {
         ("public:", K::MethodMismatch),
         ("pigeon:pigeon-s3cr3t", K::UnusableRegistration),
     ];
-    // Also where the endpoint answers 400 to credentials in the body, and where Basic is not
-    // accepted at all.
-    let lenient = Bench::new().set(|layer| layer.bad_request_for_body_credentials(true));
-    for bench in [Bench::new(), lenient] {
-        for (credentials, kind) in failures {
-            let id = credentials.split(':').next().unwrap();
-            assert_eq!(bench.ask(&Ask::bare().basic(credentials)), failed(kind, id));
-        }
+    for (credentials, kind) in failures {
+        let id = credentials.split(':').next().unwrap();
+        assert_eq!(Bench::new().ask(&Ask::bare().basic(credentials)), failed(kind, id));
     }
+    // Also where Basic is not accepted at all.
     let no_basic =
         Bench::new().set(|layer| layer.auth_methods([AuthMethod::ClientSecretPost]).unwrap());
     assert_eq!(
@@ -220,7 +217,7 @@ pub(crate) fn every_refusal() -> Vec<Answer> {
     };
     let mut answers = vec![
         on(|layer| layer.require_https(|_| false), &right),
-        on(|layer| layer.refuse_uri_credentials(true), &right.clone().uri("/?client_secret=x")),
+        on(|layer| layer.refuse_uri_credentials(), &right.clone().uri("/?client_secret=x")),
         Bench::new()
             .send(Ask::form("").request().map(|_| Script::broken_after("client_id=public"))),
         by_provider(|| Err("the database is on fire".into())),
@@ -269,10 +266,12 @@ fn rfc6749_5_2_every_kind_of_refusal_has_its_whole_answer() {
         assert!(seen.insert(kind), "{kind:?} twice");
     }
     let all: HashSet<_> = REFUSALS.iter().map(|row| row.0).collect();
-    // These need more than a provider: see `bodies.rs`, `secrets_at_rest.rs` and `rfc7523.rs`.
+    // These need more than a provider: see `bodies.rs`, `grpc.rs`, `secrets_at_rest.rs`,
+    // `tower_contract.rs` and `rfc7523.rs`.
     let missing: HashSet<_> = all.difference(&seen).collect();
     let mut elsewhere =
         HashSet::from([K::BodyTimeout, K::ProviderTimeout, K::Verifier, K::Overloaded]);
+    elsewhere.extend([K::UnexpectedGrpc, K::NotGrpc, K::Abandoned]);
     elsewhere.extend(OF_ASSERTIONS);
     assert_eq!(missing, elsewhere.iter().collect::<HashSet<_>>());
 }

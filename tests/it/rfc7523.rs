@@ -10,23 +10,26 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use tower::{Layer, ServiceExt};
 use tower_client_auth::{
-    Assertions, AuthMethod, ClientAuthLayer, ClientKeys, ClientMetadata, ConfigError, ErrorKind,
-    MemoryProvider, MemoryReplayStore, RegisteredClient, ReplayStore,
+    AuthMethod, ClientAuthLayer, ClientMetadata, Clock, ConfigError, ErrorKind, RegisteredClient,
+    assertion::{Assertions, ClientKeys, InvalidAssertion},
+    provider::MemoryProvider,
+    replay::{MemoryReplayStore, ReplayStore},
 };
 
 use crate::{
     jose::{ISSUER, Key, TYPE, base64url, claims, compact, ed, form, jwks, rsa, sign, with},
     support::{
-        Answer, App, Ask, Bench, CHALLENGE, Clients, MARK, NOW, app, clients, failed, plain,
-        refused,
+        Answer, App, Ask, Bench, CHALLENGE, Clients, Log, MARK, NOW, Recorder, app, clients,
+        failed, plain, refused, run,
     },
 };
 
 const SECRET: &str = "s3cr3t-0123456789-0123456789-0123456789-0123456789-0123456789-01234";
 
 fn store() -> MemoryReplayStore {
-    MemoryReplayStore::default().clock(|| NOW)
+    MemoryReplayStore::default().clock(Clock::fixed(NOW))
 }
 
 fn settings() -> Assertions {
@@ -117,22 +120,31 @@ fn rfc7521_4_2_both_parameters_make_an_assertion() {
     assert_eq!(bench().ask(&right), right.accepted("ed", AuthMethod::PrivateKeyJwt));
 
     for (body, kind) in [
-        (format!("client_assertion={assertion}"), ErrorKind::IncompleteAssertion),
-        (format!("client_assertion_type={TYPE}"), ErrorKind::IncompleteAssertion),
-        (format!("client_assertion_type={TYPE}&client_assertion="), ErrorKind::IncompleteAssertion),
+        (
+            format!("client_assertion={assertion}"),
+            ErrorKind::Assertion(InvalidAssertion::Incomplete),
+        ),
+        (
+            format!("client_assertion_type={TYPE}"),
+            ErrorKind::Assertion(InvalidAssertion::Incomplete),
+        ),
+        (
+            format!("client_assertion_type={TYPE}&client_assertion="),
+            ErrorKind::Assertion(InvalidAssertion::Incomplete),
+        ),
         (
             format!(
                 "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:saml2-bearer&client_assertion={assertion}"
             ),
-            ErrorKind::UnknownAssertionType,
+            ErrorKind::Assertion(InvalidAssertion::UnknownType),
         ),
         (
             format!("client_assertion_type={}&client_assertion={assertion}", TYPE.to_uppercase()),
-            ErrorKind::UnknownAssertionType,
+            ErrorKind::Assertion(InvalidAssertion::UnknownType),
         ),
         (
             format!("client_assertion_type=%zz&client_assertion={assertion}"),
-            ErrorKind::UnknownAssertionType,
+            ErrorKind::Assertion(InvalidAssertion::UnknownType),
         ),
         (
             format!("{}&client_assertion={assertion}", form(&assertion)),
@@ -178,20 +190,48 @@ fn rfc7523_3_issuer_subject_and_client_id_are_one_client() {
         assert_eq!(answer, refused(kind), "{other}");
     }
     let judge = |changes| judge(&settings(), changes);
-    assert_eq!(judge(json!({"iss": "rsa"})), Some(ErrorKind::IssuerMismatch));
-    assert_eq!(judge(json!({"iss": "ED"})), Some(ErrorKind::IssuerMismatch));
-    assert_eq!(judge(json!({"iss": ISSUER})), Some(ErrorKind::IssuerMismatch));
-    assert_eq!(judge(json!({"iss": null})), Some(ErrorKind::MissingClaim));
-    assert_eq!(judge(json!({"sub": null})), Some(ErrorKind::MissingClaim));
-    assert_eq!(judge(json!({"sub": ""})), Some(ErrorKind::MissingClaim));
-    assert_eq!(judge(json!({"sub": "e\u{0}d"})), Some(ErrorKind::MalformedAssertion));
+    assert_eq!(
+        judge(json!({"iss": "rsa"})),
+        Some(ErrorKind::Assertion(InvalidAssertion::IssuerMismatch))
+    );
+    assert_eq!(
+        judge(json!({"iss": "ED"})),
+        Some(ErrorKind::Assertion(InvalidAssertion::IssuerMismatch))
+    );
+    assert_eq!(
+        judge(json!({"iss": ISSUER})),
+        Some(ErrorKind::Assertion(InvalidAssertion::IssuerMismatch))
+    );
+    assert_eq!(
+        judge(json!({"iss": null})),
+        Some(ErrorKind::Assertion(InvalidAssertion::MissingClaim))
+    );
+    assert_eq!(
+        judge(json!({"sub": null})),
+        Some(ErrorKind::Assertion(InvalidAssertion::MissingClaim))
+    );
+    assert_eq!(
+        judge(json!({"sub": ""})),
+        Some(ErrorKind::Assertion(InvalidAssertion::MissingClaim))
+    );
+    assert_eq!(
+        judge(json!({"sub": "e\u{0}d"})),
+        Some(ErrorKind::Assertion(InvalidAssertion::Malformed))
+    );
     // The key of `ed` signs for another client.
-    assert_eq!(judge(json!({"sub": "rsa", "iss": "rsa"})), Some(ErrorKind::AlgorithmMismatch));
+    assert_eq!(
+        judge(json!({"sub": "rsa", "iss": "rsa"})),
+        Some(ErrorKind::Assertion(InvalidAssertion::AlgorithmMismatch))
+    );
     for member in ["iss", "sub", "jti"] {
         for value in [json!(1), json!(["ed"]), json!({}), json!(true)] {
             let mut changes = json!({});
             changes[member] = value;
-            assert_eq!(judge(changes), Some(ErrorKind::MalformedAssertion), "{member}");
+            assert_eq!(
+                judge(changes),
+                Some(ErrorKind::Assertion(InvalidAssertion::Malformed)),
+                "{member}"
+            );
         }
     }
 }
@@ -202,29 +242,59 @@ fn rfc7523bis_4_the_issuer_is_the_sole_audience() {
     let endpoint = "https://as.example/token";
     let cases = [
         (json!(ISSUER), [None, None, None]),
-        (json!([ISSUER]), [None, Some(ErrorKind::WrongAudience), None]),
-        (json!(endpoint), [Some(ErrorKind::WrongAudience), Some(ErrorKind::WrongAudience), None]),
+        (
+            json!([ISSUER]),
+            [None, Some(ErrorKind::Assertion(InvalidAssertion::WrongAudience)), None],
+        ),
+        (
+            json!(endpoint),
+            [
+                Some(ErrorKind::Assertion(InvalidAssertion::WrongAudience)),
+                Some(ErrorKind::Assertion(InvalidAssertion::WrongAudience)),
+                None,
+            ],
+        ),
         (
             json!([ISSUER, endpoint]),
-            [Some(ErrorKind::WrongAudience), Some(ErrorKind::WrongAudience), None],
+            [
+                Some(ErrorKind::Assertion(InvalidAssertion::WrongAudience)),
+                Some(ErrorKind::Assertion(InvalidAssertion::WrongAudience)),
+                None,
+            ],
         ),
         (
             json!([ISSUER, ISSUER]),
-            [Some(ErrorKind::WrongAudience), Some(ErrorKind::WrongAudience), None],
+            [
+                Some(ErrorKind::Assertion(InvalidAssertion::WrongAudience)),
+                Some(ErrorKind::Assertion(InvalidAssertion::WrongAudience)),
+                None,
+            ],
         ),
-        (json!([ISSUER, "https://other.example"]), [Some(ErrorKind::WrongAudience); 3]),
-        (json!("https://as.example/"), [Some(ErrorKind::WrongAudience); 3]),
-        (json!("https://AS.example"), [Some(ErrorKind::WrongAudience); 3]),
-        (json!("https://other.example"), [Some(ErrorKind::WrongAudience); 3]),
-        (json!(""), [Some(ErrorKind::WrongAudience); 3]),
-        (Value::Null, [Some(ErrorKind::MissingClaim); 3]),
-        (json!([1]), [Some(ErrorKind::MalformedAssertion); 3]),
-        (json!([[ISSUER]]), [Some(ErrorKind::MalformedAssertion); 3]),
-        (json!({"aud": ISSUER}), [Some(ErrorKind::MalformedAssertion); 3]),
+        (
+            json!([ISSUER, "https://other.example"]),
+            [Some(ErrorKind::Assertion(InvalidAssertion::WrongAudience)); 3],
+        ),
+        (
+            json!("https://as.example/"),
+            [Some(ErrorKind::Assertion(InvalidAssertion::WrongAudience)); 3],
+        ),
+        (
+            json!("https://AS.example"),
+            [Some(ErrorKind::Assertion(InvalidAssertion::WrongAudience)); 3],
+        ),
+        (
+            json!("https://other.example"),
+            [Some(ErrorKind::Assertion(InvalidAssertion::WrongAudience)); 3],
+        ),
+        (json!(""), [Some(ErrorKind::Assertion(InvalidAssertion::WrongAudience)); 3]),
+        (Value::Null, [Some(ErrorKind::Assertion(InvalidAssertion::MissingClaim)); 3]),
+        (json!([1]), [Some(ErrorKind::Assertion(InvalidAssertion::Malformed)); 3]),
+        (json!([[ISSUER]]), [Some(ErrorKind::Assertion(InvalidAssertion::Malformed)); 3]),
+        (json!({"aud": ISSUER}), [Some(ErrorKind::Assertion(InvalidAssertion::Malformed)); 3]),
     ];
     let modes = [
         unprotected(),
-        unprotected().string_audience(true),
+        unprotected().string_audience(),
         unprotected().legacy_audiences([endpoint]),
     ];
     for (aud, expected) in cases {
@@ -232,7 +302,10 @@ fn rfc7523bis_4_the_issuer_is_the_sole_audience() {
             assert_eq!(judge(settings, json!({"aud": aud})), expected, "{aud} {settings:?}");
         }
     }
-    let empty = [Some(ErrorKind::MissingClaim), Some(ErrorKind::WrongAudience)];
+    let empty = [
+        Some(ErrorKind::Assertion(InvalidAssertion::MissingClaim)),
+        Some(ErrorKind::Assertion(InvalidAssertion::WrongAudience)),
+    ];
     assert_eq!(modes.map(|mode| judge(&mode, json!({"aud": []})))[..2], empty);
 }
 
@@ -246,7 +319,10 @@ fn rfc7523_3_the_audience_never_comes_from_the_request() {
         .with("host", "evil.example")
         .with("x-forwarded-host", "evil.example")
         .with("forwarded", "host=evil.example;proto=https");
-    assert_eq!(bench().ask(&ask), failed(ErrorKind::WrongAudience, "ed"));
+    assert_eq!(
+        bench().ask(&ask),
+        failed(ErrorKind::Assertion(InvalidAssertion::WrongAudience), "ed")
+    );
 }
 
 // R84.
@@ -255,36 +331,41 @@ fn rfc7523_3_times_are_held_to_the_clock() {
     let hour = settings().longest_lifetime(Duration::from_secs(3600)).unwrap();
     let judge = |changes| judge(&settings(), changes);
     let cases = [
-        (json!({"exp": NOW}), Some(ErrorKind::AssertionExpired)),
-        (json!({"exp": NOW - 300}), Some(ErrorKind::AssertionExpired)),
-        (json!({"exp": -1}), Some(ErrorKind::AssertionExpired)),
-        (json!({"exp": 0}), Some(ErrorKind::AssertionExpired)),
+        (json!({"exp": NOW}), Some(ErrorKind::Assertion(InvalidAssertion::Expired))),
+        (json!({"exp": NOW - 300}), Some(ErrorKind::Assertion(InvalidAssertion::Expired))),
+        (json!({"exp": -1}), Some(ErrorKind::Assertion(InvalidAssertion::Expired))),
+        (json!({"exp": 0}), Some(ErrorKind::Assertion(InvalidAssertion::Expired))),
         (json!({"exp": NOW + 1}), None),
         (json!({"exp": NOW as f64 + 0.5}), None),
         (json!({"exp": NOW + 300}), None),
-        (json!({"exp": NOW as f64 + 300.5}), Some(ErrorKind::AssertionLifetime)),
-        (json!({"exp": NOW + 301}), Some(ErrorKind::AssertionLifetime)),
-        (json!({"exp": i64::MAX}), Some(ErrorKind::AssertionLifetime)),
-        (json!({"exp": u64::MAX}), Some(ErrorKind::AssertionLifetime)),
-        (json!({"exp": 1e300}), Some(ErrorKind::AssertionLifetime)),
-        (json!({"exp": null}), Some(ErrorKind::MissingClaim)),
-        (json!({"exp": "1900000060"}), Some(ErrorKind::MalformedAssertion)),
-        (json!({"exp": [NOW + 60]}), Some(ErrorKind::MalformedAssertion)),
+        (
+            json!({"exp": NOW as f64 + 300.5}),
+            Some(ErrorKind::Assertion(InvalidAssertion::Lifetime)),
+        ),
+        (json!({"exp": NOW + 301}), Some(ErrorKind::Assertion(InvalidAssertion::Lifetime))),
+        (json!({"exp": i64::MAX}), Some(ErrorKind::Assertion(InvalidAssertion::Lifetime))),
+        (json!({"exp": u64::MAX}), Some(ErrorKind::Assertion(InvalidAssertion::Lifetime))),
+        (json!({"exp": 1e300}), Some(ErrorKind::Assertion(InvalidAssertion::Lifetime))),
+        (json!({"exp": null}), Some(ErrorKind::Assertion(InvalidAssertion::MissingClaim))),
+        (json!({"exp": "1900000060"}), Some(ErrorKind::Assertion(InvalidAssertion::Malformed))),
+        (json!({"exp": [NOW + 60]}), Some(ErrorKind::Assertion(InvalidAssertion::Malformed))),
         (json!({"nbf": NOW - 1_000_000}), None),
         (json!({"nbf": NOW}), None),
         (json!({"nbf": NOW + 10}), None),
-        (json!({"nbf": NOW + 61}), Some(ErrorKind::AssertionNotYetValid)),
+        (json!({"nbf": NOW + 61}), Some(ErrorKind::Assertion(InvalidAssertion::NotYetValid))),
         (json!({"iat": NOW - 1_000_000}), None),
         (json!({"iat": NOW + 10}), None),
         (json!({"iat": NOW as f64 + 10.25}), None),
-        (json!({"iat": NOW + 61}), Some(ErrorKind::AssertionNotYetValid)),
-        (json!({"iat": u64::MAX}), Some(ErrorKind::AssertionNotYetValid)),
-        (json!({"iat": "now"}), Some(ErrorKind::MalformedAssertion)),
+        (json!({"iat": NOW + 61}), Some(ErrorKind::Assertion(InvalidAssertion::NotYetValid))),
+        (json!({"iat": u64::MAX}), Some(ErrorKind::Assertion(InvalidAssertion::NotYetValid))),
+        (json!({"iat": "now"}), Some(ErrorKind::Assertion(InvalidAssertion::Malformed))),
     ];
     for (changes, expected) in cases {
         assert_eq!(judge(changes.clone()), expected, "{changes}");
     }
-    for (exp, expected) in [(NOW + 3600, None), (NOW + 3601, Some(ErrorKind::AssertionLifetime))] {
+    for (exp, expected) in
+        [(NOW + 3600, None), (NOW + 3601, Some(ErrorKind::Assertion(InvalidAssertion::Lifetime)))]
+    {
         assert_eq!(self::judge(&hour, json!({"exp": exp})), expected);
     }
     // As they stand on the wire.
@@ -292,13 +373,16 @@ fn rfc7523_3_times_are_held_to_the_clock() {
         ("1.90000006e9", None),
         ("1900000060.000", None),
         ("19000000600E-1", None),
-        ("1e999", Some(ErrorKind::MalformedAssertion)),
-        ("-1e999", Some(ErrorKind::MalformedAssertion)),
-        ("1e-999", Some(ErrorKind::AssertionExpired)),
-        ("99999999999999999999999999999999", Some(ErrorKind::AssertionLifetime)),
-        ("01900000060", Some(ErrorKind::MalformedAssertion)),
-        ("NaN", Some(ErrorKind::MalformedAssertion)),
-        ("0x71400", Some(ErrorKind::MalformedAssertion)),
+        ("1e999", Some(ErrorKind::Assertion(InvalidAssertion::Malformed))),
+        ("-1e999", Some(ErrorKind::Assertion(InvalidAssertion::Malformed))),
+        ("1e-999", Some(ErrorKind::Assertion(InvalidAssertion::Expired))),
+        (
+            "99999999999999999999999999999999",
+            Some(ErrorKind::Assertion(InvalidAssertion::Lifetime)),
+        ),
+        ("01900000060", Some(ErrorKind::Assertion(InvalidAssertion::Malformed))),
+        ("NaN", Some(ErrorKind::Assertion(InvalidAssertion::Malformed))),
+        ("0x71400", Some(ErrorKind::Assertion(InvalidAssertion::Malformed))),
     ] {
         let claims = changed(json!({"exp": "X"})).to_string().replace("\"X\"", exp);
         let assertion = compact(ed(), "EdDSA", r#"{"alg":"EdDSA"}"#, &claims);
@@ -313,16 +397,16 @@ fn rfc7523_3_an_assertion_is_accepted_once() {
     let assertion = sign(ed(), "EdDSA", &claims("ed"));
     let ask = Ask::form(form(&assertion));
     assert_eq!(bench.ask(&ask), ask.accepted("ed", AuthMethod::PrivateKeyJwt));
-    assert_eq!(bench.ask(&ask), failed(ErrorKind::Replayed, "ed"));
+    assert_eq!(bench.ask(&ask), failed(ErrorKind::Assertion(InvalidAssertion::Replayed), "ed"));
     // Another assertion with the same id, and the same id of another client.
     let again = sign(ed(), "EdDSA", &changed(json!({"exp": NOW + 61})));
-    assert_eq!(kind(&bench, &again), Some(ErrorKind::Replayed));
+    assert_eq!(kind(&bench, &again), Some(ErrorKind::Assertion(InvalidAssertion::Replayed)));
     assert_eq!(kind(&bench, &sign(rsa(), "RS256", &claims("rsa"))), None);
     assert_eq!(kind(&bench, &sign(ed(), "EdDSA", &changed(json!({"jti": "2"})))), None);
     for (jti, expected) in [
-        (json!(null), ErrorKind::MissingClaim),
-        (json!(""), ErrorKind::MissingClaim),
-        (json!("x".repeat(257)), ErrorKind::AssertionIdTooLong),
+        (json!(null), ErrorKind::Assertion(InvalidAssertion::MissingClaim)),
+        (json!(""), ErrorKind::Assertion(InvalidAssertion::MissingClaim)),
+        (json!("x".repeat(257)), ErrorKind::Assertion(InvalidAssertion::IdTooLong)),
     ] {
         let assertion = sign(ed(), "EdDSA", &changed(json!({"jti": jti})));
         assert_eq!(kind(&bench, &assertion), Some(expected));
@@ -405,8 +489,8 @@ fn judge_header(settings: &Assertions, header: &str) -> Option<ErrorKind> {
 // R86.
 #[test]
 fn rfc8725_3_11_a_jwt_for_another_purpose_is_refused() {
-    let strict = unprotected().explicit_typ(true);
-    let wrong = Some(ErrorKind::UnsupportedAssertionTyp);
+    let strict = unprotected().explicit_typ();
+    let wrong = Some(ErrorKind::Assertion(InvalidAssertion::UnsupportedTyp));
     for (typ, expected, expected_strictly) in [
         ("", None, wrong),
         (r#","typ":"JWT""#, None, wrong),
@@ -422,13 +506,13 @@ fn rfc8725_3_11_a_jwt_for_another_purpose_is_refused() {
         (r#","typ":"""#, wrong, wrong),
         (
             r#","typ":null"#,
-            Some(ErrorKind::MalformedAssertion),
-            Some(ErrorKind::MalformedAssertion),
+            Some(ErrorKind::Assertion(InvalidAssertion::Malformed)),
+            Some(ErrorKind::Assertion(InvalidAssertion::Malformed)),
         ),
         (
             r#","typ":["JWT"]"#,
-            Some(ErrorKind::MalformedAssertion),
-            Some(ErrorKind::MalformedAssertion),
+            Some(ErrorKind::Assertion(InvalidAssertion::Malformed)),
+            Some(ErrorKind::Assertion(InvalidAssertion::Malformed)),
         ),
     ] {
         let header = format!(r#"{{"alg":"EdDSA"{typ}}}"#);
@@ -479,7 +563,11 @@ fn rfc8725_3_1_every_accepted_algorithm_and_no_other() {
         );
         for assertion in [format!("{input}."), format!("{input}.{}", base64url([0; 64]))] {
             let answer = bench.ask(&Ask::form(form(&assertion)));
-            assert_eq!(answer, refused(ErrorKind::UnsupportedAlgorithm), "{alg}");
+            assert_eq!(
+                answer,
+                refused(ErrorKind::Assertion(InvalidAssertion::UnsupportedAlgorithm)),
+                "{alg}"
+            );
         }
     }
 }
@@ -488,19 +576,23 @@ fn rfc8725_3_1_every_accepted_algorithm_and_no_other() {
 #[test]
 fn rfc8725_3_1_the_registered_algorithm_is_the_only_one() {
     let clients = clients();
-    clients
-        .insert(key_client("rsa", &jwks([rsa().jwk()])).token_endpoint_auth_signing_alg("PS256"));
-    clients.insert(secret_client("mac", SECRET).token_endpoint_auth_signing_alg("HS256"));
-    clients.insert(key_client("ed", &jwks([ed().jwk()])).token_endpoint_auth_signing_alg("none"));
+    let only = |alg: &str, keys: &str| ClientKeys::from_jwks(keys).unwrap().signing_alg(alg);
+    clients.insert(secret_client("mac", SECRET));
+    let keys = only("PS256", &jwks([rsa().jwk()])).unwrap();
+    clients.insert(RegisteredClient::private_key_jwt("rsa", keys, app("rsa")));
+    // Neither `none` nor the algorithm of a secret.
+    for alg in ["none", "HS256", "es256", ""] {
+        let error = only(alg, &jwks([ed().jwk()])).unwrap_err();
+        assert_eq!(error.to_string(), "the signing algorithm is not supported", "{alg}");
+    }
     let bench = bench_of(clients, settings());
     let mac = Key::secret(SECRET);
     for (client_id, key, alg, expected) in [
         ("rsa", rsa(), "PS256", None),
-        ("rsa", rsa(), "RS256", Some(ErrorKind::AlgorithmMismatch)),
-        ("rsa", rsa(), "PS512", Some(ErrorKind::AlgorithmMismatch)),
+        ("rsa", rsa(), "RS256", Some(ErrorKind::Assertion(InvalidAssertion::AlgorithmMismatch))),
+        ("rsa", rsa(), "PS512", Some(ErrorKind::Assertion(InvalidAssertion::AlgorithmMismatch))),
+        // Of a client without a registered one it is any.
         ("mac", &mac, "HS256", None),
-        ("mac", &mac, "HS512", Some(ErrorKind::AlgorithmMismatch)),
-        ("ed", ed(), "EdDSA", Some(ErrorKind::AlgorithmMismatch)),
     ] {
         assert_eq!(
             kind(&bench, &sign(key, alg, &claims(client_id))),
@@ -512,7 +604,7 @@ fn rfc8725_3_1_the_registered_algorithm_is_the_only_one() {
     let fapi = settings().signing_algs(["PS256", "ES256", "EdDSA"]).unwrap();
     let answer =
         bench_of(registered(), fapi).ask(&Ask::form(form(&sign(rsa(), "RS256", &claims("rsa")))));
-    assert_eq!(answer, refused(ErrorKind::UnsupportedAlgorithm));
+    assert_eq!(answer, refused(ErrorKind::Assertion(InvalidAssertion::UnsupportedAlgorithm)));
 }
 
 // R88: algorithm confusion.
@@ -529,7 +621,7 @@ fn rfc8725_2_1_a_public_key_is_never_a_secret() {
     // The other way round, and the secret of a client that is registered to send it.
     for (key, alg, client_id, expected) in [
         (ed(), "EdDSA", "mac", ErrorKind::MethodMismatch),
-        (&Key::secret(""), "HS256", "mac", ErrorKind::WrongSignature),
+        (&Key::secret(""), "HS256", "mac", ErrorKind::Assertion(InvalidAssertion::WrongSignature)),
         (&Key::secret("basic-s3cr3t"), "HS256", "basic", ErrorKind::MethodMismatch),
         (&Key::secret("post-s3cr3t"), "HS256", "post", ErrorKind::MethodMismatch),
         (&Key::secret(""), "HS256", "public", ErrorKind::MethodMismatch),
@@ -576,7 +668,11 @@ fn rfc7515_4_1_a_header_brings_no_key_and_nothing_critical() {
             let header = format!(r#"{{"alg":"EdDSA",{member}}}"#);
             let assertion = compact(key, "EdDSA", &header, &claims("ed").to_string());
             let answer = bench().ask(&Ask::form(form(&assertion)));
-            assert_eq!(answer, refused(ErrorKind::UnsupportedAssertionHeader), "{member}");
+            assert_eq!(
+                answer,
+                refused(ErrorKind::Assertion(InvalidAssertion::UnsupportedHeader)),
+                "{member}"
+            );
         }
     }
     // What is not critical and brings no key is ignored (RFC 7515 §4).
@@ -620,7 +716,11 @@ fn rfc7515_7_1_only_the_strict_compact_form_is_read() {
     ];
     for assertion in malformed {
         let answer = bench().ask(&Ask::form(form(&assertion)));
-        assert_eq!(answer, refused(ErrorKind::MalformedAssertion), "{assertion}");
+        assert_eq!(
+            answer,
+            refused(ErrorKind::Assertion(InvalidAssertion::Malformed)),
+            "{assertion}"
+        );
     }
     for header in [
         "",
@@ -644,19 +744,19 @@ fn rfc7515_7_1_only_the_strict_compact_form_is_read() {
     ] {
         assert_eq!(
             judge_header(&settings(), header),
-            Some(ErrorKind::MalformedAssertion),
+            Some(ErrorKind::Assertion(InvalidAssertion::Malformed)),
             "{header}"
         );
     }
     // Case matters in names (RFC 7515 §4).
     assert_eq!(
         judge_header(&settings(), r#"{"ALG":"EdDSA"}"#),
-        Some(ErrorKind::MalformedAssertion)
+        Some(ErrorKind::Assertion(InvalidAssertion::Malformed))
     );
     // An octet that is no UTF-8, in a string that nobody reads.
     let input = format!("{}.{payload}", base64url(b"{\"alg\":\"EdDSA\",\"x\":\"\xff\"}"));
     let assertion = format!("{input}.{}", base64url(ed().sign("EdDSA", input.as_bytes())));
-    assert_eq!(kind(&bench(), &assertion), Some(ErrorKind::MalformedAssertion));
+    assert_eq!(kind(&bench(), &assertion), Some(ErrorKind::Assertion(InvalidAssertion::Malformed)));
 }
 
 // R91.
@@ -680,7 +780,7 @@ fn rfc7519_4_hostile_claims_cost_a_bounded_amount_of_work() {
         nested("[", ""),
         nested("{\"x\":", ""),
     ] {
-        let expected = Some(ErrorKind::MalformedAssertion);
+        let expected = Some(ErrorKind::Assertion(InvalidAssertion::Malformed));
         assert_eq!(judge_texts(&settings(), r#"{"alg":"EdDSA"}"#, &claims), expected, "{claims}");
     }
     // Deep, and well-formed: skipped without recursion, or refused, but never a fault.
@@ -688,7 +788,10 @@ fn rfc7519_4_hostile_claims_cost_a_bounded_amount_of_work() {
         [nested("[", "]"), format!(r#"{{{inner},"aud2":{}}}"#, "[".repeat(10) + &"]".repeat(10))]
     {
         let kind = judge_texts(&settings(), r#"{"alg":"EdDSA"}"#, &claims);
-        assert!(matches!(kind, None | Some(ErrorKind::MalformedAssertion)), "{kind:?}");
+        assert!(
+            matches!(kind, None | Some(ErrorKind::Assertion(InvalidAssertion::Malformed))),
+            "{kind:?}"
+        );
     }
     // R108: beyond 8 KiB nothing is looked at.
     let long = ".".repeat(8 * 1024 + 1);
@@ -720,12 +823,15 @@ fn oidc_10_1_a_secret_keys_assertions_while_it_is_valid() {
     let rotating = || vec![plain(SECRET), plain(&old)];
     assert_eq!(kind(&bench(rotating()), &assertion), None);
     assert_eq!(kind(&bench(rotating()), &by_old), None);
-    let third = sign(&Key::secret("a third secret of some 32 octets"), "HS256", &claims("mac"));
-    assert_eq!(kind(&bench(rotating()), &third), Some(ErrorKind::WrongSignature));
+    let third = sign(&Key::secret("a third secret of some 32 bytes"), "HS256", &claims("mac"));
+    assert_eq!(
+        kind(&bench(rotating()), &third),
+        Some(ErrorKind::Assertion(InvalidAssertion::WrongSignature))
+    );
 
     // RFC 7518 §3.2: at least as long as the hash.
     let short =
-        "client \"mac\": `client_secret_jwt` needs secrets in plain text of at least 32 octets";
+        "client \"mac\": `client_secret_jwt` needs secrets in plain text of at least 32 bytes";
     let digest = tower_client_auth::ClientSecret::sha256_of(SECRET);
     for secrets in [vec![plain(&SECRET[..31])], vec![plain(SECRET), plain("s3cr3t")], vec![digest]]
     {
@@ -737,9 +843,9 @@ fn oidc_10_1_a_secret_keys_assertions_while_it_is_valid() {
     }
     for (length, alg, expected) in [
         (32, "HS256", None),
-        (32, "HS384", Some(ErrorKind::AlgorithmMismatch)),
+        (32, "HS384", Some(ErrorKind::Assertion(InvalidAssertion::AlgorithmMismatch))),
         (48, "HS384", None),
-        (48, "HS512", Some(ErrorKind::AlgorithmMismatch)),
+        (48, "HS512", Some(ErrorKind::Assertion(InvalidAssertion::AlgorithmMismatch))),
         (64, "HS512", None),
     ] {
         let assertion = sign(&Key::secret(&SECRET[..length]), alg, &claims("mac"));
@@ -766,15 +872,45 @@ fn rfc7517_4_the_key_id_and_the_purpose_of_keys_are_respected() {
     for (keys, key, kid, expected) in [
         (vec![a(), b()], &first, Some("a"), None),
         (vec![a(), b()], &second, Some("b"), None),
-        (vec![a(), b()], &second, Some("a"), Some(ErrorKind::WrongSignature)),
-        (vec![a(), b()], &first, Some("A"), Some(ErrorKind::UnknownKey)),
-        (vec![a(), b()], &first, Some(""), Some(ErrorKind::UnknownKey)),
-        (vec![a(), b()], &first, None, Some(ErrorKind::AmbiguousKey)),
+        (
+            vec![a(), b()],
+            &second,
+            Some("a"),
+            Some(ErrorKind::Assertion(InvalidAssertion::WrongSignature)),
+        ),
+        (
+            vec![a(), b()],
+            &first,
+            Some("A"),
+            Some(ErrorKind::Assertion(InvalidAssertion::UnknownKey)),
+        ),
+        (
+            vec![a(), b()],
+            &first,
+            Some(""),
+            Some(ErrorKind::Assertion(InvalidAssertion::UnknownKey)),
+        ),
+        (vec![a(), b()], &first, None, Some(ErrorKind::Assertion(InvalidAssertion::AmbiguousKey))),
         (vec![a()], &first, None, None),
         (vec![a(), c()], &first, None, None),
-        (vec![first.jwk()], &first, Some("a"), Some(ErrorKind::UnknownKey)),
-        (vec![a(), a()], &first, Some("a"), Some(ErrorKind::AmbiguousKey)),
-        (vec![c()], &first, Some("c"), Some(ErrorKind::AlgorithmMismatch)),
+        (
+            vec![first.jwk()],
+            &first,
+            Some("a"),
+            Some(ErrorKind::Assertion(InvalidAssertion::UnknownKey)),
+        ),
+        (
+            vec![a(), a()],
+            &first,
+            Some("a"),
+            Some(ErrorKind::Assertion(InvalidAssertion::AmbiguousKey)),
+        ),
+        (
+            vec![c()],
+            &first,
+            Some("c"),
+            Some(ErrorKind::Assertion(InvalidAssertion::AlgorithmMismatch)),
+        ),
         // Keys that are not for signatures do not count.
         (vec![named(&second, json!({"use": "enc"})), a()], &first, None, None),
         (vec![named(&second, json!({"key_ops": ["encrypt"]})), a()], &first, None, None),
@@ -796,7 +932,10 @@ fn rfc7517_4_the_key_id_and_the_purpose_of_keys_are_respected() {
     // An RSA key for one algorithm is not for another.
     let ps = || vec![with(rsa().jwk(), json!({"alg": "PS256"}))];
     assert_eq!(judge(ps(), rsa(), "PS256", None), None);
-    assert_eq!(judge(ps(), rsa(), "RS256", None), Some(ErrorKind::AlgorithmMismatch));
+    assert_eq!(
+        judge(ps(), rsa(), "RS256", None),
+        Some(ErrorKind::Assertion(InvalidAssertion::AlgorithmMismatch))
+    );
 }
 
 // R89, RFC 7517 §9.3.
@@ -851,10 +990,10 @@ fn rfc7517_5_key_sets_that_cannot_be_trusted_are_refused() {
     ] {
         assert_eq!(refused(text), "not a JSON Web Key Set", "{text}");
     }
-    assert!(ClientKeys::at("https://client.example/jwks").is_ok());
+    assert!(ClientKeys::jwks_uri("https://client.example/jwks").is_ok());
     for uri in ["http://client.example/jwks", "file:///etc/passwd", "", "https://a b", "https"] {
         let expected = "`jwks_uri` is not an https URL";
-        assert_eq!(ClientKeys::at(uri).unwrap_err().to_string(), expected, "{uri}");
+        assert_eq!(ClientKeys::jwks_uri(uri).unwrap_err().to_string(), expected, "{uri}");
     }
 }
 
@@ -907,7 +1046,10 @@ fn rfc7518_3_4_signatures_have_one_form() {
     let der = [&[0x30, 70, 2, 33, 0], r, &[2, 33, 0], s].concat();
     for octets in [der, octets[..63].to_vec(), [&octets[..], &[0]].concat(), vec![0; 64], vec![]] {
         let assertion = format!("{input}.{}", base64url(octets));
-        assert_eq!(kind(&bench, &assertion), Some(ErrorKind::WrongSignature));
+        assert_eq!(
+            kind(&bench, &assertion),
+            Some(ErrorKind::Assertion(InvalidAssertion::WrongSignature))
+        );
     }
     assert_eq!(signature.len(), 86);
     assert_eq!(kind(&bench, &right), None);
@@ -937,7 +1079,7 @@ fn rfc8414_2_methods_and_algorithms_come_from_the_settings() {
     let fapi = settings().signing_algs(["PS256", "ES256", "HS256"]).unwrap();
     let fapi = with(fapi).auth_methods([AuthMethod::PrivateKeyJwt]).unwrap();
     assert_eq!((methods(&fapi), algs(&fapi)), ("private_key_jwt".into(), "ES256 PS256".into()));
-    assert_eq!(algs(&with(settings()).headers_only()), "");
+    assert_eq!(algs(&with(settings()).headers_only().unwrap()), "");
 
     let only = |method| bench().set(|layer| layer.auth_methods([method]).unwrap());
     let mac = sign(&Key::secret(SECRET), "HS256", &claims("mac"));
@@ -986,6 +1128,29 @@ fn settings_that_cannot_work_are_errors_at_construction() {
     }
     for algs in [vec![], vec!["none"], vec!["ES256", "es256"]] {
         assert_eq!(settings().signing_algs(algs).map(drop), Err(ConfigError::SigningAlgorithm));
+    }
+}
+
+// R87. Also for a secret, of which only the metadata tells the algorithm.
+#[test]
+fn rfc7591_2_a_secret_is_used_with_the_registered_algorithm_only() {
+    let metadata = json!({
+        "client_id": "mac",
+        "token_endpoint_auth_method": "client_secret_jwt",
+        "token_endpoint_auth_signing_alg": "HS256",
+        "client_secret": SECRET,
+    });
+    let metadata: ClientMetadata = serde_json::from_value(metadata).unwrap();
+    let clients = MemoryProvider::from_iter([RegisteredClient::try_from(metadata).unwrap()]);
+    let layer = ClientAuthLayer::new(clients).clock(Clock::fixed(NOW)).assertions(settings());
+    for (alg, expected) in [("HS256", None), ("HS512", Some(InvalidAssertion::AlgorithmMismatch))] {
+        let service = layer.layer(Recorder { calls: Log::default() });
+        let assertion = sign(&Key::secret(SECRET), alg, &claims("mac"));
+        let request = Ask::form(form(&assertion)).request();
+        let response = run(service.oneshot(request)).unwrap();
+        let error = response.extensions().get::<tower_client_auth::Error>();
+        let kind = error.map(tower_client_auth::Error::kind);
+        assert_eq!(kind, expected.map(ErrorKind::Assertion), "{alg}");
     }
 }
 
@@ -1050,7 +1215,7 @@ fn rfc7591_2_keys_and_algorithm_are_read_from_metadata() {
         ),
         (
             json!({"token_endpoint_auth_method": mac, "client_secret": "short"}),
-            Err("`client_secret_jwt` needs secrets in plain text of at least 32 octets"),
+            Err("`client_secret_jwt` needs secrets in plain text of at least 32 bytes"),
         ),
         (
             json!({"token_endpoint_auth_method": mac}),
@@ -1078,7 +1243,7 @@ fn rfc7591_2_keys_and_algorithm_are_read_from_metadata() {
 // R93: without a source such a client cannot authenticate, and nothing is fetched.
 #[test]
 fn rfc7591_2_published_keys_need_a_source() {
-    let keys = ClientKeys::at("https://client.example/jwks").unwrap();
+    let keys = ClientKeys::jwks_uri("https://client.example/jwks").unwrap();
     let client = RegisteredClient::private_key_jwt("ed", keys, app("ed"));
     let bench = bench_of([client].into_iter().collect(), settings());
     let answer = bench.ask(&Ask::form(form(&sign(ed(), "EdDSA", &claims("ed")))));

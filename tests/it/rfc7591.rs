@@ -1,7 +1,7 @@
 //! RFC 7591, Dynamic Client Registration: the registered method binds, secrets expire. The
 //! documents themselves are in `metadata.rs`.
 
-use tower_client_auth::{AuthMethod, ClientSecret, ErrorKind as K, RegisteredClient};
+use tower_client_auth::{AuthMethod, ClientSecret, Clock, ErrorKind as K, RegisteredClient};
 
 use crate::{
     cases::check,
@@ -164,7 +164,7 @@ fn with_secrets(secrets: &[ClientSecret], now: i64, presented: &str) -> Result<(
         basic_client("c", secrets.iter().cloned()),
         post_client("p", secrets.iter().cloned()),
     ]);
-    let bench = Bench::of(clients).set(|layer| layer.clock(move || now));
+    let bench = Bench::of(clients).set(|layer| layer.clock(Clock::fixed(now)));
     let verdict = |answer: Answer| answer.kind.map_or(Ok(()), Err);
     let by_basic = verdict(bench.ask(&Ask::bare().basic(format!("c:{presented}"))));
     let by_post = format!("client_id=p&client_secret={presented}");

@@ -40,9 +40,8 @@ fn rfc9110_15_5_2_every_401_carries_exactly_one_challenge_and_nothing_else_does(
     };
     let benches = [
         Bench::new(),
-        Bench::new().set(|layer| layer.bad_request_for_body_credentials(true)),
-        Bench::new().set(|layer| layer.allow_public(false)),
-        Bench::new().set(|layer| layer.headers_only()),
+        Bench::new().set(|layer| layer.refuse_public_clients()),
+        Bench::new().set(|layer| layer.headers_only().unwrap()),
         methods(&[AuthMethod::ClientSecretPost]),
         methods(&[AuthMethod::None]),
         methods(&[AuthMethod::ClientSecretPost, AuthMethod::None]),
@@ -98,7 +97,7 @@ fn rfc9440_4_certificate_headers_authenticate_nobody() {
 // cases asks for it with one header; here are several, and other headers stay as they are.
 #[test]
 fn rfc9110_11_6_2_authorization_is_marked_sensitive_and_nothing_else_is() {
-    let bench = Bench::new().set(|layer| layer.headers_only());
+    let bench = Bench::new().set(|layer| layer.headers_only().unwrap());
     let ask = Ask::bare().basic("basic:basic-s3cr3t").with("accept", "*/*");
     let service = tower::Layer::layer(
         &bench.layer,
@@ -106,7 +105,7 @@ fn rfc9110_11_6_2_authorization_is_marked_sensitive_and_nothing_else_is() {
             let headers: &http::HeaderMap = request.headers();
             assert!(headers["authorization"].is_sensitive());
             assert!(!headers["accept"].is_sensitive());
-            drop::<tower_client_auth::RequestBody<http_body_util::Full<bytes::Bytes>>>(
+            drop::<tower_client_auth::body::RequestBody<http_body_util::Full<bytes::Bytes>>>(
                 request.into_body(),
             );
             Ok::<_, std::convert::Infallible>(http::Response::new(http_body_util::Full::<
@@ -121,7 +120,7 @@ fn rfc9110_11_6_2_authorization_is_marked_sensitive_and_nothing_else_is() {
 // §9.3.2: an answer to HEAD is that to GET without its content.
 #[test]
 fn rfc9110_9_3_2_an_answer_to_head_has_no_content() {
-    let bench = Bench::new().set(|layer| layer.headers_only());
+    let bench = Bench::new().set(|layer| layer.headers_only().unwrap());
     for ask in [Ask::bare(), Ask::bare().basic("basic:x"), Ask::bare().authorization("Bearer x")] {
         let get = bench.ask(&ask.clone().method("GET"));
         assert_ne!(get.body, "");

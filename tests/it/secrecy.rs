@@ -6,8 +6,10 @@ use std::fmt::Write;
 use http_body_util::BodyExt;
 use tower::{Layer, service_fn};
 use tower_client_auth::{
-    AuthMethod, AuthenticatedClient, BoxClientProvider, ClientAuthLayer, ClientMetadata,
-    ClientSecret, Error, InvalidRegistration, MemoryProvider, RegisteredClient, RequestBody,
+    AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientMetadata, ClientSecret, Error,
+    RegisteredClient,
+    body::RequestBody,
+    provider::{BoxClientProvider, InvalidRegistration, MemoryProvider},
 };
 
 use crate::{
@@ -180,7 +182,7 @@ mod events {
     use std::{convert::Infallible, io};
 
     use tower::ServiceExt;
-    use tower_client_auth::{ErrorKind, provider_fn};
+    use tower_client_auth::{ErrorKind, provider::provider_fn};
     use tracing::{
         Event, Metadata, Subscriber,
         field::{Field, Visit},
@@ -347,9 +349,9 @@ mod events {
         }
     }
 
-    // R110, R113: no decision, no event.
+    // R110, R113: a look-up that the caller did not wait for is an attempt, too.
     #[test]
-    fn a_request_that_is_dropped_is_not_logged() {
+    fn a_request_that_is_dropped_during_its_look_up_is_logged_once() {
         let logged = events(|| {
             let layer = ClientAuthLayer::new(provider_fn(|_: &str| {
                 std::future::pending::<Result<Option<RegisteredClient<App>>, Infallible>>()
@@ -361,6 +363,10 @@ mod events {
                 assert!(answer.as_mut().poll(&mut cx).is_pending());
             }
         });
-        assert_eq!(logged, [""; 0]);
+        assert_eq!(
+            logged,
+            ["INFO message=client not authenticated method=\"none\" client_id=\"c\" \
+              outcome=\"failure\" reason=\"abandoned\""]
+        );
     }
 }

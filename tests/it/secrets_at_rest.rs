@@ -12,8 +12,8 @@ use std::{
 
 use tower::ServiceExt;
 use tower_client_auth::{
-    AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientSecret, ErrorKind as K, MemoryProvider,
-    PresentedSecret, RegisteredClient,
+    AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientSecret, Clock, Compat, ErrorKind as K,
+    Limits, RegisteredClient, provider::MemoryProvider, secret::PresentedSecret,
 };
 
 use crate::support::{
@@ -89,7 +89,8 @@ async fn r73_a_verifier_that_does_not_answer_is_503_at_the_deadline() {
             tokio::time::sleep(time).await;
             Ok(true)
         });
-        bench([basic_client("vault", [secret])]).set(|layer| layer.provider_deadline(deadline))
+        bench([basic_client("vault", [secret])])
+            .set(|layer| layer.limits(Limits::new().provider_deadline(deadline)))
     };
     let ask = Ask::form("").basic("vault:s3cr3t");
     let start = tokio::time::Instant::now();
@@ -208,7 +209,7 @@ fn r39_a_slow_secret_is_also_compared_as_it_stands_if_that_is_set() {
     let clients = || MemoryProvider::from_iter([basic_client("raw", [secret.clone()])]);
     let ask = Ask::form("").basic("raw:a+b-s3cr3t");
     assert_eq!(Bench::of(clients()).ask(&ask), failed(K::WrongSecret, "raw"));
-    let lenient = Bench::of(clients()).set(|layer| layer.raw_basic(true));
+    let lenient = Bench::of(clients()).set(|layer| layer.compat(Compat::new().raw_basic()));
     assert_eq!(lenient.ask(&ask), ask.accepted("raw", AuthMethod::ClientSecretBasic));
 }
 
@@ -225,9 +226,9 @@ fn the_preset_verifies_slow_secrets_too() {
 
 /// The label that the inner service sees.
 fn label(clients: Clients, ask: &Ask) -> Option<String> {
-    let layer = ClientAuthLayer::new(clients).clock(|| NOW);
+    let layer = ClientAuthLayer::new(clients).clock(Clock::fixed(NOW));
     let service = tower::ServiceBuilder::new().layer(layer).service_fn(
-        |request: http::Request<tower_client_auth::RequestBody<_>>| {
+        |request: http::Request<tower_client_auth::body::RequestBody<_>>| {
             let client = request.extensions().get::<AuthenticatedClient<crate::support::App>>();
             let label = client.and_then(|client| client.secret_label()).map(str::to_owned);
             let mut response = http::Response::new(http_body_util::Full::<bytes::Bytes>::default());
@@ -321,7 +322,7 @@ fn a_store_gets_the_secret_in_the_form_that_matched() {
     let log = Log::default();
     let entries = log.clone();
     let bench = bench([basic_client("raw", [plain("a+b-s3cr3t")])]).set(move |layer| {
-        layer.raw_basic(true).on_secret_match(move |matched| {
+        layer.compat(Compat::new().raw_basic()).on_secret_match(move |matched| {
             entries.push(matched.presented().expose().to_owned());
         })
     });
@@ -343,7 +344,7 @@ fn a_hook_that_panics_does_not_fail_the_request() {
 mod generate {
     use std::collections::HashSet;
 
-    use tower_client_auth::GeneratedSecret;
+    use tower_client_auth::secret::GeneratedSecret;
 
     use super::{Ask, AuthMethod, bench, post_client};
 

@@ -10,7 +10,7 @@ use hyper::{body::Incoming, client, server};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::net::{TcpListener, TcpStream};
 use tower::{ServiceBuilder, service_fn};
-use tower_client_auth::{AuthenticatedClient, ClientAuthLayer, RequestBody};
+use tower_client_auth::{AuthenticatedClient, ClientAuthLayer, body::RequestBody};
 
 use crate::support::{App, FORM, MARK, basic, clients};
 

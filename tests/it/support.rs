@@ -18,7 +18,8 @@ use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt};
 use tower_client_auth::{
     AuthMethod, AuthenticatedClient, BoxError, ClientAuthLayer, ClientProvider, ClientSecret,
-    Error, ErrorKind, MemoryProvider, RegisteredClient, RequestBody,
+    Clock, Error, ErrorKind, RegisteredClient, assertion::InvalidAssertion, body::RequestBody,
+    provider::MemoryProvider,
 };
 
 /// Where the clock of all tests stands.
@@ -64,7 +65,7 @@ pub(crate) fn stored_client(
     secrets: impl IntoIterator<Item = ClientSecret>,
 ) -> RegisteredClient<App> {
     RegisteredClient::new(client_id, &AuthMethod::from(method), secrets, app(client_id))
-        .unwrap_or_else(tower_client_auth::InvalidRegistration::into_unusable)
+        .unwrap_or_else(tower_client_auth::provider::InvalidRegistration::into_unusable)
 }
 
 pub(crate) fn plain(secret: &str) -> ClientSecret {
@@ -270,7 +271,7 @@ const NOT_AUTHENTICATED: &str = "Client authentication failed";
 
 /// The refusals as the documentation has them: status, `error`, `error_description`, and the header
 /// that the status asks for. This table is the reference, so nothing of it is taken from the crate.
-pub(crate) const REFUSALS: [(ErrorKind, u16, &str, &str, &str); 52] = {
+pub(crate) const REFUSALS: [(ErrorKind, u16, &str, &str, &str); 55] = {
     use ErrorKind as K;
     const R: &str = "invalid_request";
     const C: &str = "invalid_client";
@@ -284,6 +285,10 @@ pub(crate) const REFUSALS: [(ErrorKind, u16, &str, &str, &str); 52] = {
             "The body must be application/x-www-form-urlencoded",
             "accept",
         ),
+        (K::UnexpectedGrpc, 415, R, "The body must be application/x-www-form-urlencoded", "accept"),
+        (K::NotGrpc, 415, R, "The request must be gRPC", "accept"),
+        // Nobody gets it.
+        (K::Abandoned, 408, R, "The request was abandoned", ""),
         (
             K::UnsupportedContentEncoding,
             415,
@@ -320,24 +325,24 @@ pub(crate) const REFUSALS: [(ErrorKind, u16, &str, &str, &str); 52] = {
         (K::SecretExpired, 401, C, NOT_AUTHENTICATED, ""),
         (K::SecretNotYetValid, 401, C, NOT_AUTHENTICATED, ""),
         (K::UnusableRegistration, 401, C, NOT_AUTHENTICATED, ""),
-        (K::IncompleteAssertion, 401, C, NOT_AUTHENTICATED, ""),
-        (K::UnknownAssertionType, 401, C, NOT_AUTHENTICATED, ""),
-        (K::MalformedAssertion, 401, C, NOT_AUTHENTICATED, ""),
-        (K::UnsupportedAssertionHeader, 401, C, NOT_AUTHENTICATED, ""),
-        (K::UnsupportedAssertionTyp, 401, C, NOT_AUTHENTICATED, ""),
-        (K::UnsupportedAlgorithm, 401, C, NOT_AUTHENTICATED, ""),
-        (K::AlgorithmMismatch, 401, C, NOT_AUTHENTICATED, ""),
-        (K::UnknownKey, 401, C, NOT_AUTHENTICATED, ""),
-        (K::AmbiguousKey, 401, C, NOT_AUTHENTICATED, ""),
-        (K::WrongSignature, 401, C, NOT_AUTHENTICATED, ""),
-        (K::MissingClaim, 401, C, NOT_AUTHENTICATED, ""),
-        (K::IssuerMismatch, 401, C, NOT_AUTHENTICATED, ""),
-        (K::WrongAudience, 401, C, NOT_AUTHENTICATED, ""),
-        (K::AssertionExpired, 401, C, NOT_AUTHENTICATED, ""),
-        (K::AssertionNotYetValid, 401, C, NOT_AUTHENTICATED, ""),
-        (K::AssertionLifetime, 401, C, NOT_AUTHENTICATED, ""),
-        (K::AssertionIdTooLong, 401, C, NOT_AUTHENTICATED, ""),
-        (K::Replayed, 401, C, NOT_AUTHENTICATED, ""),
+        (K::Assertion(InvalidAssertion::Incomplete), 401, C, NOT_AUTHENTICATED, ""),
+        (K::Assertion(InvalidAssertion::UnknownType), 401, C, NOT_AUTHENTICATED, ""),
+        (K::Assertion(InvalidAssertion::Malformed), 401, C, NOT_AUTHENTICATED, ""),
+        (K::Assertion(InvalidAssertion::UnsupportedHeader), 401, C, NOT_AUTHENTICATED, ""),
+        (K::Assertion(InvalidAssertion::UnsupportedTyp), 401, C, NOT_AUTHENTICATED, ""),
+        (K::Assertion(InvalidAssertion::UnsupportedAlgorithm), 401, C, NOT_AUTHENTICATED, ""),
+        (K::Assertion(InvalidAssertion::AlgorithmMismatch), 401, C, NOT_AUTHENTICATED, ""),
+        (K::Assertion(InvalidAssertion::UnknownKey), 401, C, NOT_AUTHENTICATED, ""),
+        (K::Assertion(InvalidAssertion::AmbiguousKey), 401, C, NOT_AUTHENTICATED, ""),
+        (K::Assertion(InvalidAssertion::WrongSignature), 401, C, NOT_AUTHENTICATED, ""),
+        (K::Assertion(InvalidAssertion::MissingClaim), 401, C, NOT_AUTHENTICATED, ""),
+        (K::Assertion(InvalidAssertion::IssuerMismatch), 401, C, NOT_AUTHENTICATED, ""),
+        (K::Assertion(InvalidAssertion::WrongAudience), 401, C, NOT_AUTHENTICATED, ""),
+        (K::Assertion(InvalidAssertion::Expired), 401, C, NOT_AUTHENTICATED, ""),
+        (K::Assertion(InvalidAssertion::NotYetValid), 401, C, NOT_AUTHENTICATED, ""),
+        (K::Assertion(InvalidAssertion::Lifetime), 401, C, NOT_AUTHENTICATED, ""),
+        (K::Assertion(InvalidAssertion::IdTooLong), 401, C, NOT_AUTHENTICATED, ""),
+        (K::Assertion(InvalidAssertion::Replayed), 401, C, NOT_AUTHENTICATED, ""),
         (K::ProviderMismatch, 401, C, NOT_AUTHENTICATED, ""),
         (K::Provider, 503, T, "Clients cannot be authenticated at the moment", ""),
         (K::ProviderTimeout, 503, T, "Clients cannot be authenticated at the moment", ""),
@@ -353,24 +358,24 @@ pub(crate) const REFUSALS: [(ErrorKind, u16, &str, &str, &str); 52] = {
 pub(crate) const OF_ASSERTIONS: [ErrorKind; 20] = {
     use ErrorKind as K;
     [
-        K::IncompleteAssertion,
-        K::UnknownAssertionType,
-        K::MalformedAssertion,
-        K::UnsupportedAssertionHeader,
-        K::UnsupportedAssertionTyp,
-        K::UnsupportedAlgorithm,
-        K::AlgorithmMismatch,
-        K::UnknownKey,
-        K::AmbiguousKey,
-        K::WrongSignature,
-        K::MissingClaim,
-        K::IssuerMismatch,
-        K::WrongAudience,
-        K::AssertionExpired,
-        K::AssertionNotYetValid,
-        K::AssertionLifetime,
-        K::AssertionIdTooLong,
-        K::Replayed,
+        K::Assertion(InvalidAssertion::Incomplete),
+        K::Assertion(InvalidAssertion::UnknownType),
+        K::Assertion(InvalidAssertion::Malformed),
+        K::Assertion(InvalidAssertion::UnsupportedHeader),
+        K::Assertion(InvalidAssertion::UnsupportedTyp),
+        K::Assertion(InvalidAssertion::UnsupportedAlgorithm),
+        K::Assertion(InvalidAssertion::AlgorithmMismatch),
+        K::Assertion(InvalidAssertion::UnknownKey),
+        K::Assertion(InvalidAssertion::AmbiguousKey),
+        K::Assertion(InvalidAssertion::WrongSignature),
+        K::Assertion(InvalidAssertion::MissingClaim),
+        K::Assertion(InvalidAssertion::IssuerMismatch),
+        K::Assertion(InvalidAssertion::WrongAudience),
+        K::Assertion(InvalidAssertion::Expired),
+        K::Assertion(InvalidAssertion::NotYetValid),
+        K::Assertion(InvalidAssertion::Lifetime),
+        K::Assertion(InvalidAssertion::IdTooLong),
+        K::Assertion(InvalidAssertion::Replayed),
         K::ReplayStore,
         K::KeySource,
     ]
@@ -397,6 +402,7 @@ pub(crate) fn refused(kind: ErrorKind) -> Answer {
         _ if status == 503 => answer.with("retry-after", "1"),
         "" => answer,
         "allow" => answer.with("allow", "POST"),
+        "accept" if kind == ErrorKind::NotGrpc => answer.with("accept", "application/grpc"),
         "accept" => answer.with("accept", FORM),
         other => answer.with(other, "identity"),
     }
@@ -521,7 +527,7 @@ impl<P: ClientProvider<Client = App>> Bench<P> {
     /// A bench for a layer of another constructor.
     pub(crate) fn with(provider: P, new: fn(Asked<P>) -> TestLayer<P>) -> Self {
         let lookups = Log::default();
-        let layer = new(Asked { provider, lookups: lookups.clone() }).clock(|| NOW);
+        let layer = new(Asked { provider, lookups: lookups.clone() }).clock(Clock::fixed(NOW));
         Self { layer, lookups, calls: Log::default() }
     }
 

@@ -19,8 +19,10 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit};
 use tower_client_auth::{
-    AuthMethod, AuthenticatedClient, BoxError, ClientAuth, ClientAuthLayer, Error, ErrorKind as K,
-    RegisteredClient, RequestBody, ResponseBody, provider_fn,
+    AuthMethod, AuthenticatedClient, BoxError, ClientAuth, ClientAuthLayer, Clock, Error,
+    ErrorKind as K, RegisteredClient,
+    body::{RequestBody, ResponseBody},
+    provider::provider_fn,
 };
 use tower_test::mock::{self, Handle, Mock};
 
@@ -34,7 +36,7 @@ type Outside = Response<Full<Bytes>>;
 type Stack<P = Clients> = ClientAuth<Mock<Inside, Outside>, P>;
 
 fn stack() -> (Stack, Handle<Inside, Outside>) {
-    with(ClientAuthLayer::new(clients()).clock(|| NOW))
+    with(ClientAuthLayer::new(clients()).clock(Clock::fixed(NOW)))
 }
 
 fn with<P>(layer: ClientAuthLayer<P>) -> (Stack<P>, Handle<Inside, Outside>) {
@@ -116,7 +118,7 @@ fn the_inner_service_is_never_called_on_refusal() {
     for case in crate::cases::cases() {
         let Some(kind) = case.expected.kind else { continue };
         let (inner, mut handle) = mock::pair::<Request<RequestBody<Full<Bytes>>>, Outside>();
-        let mut service = ClientAuthLayer::new(clients()).clock(|| NOW).layer(inner);
+        let mut service = ClientAuthLayer::new(clients()).clock(Clock::fixed(NOW)).layer(inner);
         handle.allow(1);
         assert!(poll_ready(&mut service).is_ready());
         let response = run(service.call(case.ask.request())).unwrap();
@@ -320,15 +322,19 @@ fn a_future_that_is_dropped_at_any_stage_leaves_nothing_behind() {
     assert_eq!(run(run(service.ready()).unwrap().call(public())).unwrap().status(), 200);
 }
 
-// R110, R113: there is no decision, so there is no outcome.
+// R110, R113: an attempt that reached a look-up is reported once, also if the caller hung up; a
+// request of which nothing was presented yet is none.
 #[test]
-fn a_future_that_is_dropped_before_the_decision_reports_none() {
-    let decided = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&decided);
+fn a_future_that_is_dropped_during_the_look_up_reports_abandoned_once() {
+    let outcomes = crate::support::Log::default();
+    let seen = outcomes.clone();
     let never =
         provider_fn(|_: &str| pending::<Result<Option<RegisteredClient<App>>, Infallible>>());
-    let (mut service, mut handle) = with(ClientAuthLayer::new(never).on_outcome(move |_| {
-        count.fetch_add(1, Ordering::Relaxed);
+    let (mut service, mut handle) = with(ClientAuthLayer::new(never).on_outcome(move |outcome| {
+        let kind = outcome.error().map(Error::kind);
+        seen.push((kind, outcome.client_id().map(str::to_owned), outcome.method().cloned()));
+        // It must not end the program while something else unwinds.
+        panic!("an observer that fails");
     }));
     for request in [public(), request(&Ask::form("")).map(|_| Script::hanging_after("x"))] {
         handle.allow(1);
@@ -338,7 +344,8 @@ fn a_future_that_is_dropped_before_the_decision_reports_none() {
             assert!(poll_once(answer.as_mut()).is_pending());
         }
     }
-    assert_eq!(decided.load(Ordering::Relaxed), 0);
+    let abandoned = (Some(K::Abandoned), Some("public".into()), Some(AuthMethod::None));
+    assert_eq!(outcomes.take(), [abandoned]);
     assert!(poll_once(pin!(handle.next_request())).is_pending());
 }
 
@@ -357,7 +364,7 @@ fn a_client_that_is_already_in_the_extensions_is_replaced_and_never_trusted() {
             std::future::ready(Ok::<_, Infallible>(Outside::default()))
         });
     // The inner one looks for `client_id` in the header, the outer one in the form.
-    let inner = ClientAuthLayer::new(clients()).clock(|| NOW).headers_only();
+    let inner = ClientAuthLayer::new(clients()).clock(Clock::fixed(NOW)).headers_only().unwrap();
     let strip = tower::util::MapRequestLayer::new(|request: Request<RequestBody<Full<Bytes>>>| {
         let (mut head, body) = request.into_parts();
         if let Some(inner) = head.headers.remove("x-inner-authorization") {

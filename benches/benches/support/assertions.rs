@@ -17,8 +17,11 @@ use http::{Request, Response, StatusCode, header};
 use http_body_util::Full;
 use tower::{Layer, service_fn};
 use tower_client_auth::{
-    Assertions, ClientAuthLayer, ClientKeys, ClientSecret, RegisteredClient, ReplayStore,
-    RequestBody, provider_fn,
+    ClientAuthLayer, ClientSecret, Clock, RegisteredClient,
+    assertion::{Assertions, ClientKeys},
+    body::RequestBody,
+    provider::provider_fn,
+    replay::ReplayStore,
 };
 
 use super::{
@@ -179,7 +182,7 @@ impl What {
                 Some(RegisteredClient::secret_post("batch", [ClientSecret::plain(SECRET)], ()))
             }
             Self::NoSource => {
-                let keys = ClientKeys::at("https://client.example/jwks").ok()?;
+                let keys = ClientKeys::jwks_uri("https://client.example/jwks").ok()?;
                 Some(RegisteredClient::private_key_jwt("batch", keys, ()))
             }
             _ => alg.client(),
@@ -262,7 +265,7 @@ pub(crate) fn prepare(alg: Alg, what: What) -> Result<Run, String> {
     let client = what.client(alg);
     let provider = provider_fn(move |_: &str| ready(Ok::<_, Infallible>(client.clone())));
     let assertions = Assertions::new(ISSUER, Forgetful).map_err(|error| error.to_string())?;
-    let layer = ClientAuthLayer::new(provider).clock(|| NOW).assertions(assertions);
+    let layer = ClientAuthLayer::new(provider).clock(Clock::fixed(NOW)).assertions(assertions);
     let mut service = layer.layer(service_fn(inner));
     let form = Bytes::from(what.form(alg));
     let request = move || {

@@ -8,7 +8,7 @@ use http::{Request, Response};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, service_fn};
-use tower_client_auth::{BoxClientProvider, ClientAuthLayer, ClientSecret};
+use tower_client_auth::{ClientAuthLayer, ClientSecret, Limits, provider::BoxClientProvider};
 use tower_http::auth::AsyncRequireAuthorizationLayer;
 
 use super::{
@@ -93,7 +93,7 @@ impl Stack {
             Self::LayerBoxed => {
                 let provider = Provider::new(clients, ClientSecret::plain);
                 let layer = ClientAuthLayer::new(BoxClientProvider::new(provider))
-                    .parameter_limit(PARAMETERS);
+                    .limits(Limits::new().parameters(PARAMETERS));
                 visitor.visit(layer.layer(service_fn(collect)))
             }
             Self::HeaderOnly => {
@@ -139,8 +139,7 @@ pub(crate) fn layer(
     at_rest: fn(String) -> ClientSecret,
 ) -> ClientAuthLayer<Provider> {
     ClientAuthLayer::new(Provider::new(clients, at_rest))
-        .body_limit(2 * 1024 * 1024)
-        .parameter_limit(PARAMETERS)
+        .limits(Limits::new().body(2 * 1024 * 1024).parameters(PARAMETERS))
 }
 
 async fn collect<B: Body>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {

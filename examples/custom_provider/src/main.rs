@@ -17,7 +17,8 @@ use axum::{Extension, Json, Router, routing::any};
 use example_support::{Flags, Server, print_refusal};
 use serde_json::{Value, json};
 use tower_client_auth::{
-    AuthenticatedClient, BoxError, ClientAuthLayer, ClientProvider, ClientSecret, RegisteredClient,
+    AuthenticatedClient, BoxError, ClientAuthLayer, ClientProvider, ClientSecret, Limits,
+    RegisteredClient,
 };
 
 use crate::audit::{Answer, Audit};
@@ -112,8 +113,11 @@ async fn run() -> Result<(), BoxError> {
     let audit = Audit::start();
     let clients = Clients { database: Database, audit: audit.clone() };
     let layer = ClientAuthLayer::new(clients)
-        .body_deadline(Duration::from_secs(10))
-        .provider_deadline(Duration::from_secs(2))
+        .limits(
+            Limits::new()
+                .body_deadline(Duration::from_secs(10))
+                .provider_deadline(Duration::from_secs(2)),
+        )
         .on_outcome(move |outcome| {
             audit.decision(outcome);
             print_refusal(outcome);

@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 
 use example_support::{Flags, needs_feature};
-use tower_client_auth::{BoxError, ClientAuthLayer, MemoryProvider};
+use tower_client_auth::{BoxError, ClientAuthLayer, Clock, provider::MemoryProvider};
 
 const USAGE: &str = "usage: hyper_echo --listen ADDR --clients FILE [--at UNIX_SECONDS] \
     [--issuer URL] [--mcp-python-sdk | --mcp-python-sdk-revocation]";
@@ -33,29 +33,24 @@ pub(crate) fn read() -> Result<(SocketAddr, Layer), BoxError> {
     for record in invalid {
         eprintln!("warning: {record}");
     }
-    let mut layer = new(clients);
-    if let Some(at) = at {
-        layer = layer.clock(move || at);
-    }
+    let clock = at.map_or_else(Clock::system, Clock::fixed);
+    let layer = new(clients).clock(clock.clone());
     match issuer {
-        Some(issuer) => Ok((listen, accept_assertions(layer, &issuer, at)?)),
+        Some(issuer) => Ok((listen, accept_assertions(layer, &issuer, clock)?)),
         None => Ok((listen, layer)),
     }
 }
 
 #[cfg(feature = "jwt")]
-fn accept_assertions(layer: Layer, issuer: &str, at: Option<i64>) -> Result<Layer, BoxError> {
-    use tower_client_auth::{Assertions, MemoryReplayStore};
+fn accept_assertions(layer: Layer, issuer: &str, clock: Clock) -> Result<Layer, BoxError> {
+    use tower_client_auth::{assertion::Assertions, replay::MemoryReplayStore};
 
-    let mut replay = MemoryReplayStore::default();
-    if let Some(at) = at {
-        replay = replay.clock(move || at);
-    }
+    let replay = MemoryReplayStore::default().clock(clock);
     Ok(layer.assertions(Assertions::new(issuer, replay)?))
 }
 
 #[cfg(not(feature = "jwt"))]
 #[expect(clippy::unnecessary_wraps, reason = "with the feature it can fail")]
-fn accept_assertions(layer: Layer, _issuer: &str, _at: Option<i64>) -> Result<Layer, BoxError> {
+fn accept_assertions(layer: Layer, _issuer: &str, _clock: Clock) -> Result<Layer, BoxError> {
     Ok(layer)
 }

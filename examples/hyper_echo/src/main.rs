@@ -17,7 +17,7 @@ use example_support::{Server, print_refusal};
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use tower::{Layer, service_fn};
-use tower_client_auth::{AuthenticatedClient, BoxError, ClientMetadata, RequestBody};
+use tower_client_auth::{AuthenticatedClient, BoxError, ClientMetadata, Limits, body::RequestBody};
 
 /// The layer hands the body on as it was sent, whatever it had to read of it.
 async fn echo(
@@ -49,7 +49,9 @@ fn percent_encode(text: &str) -> String {
 
 async fn run() -> Result<(), BoxError> {
     let (listen, layer) = flags::read()?;
-    let layer = layer.body_deadline(Duration::from_secs(10)).on_outcome(print_refusal);
+    let layer = layer
+        .limits(Limits::new().body_deadline(Duration::from_secs(10)))
+        .on_outcome(print_refusal);
     let server = Server::bind(listen).await?;
     server.announce();
     server.serve(layer.layer(service_fn(echo))).await

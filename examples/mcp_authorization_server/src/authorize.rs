@@ -11,7 +11,7 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
 };
 use serde::Deserialize;
-use tower_client_auth::{ClientMetadata, ClientProvider, GeneratedSecret};
+use tower_client_auth::{ClientMetadata, ClientProvider, secret::GeneratedSecret};
 use url::Url;
 
 use crate::{App, error::OAuthError, metadata::SCOPE, store::NewGrant};
@@ -65,7 +65,7 @@ pub(crate) async fn authorize(
         redirect_uri,
         code_sha256: code.sha256(),
         code_challenge: challenge,
-        code_expires_at: (app.now)().saturating_add(CODE_LIFETIME),
+        code_expires_at: app.clock.unix_seconds().saturating_add(CODE_LIFETIME),
     };
     app.store.insert_grant(&grant).await?;
     back.query_pairs_mut().append_pair("code", code.expose());

@@ -23,11 +23,11 @@ use axum::{
     routing::{any, get, post},
 };
 use example_support::print_refusal;
-use tower_client_auth::{ClientAuthLayer, ConfigError};
+use tower_client_auth::{ClientAuthLayer, Clock, ConfigError, Limits};
 
 pub use crate::store::Store;
 
-/// The largest registration that is read, in octets.
+/// The largest registration that is read, in bytes.
 const REGISTRATION_LIMIT: usize = 64 * 1024;
 
 /// What the endpoints share.
@@ -37,7 +37,7 @@ struct App {
     /// Without a slash at the end, as RFC 8414 §2 compares it.
     issuer: Arc<str>,
     /// Seconds since the Unix epoch.
-    now: fn() -> i64,
+    clock: Clock,
     /// What the layer enforces is what is announced and registered.
     methods: Arc<[&'static str]>,
 }
@@ -55,22 +55,21 @@ impl FromRef<App> for Store {
     }
 }
 
-/// All endpoints, for the server that clients reach as `issuer`. `now` tells the seconds since the
-/// Unix epoch.
+/// All endpoints, for the server that clients reach as `issuer`.
 ///
 /// # Errors
 ///
 /// [`ConfigError`] if `issuer` holds a control character.
-pub fn router(store: Store, issuer: &str, now: fn() -> i64) -> Result<Router, ConfigError> {
+pub fn router(store: Store, issuer: &str, clock: Clock) -> Result<Router, ConfigError> {
     let layer = ClientAuthLayer::new(store.clone())
         .realm(issuer)?
-        .clock(now)
-        .body_deadline(Duration::from_secs(10))
+        .clock(clock.clone())
+        .limits(Limits::new().body_deadline(Duration::from_secs(10)))
         .on_outcome(print_refusal);
     let app = App {
         store,
         issuer: issuer.into(),
-        now,
+        clock,
         methods: layer.auth_methods_supported().collect(),
     };
     let guarded = Router::new()

@@ -4,14 +4,10 @@ use std::{net::SocketAddr, process::ExitCode};
 
 use example_support::{Flags, Server};
 use mcp_authorization_server::{Store, router};
-use tower_client_auth::BoxError;
+use tower_client_auth::{BoxError, Clock};
 
 const USAGE: &str =
     "usage: mcp_authorization_server [--listen ADDR] [--issuer URL] [--database FILE]";
-
-fn now() -> i64 {
-    example_support::now().try_into().unwrap_or(i64::MAX)
-}
 
 async fn run() -> Result<(), BoxError> {
     let mut listen = SocketAddr::from(([127, 0, 0, 1], 8080));
@@ -28,7 +24,7 @@ async fn run() -> Result<(), BoxError> {
     let server = Server::bind(listen).await?;
     let issuer = issuer.unwrap_or_else(|| server.url());
     let store = Store::open(database.as_deref()).await?;
-    let app = router(store, &issuer, now)?;
+    let app = router(store, &issuer, Clock::system())?;
     server.announce();
     println!("the MCP server is {issuer}/mcp");
     server.serve(app).await

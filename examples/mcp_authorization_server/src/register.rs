@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::Value;
-use tower_client_auth::{AuthMethod, ClientMetadata, GeneratedSecret};
+use tower_client_auth::{AuthMethod, ClientMetadata, secret::GeneratedSecret};
 use url::{Host, Url};
 
 use crate::{App, error::OAuthError, metadata::SCOPE};
@@ -56,7 +56,7 @@ pub(crate) async fn register(
     }
 
     let mut client = ClientMetadata::new(GeneratedSecret::new()?.expose());
-    client.client_id_issued_at = Some((app.now)());
+    client.client_id_issued_at = Some(app.clock.unix_seconds());
     client.client_name = registration.client_name;
     client.redirect_uris = registration.redirect_uris;
     client.grant_types = grant_types;
@@ -68,7 +68,7 @@ pub(crate) async fn register(
     };
     client.token_endpoint_auth_method = Some(method);
     client.client_secret_expires_at =
-        secret.is_some().then(|| (app.now)().saturating_add(SECRET_LIFETIME));
+        secret.is_some().then(|| app.clock.unix_seconds().saturating_add(SECRET_LIFETIME));
     app.store.insert_client(&client, secret.as_ref().map(GeneratedSecret::sha256)).await?;
 
     // RFC 7591 §3.2.1. The metadata never holds the secret, so it is added here, once.

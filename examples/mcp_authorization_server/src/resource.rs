@@ -54,7 +54,7 @@ pub(crate) async fn bearer(
 ) -> Result<Response, OAuthError> {
     let token = token(request.headers());
     let grant = match token {
-        Some(token) => app.store.access(sha256(token), (app.now)()).await?,
+        Some(token) => app.store.access(sha256(token), app.clock.unix_seconds()).await?,
         None => None,
     };
     let Some(grant) = grant else {

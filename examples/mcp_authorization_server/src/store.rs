@@ -5,7 +5,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow},
 };
 use tower_client_auth::{
-    AuthMethod, ClientMetadata, ClientProvider, ClientSecret, InvalidRegistration, RegisteredClient,
+    AuthMethod, ClientMetadata, ClientProvider, ClientSecret, RegisteredClient,
+    provider::InvalidRegistration,
 };
 
 type Sha256 = [u8; 32];

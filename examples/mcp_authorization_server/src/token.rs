@@ -11,7 +11,7 @@ use constant_time_eq::constant_time_eq;
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use tower_client_auth::{AuthenticatedClient, ClientMetadata, GeneratedSecret};
+use tower_client_auth::{AuthenticatedClient, ClientMetadata, secret::GeneratedSecret};
 
 use crate::{
     App,
@@ -52,7 +52,7 @@ pub(crate) async fn token(
         "refresh_token" => by_refresh_token(&app, client.client_id(), &request).await?,
         _ => return Err(OAuthError::new("unsupported_grant_type", "There is no such grant")),
     };
-    let now = (app.now)();
+    let now = app.clock.unix_seconds();
     let access = GeneratedSecret::new()?;
     let expires_at = now.saturating_add(ACCESS_LIFETIME);
     app.store.insert_token(&grant, Kind::Access, access.sha256(), expires_at).await?;
@@ -77,7 +77,7 @@ async fn by_code(app: &App, client_id: &str, request: &TokenRequest) -> Result<G
     let (Some(code), Some(verifier)) = (&request.code, &request.code_verifier) else {
         return Err(OAuthError::new("invalid_request", "code and code_verifier are needed"));
     };
-    let redeemed = app.store.redeem_code(sha256(code), client_id, (app.now)()).await?;
+    let redeemed = app.store.redeem_code(sha256(code), client_id, app.clock.unix_seconds()).await?;
     let Redeemed::Now { grant, redirect_uri, code_challenge } = redeemed else {
         return Err(invalid_grant());
     };
@@ -99,7 +99,8 @@ async fn by_refresh_token(
     let Some(token) = &request.refresh_token else {
         return Err(OAuthError::new("invalid_request", "refresh_token is needed"));
     };
-    let Some(grant) = app.store.spend_refresh_token(sha256(token), client_id, (app.now)()).await?
+    let Some(grant) =
+        app.store.spend_refresh_token(sha256(token), client_id, app.clock.unix_seconds()).await?
     else {
         return Err(invalid_grant());
     };

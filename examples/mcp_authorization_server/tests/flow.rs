@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
+use tower_client_auth::Clock;
 
 use axum::{
     Router,
@@ -69,14 +70,14 @@ struct Client {
 impl Server {
     async fn new() -> Self {
         let store = Store::open(None).await.unwrap();
-        let app = router(store.clone(), ISSUER, || NOW).unwrap();
+        let app = router(store.clone(), ISSUER, Clock::fixed(NOW)).unwrap();
         Self { store, app }
     }
 
     /// The same server at another time.
-    fn at(&self, now: fn() -> i64) -> Self {
+    fn at(&self, now: i64) -> Self {
         let store = self.store.clone();
-        Self { app: router(store.clone(), ISSUER, now).unwrap(), store }
+        Self { app: router(store.clone(), ISSUER, Clock::fixed(now)).unwrap(), store }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
@@ -360,10 +361,10 @@ async fn a_wrong_secret_reaches_neither_tokens_nor_revocation() {
 async fn a_secret_expires_when_the_registration_said() {
     let server = Server::new().await;
     let client = server.client("client_secret_basic").await;
-    let late = server.at(|| NOW + 90 * DAY);
+    let late = server.at(NOW + 90 * DAY);
     let refused = late.revoke(&client, "any").await;
     assert_eq!(refused.error(), (401, "invalid_client".into()));
-    let in_time = server.at(|| NOW + 90 * DAY - 1);
+    let in_time = server.at(NOW + 90 * DAY - 1);
     assert_eq!(in_time.revoke(&client, "any").await.status, 200);
 }
 
@@ -376,7 +377,7 @@ async fn a_code_counts_once_in_time_for_its_client_and_its_verifier() {
 
     let code = server.code(&client).await;
     assert_eq!(server.redeem(&other, &code, VERIFIER).await.error(), refused, "another client");
-    let late = server.at(|| NOW + MINUTE);
+    let late = server.at(NOW + MINUTE);
     assert_eq!(late.redeem(&client, &code, VERIFIER).await.error(), refused, "expired");
     assert_eq!(server.redeem(&client, &code, "another").await.error(), refused, "verifier");
     assert_eq!(server.redeem(&client, &code, VERIFIER).await.error(), refused, "tried before");
@@ -397,7 +398,7 @@ async fn a_refresh_token_that_comes_twice_revokes_its_successors() {
     let first = server.tokens(&client).await;
     assert_eq!(server.refresh(&other, &first.refresh).await.error(), refused, "another client");
     assert_eq!(server.refresh(&client, &first.access).await.error(), refused, "an access token");
-    let late = server.at(|| NOW + 30 * DAY);
+    let late = server.at(NOW + 30 * DAY);
     assert_eq!(late.refresh(&client, &first.refresh).await.error(), refused, "expired");
     let second = Tokens::of(&server.refresh(&client, &first.refresh).await);
     assert_eq!(server.refresh(&client, &first.refresh).await.error(), refused, "again");
@@ -480,7 +481,7 @@ async fn the_resource_tells_where_to_get_a_token() {
     let client = server.client("none").await;
     let tokens = server.tokens(&client).await;
     assert_eq!(server.call(&tokens.refresh).await.status, 401, "a refresh token is none");
-    let late = server.at(|| NOW + 10 * MINUTE);
+    let late = server.at(NOW + 10 * MINUTE);
     assert_eq!(late.call(&tokens.access).await.status, 401, "expired");
 }
 

@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use sqlx::postgres::PgListener;
 use tokio::time::timeout;
 use tower_client_auth::{
-    AuthMethod, AuthenticatedClient, BoxClientProvider, BoxError, CachedProvider, ClientAuthLayer,
+    AuthMethod, AuthenticatedClient, BoxError, ClientAuthLayer, Limits,
+    provider::{BoxClientProvider, CachedProvider},
 };
 
 use crate::store::{Client, Store};
@@ -41,11 +42,10 @@ pub fn router(store: Store, cache: Option<Duration>) -> Router {
         }
     };
     let layer = ClientAuthLayer::new(clients)
-        .provider_deadline(PATIENCE)
-        .body_deadline(Duration::from_secs(10))
+        .limits(Limits::new().provider_deadline(PATIENCE).body_deadline(Duration::from_secs(10)))
         .on_outcome(print_refusal);
     // RFC 7662 §2.1: introspection is not for everybody.
-    let confidential = layer.clone().allow_public(false);
+    let confidential = layer.clone().refuse_public_clients();
     Router::new()
         .route("/token", any(token).layer(layer.clone()))
         .route("/introspect", any(introspect).layer(confidential))

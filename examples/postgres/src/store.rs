@@ -8,8 +8,8 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tower_client_auth::{
-    AuthMethod, BoxError, ClientProvider, ClientSecret, GeneratedSecret, InvalidRegistration,
-    RegisteredClient,
+    AuthMethod, BoxError, ClientProvider, ClientSecret, RegisteredClient,
+    provider::InvalidRegistration, secret::GeneratedSecret,
 };
 
 /// Less than the deadline of the layer, so that what is wrong is found in the logs.

@@ -13,7 +13,7 @@ use std::{
 
 use store_harness::{Failure, Http, Load, Postgres, Replica};
 use token_server_postgres::Store;
-use tower_client_auth::{AuthMethod, CachedProvider, ClientProvider};
+use tower_client_auth::{AuthMethod, ClientProvider, provider::CachedProvider};
 
 async fn start() -> Option<(Postgres, Store)> {
     let database = tokio::task::block_in_place(Postgres::start).unwrap()?;

@@ -11,7 +11,8 @@ use axum::{
 use example_support::print_refusal;
 use serde_json::json;
 use tower_client_auth::{
-    AuthMethod, AuthenticatedClient, CachedProvider, ClientAuthLayer, GeneratedSecret,
+    AuthMethod, AuthenticatedClient, ClientAuthLayer, Limits, provider::CachedProvider,
+    secret::GeneratedSecret,
 };
 
 use crate::store::{Client, Store};
@@ -23,8 +24,11 @@ pub fn router(store: Store, time_to_live: Duration) -> Router {
     let clients = Arc::new(CachedProvider::new(store.clone()).time_to_live(time_to_live));
     tokio::spawn(follow(store, Arc::clone(&clients)));
     let layer = ClientAuthLayer::new(clients)
-        .provider_deadline(Duration::from_secs(2))
-        .body_deadline(Duration::from_secs(10))
+        .limits(
+            Limits::new()
+                .provider_deadline(Duration::from_secs(2))
+                .body_deadline(Duration::from_secs(10)),
+        )
         .on_outcome(print_refusal);
     Router::new().route("/token", any(token).layer(layer))
 }

@@ -11,8 +11,8 @@ use redis::{
 };
 use serde::{Deserialize, Serialize};
 use tower_client_auth::{
-    AuthMethod, BoxError, ClientProvider, ClientSecret, GeneratedSecret, InvalidRegistration,
-    RegisteredClient,
+    AuthMethod, BoxError, ClientProvider, ClientSecret, RegisteredClient,
+    provider::InvalidRegistration, secret::GeneratedSecret,
 };
 
 /// Less than the deadline of the layer, so that what is wrong is found in the logs.

@@ -24,7 +24,8 @@ use hyper_util::{
 };
 use tower::{ServiceBuilder, service_fn};
 use tower_client_auth::{
-    AuthenticatedClient, BoxError, ClientAuthLayer, ClientMetadata, MemoryProvider, RequestBody,
+    AuthenticatedClient, BoxError, ClientAuthLayer, ClientMetadata, Limits, body::RequestBody,
+    provider::MemoryProvider,
 };
 
 const CLIENTS: &[u8] = br#"[
@@ -103,7 +104,7 @@ async fn run() -> Result<(), BoxError> {
 
     let client = Client::builder(TokioExecutor::new()).build_http();
     let layer = ClientAuthLayer::new(clients)
-        .body_deadline(Duration::from_secs(10))
+        .limits(Limits::new().body_deadline(Duration::from_secs(10)))
         .on_outcome(print_refusal);
     let service = ServiceBuilder::new()
         .layer(layer)

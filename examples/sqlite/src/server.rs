@@ -11,7 +11,7 @@ use axum::{
 use example_support::print_refusal;
 use serde_json::json;
 use tower_client_auth::{
-    AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientSecret, GeneratedSecret,
+    AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientSecret, Limits, secret::GeneratedSecret,
 };
 
 use crate::store::{Client, Store};
@@ -20,7 +20,11 @@ use crate::store::{Client, Store};
 pub fn router(store: Store) -> Router {
     let upgrading = store.clone();
     let layer = ClientAuthLayer::new(store)
-        .provider_deadline(Duration::from_secs(2))
+        .limits(
+            Limits::new()
+                .provider_deadline(Duration::from_secs(2))
+                .body_deadline(Duration::from_secs(10)),
+        )
         .decoy(ClientSecret::sha256_of("of the kind that the store keeps"))
         .on_secret_match(move |matched| {
             let (store, client_id) = (upgrading.clone(), matched.client_id().to_owned());
@@ -35,7 +39,6 @@ pub fn router(store: Store) -> Router {
                 });
             }
         })
-        .body_deadline(Duration::from_secs(10))
         .on_outcome(print_refusal);
     Router::new().route("/token", any(token).layer(layer))
 }

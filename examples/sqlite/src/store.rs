@@ -8,8 +8,9 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
 };
 use tower_client_auth::{
-    AuthMethod, BoxError, ClientProvider, ClientSecret, GeneratedSecret, InvalidRegistration,
-    PresentedSecret, RegisteredClient,
+    AuthMethod, BoxError, ClientProvider, ClientSecret, RegisteredClient,
+    provider::InvalidRegistration,
+    secret::{GeneratedSecret, PresentedSecret},
 };
 
 /// Less than the deadline of the layer, so that what is wrong is found in the logs.

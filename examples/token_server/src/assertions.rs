@@ -12,18 +12,18 @@ pub(crate) fn accepted<P>(
     issuer: &str,
     settings: &Settings,
 ) -> Result<ClientAuthLayer<P>, ConfigError> {
-    use tower_client_auth::{Assertions, MemoryReplayStore};
+    use tower_client_auth::{assertion::Assertions, replay::MemoryReplayStore};
 
-    let strict = settings.strict_assertions;
-    let mut assertions = Assertions::new(issuer, MemoryReplayStore::default())?
-        .string_audience(strict)
-        .explicit_typ(strict);
+    let mut assertions = Assertions::new(issuer, MemoryReplayStore::default())?;
+    if settings.strict_assertions {
+        assertions = assertions.string_audience().explicit_typ();
+    }
     if settings.legacy_assertions {
         let endpoints = ["token", "introspect", "revoke"].map(|path| format!("{issuer}/{path}"));
         assertions = assertions.legacy_audiences(endpoints).longest_lifetime(crate::LIFETIME)?;
     }
     #[cfg(feature = "jwks-fetch")]
-    match tower_client_auth::HttpsJwksSource::new() {
+    match tower_client_auth::assertion::HttpsJwksSource::new() {
         Ok(source) => assertions = assertions.jwks_source(source),
         Err(error) => eprintln!("warning: no published keys can be fetched: {error}"),
     }

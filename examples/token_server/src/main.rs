@@ -29,8 +29,8 @@ use example_support::{Server, now, print_refusal};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_client_auth::{
-    AuthMethod, AuthenticatedClient, BoxError, ClientAuthLayer, ClientMetadata, ConfigError,
-    GeneratedSecret, MemoryProvider,
+    AuthMethod, AuthenticatedClient, BoxError, ClientAuthLayer, ClientMetadata, Compat,
+    ConfigError, Limits, provider::MemoryProvider, secret::GeneratedSecret,
 };
 
 const CLIENTS: &str = r#"[
@@ -122,10 +122,12 @@ fn router(
     issuer: &str,
 ) -> Result<Router, ConfigError> {
     // A client that sends its form slowly holds a connection no longer than this.
-    let layer =
-        layer.realm(issuer)?.body_deadline(Duration::from_secs(10)).on_outcome(print_refusal);
+    let layer = layer
+        .realm(issuer)?
+        .limits(Limits::new().body_deadline(Duration::from_secs(10)))
+        .on_outcome(print_refusal);
     // RFC 7662 §2.1: introspection is not for everybody.
-    let confidential = layer.clone().allow_public(false);
+    let confidential = layer.clone().refuse_public_clients();
     let metadata = json!({
         "issuer": issuer,
         "token_endpoint": format!("{issuer}/token"),
@@ -162,7 +164,10 @@ async fn run() -> Result<(), BoxError> {
     let server = Server::bind(flags.listen).await?;
     let url = server.url();
     let issuer = flags.issuer.as_ref().unwrap_or(&url);
-    let layer = ClientAuthLayer::new(Arc::new(clients)).raw_basic(flags.raw_basic);
+    let mut layer = ClientAuthLayer::new(Arc::new(clients));
+    if flags.raw_basic {
+        layer = layer.compat(Compat::new().raw_basic());
+    }
     let app = router(assertions::accepted(layer, issuer, &flags)?, issuer)?;
     server.announce();
     if flags.clients.is_none() {

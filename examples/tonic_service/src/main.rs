@@ -28,7 +28,7 @@ use tonic_health::pb::{
     health_server::{Health, HealthServer},
 };
 use tower_client_auth::{
-    AuthenticatedClient, BoxError, ClientAuthLayer, ClientMetadata, MemoryProvider,
+    AuthenticatedClient, BoxError, ClientAuthLayer, ClientMetadata, provider::MemoryProvider,
 };
 
 const CLIENTS: &[u8] = br#"[{"client_id": "batch", "client_secret": "gX9kWZ2c"}]"#;
@@ -74,7 +74,7 @@ async fn serve(listen: SocketAddr) -> Result<(), BoxError> {
         .timeout(Duration::from_secs(10))
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-        .layer(ClientAuthLayer::new(clients).on_outcome(print_refusal))
+        .layer(ClientAuthLayer::new(clients).grpc()?.on_outcome(print_refusal))
         .add_service(HealthServer::new(Probe))
         .serve_with_incoming(incoming)
         .await?;

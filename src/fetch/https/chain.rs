@@ -16,18 +16,22 @@ use tokio::task::JoinSet;
 use tower::{Layer, ServiceExt, service_fn};
 
 use crate::{
-    JwksCache, MemoryReplayStore, RequestBody,
-    authenticate::AuthenticatedClient,
-    client::RegisteredClient,
-    error::{Error, ErrorKind},
-    fetch::https::{
-        tests::{Server, loopback_too, response},
-        *,
+    client::{RegisteredClient, authenticated::AuthenticatedClient},
+    clock::Clock,
+    error::{Error, assertion::InvalidAssertion, kind::ErrorKind},
+    fetch::{
+        https::{
+            tests::{Server, loopback_too, response},
+            *,
+        },
+        jwks::JwksCache,
     },
     jose::keys::ClientKeys,
     layer::ClientAuthLayer,
     method::assertion::settings::Assertions,
     provider::memory::MemoryProvider,
+    replay::memory::MemoryReplayStore,
+    wire::body::RequestBody,
 };
 
 const ISSUER: &str = "https://as.example";
@@ -92,13 +96,13 @@ impl Chain {
             .clock(move || start + Duration::from_secs(hands.load(Ordering::SeqCst).into()));
         let hands = Arc::clone(&passed);
         let now = move || NOW + i64::from(hands.load(Ordering::SeqCst));
-        let replay = MemoryReplayStore::default().clock(now.clone());
+        let replay = MemoryReplayStore::default().clock(Clock::new(now.clone(), Instant::now));
         let clients = MemoryProvider::new();
-        let keys_of_app = ClientKeys::at(&server.uri()).unwrap();
+        let keys_of_app = ClientKeys::jwks_uri(&server.uri()).unwrap();
         clients.insert(RegisteredClient::private_key_jwt("app", keys_of_app, ()));
         let layer = ClientAuthLayer::new(Arc::new(clients))
             .assertions(Assertions::new(ISSUER, replay).unwrap().jwks_source(keys))
-            .clock(now);
+            .clock(Clock::new(now, Instant::now));
         Self { layer, passed, assertions: Arc::default() }
     }
 
@@ -180,7 +184,7 @@ async fn r93_keys_are_fetched_once_for_all_requests_that_need_them() {
 
     assert_eq!(
         chain.ask(&Key::new("1")).await,
-        Err(ErrorKind::WrongSignature),
+        Err(ErrorKind::Assertion(InvalidAssertion::WrongSignature)),
         "a key by that name"
     );
     chain.pass(LIFETIME - 1);
@@ -197,7 +201,7 @@ async fn r93_a_new_key_is_found_at_the_first_assertion_after_the_floor() {
     server.answer(published([&old, &new]));
     for passed in [0, 29] {
         chain.pass(passed);
-        assert_eq!(chain.ask(&new).await, Err(ErrorKind::UnknownKey));
+        assert_eq!(chain.ask(&new).await, Err(ErrorKind::Assertion(InvalidAssertion::UnknownKey)));
     }
     assert_eq!(server.connections(), 1);
     chain.pass(1);
@@ -207,7 +211,10 @@ async fn r93_a_new_key_is_found_at_the_first_assertion_after_the_floor() {
 
     for _ in 0..3 {
         for _ in 0..20 {
-            assert_eq!(chain.ask(&junk).await, Err(ErrorKind::UnknownKey));
+            assert_eq!(
+                chain.ask(&junk).await,
+                Err(ErrorKind::Assertion(InvalidAssertion::UnknownKey))
+            );
         }
         chain.pass(15);
     }
@@ -224,7 +231,7 @@ async fn r93_a_key_that_its_client_withdrew_is_refused_once_the_set_is_stale() {
     chain.pass(LIFETIME - 1);
     assert_eq!(chain.ask(&leaked).await, Ok(()));
     chain.pass(1);
-    assert_eq!(chain.ask(&leaked).await, Err(ErrorKind::UnknownKey));
+    assert_eq!(chain.ask(&leaked).await, Err(ErrorKind::Assertion(InvalidAssertion::UnknownKey)));
     assert_eq!(chain.ask(&new).await, Ok(()));
     assert_eq!(server.connections(), 2);
 }
@@ -262,7 +269,10 @@ async fn r93_without_any_keys_the_client_is_told_to_come_back_and_can() {
     server.answer(published([&key]));
     chain.pass(5);
     assert!(chain.send(&assertion).await.is_ok(), "the outage has not used it up");
-    assert_eq!(chain.send(&assertion).await.unwrap_err().kind(), ErrorKind::Replayed);
+    assert_eq!(
+        chain.send(&assertion).await.unwrap_err().kind(),
+        ErrorKind::Assertion(InvalidAssertion::Replayed)
+    );
 }
 
 #[tokio::test]
@@ -273,6 +283,6 @@ async fn r93_a_registration_does_not_lead_into_the_network_of_the_server() {
     let error = chain.send(&chain.assertion(&key)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::KeySource);
     assert_eq!(server.connections(), 0);
-    assert!(ClientKeys::at(&server.uri().replace("https", "http")).is_err());
+    assert!(ClientKeys::jwks_uri(&server.uri().replace("https", "http")).is_err());
     assert_eq!(Chain::new(&server, loopback_too).ask(&key).await, Ok(()), "it would have answered");
 }

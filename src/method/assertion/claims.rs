@@ -3,7 +3,7 @@
 use serde::de::MapAccess;
 
 use crate::{
-    error::ErrorKind,
+    error::assertion::InvalidAssertion,
     jose::json::{Audience, Date, Members, Text, Value},
     method::assertion::settings::Assertions,
 };
@@ -46,59 +46,63 @@ impl<'de> Members<'de> for Claims<'de> {
 
 /// What is left to do for an assertion that says the right things.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Ticket {
+pub(super) struct ReplayClaim {
     pub(super) jti: Box<str>,
     /// When it ceases to be accepted, in whole seconds.
     pub(super) until: i64,
 }
 
 impl Claims<'_> {
-    pub(super) fn judge(&self, settings: &Assertions, now: i64) -> Result<Ticket, ErrorKind> {
+    pub(super) fn validate(
+        &self,
+        settings: &Assertions,
+        now: i64,
+    ) -> Result<ReplayClaim, InvalidAssertion> {
         let iss = present(self.iss.as_ref())?;
         // RFC 7523 §3: for client authentication both are the client_id.
         if Some(iss) != self.sub.as_ref().map(|sub| &*sub.0) {
-            return Err(ErrorKind::IssuerMismatch);
+            return Err(InvalidAssertion::IssuerMismatch);
         }
-        self.judge_audience(settings)?;
-        let until = self.judge_time(settings, now as f64)?;
+        self.validate_audience(settings)?;
+        let until = self.validate_time(settings, now as f64)?;
         let jti = present(self.jti.as_ref())?;
         if jti.len() > LONGEST_ID {
-            return Err(ErrorKind::AssertionIdTooLong);
+            return Err(InvalidAssertion::IdTooLong);
         }
-        Ok(Ticket { jti: jti.into(), until })
+        Ok(ReplayClaim { jti: jti.into(), until })
     }
 
     /// draft-ietf-oauth-rfc7523bis §4: the issuer identifier as the sole value, compared as it
     /// stands. A token endpoint, or another value beside it, may have been put into the client's
     /// hands by another server (CVE-2025-27370, CVE-2025-27371).
-    fn judge_audience(&self, settings: &Assertions) -> Result<(), ErrorKind> {
+    fn validate_audience(&self, settings: &Assertions) -> Result<(), InvalidAssertion> {
         let legacy = |value: &Text<'_>| {
             *value.0 == *settings.issuer
                 || settings.legacy_audiences.iter().any(|accepted| **accepted == *value.0)
         };
-        let right = match self.aud.as_ref().ok_or(ErrorKind::MissingClaim)? {
+        let right = match self.aud.as_ref().ok_or(InvalidAssertion::MissingClaim)? {
             Audience::One(value) => legacy(value),
             Audience::List(_) if settings.string_audience => false,
             Audience::List(values) => match values.as_slice() {
-                [] => return Err(ErrorKind::MissingClaim),
+                [] => return Err(InvalidAssertion::MissingClaim),
                 [value] => legacy(value),
                 values => !settings.legacy_audiences.is_empty() && values.iter().all(legacy),
             },
         };
-        if right { Ok(()) } else { Err(ErrorKind::WrongAudience) }
+        if right { Ok(()) } else { Err(InvalidAssertion::WrongAudience) }
     }
 
-    fn judge_time(&self, settings: &Assertions, now: f64) -> Result<i64, ErrorKind> {
-        let Date(exp) = self.exp.ok_or(ErrorKind::MissingClaim)?;
+    fn validate_time(&self, settings: &Assertions, now: f64) -> Result<i64, InvalidAssertion> {
+        let Date(exp) = self.exp.ok_or(InvalidAssertion::MissingClaim)?;
         if exp <= now {
-            return Err(ErrorKind::AssertionExpired);
+            return Err(InvalidAssertion::Expired);
         }
         if exp > now + settings.longest_lifetime as f64 {
-            return Err(ErrorKind::AssertionLifetime);
+            return Err(InvalidAssertion::Lifetime);
         }
         for Date(begin) in [self.nbf, self.iat].into_iter().flatten() {
             if begin > now + CLOCK_SKEW {
-                return Err(ErrorKind::AssertionNotYetValid);
+                return Err(InvalidAssertion::NotYetValid);
             }
         }
         // Between `now` and an hour later, so nothing is cut off.
@@ -106,6 +110,6 @@ impl Claims<'_> {
     }
 }
 
-fn present<'a>(claim: Option<&'a Text<'_>>) -> Result<&'a str, ErrorKind> {
-    claim.map(|text| &*text.0).filter(|text| !text.is_empty()).ok_or(ErrorKind::MissingClaim)
+fn present<'a>(claim: Option<&'a Text<'_>>) -> Result<&'a str, InvalidAssertion> {
+    claim.map(|text| &*text.0).filter(|text| !text.is_empty()).ok_or(InvalidAssertion::MissingClaim)
 }

@@ -1,13 +1,13 @@
-//! What an assertion is held against when no key of a client is: time must not tell whether a
-//! client exists, is registered for the method, or has a key for the algorithm (RFC 6819
+//! The keys that an assertion is checked against when the client has none for it: time must not tell
+//! whether a client exists, is registered for the method, or has a key for the algorithm (RFC 6819
 //! §5.1.4.2).
 
 use std::sync::OnceLock;
 
 use crate::jose::{alg::Algorithm, keys::KeySet, mac::MacKeys};
 
-/// Public keys of every kind, RSA in the three usual sizes. Nobody kept the private ones, and it
-/// would not matter: what is held against a decoy is refused. The moduli begin with 64 bits that are
+/// Public keys of every kind, RSA in the three usual sizes. The private ones were not kept, and it
+/// would not matter: what is checked against a decoy is refused. The moduli begin with 64 bits that are
 /// one, so that no signature is too large for the decoy (RFC 8017 §5.2.2) and yet not for a client's
 /// key.
 const KEYS: &[u8] = include_bytes!("decoy.json");
@@ -54,8 +54,8 @@ mod tests {
             let verify = |signature: &[u8]| decoy.and_then(|decoy| decoy.verify(b"x", signature));
             let mut signature = vec![0xff; length];
             assert_eq!(verify(&signature), None, "as large as no modulus");
-            if let Some(octet) = signature.get_mut(7) {
-                *octet = 0xfe;
+            if let Some(byte) = signature.get_mut(7) {
+                *byte = 0xfe;
             }
             assert_eq!(verify(&signature), Some(false));
         }

@@ -1,47 +1,88 @@
 //! `private_key_jwt` and `client_secret_jwt`: an assertion as a form parameter (RFC 7521 §4.2, RFC
 //! 7523 §2.2). Which of the two it is follows from its algorithm.
 
+mod api;
 mod claims;
 mod decoy;
-pub(crate) mod read;
+mod read;
+pub(crate) mod registration;
 pub(crate) mod settings;
-pub(crate) mod verify;
+mod verify;
 
-use std::str;
+pub(crate) use self::registration::Registration;
+pub(super) use self::verify::verify;
+
+use std::{str, sync::Arc};
 
 use crate::{
-    client::Registration,
-    error::{Error, ErrorKind},
-    iana::Method,
-    jose::alg::Algorithms,
-    layer::policy::Policy,
+    error::{assertion::InvalidAssertion, kind::ErrorKind},
+    jose::alg::Algorithm,
     method::{
-        Credentials,
-        assertion::{read::Assertion, verify::Registered},
+        self, Method,
+        assertion::{read::Assertion, settings::Assertions},
     },
-    secret::Match,
-    wire::form::{self, Form},
+    wire::{
+        form::{self, Form},
+        limits::Limits,
+    },
 };
+
+/// Whether this build can check assertions.
+pub(super) const AVAILABLE: bool = true;
+
+pub(crate) type Settings = Arc<Assertions>;
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// As form encoders write it.
 const ENCODED_TYPE: &[u8] = b"urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
 
-pub(super) fn extract(form: &Form<'_>, policy: &Policy) -> Result<Credentials, ErrorKind> {
-    const MALFORMED: ErrorKind = ErrorKind::MalformedAssertion;
+/// An assertion as it was presented, and what was read of it.
+pub(crate) struct Credentials {
+    /// The `sub`, and behind it the assertion in its compact form: one buffer for both.
+    text: String,
+    id_length: usize,
+    assertion: Assertion,
+}
 
-    let settings = policy.assertions.as_deref().ok_or(ErrorKind::MethodNotAccepted)?;
-    if !policy.methods.iter().any(Method::is_jwt) {
+impl Credentials {
+    pub(super) const fn method(&self) -> Method {
+        method_of(self.assertion.algorithm)
+    }
+
+    pub(super) fn client_id(&self) -> &str {
+        self.text.get(..self.id_length).unwrap_or_default()
+    }
+
+    fn compact(&self) -> &str {
+        self.text.get(self.id_length..).unwrap_or_default()
+    }
+}
+
+/// The method that an algorithm belongs to: a public key must never serve as a secret (RFC 8725
+/// §2.1).
+const fn method_of(algorithm: Algorithm) -> Method {
+    if algorithm.is_symmetric() { Method::SecretJwt } else { Method::PrivateKeyJwt }
+}
+
+pub(super) fn extract(
+    form: &Form<'_>,
+    settings: &method::Settings,
+    limits: &Limits,
+) -> Result<Box<Credentials>, ErrorKind> {
+    const MALFORMED: InvalidAssertion = InvalidAssertion::Malformed;
+
+    let assertions = settings.assertions.as_deref().ok_or(ErrorKind::MethodNotAccepted)?;
+    if ![Method::PrivateKeyJwt, Method::SecretJwt].iter().any(|m| settings.accepted.contains(*m)) {
         return Err(ErrorKind::MethodNotAccepted);
     }
     let (Some(assertion), Some(assertion_type)) =
         (form.client_assertion, form.client_assertion_type)
     else {
-        return Err(ErrorKind::IncompleteAssertion);
+        return Err(InvalidAssertion::Incomplete.into());
     };
-    super::within_limit(assertion, policy)?;
+    method::within_limit(assertion, limits)?;
     if assertion_type != ENCODED_TYPE && !form::equals(assertion_type, TYPE).unwrap_or_default() {
-        return Err(ErrorKind::UnknownAssertionType);
+        return Err(InvalidAssertion::UnknownType.into());
     }
     let mut decoded = Vec::new();
     let compact = if form::has_escapes(assertion).map_err(|_control| MALFORMED)? {
@@ -51,17 +92,15 @@ pub(super) fn extract(form: &Form<'_>, policy: &Policy) -> Result<Credentials, E
         assertion
     };
     let compact = str::from_utf8(compact).map_err(|_not_utf8| MALFORMED)?;
-    let (assertion, (text, id_length)) = Assertion::read(compact, settings, policy.now(), |sub| {
-        let mut text = String::with_capacity(sub.len() + 1 + compact.len());
+    let now = settings.clock.unix_seconds();
+    let (assertion, (text, id_length)) = Assertion::read(compact, assertions, now, |sub| {
+        let mut text = String::with_capacity(sub.len() + compact.len());
         text.push_str(sub);
-        text.push(':');
         text.push_str(compact);
         (text, sub.len())
     })?;
-    let method = assertion.algorithm().method();
-    super::accepted(method, policy)?;
-    let assertion = Some(Box::new(assertion));
-    let credentials = Credentials { method, text, id_length, raw_secret: None, assertion };
+    method::accepted(method_of(assertion.algorithm), settings)?;
+    let credentials = Box::new(Credentials { text, id_length, assertion });
     // RFC 7521 §4.2: `client_id` is unnecessary beside an assertion, and must agree with it.
     match form.client_id {
         Some(client_id) if !form::equals(client_id, credentials.client_id())? => {
@@ -69,34 +108,4 @@ pub(super) fn extract(form: &Form<'_>, policy: &Policy) -> Result<Credentials, E
         }
         _ => Ok(credentials),
     }
-}
-
-/// Holds the assertion against what the client is registered with, and tells which secret it was
-/// keyed with, if one was.
-///
-/// # Errors
-///
-/// Why it proves nothing, or what failed.
-pub(crate) async fn verify(
-    presented: &Credentials,
-    client: Option<(&Registration, Algorithms)>,
-    policy: &Policy,
-) -> Result<Option<Match>, Error> {
-    let (Some(settings), Some(assertion)) = (&policy.assertions, presented.assertion()) else {
-        return Err(ErrorKind::MethodNotAccepted.into());
-    };
-    // RFC 8725 §3.1: the registration decides, and the header of the assertion has no say.
-    let registered = match (client, presented.method) {
-        (Some((Registration::PrivateKeyJwt(keys), algorithms)), Method::PrivateKeyJwt) => {
-            Ok((Registered::Keys(keys), algorithms))
-        }
-        (Some((Registration::SecretJwt(secrets, macs), algorithms)), Method::SecretJwt) => {
-            Ok((Registered::Secrets(secrets, macs), algorithms))
-        }
-        (Some((Registration::Unusable(_), _)), _) => Err(ErrorKind::UnusableRegistration),
-        (Some(_), _) => Err(ErrorKind::MethodMismatch),
-        (None, _) => Err(ErrorKind::UnknownClient),
-    };
-    let (compact, client_id) = (presented.secret(), presented.client_id());
-    settings.verify(assertion, compact, client_id, registered, policy.provider_deadline).await
 }

@@ -1,18 +1,16 @@
-//! The compact form (RFC 7515 §7.1), read before the client is known.
+//! An assertion, read before the client is known.
 
-use std::ops::Range;
-
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::de::MapAccess;
 
 use crate::{
-    error::ErrorKind,
+    error::assertion::InvalidAssertion,
     jose::{
         alg::Algorithm,
-        json::{Members, Object, Text, Value},
+        compact::{self, Parts},
+        json::{Members, Text, Value},
     },
     method::assertion::{
-        claims::{Claims, Ticket},
+        claims::{Claims, ReplayClaim},
         settings::Assertions,
     },
 };
@@ -25,103 +23,65 @@ pub(crate) struct Assertion {
     /// How much of the text is signed, from its beginning.
     signed: usize,
     /// The three parts, one behind the other, in one allocation.
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     /// Where in them the signature begins.
     signature: usize,
-    /// What the claims amount to. It is told when the signature has been verified, and not before:
+    /// The outcome of claim validation. It is told when the signature has been verified, and not before:
     /// until then anybody may have made them up.
-    pub(super) ticket: Result<Ticket, ErrorKind>,
+    pub(super) claim: Result<ReplayClaim, InvalidAssertion>,
     /// The time at which it was read, in seconds since the Unix epoch.
     pub(super) now: i64,
 }
 
 impl Assertion {
-    /// Reads `compact`, and hands its `sub` to `subject`: it tells which client to look up, and
+    /// Reads `text`, and hands its `sub` to `subject`: it tells which client to look up, and
     /// proves nothing.
     pub(crate) fn read<T>(
-        compact: &str,
+        text: &str,
         settings: &Assertions,
         now: i64,
         subject: impl FnOnce(&str) -> T,
-    ) -> Result<(Self, T), ErrorKind> {
-        let parts = Parts::split(compact).ok_or(ErrorKind::MalformedAssertion)?;
-        let mut octets = Vec::with_capacity(base64::decoded_len_estimate(compact.len()));
-        let header = decode(parts.header, &mut octets)?;
-        let claims = decode(parts.claims, &mut octets)?;
-        let signature = decode(parts.signature, &mut octets)?.start;
-        let header: Header<'_> = object(octets.get(header))?;
-        let algorithm = header.judge(settings)?;
-        let claims: Claims<'_> = object(octets.get(claims))?;
+    ) -> Result<(Self, T), InvalidAssertion> {
+        let parts = Parts::split(text).ok_or(InvalidAssertion::Malformed)?;
+        let mut bytes = Vec::with_capacity(base64::decoded_len_estimate(text.len()));
+        let header =
+            compact::decode(parts.header, &mut bytes).ok_or(InvalidAssertion::Malformed)?;
+        let claims =
+            compact::decode(parts.claims, &mut bytes).ok_or(InvalidAssertion::Malformed)?;
+        let signature =
+            compact::decode(parts.signature, &mut bytes).ok_or(InvalidAssertion::Malformed)?.start;
+        let header: Header<'_> =
+            compact::object(bytes.get(header)).ok_or(InvalidAssertion::Malformed)?;
+        let algorithm = header.validate(settings)?;
+        let claims: Claims<'_> =
+            compact::object(bytes.get(claims)).ok_or(InvalidAssertion::Malformed)?;
         let sub = claims.sub.as_ref().map(|sub| &*sub.0).filter(|sub| !sub.is_empty());
-        let sub = sub.ok_or(ErrorKind::MissingClaim)?;
+        let sub = sub.ok_or(InvalidAssertion::MissingClaim)?;
         // As in every other place where an id may stand.
         if sub.contains(|c: char| c.is_ascii_control()) {
-            return Err(ErrorKind::MalformedAssertion);
+            return Err(InvalidAssertion::Malformed);
         }
         let subject = subject(sub);
         let assertion = Self {
             algorithm,
             kid: header.kid.map(|kid| kid.0.into()),
             signed: parts.header.len() + 1 + parts.claims.len(),
-            ticket: claims.judge(settings, now),
+            claim: claims.validate(settings, now),
             now,
             signature,
-            octets,
+            bytes,
         };
         Ok((assertion, subject))
     }
 
-    pub(crate) const fn algorithm(&self) -> Algorithm {
-        self.algorithm
-    }
-
     pub(super) fn signature(&self) -> &[u8] {
-        self.octets.get(self.signature..).unwrap_or_default()
+        self.bytes.get(self.signature..).unwrap_or_default()
     }
 
     /// The signing input within `compact`, from which the assertion was read (RFC 7515 §5.2).
     pub(super) fn signed<'a>(&self, compact: &'a str) -> &'a [u8] {
         compact.as_bytes().get(..self.signed).unwrap_or_default()
     }
-}
-
-struct Parts<'a> {
-    header: &'a str,
-    claims: &'a str,
-    signature: &'a str,
-}
-
-impl<'a> Parts<'a> {
-    /// Three parts: five would be a JWE (RFC 7516 §3.1).
-    fn split(compact: &'a str) -> Option<Self> {
-        // The last part must be free of dots, which base64url takes care of.
-        let mut dots = memchr::memchr_iter(b'.', compact.as_bytes());
-        let (first, second) = (dots.next()?, dots.next()?);
-        Some(Self {
-            header: compact.get(..first)?,
-            claims: compact.get(first + 1..second)?,
-            signature: compact.get(second + 1..)?,
-        })
-    }
-}
-
-/// Appends what `part` stands for. RFC 7515 §2: base64url without padding, and (RFC 4648 §3.5)
-/// without stray bits, or one signature would have several forms.
-fn decode(part: &str, octets: &mut Vec<u8>) -> Result<Range<usize>, ErrorKind> {
-    let start = octets.len();
-    BASE64_URL_SAFE_NO_PAD
-        .decode_vec(part, octets)
-        .map_err(|_not_base64url| ErrorKind::MalformedAssertion)?;
-    Ok(start..octets.len())
-}
-
-fn object<'a, T: Members<'a>>(octets: Option<&'a [u8]>) -> Result<T, ErrorKind> {
-    // Checked as a whole, because the parser does not look into strings that it skips.
-    let json = std::str::from_utf8(octets.unwrap_or_default())
-        .map_err(|_not_utf8| ErrorKind::MalformedAssertion)?;
-    serde_json::from_str(json)
-        .map(|Object(members)| members)
-        .map_err(|_quotes_the_text| ErrorKind::MalformedAssertion)
 }
 
 #[derive(Debug, Default)]
@@ -153,13 +113,13 @@ impl<'de> Members<'de> for Header<'de> {
 }
 
 impl Header<'_> {
-    fn judge(&self, settings: &Assertions) -> Result<Algorithm, ErrorKind> {
-        let alg = self.alg.as_ref().ok_or(ErrorKind::MalformedAssertion)?;
+    fn validate(&self, settings: &Assertions) -> Result<Algorithm, InvalidAssertion> {
+        let alg = self.alg.as_ref().ok_or(InvalidAssertion::Malformed)?;
         let algorithm = Algorithm::from_name(&alg.0)
             .filter(|algorithm| settings.algorithms.contains(*algorithm))
-            .ok_or(ErrorKind::UnsupportedAlgorithm)?;
+            .ok_or(InvalidAssertion::UnsupportedAlgorithm)?;
         if self.refused {
-            return Err(ErrorKind::UnsupportedAssertionHeader);
+            return Err(InvalidAssertion::UnsupportedHeader);
         }
         // RFC 8725 §3.11: a JWT that was made for another purpose is none for this one.
         let fits = match &self.typ {
@@ -169,7 +129,7 @@ impl Header<'_> {
                     || (!settings.explicit_typ && is_media_type(&typ.0, "jwt"))
             }
         };
-        if fits { Ok(algorithm) } else { Err(ErrorKind::UnsupportedAssertionTyp) }
+        if fits { Ok(algorithm) } else { Err(InvalidAssertion::UnsupportedTyp) }
     }
 }
 

@@ -1,20 +1,19 @@
-//! How assertions are judged (RFC 7521, RFC 7523, OpenID Connect Core §9).
+//! Which assertions are accepted (RFC 7521, RFC 7523, OpenID Connect Core §9).
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    error::BoxError,
+    error::config::ConfigError,
     fetch::jwks::JwksCache,
     jose::alg::{Algorithm, Algorithms},
-    layer::policy::ConfigError,
     method::assertion::decoy,
-    replay::ReplayStore,
+    replay::{DynReplayStore, ReplayStore},
 };
 
 const DEFAULT_LIFETIME: i64 = 5 * 60;
 const LONGEST_LIFETIME: i64 = 60 * 60;
 
-/// How assertions are judged (RFC 7523 §3), for
+/// Which assertions are accepted (RFC 7523 §3), for
 /// [`ClientAuthLayer::assertions`](crate::ClientAuthLayer::assertions).
 ///
 /// The defaults are those of draft-ietf-oauth-rfc7523bis and of OpenID Connect Core §9: the issuer
@@ -24,7 +23,8 @@ const LONGEST_LIFETIME: i64 = 60 * 60;
 ///
 /// ```
 /// use tower_client_auth::{
-///     Assertions, ClientAuthLayer, ClientMetadata, MemoryProvider, MemoryReplayStore,
+///     ClientAuthLayer, ClientMetadata, assertion::Assertions, provider::MemoryProvider,
+///     replay::MemoryReplayStore,
 /// };
 ///
 /// let layer = ClientAuthLayer::new(MemoryProvider::<ClientMetadata>::new())
@@ -45,7 +45,7 @@ pub struct Assertions {
     pub(crate) explicit_typ: bool,
     pub(crate) longest_lifetime: i64,
     pub(crate) algorithms: Algorithms,
-    pub(crate) replay: Option<Arc<dyn AnyReplayStore>>,
+    pub(crate) replay: Option<Arc<dyn DynReplayStore>>,
     pub(crate) remote: Option<JwksCache>,
 }
 
@@ -53,7 +53,7 @@ impl Assertions {
     /// Assertions for the authorization server of this issuer identifier (RFC 8414 §2), each of
     /// which is accepted once.
     ///
-    /// The issuer is compared octet for octet, and never with anything that the caller sends beside
+    /// The issuer is compared byte for byte, and never with anything that the caller sends beside
     /// the assertion, such as `Host`.
     ///
     /// # Errors
@@ -115,18 +115,18 @@ impl Assertions {
         Self { legacy_audiences: accepted, ..self }
     }
 
-    /// Whether `aud` must be a string, so that not even an array of one is accepted (FAPI 2.0
-    /// Security Profile §5.3.2.1). Default: no.
+    /// Asks for an `aud` that is a string, so that not even an array of one is accepted (FAPI 2.0
+    /// Security Profile §5.3.2.1). Default: an array of one is accepted.
     #[must_use]
-    pub fn string_audience(self, require: bool) -> Self {
-        Self { string_audience: require, ..self }
+    pub fn string_audience(self) -> Self {
+        Self { string_audience: true, ..self }
     }
 
-    /// Whether the header must have the `typ` `client-authentication+jwt`
-    /// (draft-ietf-oauth-rfc7523bis). Default: no; `JWT` and none are accepted, too.
+    /// Asks for the `typ` `client-authentication+jwt` in the header (draft-ietf-oauth-rfc7523bis).
+    /// Default: `JWT` and none are accepted, too.
     #[must_use]
-    pub fn explicit_typ(self, require: bool) -> Self {
-        Self { explicit_typ: require, ..self }
+    pub fn explicit_typ(self) -> Self {
+        Self { explicit_typ: true, ..self }
     }
 
     /// The `alg` values that are accepted. Default: `ES256`, `ES384`, `ES512`, `EdDSA` with Ed25519,
@@ -149,24 +149,11 @@ impl Assertions {
         }
     }
 
-    /// Where the keys of clients with a `jwks_uri` come from: a [`JwksSource`](crate::JwksSource), or a [`JwksCache`]
+    /// Where the keys of clients with a `jwks_uri` come from: a [`JwksSource`](crate::assertion::JwksSource), or a [`JwksCache`]
     /// around one. Default: nowhere, so that such clients never authenticate.
     #[must_use]
     pub fn jwks_source(self, source: impl Into<JwksCache>) -> Self {
         Self { remote: Some(source.into()), ..self }
-    }
-}
-
-type Claim<'a> = Pin<Box<dyn Future<Output = Result<bool, BoxError>> + Send + 'a>>;
-
-/// A replay store of any type.
-pub(crate) trait AnyReplayStore: Send + Sync {
-    fn claim_any<'a>(&'a self, client_id: &'a str, jti: &'a str, until: i64) -> Claim<'a>;
-}
-
-impl<R: ReplayStore> AnyReplayStore for R {
-    fn claim_any<'a>(&'a self, client_id: &'a str, jti: &'a str, until: i64) -> Claim<'a> {
-        Box::pin(async move { self.claim(client_id, jti, until).await.map_err(Into::into) })
     }
 }
 

@@ -3,94 +3,91 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, assertion::InvalidAssertion, kind::ErrorKind},
     fetch::jwks::JwksCache,
     isolate::{deadline::Deadline, guard::guard},
     jose::{
-        alg::Algorithms,
-        keys::{ClientKeys, KeySet, Source},
+        keys::{KeySet, NoKey, Source},
         mac::MacKeys,
     },
-    method::assertion::{decoy, read::Assertion, settings::Assertions},
-    secret::{ClientSecret, Findings, Match},
+    method::{
+        self, Proof,
+        assertion::{
+            Credentials, Registration, claims::ReplayClaim, decoy, read::Assertion,
+            settings::Assertions,
+        },
+    },
+    secret::{
+        comparison::{Comparison, Match},
+        stored::ClientSecret,
+    },
 };
 
-/// What a client is registered with, as far as assertions are concerned.
-#[derive(Clone, Copy)]
-pub(crate) enum Registered<'a> {
-    Keys(&'a ClientKeys),
-    Secrets(&'a [ClientSecret], &'a [MacKeys]),
+/// Checks the assertion against what the client is registered with: the signature first, so that
+/// nothing is believed before, and the claim on its id last, so that nobody but the client can use
+/// it up. Exactly one signature is verified, whatever is wrong.
+///
+/// # Errors
+///
+/// Why the assertion proves nothing, or what failed.
+pub(in crate::method) async fn verify(
+    presented: &Credentials,
+    registered: Result<&Registration, ErrorKind>,
+    settings: &method::Settings,
+    timeout: Option<Duration>,
+) -> Result<Proof, Error> {
+    let Some(settings) = &settings.assertions else {
+        return Err(ErrorKind::MethodNotAccepted.into());
+    };
+    let (assertion, compact) = (&presented.assertion, presented.compact());
+    let signed = assertion.signed(compact);
+    let proof = match registered.and_then(|registered| fitting(presented, registered)) {
+        Err(kind) => Err(kind),
+        Ok(Registration::Secret { secrets, keys, .. }) => {
+            assertion.verify_mac(signed, secrets, keys)
+        }
+        Ok(Registration::PrivateKey(keys)) => match (keys.source(), &settings.remote) {
+            (Source::Registered(keys), _) => assertion.verify_signature(signed, keys),
+            (Source::Published(uri), Some(remote)) => {
+                let kid = assertion.kid.as_deref();
+                let keys = published(remote, uri, kid, timeout).await?;
+                assertion.verify_signature(signed, &keys)
+            }
+            (Source::Published(_), None) => Err(ErrorKind::UnusableRegistration),
+        },
+    };
+    let secret = match proof {
+        Ok(secret) => secret,
+        Err(kind) => {
+            // The others have cost a verification already.
+            if !matches!(
+                kind,
+                ErrorKind::Assertion(InvalidAssertion::WrongSignature)
+                    | ErrorKind::SecretExpired
+                    | ErrorKind::SecretNotYetValid
+            ) {
+                decoy::verify(assertion.algorithm, signed, assertion.signature());
+            }
+            return Err(kind.into());
+        }
+    };
+    let claim = assertion.claim.as_ref().map_err(|invalid| *invalid)?;
+    use_up(claim, presented.client_id(), settings, timeout).await?;
+    Ok(Proof { method: presented.method(), secret })
 }
 
-impl Assertions {
-    /// Does all that is left to do for an assertion which `compact` was read as: the signature
-    /// first, so that nothing is believed before, and the claim on its id last, so that nobody but
-    /// the client can use it up. Exactly one signature is verified, whatever is wrong. The answer
-    /// tells which secret was used, if one was.
-    ///
-    /// # Errors
-    ///
-    /// Why the assertion proves nothing, or what failed.
-    pub(crate) async fn verify(
-        &self,
-        assertion: &Assertion,
-        compact: &str,
-        client_id: &str,
-        registered: Result<(Registered<'_>, Algorithms), ErrorKind>,
-        patience: Option<Duration>,
-    ) -> Result<Option<Match>, Error> {
-        let signed = assertion.signed(compact);
-        let spend = || decoy::verify(assertion.algorithm, signed, assertion.signature());
-        let registered = registered.and_then(|(registered, algorithms)| {
-            match (algorithms.contains(assertion.algorithm), registered) {
-                (false, _) => Err(ErrorKind::AlgorithmMismatch),
-                (true, registered) => Ok(registered),
-            }
-        });
-        let proof = match registered {
-            Err(kind) => Err(kind),
-            Ok(Registered::Secrets(secrets, macs)) => assertion.verify_mac(signed, secrets, macs),
-            Ok(Registered::Keys(keys)) => match (keys.source(), &self.remote) {
-                (Source::Registered(keys), _) => assertion.verify_signature(signed, keys),
-                (Source::Published(uri), Some(remote)) => {
-                    let kid = assertion.kid.as_deref();
-                    let keys = published(remote, uri, kid, patience).await?;
-                    assertion.verify_signature(signed, &keys)
-                }
-                (Source::Published(_), None) => Err(ErrorKind::UnusableRegistration),
-            },
-        };
-        let matched = match proof {
-            Ok(matched) => matched,
-            Err(kind) => {
-                // The others have cost a verification already.
-                if !matches!(
-                    kind,
-                    ErrorKind::WrongSignature
-                        | ErrorKind::SecretExpired
-                        | ErrorKind::SecretNotYetValid
-                ) {
-                    spend();
-                }
-                return Err(kind.into());
-            }
-        };
-        let ticket = assertion.ticket.as_ref().map_err(|kind| *kind)?;
-        if let Some(store) = &self.replay {
-            let claim = || store.claim_any(client_id, &ticket.jti, ticket.until);
-            match guard(claim, Deadline::new(patience)).await {
-                Ok(Ok(true)) => {}
-                Ok(Ok(false)) => return Err(ErrorKind::Replayed.into()),
-                Ok(Err(error)) => return Err(Error::with_source(ErrorKind::ReplayStore, error)),
-                Err(failure) => {
-                    return Err(Error::with_source(
-                        ErrorKind::ReplayStore,
-                        failure.as_str().into(),
-                    ));
-                }
-            }
-        }
-        Ok(matched)
+/// The registration decides about the method and the algorithm (RFC 8725 §3.1).
+fn fitting<'a>(
+    presented: &Credentials,
+    registered: &'a Registration,
+) -> Result<&'a Registration, ErrorKind> {
+    if presented.method() != registered.method() {
+        return Err(ErrorKind::MethodMismatch);
+    }
+    if registered.algorithms().contains(presented.assertion.algorithm) {
+        Ok(registered)
+    } else {
+        Err(InvalidAssertion::AlgorithmMismatch.into())
     }
 }
 
@@ -98,25 +95,45 @@ async fn published(
     remote: &JwksCache,
     uri: &str,
     kid: Option<&str>,
-    patience: Option<Duration>,
+    timeout: Option<Duration>,
 ) -> Result<Arc<KeySet>, Error> {
-    match guard(|| remote.keys(uri, kid), Deadline::new(patience)).await {
+    match guard(|| remote.keys(uri, kid), Deadline::new(timeout)).await {
         Ok(keys) => keys.map_err(|error| Error::with_source(ErrorKind::KeySource, error)),
         Err(failure) => Err(Error::with_source(ErrorKind::KeySource, failure.as_str().into())),
     }
 }
 
+/// Accepts the assertion unless it was accepted before.
+async fn use_up(
+    claim: &ReplayClaim,
+    client_id: &str,
+    settings: &Assertions,
+    timeout: Option<Duration>,
+) -> Result<(), Error> {
+    let Some(store) = &settings.replay else { return Ok(()) };
+    let claim = || store.claim_dyn(client_id, &claim.jti, claim.until);
+    match guard(claim, Deadline::new(timeout)).await {
+        Ok(Ok(true)) => Ok(()),
+        Ok(Ok(false)) => Err(InvalidAssertion::Replayed.into()),
+        Ok(Err(error)) => Err(Error::with_source(ErrorKind::ReplayStore, error)),
+        Err(failure) => Err(Error::with_source(ErrorKind::ReplayStore, failure.as_str().into())),
+    }
+}
+
 impl Assertion {
     fn verify_signature(&self, signed: &[u8], keys: &KeySet) -> Result<Option<Match>, ErrorKind> {
-        let key = keys.find(self.algorithm, self.kid.as_deref())?;
+        let key =
+            keys.find(self.algorithm, self.kid.as_deref()).map_err(|reason| match reason {
+                NoKey::Unknown => InvalidAssertion::UnknownKey,
+                NoKey::Ambiguous => InvalidAssertion::AmbiguousKey,
+                NoKey::Algorithm => InvalidAssertion::AlgorithmMismatch,
+            })?;
         match key.verify(signed, self.signature()) {
-            Some(true) => Ok(None),
-            Some(false) => Err(ErrorKind::WrongSignature),
-            None => {
-                decoy::verify(self.algorithm, signed, self.signature());
-                Err(ErrorKind::WrongSignature)
-            }
+            Some(true) => return Ok(None),
+            Some(false) => {}
+            None => decoy::verify(self.algorithm, signed, self.signature()),
         }
+        Err(InvalidAssertion::WrongSignature.into())
     }
 
     /// All secrets are tried, as for the methods that send them.
@@ -127,15 +144,15 @@ impl Assertion {
         macs: &[MacKeys],
     ) -> Result<Option<Match>, ErrorKind> {
         if !macs.iter().any(|mac| mac.can(self.algorithm)) {
-            return Err(ErrorKind::AlgorithmMismatch);
+            return Err(InvalidAssertion::AlgorithmMismatch.into());
         }
-        let mut findings = Findings::default();
+        let mut comparison = Comparison::default();
         for (index, (secret, mac)) in secrets.iter().zip(macs).enumerate() {
             let matches = mac.verify(self.algorithm, signed, self.signature());
-            findings.add(secret, index, matches, self.now);
+            comparison.add(secret, index, matches, self.now);
         }
-        findings.verdict().map(Some).map_err(|kind| match kind {
-            ErrorKind::WrongSecret => ErrorKind::WrongSignature,
+        comparison.verdict().map(Some).map_err(|kind| match kind {
+            ErrorKind::WrongSecret => InvalidAssertion::WrongSignature.into(),
             kind => kind,
         })
     }

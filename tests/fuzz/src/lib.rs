@@ -16,10 +16,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_client_auth::{
-    Assertions, ClientAuthLayer, ClientKeys, ClientSecret, Error, MemoryProvider,
-    MemoryReplayStore, RegisteredClient, RequestBody,
-};
+use tower_client_auth::{ClientAuthLayer, ClientSecret, Clock, Error, RegisteredClient, assertion::{Assertions, ClientKeys}, body::RequestBody, provider::MemoryProvider, replay::MemoryReplayStore};
 
 const NOW: i64 = 1_900_000_000;
 const KEYS: &str =
@@ -33,9 +30,9 @@ fn layer() -> ClientAuthLayer<MemoryProvider<()>> {
         RegisteredClient::secret_basic("c", [ClientSecret::plain(SECRET)], ()),
         RegisteredClient::secret_post("d", [ClientSecret::plain(SECRET)], ()),
     ]);
-    let replay = MemoryReplayStore::default().clock(|| NOW);
+    let replay = MemoryReplayStore::default().clock(Clock::fixed(NOW));
     ClientAuthLayer::new(clients)
-        .clock(|| NOW)
+        .clock(Clock::fixed(NOW))
         .assertions(Assertions::new("https://as.example", replay).unwrap())
 }
 

@@ -2,7 +2,7 @@
 //! crate reads credentials with a scanner of its own.
 
 use proptest::{collection::vec, prelude::*, sample::select};
-use tower_client_auth::{AuthMethod, ClientSecret, ErrorKind as K};
+use tower_client_auth::{AuthMethod, ClientSecret, Compat, ErrorKind as K};
 
 use crate::{
     script::Script,
@@ -97,7 +97,7 @@ fn request() -> impl Strategy<Value = Ask> {
 
 /// A provider under whose eyes every id is a client, in one of all registrations.
 fn everybody() -> Bench<impl tower_client_auth::ClientProvider<Client = crate::support::App>> {
-    Bench::of(tower_client_auth::provider_fn(|id: &str| {
+    Bench::of(tower_client_auth::provider::provider_fn(|id: &str| {
         let secret = [plain("a"), ClientSecret::sha256_of("b").expires_at(NOW)];
         let found = match id.len() % 4 {
             0 => public_client(id),
@@ -146,11 +146,14 @@ proptest! {
     fn whatever_is_sent_gets_an_answer_with_every_setting(ask in request()) {
         let bench = everybody().set(|layer| {
             layer
-                .raw_basic(true)
-                .interchange_basic_and_post(true)
-                .ignore_public_credentials(true)
-                .last_parameter_wins(true)
-                .refuse_uri_credentials(true)
+                .compat(
+                    Compat::new()
+                        .raw_basic()
+                        .interchange_basic_and_post()
+                        .ignore_public_credentials()
+                        .last_parameter_wins(),
+                )
+                .refuse_uri_credentials()
         });
         is_an_answer(&ask, &bench.ask(&ask))?;
     }

@@ -12,7 +12,10 @@ use std::{
 };
 
 use proptest::prelude::*;
-use tower_client_auth::{MemoryReplayStore, ReplayStore, ReplayStoreFull};
+use tower_client_auth::{
+    Clock,
+    replay::{MemoryReplayStore, ReplayStore, ReplayStoreFull},
+};
 
 /// The memory store is always ready.
 fn claim(
@@ -31,7 +34,11 @@ fn claim(
 fn store(capacity: usize) -> (MemoryReplayStore, Arc<AtomicI64>) {
     let now = Arc::new(AtomicI64::new(1_000));
     let hands = Arc::clone(&now);
-    (MemoryReplayStore::new(capacity).clock(move || hands.load(Ordering::SeqCst)), now)
+    (
+        MemoryReplayStore::new(capacity)
+            .clock(Clock::new(move || hands.load(Ordering::SeqCst), std::time::Instant::now)),
+        now,
+    )
 }
 
 proptest! {

@@ -16,7 +16,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
 use tower_client_auth::{
-    AuthenticatedClient, BoxError, ClientAuthLayer, Error, ErrorKind, RegisteredClient, provider_fn,
+    AuthenticatedClient, BoxError, ClientAuthLayer, Error, ErrorKind, Limits, RegisteredClient,
+    provider::provider_fn,
 };
 use tower_http::{
     compression::CompressionLayer,
@@ -186,7 +187,7 @@ async fn json_needs_headers_only() {
     };
     let app = Router::new()
         .route("/default", on_post(echo.layer(client_auth())))
-        .route("/headers", on_post(echo.layer(client_auth().headers_only())));
+        .route("/headers", on_post(echo.layer(client_auth().headers_only().unwrap())));
     let server = Server::axum(app).await;
     let client = http1();
     let request = |path, authorization| {
@@ -217,27 +218,28 @@ async fn handlers_find_the_client() {
         )
         .layer(client_auth());
     #[cfg(feature = "axum")]
-    let app =
-        app.route("/client", on_post(async |client: Caller| say(&client)).layer(client_auth()))
-            .route(
-                "/optional",
-                on_post(async |client: Option<Caller>| say(&client.unwrap())).layer(client_auth()),
+    let app = app
+        .route("/client", on_post(async |client: Caller| say(&client)).layer(client_auth()))
+        .route(
+            "/optional",
+            on_post(async |client: Option<Caller>| say(&client.unwrap())).layer(client_auth()),
+        )
+        .route(
+            "/result",
+            on_post(async |client: Result<Caller, tower_client_auth::axum::MissingClientAuth>| {
+                say(&client.unwrap())
+            })
+            .layer(client_auth()),
+        )
+        .route(
+            "/state",
+            on_post(
+                async |::axum::extract::State(()): ::axum::extract::State<()>, client: Caller| {
+                    say(&client)
+                },
             )
-            .route(
-                "/result",
-                on_post(async |client: Result<Caller, tower_client_auth::MissingClientAuth>| {
-                    say(&client.unwrap())
-                })
-                .layer(client_auth()),
-            )
-            .route(
-                "/state",
-                on_post(
-                    async |::axum::extract::State(()): ::axum::extract::State<()>,
-                           client: Caller| { say(&client) },
-                )
-                .layer(client_auth()),
-            );
+            .layer(client_auth()),
+        );
     let paths = [
         "/extension",
         "/optional-extension",
@@ -375,7 +377,7 @@ async fn body_limits() {
     let app = Router::new()
         .merge(at("/above").layer(client_auth()).layer(RequestBodyLimitLayer::new(8)))
         .merge(at("/below").layer(RequestBodyLimitLayer::new(8)).layer(client_auth()))
-        .merge(at("/ours").layer(client_auth().body_limit(8)));
+        .merge(at("/ours").layer(client_auth().limits(Limits::new().body(8))));
     let server = Server::axum(app).await;
     let client = http1();
     for (path, ours) in [("/above", false), ("/below", false), ("/ours", true)] {

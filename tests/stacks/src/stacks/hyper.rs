@@ -10,7 +10,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use tower_client_auth::RequestBody;
+use tower_client_auth::body::RequestBody;
 
 use super::support::{
     BATCH, FORM, HttpClient, Server, WRONG, assert_refused, client_auth, data, echo, full,

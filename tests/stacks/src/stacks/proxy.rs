@@ -275,7 +275,7 @@ async fn an_upstream_that_is_down_is_the_error_of_the_client() {
 async fn a_gateway_streams_what_is_no_form() {
     let upstream = Server::hyper(service_fn(upstream)).await;
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let gateway = client_auth().headers_only().layer(forward(client, upstream.addr()));
+    let gateway = client_auth().headers_only().unwrap().layer(forward(client, upstream.addr()));
     let gateway = Server::hyper(gateway).await;
     let url = gateway.url("/any");
 

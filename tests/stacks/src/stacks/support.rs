@@ -33,7 +33,7 @@ use tokio::{
 };
 use tower_client_auth::{
     AuthenticatedClient, BoxError, ClientAuthLayer, ClientProvider, ClientSecret, RegisteredClient,
-    Throttled,
+    provider::Throttled,
 };
 
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";

@@ -11,6 +11,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use ::axum::{Router as AxumRouter, routing};
 use ::tonic::{
     Code, Request, Response, Status, Streaming,
     client::Grpc as GrpcClient,
@@ -247,7 +248,9 @@ fn ask(authorization: &[&'static str]) -> Request<HealthCheckRequest> {
 #[tokio::test]
 async fn a_client_sees_refusals_as_codes() {
     let (calls, health) = counted();
-    let server = serve(TonicServer::builder().layer(client_auth()).add_service(health)).await;
+    let server =
+        serve(TonicServer::builder().layer(client_auth().grpc().unwrap()).add_service(health))
+            .await;
     let mut client = HealthClient::new(connect(&server).await);
 
     for (authorization, code) in [
@@ -278,7 +281,9 @@ async fn a_client_sees_refusals_as_codes() {
 /// gRPC over HTTP/2, "Responses": "Trailers-Only" is one block of headers that ends the stream.
 #[tokio::test]
 async fn a_refusal_is_trailers_only() {
-    let server = serve(TonicServer::builder().layer(client_auth()).add_service(health())).await;
+    let server =
+        serve(TonicServer::builder().layer(client_auth().grpc().unwrap()).add_service(health()))
+            .await;
     let client = http2();
 
     let request = http::Request::post(server.url("/grpc.health.v1.Health/Check"))
@@ -298,7 +303,9 @@ async fn a_refusal_is_trailers_only() {
 
 #[tokio::test]
 async fn a_stream_is_not_touched() {
-    let server = serve(TonicServer::builder().layer(client_auth()).add_service(Mirror)).await;
+    let server =
+        serve(TonicServer::builder().layer(client_auth().grpc().unwrap()).add_service(Mirror))
+            .await;
     let mut client = GrpcClient::new(connect(&server).await);
     let mut mirror = async |authorization| {
         client.ready().await.unwrap();
@@ -355,7 +362,11 @@ async fn interceptors_work_on_both_sides() {
         }
     });
     let (calls, health) = counted();
-    let stack = ServiceBuilder::new().layer(above).layer(client_auth()).layer(below).into_inner();
+    let stack = ServiceBuilder::new()
+        .layer(above)
+        .layer(client_auth().grpc().unwrap())
+        .layer(below)
+        .into_inner();
     let server = serve(TonicServer::builder().layer(stack).add_service(health)).await;
     let mut client = HealthClient::new(connect(&server).await);
 
@@ -378,7 +389,7 @@ async fn the_name_of_a_single_service_is_forwarded() {
         S::NAME
     }
 
-    let guarded = client_auth().layer(Mirror);
+    let guarded = client_auth().grpc().unwrap().layer(Mirror);
     assert_eq!(name(&guarded), "test.Mirror");
     let open = health();
     let server = serve(TonicServer::builder().add_service(guarded).add_service(open)).await;
@@ -397,25 +408,32 @@ async fn the_name_of_a_single_service_is_forwarded() {
     server.stop().await;
 }
 
-/// gRPC and forms behind one layer, as in an axum router.
+/// gRPC and forms in one axum router: a layer for each, and neither speaks the other's language.
 #[tokio::test]
-async fn grpc_and_forms_share_a_layer() {
-    let app = Routes::new(health()).into_axum_router().layer(client_auth());
-    let server = Server::hyper(app).await;
+async fn grpc_and_forms_have_a_layer_each() {
+    let forms = AxumRouter::new()
+        .route("/token", routing::post(async || "behind the layer"))
+        .route_layer(client_auth());
+    let grpc = Routes::new(health()).into_axum_router().layer(client_auth().grpc().unwrap());
+    let server = Server::hyper(grpc.merge(forms)).await;
     let client = http2();
 
-    let request = |media_type: &str| {
-        http::Request::post(server.url("/grpc.health.v1.Health/Check"))
+    for (path, media_type, status, grpc_status) in [
+        ("/grpc.health.v1.Health/Check", "application/grpc", 200, Some("16")),
+        ("/grpc.health.v1.Health/Check", "application/x-www-form-urlencoded", 415, None),
+        ("/token", "application/x-www-form-urlencoded", 401, None),
+        ("/token", "application/grpc", 415, None),
+    ] {
+        let request = http::Request::post(server.url(path))
             .header(header::CONTENT_TYPE, media_type)
-            .body(full(""))
-            .unwrap()
-    };
-    let response = client.request(request("application/grpc")).await.unwrap();
-    assert_eq!(response.status(), http::StatusCode::OK);
-    let response = client.request(request("application/x-www-form-urlencoded")).await.unwrap();
-    assert_eq!(response.status(), http::StatusCode::UNAUTHORIZED);
-    let octets = response.into_body().collect().await.unwrap().to_bytes();
-    assert!(octets.starts_with(b"{"));
+            .body(full("x"))
+            .unwrap();
+        let response = client.request(request).await.unwrap();
+        assert_eq!(response.status(), status, "{path} {media_type}");
+        assert_eq!(header_of(&response, "grpc-status"), grpc_status, "{path} {media_type}");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body.starts_with(b"{"), grpc_status.is_none(), "{path} {media_type}");
+    }
 
     drop(client);
     server.stop().await;

@@ -186,7 +186,7 @@ async fn steer_to_endpoints_with_settings_of_their_own() {
 async fn twice() {
     let service = ServiceBuilder::new()
         .layer(client_auth().realm("outer").unwrap())
-        .layer(client_auth().realm("inner").unwrap().allow_public(false))
+        .layer(client_auth().realm("inner").unwrap().refuse_public_clients())
         .service(service_fn(echo));
 
     let response = service.clone().oneshot(post("http://a/", BATCH, "a=1")).await.unwrap();

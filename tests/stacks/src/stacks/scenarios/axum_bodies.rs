@@ -11,7 +11,7 @@ use ::axum::{
 use ::hyper::body::Incoming;
 use ::tower::{Layer, ServiceBuilder, service_fn};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use tower_client_auth::{AxumBodies, ClientAuthLayer};
+use tower_client_auth::{ClientAuthLayer, axum::AxumBodies};
 use tower_http::map_request_body::MapRequestBodyLayer;
 
 use crate::stacks::{
@@ -24,7 +24,7 @@ pub(super) fn client_auth() -> ClientAuthLayer<Clients, AxumBodies> {
 }
 
 /// The request body of an inner service, whatever the layer gets.
-pub(super) type Inner<B> = <AxumBodies as tower_client_auth::BodyMode<B>>::Request;
+pub(super) type Inner<B> = <AxumBodies as tower_client_auth::body::BodyMode<B>>::Request;
 
 #[expect(clippy::duplicate_mod, reason = "the same scenarios, with the other kind of bodies")]
 #[path = "both_modes.rs"]

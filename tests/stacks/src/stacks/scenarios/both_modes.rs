@@ -120,27 +120,34 @@ async fn axum_from_fn_above() {
 /// 8
 #[tokio::test]
 async fn tonic_layer() {
-    check_tonic(TonicServer::builder().layer(client_auth()).add_service(health())).await;
+    check_tonic(TonicServer::builder().layer(client_auth().grpc().unwrap()).add_service(health()))
+        .await;
 }
 
 /// 9
 #[tokio::test]
 async fn tonic_layer_below_trace() {
-    let server = TonicServer::builder().layer(TraceLayer::new_for_grpc()).layer(client_auth());
+    let server = TonicServer::builder()
+        .layer(TraceLayer::new_for_grpc())
+        .layer(client_auth().grpc().unwrap());
     check_tonic({ server }.add_service(health())).await;
 }
 
 /// 10
 #[tokio::test]
 async fn tonic_interceptor_above() {
-    let server = TonicServer::builder().layer(InterceptorLayer::new(Ok)).layer(client_auth());
+    let server = TonicServer::builder()
+        .layer(InterceptorLayer::new(Ok))
+        .layer(client_auth().grpc().unwrap());
     check_tonic({ server }.add_service(health())).await;
 }
 
 /// 11
 #[tokio::test]
 async fn tonic_interceptor_below() {
-    let server = TonicServer::builder().layer(client_auth()).layer(InterceptorLayer::new(Ok));
+    let server = TonicServer::builder()
+        .layer(client_auth().grpc().unwrap())
+        .layer(InterceptorLayer::new(Ok));
     check_tonic({ server }.add_service(health())).await;
 }
 
@@ -148,14 +155,14 @@ async fn tonic_interceptor_below() {
 #[cfg(feature = "tonic")]
 #[tokio::test]
 async fn tonic_single_service() {
-    let service = client_auth().layer(health());
+    let service = client_auth().grpc().unwrap().layer(health());
     check_tonic(TonicServer::builder().add_service(service)).await;
 }
 
 /// 13
 #[tokio::test]
 async fn tonic_single_service_by_named_layer() {
-    let service = client_auth().named_layer(health());
+    let service = client_auth().grpc().unwrap().named_layer(health());
     check_tonic(TonicServer::builder().add_service(service)).await;
 }
 
@@ -163,7 +170,7 @@ async fn tonic_single_service_by_named_layer() {
 #[tokio::test]
 async fn tonic_routes_on_hyper() {
     let routes = Routes::new(health()).prepare();
-    check_tonic_server(Server::hyper(client_auth().layer(routes)).await).await;
+    check_tonic_server(Server::hyper(client_auth().grpc().unwrap().layer(routes)).await).await;
 }
 
 /// 15
@@ -405,7 +412,7 @@ async fn stream_untouched() {
         response.headers_mut().insert("x-tenant", tenant(&head));
         Ok(response)
     }
-    let gateway = client_auth().headers_only().layer(service_fn(stream_back));
+    let gateway = client_auth().headers_only().unwrap().layer(service_fn(stream_back));
     let server = Server::hyper(gateway).await;
     let client = http2();
 

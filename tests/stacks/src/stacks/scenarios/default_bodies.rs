@@ -1,6 +1,6 @@
 //! The layer as it is by default.
 
-use tower_client_auth::RequestBody;
+use tower_client_auth::body::RequestBody;
 
 pub(super) use crate::stacks::support::client_auth;
 

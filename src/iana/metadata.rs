@@ -1,29 +1,17 @@
-//! Client metadata as RFC 7591 names it.
+//! The registry "OAuth Dynamic Client Registration Metadata".
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-#[cfg(feature = "jwt")]
-use crate::{
-    client::Problem,
-    jose::{
-        alg::Algorithm,
-        keys::{ClientKeys, InvalidKeys},
-        mac::MacKeys,
-    },
-};
-use crate::{
-    client::{InvalidRegistration, RegisteredClient},
-    iana::AuthMethod,
-    secret::ClientSecret,
-};
+use crate::iana::AuthMethod;
 
 /// A client information response (RFC 7591 §3.2.1), as far as client authentication is concerned;
 /// every other member is kept in [`other`](Self::other).
 ///
-/// `client_secret` is read and never written: [`RegisteredClient`] takes it out, `Debug` hides it
+/// `client_secret` is read and never written:
+/// [`RegisteredClient`](crate::RegisteredClient) takes it out, `Debug` hides it
 /// and serialization leaves it out, so that a handler which logs or returns its client gives
 /// nothing away.
 ///
@@ -52,7 +40,7 @@ use crate::{
 pub struct ClientMetadata {
     /// `client_id`
     pub client_id: String,
-    /// `client_secret`, until [`RegisteredClient`] takes it.
+    /// `client_secret`, until [`RegisteredClient`](crate::RegisteredClient) takes it.
     #[serde(default, skip_serializing, deserialize_with = "secret")]
     pub client_secret: Option<String>,
     /// `client_secret_expires_at`, in seconds since the Unix epoch; 0 means never.
@@ -113,99 +101,6 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, 
 /// Some programs write an absent list as `null`.
 fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
-}
-
-impl TryFrom<ClientMetadata> for RegisteredClient<ClientMetadata> {
-    type Error = InvalidRegistration<ClientMetadata>;
-
-    /// Moves the secret from the metadata to the registration.
-    ///
-    /// # Errors
-    ///
-    /// As [`RegisteredClient::new`].
-    fn try_from(mut metadata: ClientMetadata) -> Result<Self, Self::Error> {
-        let secret =
-            metadata.client_secret.take().filter(|secret| !secret.is_empty()).map(|secret| {
-                ClientSecret::plain(secret)
-                    .expires_at(metadata.client_secret_expires_at.unwrap_or(0))
-            });
-        #[cfg(feature = "jwt")]
-        if matches!(metadata.auth_method(), AuthMethod::PrivateKeyJwt | AuthMethod::ClientSecretJwt)
-        {
-            return Self::with_assertions(secret, metadata);
-        }
-        let method_is_absent = metadata.token_endpoint_auth_method.is_none();
-        let client =
-            Self::new(metadata.client_id.clone(), &metadata.auth_method(), secret, metadata);
-        if method_is_absent {
-            return client
-                .map(Self::with_default_method)
-                .map_err(InvalidRegistration::with_default_method);
-        }
-        client
-    }
-}
-
-#[cfg(feature = "jwt")]
-impl RegisteredClient<ClientMetadata> {
-    fn with_assertions(
-        secret: Option<ClientSecret>,
-        metadata: ClientMetadata,
-    ) -> Result<Self, InvalidRegistration<ClientMetadata>> {
-        let client_id = metadata.client_id.clone();
-        let refuse = |problem, metadata| Err(Self::refuse(client_id.clone(), problem, metadata));
-        if client_id.is_empty() {
-            return refuse(Problem::NoClientId, metadata);
-        }
-        let alg = metadata.token_endpoint_auth_signing_alg.clone();
-        let method = metadata.auth_method();
-        let algorithm = alg.as_deref().map(Algorithm::from_name);
-        // OpenID Connect Registration §2: "The value none MUST NOT be used."
-        let fits = |algorithm: Option<Algorithm>| {
-            algorithm.is_some_and(|algorithm| *algorithm.method().iana() == method)
-        };
-        if !algorithm.is_none_or(fits) {
-            let problem = "`token_endpoint_auth_signing_alg` does not fit the method";
-            return refuse(Problem::Assertions(method, InvalidKeys::new(problem)), metadata);
-        }
-        let client = if method == AuthMethod::PrivateKeyJwt {
-            match metadata.keys() {
-                Ok(keys) => Self::private_key_jwt(client_id, keys, metadata),
-                Err(problem) => return refuse(Problem::Assertions(method, problem), metadata),
-            }
-        } else {
-            let long_enough = match (&secret, algorithm.flatten()) {
-                (Some(secret), Some(algorithm)) => {
-                    secret.plain_octets().is_some_and(|key| MacKeys::new(key).can(algorithm))
-                }
-                _ => true,
-            };
-            if !long_enough {
-                let problem = "the secret is shorter than the hash of the signing algorithm";
-                return refuse(Problem::Assertions(method, InvalidKeys::new(problem)), metadata);
-            }
-            Self::client_secret_jwt(client_id, secret, metadata)?
-        };
-        Ok(match alg {
-            Some(alg) => client.token_endpoint_auth_signing_alg(&alg),
-            None => client,
-        })
-    }
-}
-
-#[cfg(feature = "jwt")]
-impl ClientMetadata {
-    /// RFC 7591 §2: "The jwks_uri and jwks parameters MUST NOT both be present".
-    fn keys(&self) -> Result<ClientKeys, InvalidKeys> {
-        match (&self.jwks, &self.jwks_uri) {
-            (Some(jwks), None) => ClientKeys::from_jwks(&jwks.to_string()),
-            (None, Some(jwks_uri)) => ClientKeys::at(jwks_uri),
-            (None, None) => Err(InvalidKeys::new("`private_key_jwt` needs `jwks` or `jwks_uri`")),
-            (Some(_), Some(_)) => {
-                Err(InvalidKeys::new("`jwks` and `jwks_uri` must not both be present"))
-            }
-        }
-    }
 }
 
 impl fmt::Debug for ClientMetadata {

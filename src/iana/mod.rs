@@ -1,5 +1,7 @@
 //! Names from the IANA "OAuth Parameters" registries.
 
+pub(crate) mod metadata;
+
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -94,89 +96,5 @@ impl<'de> Deserialize<'de> for AuthMethod {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // A visitor would save the copy; registration documents are read once, not per request.
         String::deserialize(deserializer).map(|name| Self::from(name.as_str()))
-    }
-}
-
-/// A method that this build can check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Method {
-    None,
-    Basic,
-    Post,
-    #[cfg(feature = "jwt")]
-    SecretJwt,
-    #[cfg(feature = "jwt")]
-    PrivateKeyJwt,
-}
-
-impl Method {
-    pub(crate) const ALL: &[Self] = &[
-        Self::Basic,
-        Self::Post,
-        #[cfg(feature = "jwt")]
-        Self::PrivateKeyJwt,
-        #[cfg(feature = "jwt")]
-        Self::SecretJwt,
-        Self::None,
-    ];
-
-    pub(crate) const fn iana(self) -> &'static AuthMethod {
-        match self {
-            Self::None => &AuthMethod::None,
-            Self::Basic => &AuthMethod::ClientSecretBasic,
-            Self::Post => &AuthMethod::ClientSecretPost,
-            #[cfg(feature = "jwt")]
-            Self::SecretJwt => &AuthMethod::ClientSecretJwt,
-            #[cfg(feature = "jwt")]
-            Self::PrivateKeyJwt => &AuthMethod::PrivateKeyJwt,
-        }
-    }
-
-    /// Whether it presents an assertion.
-    #[cfg(feature = "jwt")]
-    pub(crate) const fn is_jwt(self) -> bool {
-        matches!(self, Self::SecretJwt | Self::PrivateKeyJwt)
-    }
-}
-
-/// A set of methods.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Methods(u8);
-
-impl Methods {
-    pub(crate) const EMPTY: Self = Self(0);
-
-    pub(crate) const fn with(self, method: Method) -> Self {
-        Self(self.0 | 1 << method as u8)
-    }
-
-    pub(crate) const fn without(self, method: Method) -> Self {
-        Self(self.0 & !(1 << method as u8))
-    }
-
-    pub(crate) const fn contains(self, method: Method) -> bool {
-        self.0 & 1 << method as u8 != 0
-    }
-
-    pub(crate) fn iter(self) -> impl Iterator<Item = Method> {
-        Method::ALL.iter().copied().filter(move |method| self.contains(*method))
-    }
-}
-
-/// An `error` value of RFC 6749 §5.2 and §4.1.2.1, as far as client authentication uses them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ErrorCode {
-    InvalidClient,
-    InvalidRequest,
-    TemporarilyUnavailable,
-}
-
-impl ErrorCode {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::InvalidClient => "invalid_client",
-            Self::InvalidRequest => "invalid_request",
-            Self::TemporarilyUnavailable => "temporarily_unavailable",
-        }
     }
 }

@@ -1,0 +1,83 @@
+//! What the inner service gets.
+
+use std::fmt;
+
+use crate::{client::RegisteredClient, iana::AuthMethod, method::Proof};
+
+/// The client that is calling, as the layer authenticated it.
+///
+/// It is in the extensions of the request; only the layer can make one. Cloning it copies a
+/// pointer. With the feature `axum` it is an extractor.
+///
+/// A client with the method [`None`](AuthMethod::None) is *identified*, not authenticated: anybody
+/// can send its id.
+///
+/// # Examples
+///
+/// ```
+/// use http::Request;
+/// use tower_client_auth::{AuthMethod, AuthenticatedClient, ClientMetadata};
+///
+/// fn may_introspect<B>(request: &Request<B>) -> bool {
+///     request
+///         .extensions()
+///         .get::<AuthenticatedClient<ClientMetadata>>()
+///         .is_some_and(|client| *client.method() != AuthMethod::None)
+/// }
+/// # assert!(!may_introspect(&Request::new(())));
+/// ```
+pub struct AuthenticatedClient<C> {
+    registered: RegisteredClient<C>,
+    proof: Proof,
+}
+
+impl<C> AuthenticatedClient<C> {
+    /// The application's own client, as the provider returned it.
+    #[must_use]
+    pub fn client(&self) -> &C {
+        self.registered.client()
+    }
+
+    /// The id of the client.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        self.registered.client_id()
+    }
+
+    /// The method that the client used in this request.
+    #[must_use]
+    pub const fn method(&self) -> &'static AuthMethod {
+        self.proof.method.iana()
+    }
+
+    /// The [label](crate::ClientSecret::labelled) of the secret that the client presented, if it
+    /// has one.
+    #[must_use]
+    pub fn secret_label(&self) -> Option<&str> {
+        let secrets = self.registered.registration().secrets()?;
+        secrets.get(self.proof.secret?.index)?.label()
+    }
+
+    pub(crate) const fn new(registered: RegisteredClient<C>, proof: Proof) -> Self {
+        Self { registered, proof }
+    }
+
+    pub(crate) const fn proof(&self) -> Proof {
+        self.proof
+    }
+}
+
+impl<C> Clone for AuthenticatedClient<C> {
+    fn clone(&self) -> Self {
+        Self { registered: self.registered.clone(), proof: self.proof }
+    }
+}
+
+impl<C> fmt::Debug for AuthenticatedClient<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthenticatedClient")
+            .field("client_id", &self.client_id())
+            .field("method", self.method())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,100 @@
+//! How requests are read and refusals put: as the RFCs say, or as another implementation does.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+
+use crate::{
+    client::RegisteredClient,
+    compat::mcp_python_sdk::{self, Endpoint},
+    error::{Error, kind::ErrorKind},
+    method::{self, Credentials, Method, Proof, Settings, State, Verification},
+    wire::{authorization::Authorization, form::Form, limits::Limits},
+};
+
+/// Whose rules hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    #[default]
+    Rfc,
+    McpPythonSdk(Endpoint),
+}
+
+/// What a request presented.
+pub(crate) enum Presented {
+    Credentials(Credentials),
+    McpPythonSdk(Box<mcp_python_sdk::Presented>),
+}
+
+impl Dialect {
+    pub(crate) fn extract(
+        self,
+        authorization: Authorization<'_>,
+        form: &Form<'_>,
+        settings: &Settings,
+        limits: &Limits,
+    ) -> Result<Presented, ErrorKind> {
+        match self {
+            Self::Rfc => {
+                method::extract(authorization, form, settings, limits).map(Presented::Credentials)
+            }
+            Self::McpPythonSdk(_) => mcp_python_sdk::extract(authorization, form, limits)
+                .map(|presented| Presented::McpPythonSdk(Box::new(presented))),
+        }
+    }
+
+    /// The answer in the place of the one that RFC 6749 §5.2 prescribes, if there is one.
+    pub(crate) fn answer(self, error: &Error) -> Option<Response<Bytes>> {
+        match self {
+            Self::Rfc => None,
+            Self::McpPythonSdk(endpoint) => mcp_python_sdk::answer(error, endpoint),
+        }
+    }
+}
+
+impl Presented {
+    pub(crate) fn client_id(&self) -> &str {
+        match self {
+            Self::Credentials(credentials) => credentials.client_id(),
+            Self::McpPythonSdk(presented) => presented.client_id(),
+        }
+    }
+
+    /// The method, where the request alone tells it.
+    pub(crate) fn method(&self) -> Option<Method> {
+        match self {
+            Self::Credentials(credentials) => Some(credentials.method()),
+            Self::McpPythonSdk(_) => None,
+        }
+    }
+
+    /// The secret that authenticated the client, in the form that did.
+    pub(crate) fn secret(&self, proof: Proof) -> Option<&str> {
+        match self {
+            Self::Credentials(credentials) => credentials.secret(proof),
+            Self::McpPythonSdk(presented) => {
+                proof.secret.map(|_matched| presented.secret(proof.method))
+            }
+        }
+    }
+
+    /// Checks what was presented against what the client is registered with, if it is known.
+    pub(crate) fn verify<'a, C: Send + Sync>(
+        &'a self,
+        client: Option<&'a RegisteredClient<C>>,
+        settings: &'a Settings,
+        state: &'a State,
+        timeout: Option<Duration>,
+    ) -> Verification<'a> {
+        match self {
+            Self::Credentials(credentials) => {
+                let registration = client.map(RegisteredClient::registration);
+                method::verify(credentials, registration, settings, state, timeout)
+            }
+            Self::McpPythonSdk(presented) => Verification::Pending(Box::pin(
+                mcp_python_sdk::verify(presented, client, settings, state, timeout),
+            )),
+        }
+    }
+}

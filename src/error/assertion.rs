@@ -1,0 +1,127 @@
+//! The reasons for which a client assertion is refused.
+
+use crate::error::entry::{Entry, FAILED, entry};
+
+/// Why a client assertion does not authenticate the client
+/// ([`ErrorKind::Assertion`](crate::ErrorKind::Assertion)).
+///
+/// Each is answered 401 `invalid_client`, as a wrong secret is (RFC 7521 §4.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum InvalidAssertion {
+    /// One of `client_assertion` and `client_assertion_type` stands without the other (RFC 7521 §4.2).
+    Incomplete,
+    /// The `client_assertion_type` is not that of RFC 7523 §2.2.
+    UnknownType,
+    /// The assertion is not a signed JWT in compact form (RFC 7515 §7.1, RFC 7519 §7.2), repeats a member, or has one of the wrong type.
+    Malformed,
+    /// The header of the assertion has `crit`, `b64`, `enc` or `zip`, or brings a key of its own (RFC 7515 §4.1).
+    UnsupportedHeader,
+    /// The `typ` of the assertion is that of another kind of JWT (RFC 8725 §3.11).
+    UnsupportedTyp,
+    /// The `alg` of the assertion is `none`, unknown or not accepted here (RFC 8725 §3.1).
+    UnsupportedAlgorithm,
+    /// The `alg` of the assertion is not the one that the client is registered for, or none of its keys is for it (RFC 8725 §3.1).
+    AlgorithmMismatch,
+    /// The client has no key with the `kid` of the assertion.
+    UnknownKey,
+    /// Several keys of the client may have made the assertion, and it names none.
+    AmbiguousKey,
+    /// The signature of the assertion is not one of the client's key.
+    WrongSignature,
+    /// `iss`, `sub`, `aud`, `exp` or `jti` is missing or empty (RFC 7523 §3, OpenID Connect Core §9).
+    MissingClaim,
+    /// The `iss` of the assertion is not its `sub` (RFC 7523 §3).
+    IssuerMismatch,
+    /// The `aud` of the assertion is not this server, or not alone (RFC 7523 §3).
+    WrongAudience,
+    /// The assertion has expired (RFC 7523 §3).
+    Expired,
+    /// The `nbf` or `iat` of the assertion is more than 60 seconds ahead.
+    NotYetValid,
+    /// The `exp` of the assertion is further ahead than the limit.
+    Lifetime,
+    /// The `jti` of the assertion is longer than 256 octets.
+    IdTooLong,
+    /// The assertion has been used before (OpenID Connect Core §9).
+    Replayed,
+}
+
+impl InvalidAssertion {
+    pub(crate) const fn entry(self) -> &'static Entry {
+        match self {
+            Self::Incomplete => entry! {
+                "incomplete_assertion", "client_assertion and client_assertion_type do not come together",
+                FAILED
+            },
+            Self::UnknownType => entry! {
+                "unknown_assertion_type", "the client_assertion_type is not the one of JSON Web Tokens",
+                FAILED
+            },
+            Self::Malformed => entry! {
+                "malformed_assertion", "the assertion is no well-formed signed JWT",
+                FAILED
+            },
+            Self::UnsupportedHeader => entry! {
+                "unsupported_assertion_header", "the header of the assertion has a member that is not supported",
+                FAILED
+            },
+            Self::UnsupportedTyp => entry! {
+                "unsupported_assertion_typ", "the assertion is another kind of JWT",
+                FAILED
+            },
+            Self::UnsupportedAlgorithm => entry! {
+                "unsupported_algorithm", "the algorithm of the assertion is not accepted",
+                FAILED
+            },
+            Self::AlgorithmMismatch => entry! {
+                "algorithm_mismatch", "the algorithm of the assertion is not the one of the client",
+                FAILED
+            },
+            Self::UnknownKey => entry! {
+                "unknown_key", "the client has no such key",
+                FAILED
+            },
+            Self::AmbiguousKey => entry! {
+                "ambiguous_key", "the assertion does not say which key of the client it is made with",
+                FAILED
+            },
+            Self::WrongSignature => entry! {
+                "wrong_signature", "the signature of the assertion is wrong",
+                FAILED
+            },
+            Self::MissingClaim => entry! {
+                "missing_claim", "a claim of the assertion is missing",
+                FAILED
+            },
+            Self::IssuerMismatch => entry! {
+                "issuer_mismatch", "the assertion was not issued by the client",
+                FAILED
+            },
+            Self::WrongAudience => entry! {
+                "wrong_audience", "the assertion is meant for another server",
+                FAILED
+            },
+            Self::Expired => entry! {
+                "assertion_expired", "the assertion has expired",
+                FAILED
+            },
+            Self::NotYetValid => entry! {
+                "assertion_not_yet_valid", "the assertion is not valid yet",
+                FAILED
+            },
+            Self::Lifetime => entry! {
+                "assertion_lifetime", "the assertion lives too long",
+                FAILED
+            },
+            Self::IdTooLong => entry! {
+                "assertion_id_too_long", "the id of the assertion is too long",
+                FAILED
+            },
+            Self::Replayed => entry! {
+                "replayed", "the assertion has been used before",
+                FAILED
+            },
+        }
+    }
+}

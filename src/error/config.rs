@@ -1,0 +1,50 @@
+//! Settings that cannot work.
+
+use std::fmt;
+
+use crate::iana::AuthMethod;
+
+/// A setting that cannot work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The realm is empty or holds a control character (RFC 7617 §2).
+    Realm,
+    /// The list of methods is empty, so that nobody could authenticate.
+    NoMethods,
+    /// The method cannot be checked by this build of the crate.
+    UnsupportedMethod(AuthMethod),
+    /// The issuer is not an `https` URL without query and fragment (RFC 8414 §2).
+    Issuer,
+    /// The longest lifetime of an assertion is not between a second and an hour.
+    AssertionLifetime,
+    /// There is no signature algorithm, or one of them is not supported.
+    SigningAlgorithm,
+    /// [`grpc`](crate::ClientAuthLayer::grpc) and
+    /// [`headers_only`](crate::ClientAuthLayer::headers_only) are two kinds of layer.
+    GrpcAndHeadersOnly,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Realm => f.write_str("the realm is empty or holds a control character"),
+            Self::Issuer => {
+                f.write_str("the issuer is not an https URL without query and fragment")
+            }
+            Self::AssertionLifetime => {
+                f.write_str("the lifetime of assertions is not between a second and an hour")
+            }
+            Self::SigningAlgorithm => f.write_str("a signature algorithm is not supported"),
+            Self::GrpcAndHeadersOnly => {
+                f.write_str("a layer cannot be for gRPC and read headers only")
+            }
+            Self::NoMethods => f.write_str("the list of client authentication methods is empty"),
+            Self::UnsupportedMethod(method) => {
+                write!(f, "the client authentication method {:?} is not supported", method.as_str())
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}

@@ -1,0 +1,276 @@
+//! The reasons for a refusal: one row for each, with all that there is to say.
+
+#[cfg(feature = "jwt")]
+use crate::error::assertion::InvalidAssertion;
+use crate::error::entry::{Entry, FAILED, NOT_A_FORM, OUTAGE, entry};
+
+/// The reasons for a refusal.
+///
+/// Each is answered with the status and `error` code behind the arrow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The request method is not POST (RFC 6749 §3.2). → 405 `invalid_request`
+    MethodNotAllowed,
+    /// The body is not `application/x-www-form-urlencoded` (RFC 6749 Appendix B). → 415
+    /// `invalid_request`
+    UnsupportedMediaType,
+    /// The request is gRPC, and the layer was made without
+    /// [`grpc`](crate::ClientAuthLayer::grpc). → 415 `invalid_request`
+    UnexpectedGrpc,
+    /// The request is not gRPC, and the layer was made with
+    /// [`grpc`](crate::ClientAuthLayer::grpc). → 415 `invalid_request`
+    NotGrpc,
+    /// The body has a content coding; an unauthenticated body is never inflated. → 415
+    /// `invalid_request`
+    UnsupportedContentEncoding,
+    /// The predicate of [`require_https`](crate::ClientAuthLayer::require_https) said no
+    /// (RFC 6749 §3.2). → 400 `invalid_request`
+    InsecureTransport,
+    /// The body is larger than the limit. → 413 `invalid_request`
+    BodyTooLarge,
+    /// Reading the body failed. → 400 `invalid_request`
+    BodyRead,
+    /// The body did not arrive before the deadline. → 408 `invalid_request`
+    BodyTimeout,
+    /// The form has more parameters than the limit. → 400 `invalid_request`
+    TooManyParameters,
+    /// A parameter that may occur once occurs again (RFC 6749 §3.2). → 400 `invalid_request`
+    RepeatedParameter,
+    /// A credential parameter is not valid form encoding of UTF-8 text, or holds a control
+    /// character (RFC 6749 Appendix A and B). → 400 `invalid_request`
+    MalformedParameter,
+    /// A credential is longer than the limit. → 400 `invalid_request`
+    CredentialTooLong,
+    /// A secret or an assertion stands in the request URI (RFC 6749 §2.3.1). → 400
+    /// `invalid_request`
+    CredentialsInUri,
+    /// There are several `Authorization` fields, or a list in one (RFC 9110 §11.6.2). → 400
+    /// `invalid_request`
+    RepeatedAuthorization,
+    /// More than one client authentication method is used at once (RFC 6749 §2.3). → 400
+    /// `invalid_request`
+    MultipleMethods,
+    /// `client_id` and the credentials name different clients. → 400 `invalid_request`
+    ClientIdMismatch,
+    /// There is a secret without a `client_id`. → 400 `invalid_request`
+    MissingClientId,
+    /// Nothing in the request names a client. → 401 `invalid_client`
+    NoCredentials,
+    /// The `Authorization` scheme is not `Basic`. → 401 `invalid_client`
+    UnsupportedScheme,
+    /// The `Authorization: Basic` value is malformed (RFC 7617 §2). → 401 `invalid_client`
+    MalformedAuthorization,
+    /// The method that the caller used is not accepted at this endpoint. → 401 `invalid_client`
+    MethodNotAccepted,
+    /// The provider knows no such client. → 401 `invalid_client`
+    UnknownClient,
+    /// The client is not registered for the method that it used (RFC 7591 §2). → 401
+    /// `invalid_client`
+    MethodMismatch,
+    /// No stored secret equals the presented one. → 401 `invalid_client`
+    WrongSecret,
+    /// The secret is right and has expired (RFC 7591 §3.2.1). → 401 `invalid_client`
+    SecretExpired,
+    /// The secret is right and not valid yet. → 401 `invalid_client`
+    SecretNotYetValid,
+    /// The client assertion does not authenticate the client (RFC 7523 §3). → 401 `invalid_client`
+    #[cfg(feature = "jwt")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    Assertion(InvalidAssertion),
+    /// The registration of the client is contradictory, or for a method that cannot be checked
+    /// here: it cannot authenticate until the operator mends it. → 401 `invalid_client`
+    UnusableRegistration,
+    /// The provider answered with a client of another id than the one asked for. → 401
+    /// `invalid_client`
+    ProviderMismatch,
+    /// The provider failed or panicked. → 503 `temporarily_unavailable`
+    Provider,
+    /// The provider did not answer before the deadline. → 503 `temporarily_unavailable`
+    ProviderTimeout,
+    /// A verifier of the application failed, panicked or took too long. → 503
+    /// `temporarily_unavailable`
+    Verifier,
+    /// The replay store failed, panicked or took too long. → 503 `temporarily_unavailable`
+    ReplayStore,
+    /// The keys at the `jwks_uri` of the client could not be had. → 503 `temporarily_unavailable`
+    KeySource,
+    /// Too many slow hashes are being verified. → 503 `temporarily_unavailable`
+    Overloaded,
+    /// The caller hung up before the client was authenticated; only hooks see it. → never answered,
+    /// counted as 408 `invalid_request`
+    Abandoned,
+    /// The provider returned [`Throttled`](crate::provider::Throttled). → 429 `temporarily_unavailable`
+    Throttled,
+}
+
+impl ErrorKind {
+    /// A short, stable label for metrics and logs, such as `wrong_secret`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.entry().label
+    }
+
+    /// Static texts only: nothing of the request, the provider or a parser is ever echoed.
+    pub(crate) const fn entry(self) -> &'static Entry {
+        match self {
+            Self::MethodNotAllowed => entry! {
+                "method_not_allowed", "the request method is not POST",
+                invalid_request(METHOD_NOT_ALLOWED, "The request method must be POST")
+            },
+            Self::UnsupportedMediaType => entry! {
+                "unsupported_media_type", "the body is not a form",
+                NOT_A_FORM
+            },
+            Self::UnexpectedGrpc => entry! {
+                "unexpected_grpc", "the request is gRPC, and the layer was made without `.grpc()`",
+                NOT_A_FORM
+            },
+            Self::NotGrpc => entry! {
+                "not_grpc", "the request is not gRPC",
+                invalid_request(UNSUPPORTED_MEDIA_TYPE, "The request must be gRPC")
+            },
+            Self::UnsupportedContentEncoding => entry! {
+                "unsupported_content_encoding", "the body has a content coding",
+                invalid_request(UNSUPPORTED_MEDIA_TYPE, "The body must not have a content coding")
+            },
+            Self::InsecureTransport => entry! {
+                "insecure_transport", "the request did not come over TLS",
+                invalid_request(BAD_REQUEST, "The request must be made over TLS")
+            },
+            Self::BodyTooLarge => entry! {
+                "body_too_large", "the body is larger than the limit",
+                invalid_request(PAYLOAD_TOO_LARGE, "The body is too large")
+            },
+            Self::BodyRead => entry! {
+                "body_read", "reading the body failed",
+                invalid_request(BAD_REQUEST, "The body could not be read")
+            },
+            Self::BodyTimeout => entry! {
+                "body_timeout", "the body did not arrive before the deadline",
+                invalid_request(REQUEST_TIMEOUT, "The body did not arrive in time")
+            },
+            Self::TooManyParameters => entry! {
+                "too_many_parameters", "the form has more parameters than the limit",
+                invalid_request(BAD_REQUEST, "There are too many parameters")
+            },
+            Self::RepeatedParameter => entry! {
+                "repeated_parameter", "a parameter is repeated",
+                invalid_request(BAD_REQUEST, "A parameter is repeated")
+            },
+            Self::MalformedParameter => entry! {
+                "malformed_parameter", "a credential parameter is malformed",
+                invalid_request(BAD_REQUEST, "A client credential parameter is malformed")
+            },
+            Self::CredentialTooLong => entry! {
+                "credential_too_long", "a credential is longer than the limit",
+                invalid_request(BAD_REQUEST, "A client credential is too long")
+            },
+            Self::CredentialsInUri => entry! {
+                "credentials_in_uri", "credentials stand in the request URI",
+                invalid_request(BAD_REQUEST, "Client credentials must not be sent in the URI")
+            },
+            Self::RepeatedAuthorization => entry! {
+                "repeated_authorization", "there is more than one authorization",
+                invalid_request(BAD_REQUEST, "There must be one Authorization header with one credential")
+            },
+            Self::MultipleMethods => entry! {
+                "multiple_methods", "several client authentication methods are used at once",
+                invalid_request(BAD_REQUEST, "Only one client authentication method may be used")
+            },
+            Self::ClientIdMismatch => entry! {
+                "client_id_mismatch", "client_id and the credentials name different clients",
+                invalid_request(BAD_REQUEST, "client_id and the client credentials disagree")
+            },
+            Self::MissingClientId => entry! {
+                "missing_client_id", "a secret came without a client_id",
+                invalid_request(BAD_REQUEST, "client_id is missing")
+            },
+            Self::NoCredentials => entry! {
+                "no_credentials", "nothing in the request names a client",
+                invalid_client(UNAUTHORIZED, "Client authentication is required")
+            },
+            Self::UnsupportedScheme => entry! {
+                "unsupported_scheme", "the authorization scheme is not Basic",
+                invalid_client(UNAUTHORIZED, "The Authorization scheme is not supported")
+            },
+            Self::MalformedAuthorization => entry! {
+                "malformed_authorization", "the Basic authorization is malformed",
+                invalid_client(UNAUTHORIZED, "The Authorization header is malformed")
+            },
+            Self::MethodNotAccepted => entry! {
+                "method_not_accepted", "the client authentication method is not accepted here",
+                invalid_client(UNAUTHORIZED, "The client authentication method is not accepted here")
+            },
+            Self::UnknownClient => entry! {
+                "unknown_client", "no such client",
+                FAILED
+            },
+            Self::MethodMismatch => entry! {
+                "method_mismatch", "the client is registered for another authentication method",
+                FAILED
+            },
+            Self::WrongSecret => entry! {
+                "wrong_secret", "the secret is wrong",
+                FAILED
+            },
+            Self::SecretExpired => entry! {
+                "secret_expired", "the secret has expired",
+                FAILED
+            },
+            Self::SecretNotYetValid => entry! {
+                "secret_not_yet_valid", "the secret is not valid yet",
+                FAILED
+            },
+            #[cfg(feature = "jwt")]
+            Self::Assertion(assertion) => assertion.entry(),
+            Self::UnusableRegistration => entry! {
+                "unusable_registration", "the registration of the client is unusable",
+                FAILED, internal
+            },
+            Self::ProviderMismatch => entry! {
+                "provider_mismatch", "the provider returned a client of another id",
+                FAILED, internal
+            },
+            Self::Provider => entry! {
+                "provider", "the provider failed",
+                OUTAGE, internal
+            },
+            Self::ProviderTimeout => entry! {
+                "provider_timeout", "the provider did not answer before the deadline",
+                OUTAGE, internal
+            },
+            Self::Verifier => entry! {
+                "verifier", "the verifier of the secret failed",
+                OUTAGE, internal
+            },
+            Self::ReplayStore => entry! {
+                "replay_store", "the replay store failed",
+                OUTAGE, internal
+            },
+            Self::KeySource => entry! {
+                "key_source", "the keys of the client could not be had",
+                OUTAGE, internal
+            },
+            Self::Overloaded => entry! {
+                "overloaded", "too many slow hashes are being verified",
+                OUTAGE, internal
+            },
+            Self::Abandoned => entry! {
+                "abandoned", "the caller hung up before the client was authenticated",
+                invalid_request(REQUEST_TIMEOUT, "The request was abandoned")
+            },
+            Self::Throttled => entry! {
+                "throttled", "the provider throttles the client",
+                temporarily_unavailable(TOO_MANY_REQUESTS, "There have been too many attempts")
+            },
+        }
+    }
+}
+
+#[cfg(feature = "jwt")]
+impl From<InvalidAssertion> for ErrorKind {
+    fn from(invalid: InvalidAssertion) -> Self {
+        Self::Assertion(invalid)
+    }
+}

@@ -1,0 +1,100 @@
+//! The settings of what is answered, and of who is told.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+
+use crate::{
+    error::{Error, config::ConfigError},
+    layer::{ClientAuthLayer, outcome::Outcome},
+    secret::presented::SecretMatch,
+};
+
+/// # Answers
+impl<P, M> ClientAuthLayer<P, M> {
+    /// The realm of the challenge (RFC 7617 §2). Default: `OAuth`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Realm`] if it is empty or holds a control character.
+    pub fn realm(self, realm: &str) -> Result<Self, ConfigError> {
+        self.try_set(|policy| policy.set_realm(realm))
+    }
+
+    /// Changes the answer to a refused request. Default: it is sent as it is.
+    ///
+    /// `change` gets the reason and the answer, and returns the answer to send. It cannot let the
+    /// request pass.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_client_auth::{ClientAuthLayer, ClientMetadata, provider::MemoryProvider};
+    ///
+    /// let layer = ClientAuthLayer::new(MemoryProvider::<ClientMetadata>::new()).map_error_response(
+    ///     |error, mut response| {
+    ///         if error.is_internal() {
+    ///             response.headers_mut().insert("retry-after", http::HeaderValue::from_static("5"));
+    ///         }
+    ///         response
+    ///     },
+    /// );
+    /// # drop(layer);
+    /// ```
+    #[must_use]
+    pub fn map_error_response(
+        self,
+        change: impl Fn(&Error, Response<Bytes>) -> Response<Bytes> + Send + Sync + 'static,
+    ) -> Self {
+        self.set(|policy| policy.answers.hook = Some(Arc::new(change)))
+    }
+}
+
+/// # Observers
+impl<P, M> ClientAuthLayer<P, M> {
+    /// Calls `observe` with every decision, for metrics, audit logs and throttling (RFC 6749
+    /// §2.3.1). Default: nothing is called.
+    ///
+    /// A request that got as far as a look-up is reported once, also when the caller hung up
+    /// ([`Abandoned`](crate::ErrorKind::Abandoned)). `observe` runs inline on the connection task: it
+    /// must not block. See [`Outcome`] for an example, and
+    /// [`Throttled`](crate::provider::Throttled) for the answer to too many attempts.
+    #[must_use]
+    pub fn on_outcome(self, observe: impl Fn(&Outcome<'_>) + Send + Sync + 'static) -> Self {
+        self.set(|policy| policy.observers.outcome = Some(Arc::new(observe)))
+    }
+
+    /// Calls `upgrade` with every secret that was right, so that the store can keep it in another
+    /// form: a digest instead of plain text, or a hash with today's parameters. Default:
+    /// nothing is called.
+    ///
+    /// It must not block: start a task. A panic in it does not fail the request.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_client_auth::{
+    ///     ClientAuthLayer, ClientMetadata, provider::MemoryProvider, secret::PresentedSecret,
+    /// };
+    ///
+    /// async fn store_digest(client_id: String, secret: PresentedSecret) { /* UPDATE … */
+    /// }
+    ///
+    /// let layer =
+    ///     ClientAuthLayer::new(MemoryProvider::<ClientMetadata>::new()).on_secret_match(|matched| {
+    ///         if matched.label() == Some("plain") {
+    ///             let client_id = matched.client_id().to_owned();
+    ///             tokio::spawn(store_digest(client_id, matched.presented().clone()));
+    ///         }
+    ///     });
+    /// # drop(layer);
+    /// ```
+    #[must_use]
+    pub fn on_secret_match(
+        self,
+        upgrade: impl Fn(&SecretMatch<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.set(|policy| policy.observers.secret = Some(Arc::new(upgrade)))
+    }
+}

@@ -1,0 +1,73 @@
+//! Who is told of decisions.
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use http::request::Parts;
+
+use crate::{
+    client::authenticated::AuthenticatedClient,
+    compat::dialect::Presented,
+    error::Error,
+    layer::{outcome::Outcome, trace},
+    method::Method,
+    secret::presented::{PresentedSecret, SecretMatch},
+};
+
+type OutcomeHook = dyn Fn(&Outcome<'_>) + Send + Sync;
+type SecretHook = dyn Fn(&SecretMatch<'_>) + Send + Sync;
+
+/// The hooks of the application.
+#[derive(Clone, Default)]
+pub(crate) struct Observers {
+    pub(crate) outcome: Option<Arc<OutcomeHook>>,
+    pub(crate) secret: Option<Arc<SecretHook>>,
+}
+
+impl Observers {
+    pub(crate) fn report(
+        &self,
+        request: &Parts,
+        presented: Option<&Presented>,
+        error: Option<&Error>,
+    ) {
+        let hook = self.outcome.as_deref();
+        if hook.is_none() && !trace::ENABLED {
+            return;
+        }
+        let outcome = Outcome {
+            request,
+            client_id: presented.map(Presented::client_id),
+            method: presented.and_then(Presented::method).map(Method::iana),
+            error,
+        };
+        trace::decision(&outcome);
+        if let Some(hook) = hook {
+            hook(&outcome);
+        }
+    }
+
+    /// Hands a secret that was right to the hook. Its failure is not the request's.
+    pub(crate) fn offer<C>(&self, presented: &Presented, client: &AuthenticatedClient<C>) {
+        let Some(hook) = &self.secret else { return };
+        let Some(secret) = presented.secret(client.proof()) else { return };
+        let matched = SecretMatch {
+            client_id: client.client_id(),
+            label: client.secret_label(),
+            presented: PresentedSecret::new(secret),
+        };
+        let _panicked = catch_unwind(AssertUnwindSafe(|| hook(&matched)));
+    }
+}
+
+impl fmt::Debug for Observers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observers")
+            .field("on_outcome", &self.outcome.is_some())
+            .field("on_secret_match", &self.secret.is_some())
+            .finish()
+    }
+}

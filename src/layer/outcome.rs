@@ -1,0 +1,69 @@
+//! A decision, as the hooks see it.
+
+use std::fmt;
+
+use http::request::Parts;
+
+use crate::{error::Error, iana::AuthMethod};
+
+/// A decision of the layer, as [`on_outcome`](crate::ClientAuthLayer::on_outcome) sees it.
+///
+/// # Examples
+///
+/// ```
+/// use tower_client_auth::{ClientAuthLayer, ClientMetadata, provider::MemoryProvider};
+///
+/// let clients = MemoryProvider::<ClientMetadata>::new();
+/// let layer = ClientAuthLayer::new(clients).on_outcome(|outcome| {
+///     let reason = outcome.error().map_or("success", |error| error.kind().as_str());
+///     // counter!("client_auth", "method" => method, "reason" => reason).increment(1);
+/// #   let _ = reason;
+/// });
+/// # drop(layer);
+/// ```
+pub struct Outcome<'a> {
+    pub(crate) request: &'a Parts,
+    pub(crate) client_id: Option<&'a str>,
+    pub(crate) method: Option<&'a AuthMethod>,
+    pub(crate) error: Option<&'a Error>,
+}
+
+impl<'a> Outcome<'a> {
+    /// The head of the request, for example for the address of the peer in its extensions. The
+    /// `Authorization` header is marked sensitive.
+    #[must_use]
+    pub const fn request(&self) -> &'a Parts {
+        self.request
+    }
+
+    /// The id that was presented, if the request got as far as a look-up. Unless it succeeded,
+    /// anybody may have sent it, and anything: escape and cut it before it is logged.
+    #[must_use]
+    pub const fn client_id(&self) -> Option<&'a str> {
+        self.client_id
+    }
+
+    /// The method that was used, if the request got as far as a look-up.
+    #[must_use]
+    pub const fn method(&self) -> Option<&'a AuthMethod> {
+        self.method
+    }
+
+    /// Why the request was refused; `None` if it was not.
+    #[must_use]
+    pub const fn error(&self) -> Option<&'a Error> {
+        self.error
+    }
+}
+
+impl fmt::Debug for Outcome<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Of the request only what no caller can hide a credential in.
+        f.debug_struct("Outcome")
+            .field("path", &self.request.uri.path())
+            .field("client_id", &self.client_id)
+            .field("method", &self.method)
+            .field("error", &self.error)
+            .finish_non_exhaustive()
+    }
+}

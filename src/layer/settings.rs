@@ -1,0 +1,229 @@
+//! The settings of the layer that belong to no method.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+
+use crate::{
+    clock::Clock,
+    compat::dialect::Dialect,
+    error::config::ConfigError,
+    iana::AuthMethod,
+    layer::{ClientAuthLayer, policy::Policy, shared::Shared},
+    method::{self, Method, decoy::Decoy, set::Methods},
+    secret::stored::ClientSecret,
+    wire::{form::Repeated, limits::Limits},
+};
+
+impl<P, M> ClientAuthLayer<P, M> {
+    fn shared_mut(&mut self) -> &mut Shared<P> {
+        Arc::make_mut(&mut self.shared)
+    }
+
+    pub(super) fn set(mut self, change: impl FnOnce(&mut Policy)) -> Self {
+        change(&mut self.shared_mut().policy);
+        self
+    }
+
+    pub(super) fn try_set(
+        mut self,
+        change: impl FnOnce(&mut Policy) -> Result<(), ConfigError>,
+    ) -> Result<Self, ConfigError> {
+        change(&mut self.shared_mut().policy)?;
+        Ok(self)
+    }
+
+    pub(crate) fn set_methods(self, change: impl FnOnce(&mut method::Settings)) -> Self {
+        self.set(|policy| policy.set_methods(change))
+    }
+
+    pub(crate) fn set_repeated(self, last_wins: bool) -> Self {
+        let repeated = if last_wins { Repeated::LastWins } else { Repeated::Refused };
+        self.set(|policy| policy.repeated = repeated)
+    }
+
+    pub(crate) fn set_dialect(self, dialect: Dialect) -> Self {
+        self.set(|policy| policy.dialect = dialect)
+    }
+
+    /// The settings of the methods, for their own part of the interface.
+    pub(crate) fn methods(&self) -> &method::Settings {
+        &self.shared.policy.methods
+    }
+
+    /// What a request can succeed with.
+    pub(crate) fn supported(&self) -> Methods {
+        let accepted = self.methods().accepted.methods();
+        // Only Basic is all in the headers.
+        if self.shared.policy.admission.reads_forms() {
+            accepted
+        } else {
+            accepted.only(Method::Basic)
+        }
+    }
+}
+
+/// # Methods
+impl<P, M> ClientAuthLayer<P, M> {
+    /// The methods that are accepted at this endpoint. Default: `none`, `client_secret_basic`,
+    /// `client_secret_post`, and those of which the settings are made, such as `assertions`.
+    ///
+    /// Another method is refused before any look-up, and is not offered in the challenge. The order
+    /// of the settings does not matter: a method whose settings are missing is not accepted, and
+    /// what was left out here stays out.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::UnsupportedMethod`] if a method cannot be checked by this build,
+    /// [`ConfigError::NoMethods`] if there is none.
+    pub fn auth_methods(
+        self,
+        methods: impl IntoIterator<Item = AuthMethod>,
+    ) -> Result<Self, ConfigError> {
+        let mut narrowed = Ok(());
+        let layer = self.set_methods(|settings| narrowed = settings.accepted.narrow(methods));
+        narrowed.map(|()| layer)
+    }
+
+    /// The names of the accepted methods, for `token_endpoint_auth_methods_supported` and its
+    /// siblings in the metadata of the server (RFC 8414 §2): what is announced is what is
+    /// enforced.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_client_auth::{ClientAuthLayer, ClientMetadata, provider::MemoryProvider};
+    ///
+    /// let clients = MemoryProvider::<ClientMetadata>::new();
+    /// let introspection = ClientAuthLayer::new(clients).refuse_public_clients();
+    /// let metadata = serde_json::json!({
+    ///     "introspection_endpoint_auth_methods_supported":
+    ///         introspection.auth_methods_supported().collect::<Vec<_>>(),
+    /// });
+    /// assert_eq!(
+    ///     metadata.to_string(),
+    ///     r#"{"introspection_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post"]}"#,
+    /// );
+    /// ```
+    pub fn auth_methods_supported(&self) -> impl Iterator<Item = &'static str> + use<P, M> {
+        self.supported().iter().map(|method: Method| method.iana().as_str())
+    }
+
+    /// Refuses public clients (`none`). Default: they are accepted.
+    ///
+    /// For introspection, which must not be open (RFC 7662 §2.1). Revocation (RFC 7009 §2.1), PAR
+    /// (RFC 9126 §2) and device authorization (RFC 8628 §3.1) are for public clients, too.
+    #[must_use]
+    pub fn refuse_public_clients(self) -> Self {
+        self.set_methods(|settings| settings.accepted.refuse_public())
+    }
+
+    /// The secret that an unknown client is checked against, so that it takes as long as a known
+    /// one. Default: a secret of the same kind and cost as the first that the provider returned.
+    ///
+    /// For stores that keep several kinds, and for secrets that are [verified
+    /// elsewhere](ClientSecret::verified_by), which are not imitated: an attempt for an unknown
+    /// client must not be counted against a real one.
+    #[must_use]
+    pub fn decoy(mut self, secret: ClientSecret) -> Self {
+        self.shared_mut().state.decoy = Decoy::set(secret);
+        self
+    }
+
+    /// How many slow hashes ([`ClientSecret::phc`]) are computed at a time, and how many requests
+    /// may wait for that; one more is answered 503 with `Retry-After`. Default: as many as
+    /// there are cores, and 64 times as many. Clones of the layer share them.
+    ///
+    /// Each takes the memory that its hash asks for, 19 MiB with the usual parameters of argon2id.
+    #[cfg(feature = "argon2")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "argon2")))]
+    #[must_use]
+    pub fn hash_workers(mut self, workers: std::num::NonZeroUsize, queue: usize) -> Self {
+        self.shared_mut().state.pool = crate::isolate::pool::Pool::new(workers.get(), queue);
+        self
+    }
+
+    /// The clock. Default: the system's.
+    #[must_use]
+    pub fn clock(self, clock: Clock) -> Self {
+        self.set_methods(|settings| settings.clock = clock)
+    }
+}
+
+/// # Requests
+impl<P, M> ClientAuthLayer<P, M> {
+    /// The bounds of a request. Default: [`Limits::new`].
+    #[must_use]
+    pub fn limits(self, limits: Limits) -> Self {
+        self.set(|policy| policy.limits = limits)
+    }
+
+    /// Refuses requests with `client_secret` or `client_assertion` in their URI. Default: they pass;
+    /// credentials are never read there (RFC 6749 §2.3.1).
+    ///
+    /// For operators who want to find the clients that write their secrets into access logs.
+    #[must_use]
+    pub fn refuse_uri_credentials(self) -> Self {
+        self.set(|policy| policy.admission.refuse_uri_credentials = true)
+    }
+
+    /// Refuses requests for which `is_secure` returns false, before anything else (RFC 6749 §3.2).
+    /// Default: none are refused.
+    ///
+    /// A layer cannot see TLS. The application can: by the listener, by an extension that the
+    /// acceptor set, or by a header of a proxy that it trusts.
+    #[must_use]
+    pub fn require_https(self, is_secure: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
+        self.set(|policy| policy.admission.https = Some(Arc::new(is_secure)))
+    }
+
+    /// Reads credentials from the headers alone, and passes the body through as a stream, whatever
+    /// the request method and media type.
+    ///
+    /// For gateways. Only `client_secret_basic` can succeed; body parameters are left to the inner
+    /// service.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::GrpcAndHeadersOnly`] after [`grpc`](Self::grpc).
+    pub fn headers_only(self) -> Result<Self, ConfigError> {
+        self.try_set(|policy| policy.admission.set_headers_only())
+    }
+
+    /// Makes a layer for gRPC services: credentials come from the `authorization` metadata, the body
+    /// is not touched, and a refusal is a `grpc-status` with the HTTP status 200.
+    ///
+    /// What counts as gRPC is `application/grpc` over HTTP/2 or with `te: trailers`, and gRPC-Web;
+    /// every other request is refused as a layer without this setting does (415). Without it, gRPC
+    /// is a media type like any other that is not a form: the caller never chooses how it is
+    /// answered. Health checks and reflection are for everybody: add them outside of this layer.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::GrpcAndHeadersOnly`] after [`headers_only`](Self::headers_only).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_client_auth::{ClientAuthLayer, ClientMetadata, provider::MemoryProvider};
+    ///
+    /// let layer = ClientAuthLayer::new(MemoryProvider::<ClientMetadata>::new()).grpc()?;
+    /// assert_eq!(layer.auth_methods_supported().collect::<Vec<_>>(), ["client_secret_basic"]);
+    /// # Ok::<(), tower_client_auth::ConfigError>(())
+    /// ```
+    pub fn grpc(self) -> Result<Self, ConfigError> {
+        self.try_set(|policy| policy.admission.set_grpc())
+    }
+
+    /// Makes the inner service ready after a request has been authenticated, instead of before it
+    /// is accepted.
+    ///
+    /// By default `poll_ready` is that of the inner service, as everywhere in tower, and what it
+    /// reserves, such as a permit of a concurrency limit, is held while the body arrives. With
+    /// this setting clients that send slowly, or that are refused, take nothing from the inner
+    /// service; a load-shedding layer further out then does not see that the inner service is busy.
+    #[must_use]
+    pub fn ready_after_auth(self) -> Self {
+        self.set(|policy| policy.ready_after_auth = true)
+    }
+}

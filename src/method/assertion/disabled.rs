@@ -1,0 +1,85 @@
+//! In the place of assertions without the feature `jwt`: they are seen, counted as a method and
+//! refused.
+
+use std::{convert::Infallible, time::Duration};
+
+use crate::{
+    error::{Error, kind::ErrorKind},
+    iana::{AuthMethod, metadata::ClientMetadata},
+    method::{self, Method, Proof, problem::Problem},
+    secret::stored::ClientSecret,
+    wire::{form::Form, limits::Limits},
+};
+
+pub(super) const AVAILABLE: bool = false;
+
+pub(crate) type Settings = Infallible;
+
+/// There are none.
+pub(crate) enum Credentials {}
+
+impl Credentials {
+    pub(super) const fn method(&self) -> Method {
+        match *self {}
+    }
+
+    pub(super) const fn client_id(&self) -> &str {
+        match *self {}
+    }
+}
+
+/// There is none.
+#[derive(Debug)]
+pub(crate) enum Registration {}
+
+impl Registration {
+    pub(super) fn from_secrets<S>(
+        method: &AuthMethod,
+        _secrets: Option<S>,
+    ) -> Result<Self, Problem> {
+        Err(needs_feature(method))
+    }
+
+    pub(super) fn from_metadata(
+        metadata: &ClientMetadata,
+        _secret: Option<ClientSecret>,
+    ) -> Result<Self, Problem> {
+        Err(needs_feature(&metadata.auth_method()))
+    }
+
+    pub(crate) const fn method(&self) -> Method {
+        match *self {}
+    }
+
+    pub(super) const fn secrets(&self) -> Option<&[ClientSecret]> {
+        match *self {}
+    }
+}
+
+pub(super) const fn extract(
+    _form: &Form<'_>,
+    _settings: &method::Settings,
+    _limits: &Limits,
+) -> Result<Box<Credentials>, ErrorKind> {
+    Err(ErrorKind::MethodNotAccepted)
+}
+
+#[expect(clippy::unused_async, reason = "as with the feature")]
+pub(super) async fn verify(
+    presented: &Credentials,
+    _registered: Result<&Registration, ErrorKind>,
+    _settings: &method::Settings,
+    _timeout: Option<Duration>,
+) -> Result<Proof, Error> {
+    match *presented {}
+}
+
+fn needs_feature(method: &AuthMethod) -> Problem {
+    match method {
+        AuthMethod::PrivateKeyJwt | AuthMethod::ClientSecretJwt => Problem::Invalid(
+            method.clone(),
+            format!("the method {:?} needs the feature `jwt`", method.as_str()).into(),
+        ),
+        _ => Problem::UnsupportedMethod(method.clone()),
+    }
+}

@@ -1,0 +1,123 @@
+//! What the clients are registered with that present assertions.
+
+use crate::{
+    iana::{AuthMethod, metadata::ClientMetadata},
+    jose::{
+        alg::{Algorithm, Algorithms},
+        keys::ClientKeys,
+        mac::MacKeys,
+    },
+    method::{Method, assertion::method_of, problem::Problem},
+    secret::{comparison::Secrets, stored::ClientSecret},
+};
+
+/// The keys of a client, and the algorithms that it may use them with.
+#[derive(Debug)]
+pub(crate) enum Registration {
+    PrivateKey(ClientKeys),
+    Secret { secrets: Secrets, keys: Box<[MacKeys]>, algorithms: Algorithms },
+}
+
+impl Registration {
+    /// # Errors
+    ///
+    /// If `method` is another one or needs keys, or a secret cannot serve as a key.
+    pub(in crate::method) fn from_secrets(
+        method: &AuthMethod,
+        secrets: Option<Secrets>,
+    ) -> Result<Self, Problem> {
+        match (method, secrets) {
+            (AuthMethod::ClientSecretJwt, Some(secrets)) => Self::secret(secrets),
+            (AuthMethod::ClientSecretJwt, None) => Err(Problem::NoSecret(method.clone())),
+            (AuthMethod::PrivateKeyJwt, _) => {
+                Err(Problem::Invalid(method.clone(), "`private_key_jwt` needs keys".into()))
+            }
+            _ => Err(Problem::UnsupportedMethod(method.clone())),
+        }
+    }
+
+    fn secret(secrets: Secrets) -> Result<Self, Problem> {
+        let keys: Option<Box<[_]>> =
+            secrets.iter().map(|secret| secret.plain_bytes().map(MacKeys::new)).collect();
+        match keys {
+            Some(keys) if keys.iter().all(|keys| keys.can(Algorithm::Hs256)) => {
+                Ok(Self::Secret { secrets, keys, algorithms: Algorithms::ALL })
+            }
+            _ => Err(Problem::Invalid(
+                AuthMethod::ClientSecretJwt,
+                "`client_secret_jwt` needs secrets in plain text of at least 32 bytes".into(),
+            )),
+        }
+    }
+
+    /// Reads `token_endpoint_auth_signing_alg`, `jwks` and `jwks_uri`.
+    ///
+    /// # Errors
+    ///
+    /// If one of them does not fit the method.
+    pub(in crate::method) fn from_metadata(
+        metadata: &ClientMetadata,
+        secret: Option<ClientSecret>,
+    ) -> Result<Self, Problem> {
+        let method = &metadata.auth_method();
+        let invalid = |problem: &'static str| Problem::Invalid(method.clone(), problem.into());
+        let alg = metadata.token_endpoint_auth_signing_alg.as_deref();
+        // OpenID Connect Registration §2: "The value none MUST NOT be used."
+        let only = match alg.map(Algorithm::from_name) {
+            None => None,
+            Some(Some(algorithm)) if method_of(algorithm).iana() == method => Some(algorithm),
+            Some(_) => {
+                return Err(invalid("`token_endpoint_auth_signing_alg` does not fit the method"));
+            }
+        };
+        if *method == AuthMethod::PrivateKeyJwt {
+            // RFC 7591 §2: "The jwks_uri and jwks parameters MUST NOT both be present".
+            let keys = match (&metadata.jwks, &metadata.jwks_uri) {
+                (Some(jwks), None) => ClientKeys::from_jwks(&jwks.to_string()),
+                (None, Some(jwks_uri)) => ClientKeys::jwks_uri(jwks_uri),
+                (None, None) => {
+                    return Err(invalid("`private_key_jwt` needs `jwks` or `jwks_uri`"));
+                }
+                (Some(_), Some(_)) => {
+                    return Err(invalid("`jwks` and `jwks_uri` must not both be present"));
+                }
+            };
+            let keys = match alg {
+                Some(alg) => keys.and_then(|keys| keys.signing_alg(alg)),
+                None => keys,
+            };
+            return keys.map(Self::PrivateKey).map_err(|keys| invalid(keys.reason()));
+        }
+        let registration = Self::from_secrets(method, Secrets::new(secret))?;
+        match (registration, only) {
+            (Self::Secret { keys, .. }, Some(only)) if !keys.iter().all(|keys| keys.can(only)) => {
+                Err(invalid("the secret is shorter than the hash of the signing algorithm"))
+            }
+            (Self::Secret { secrets, keys, .. }, Some(only)) => {
+                Ok(Self::Secret { secrets, keys, algorithms: Algorithms::EMPTY.with(only) })
+            }
+            (registration, _) => Ok(registration),
+        }
+    }
+
+    pub(crate) const fn method(&self) -> Method {
+        match self {
+            Self::PrivateKey(_) => Method::PrivateKeyJwt,
+            Self::Secret { .. } => Method::SecretJwt,
+        }
+    }
+
+    pub(in crate::method) fn secrets(&self) -> Option<&[ClientSecret]> {
+        match self {
+            Self::PrivateKey(_) => None,
+            Self::Secret { secrets, .. } => Some(secrets),
+        }
+    }
+
+    pub(super) const fn algorithms(&self) -> Algorithms {
+        match self {
+            Self::PrivateKey(keys) => keys.algorithms(),
+            Self::Secret { algorithms, .. } => *algorithms,
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The one seam to implement: where clients are looked up.
+
+use std::{future::Future, sync::Arc};
+
+use crate::{client::RegisteredClient, error::BoxError};
+
+/// Looks clients up by their id.
+///
+/// A provider finds; it does not check. What is presented is compared with what is registered by
+/// the layer, once for every kind of store: in constant time, with the same work for unknown
+/// clients, and only by the registered method.
+///
+/// The layer asks once per request at most, never for a malformed request, and keeps no answer: a
+/// change of the store takes effect with the next request (RFC 7592). Caching and throttling are
+/// decorators, that is, providers which wrap a provider; see [`Throttled`](crate::provider::Throttled) for an
+/// example.
+///
+/// # Contract
+///
+/// - Compare ids byte for byte (RFC 6749 §2.2). The layer refuses an answer that bears another
+///   id, such as one of a database with a case-insensitive collation.
+/// - `Ok(None)` is an unknown client, answered 401. `Err` is a store that cannot be asked, answered
+///   503: answering 401 would make clients throw their registration away. A panic counts as `Err`.
+/// - The returned future may be dropped at any time.
+/// - A client whose id is a URL (Client ID Metadata Document) must not be given a shared secret
+///   unless it was registered beforehand.
+///
+/// # Examples
+///
+/// ```
+/// use std::{collections::HashMap, convert::Infallible};
+/// use tower_client_auth::{ClientProvider, ClientSecret, RegisteredClient};
+///
+/// struct Row {
+///     secret_sha256: [u8; 32],
+///     tenant: u64,
+/// }
+/// struct Table(HashMap<String, Row>);
+///
+/// impl ClientProvider for Table {
+///     type Client = u64;
+///     type Error = Infallible;
+///
+///     async fn find_client(
+///         &self,
+///         client_id: &str,
+///     ) -> Result<Option<RegisteredClient<u64>>, Infallible> {
+///         Ok(self.0.get(client_id).map(|row| {
+///             RegisteredClient::secret_basic(
+///                 client_id,
+///                 [ClientSecret::sha256(row.secret_sha256)],
+///                 row.tenant,
+///             )
+///         }))
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a client provider",
+    label = "this cannot look clients up",
+    note = "implement `ClientProvider`, or wrap a closure with `provider_fn`"
+)]
+pub trait ClientProvider: Send + Sync + 'static {
+    /// The application's own client type, which handlers get back.
+    type Client: Send + Sync + 'static;
+
+    /// Why the store could not be asked.
+    type Error: Into<BoxError>;
+
+    /// Finds the client that is registered under exactly this id.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be asked. An unknown client is `Ok(None)`.
+    fn find_client(
+        &self,
+        client_id: &str,
+    ) -> impl Future<Output = Result<Option<RegisteredClient<Self::Client>>, Self::Error>> + Send;
+}
+
+impl<P: ClientProvider> ClientProvider for Arc<P> {
+    type Client = P::Client;
+    type Error = P::Error;
+
+    fn find_client(
+        &self,
+        client_id: &str,
+    ) -> impl Future<Output = Result<Option<RegisteredClient<P::Client>>, P::Error>> + Send {
+        P::find_client(self, client_id)
+    }
+}

@@ -1,0 +1,110 @@
+//! How a presented secret is compared with the stored ones.
+
+use std::{hint::black_box, ops::Deref, time::Duration};
+
+use crate::{
+    error::{Error, kind::ErrorKind},
+    isolate::pool::Pool,
+    secret::stored::ClientSecret,
+};
+
+/// The secrets of a client, at least one, none of them empty.
+#[derive(Clone, Debug)]
+pub(crate) struct Secrets(Box<[ClientSecret]>);
+
+impl Secrets {
+    /// An empty secret is none (RFC 6749 §3.2): it must not make a registration look complete.
+    pub(crate) fn new(secrets: impl IntoIterator<Item = ClientSecret>) -> Option<Self> {
+        let secrets: Box<[_]> = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
+        (!secrets.is_empty()).then_some(Self(secrets))
+    }
+}
+
+impl From<ClientSecret> for Secrets {
+    fn from(secret: ClientSecret) -> Self {
+        Self(Box::new([secret]))
+    }
+}
+
+impl Deref for Secrets {
+    type Target = [ClientSecret];
+
+    fn deref(&self) -> &[ClientSecret] {
+        &self.0
+    }
+}
+
+/// Which of several secrets was presented, or why none of them authenticates.
+pub(crate) type Verdict = Result<Match, ErrorKind>;
+
+/// A stored secret that was presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Match {
+    pub(crate) index: usize,
+    /// Whether it was presented as it stands, where form encoding was expected.
+    pub(crate) raw: bool,
+}
+
+/// The outcome of comparing several secrets with what was presented. A secret that has expired must be
+/// indistinguishable from a wrong one, also by how long the answer takes: all are compared, and there
+/// is no branch for the processor to guess that depends on which of them it is.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Comparison {
+    /// The best outcome, as a place in `FAILURES` or `RIGHT`, and in the low half the complement of
+    /// the index of the secret: the first one is greatest.
+    best: u64,
+}
+
+impl Comparison {
+    const FAILURES: [ErrorKind; 3] =
+        [ErrorKind::WrongSecret, ErrorKind::SecretNotYetValid, ErrorKind::SecretExpired];
+    const RIGHT: u64 = 3;
+
+    /// Adds that `secret`, the one at `index`, was compared.
+    pub(crate) fn add(&mut self, secret: &ClientSecret, index: usize, matches: bool, now: i64) {
+        // RFC 7591 §3.2.1: "time at which the client secret will expire", so at that second it has.
+        let expired = (secret.expires_at <= now) & (secret.expires_at != 0);
+        let early = (now < secret.not_before) & !expired;
+        let rank = Self::RIGHT - u64::from(expired) - 2 * u64::from(early);
+        let first = u64::from(u32::MAX).saturating_sub(index as u64);
+        // The barrier keeps the compiler from making the product a branch again.
+        self.best = self.best.max(u64::from(black_box(matches)) * (rank << 32 | first));
+    }
+
+    pub(crate) fn verdict(self) -> Verdict {
+        let (rank, first) = (self.best >> 32, self.best & u64::from(u32::MAX));
+        if rank == Self::RIGHT {
+            return Ok(Match { index: (u64::from(u32::MAX) - first) as usize, raw: false });
+        }
+        Err(*Self::FAILURES.get(rank as usize).unwrap_or(&ErrorKind::WrongSecret))
+    }
+}
+
+/// Compares what was presented with every stored secret.
+pub(crate) fn verify(secrets: &[ClientSecret], presented: &[u8], now: i64) -> Verdict {
+    let mut comparison = Comparison::default();
+    for (index, secret) in secrets.iter().enumerate() {
+        comparison.add(secret, index, secret.matches(presented), now);
+    }
+    comparison.verdict()
+}
+
+/// As [`verify`], where some of the secrets are slow.
+///
+/// # Errors
+///
+/// If something failed that has nothing to do with what was presented.
+pub(crate) async fn verify_slowly(
+    secrets: &[ClientSecret],
+    presented: &str,
+    now: i64,
+    pool: &Pool,
+    timeout: Option<Duration>,
+) -> Result<Verdict, Error> {
+    let mut comparison = Comparison::default();
+    for (index, secret) in secrets.iter().enumerate() {
+        let matches = secret.matches_slowly(presented, pool, timeout).await?;
+        comparison.add(secret, index, matches, now);
+    }
+    Ok(comparison.verdict())
+}
