@@ -267,10 +267,3 @@ impl ErrorKind {
         }
     }
 }
-
-#[cfg(feature = "jwt")]
-impl From<InvalidAssertion> for ErrorKind {
-    fn from(invalid: InvalidAssertion) -> Self {
-        Self::Assertion(invalid)
-    }
-}

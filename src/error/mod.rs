@@ -89,13 +89,6 @@ impl Error {
     }
 }
 
-#[cfg(feature = "jwt")]
-impl From<assertion::InvalidAssertion> for Error {
-    fn from(invalid: assertion::InvalidAssertion) -> Self {
-        ErrorKind::Assertion(invalid).into()
-    }
-}
-
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
         Self { kind, source: None }

@@ -1,115 +1,38 @@
 //! The keys of clients that publish them at a `jwks_uri`.
 
+mod slot;
+mod source;
+
 use std::{
     collections::HashMap,
     fmt,
-    future::Future,
     ops::RangeInclusive,
-    pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-
-use crate::{error::BoxError, jose::keys::KeySet};
+pub use crate::fetch::jwks::source::{FetchedJwks, JwksSource};
+use crate::{
+    clock::Clock,
+    error::BoxError,
+    fetch::jwks::{
+        slot::{Answer, Outcome, Question, Slot},
+        source::DynJwksSource,
+    },
+    isolate::single_flight::{DEADLINE, SingleFlight},
+    jose::keys::KeySet,
+};
 
 /// A hundred times what a client of a few keys publishes.
 pub(crate) const LONGEST_DOCUMENT: usize = 64 * 1024;
 
 const LIFETIME: RangeInclusive<Duration> =
     Duration::from_secs(5 * 60)..=Duration::from_secs(24 * 60 * 60);
-const REFETCH_FLOOR: Duration = Duration::from_secs(30);
-const STALE_ON_OUTAGE: Duration = Duration::from_secs(24 * 60 * 60);
+const MIN_REFETCH_INTERVAL: Duration = Duration::from_secs(30);
+const STALE_IF_ERROR: Duration = Duration::from_secs(60 * 60);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 const CAPACITY: usize = 1_000;
-
-/// Fetches the key set that a client publishes (RFC 7591 §2, `jwks_uri`).
-///
-/// The URI comes from a registration, which anybody may have made where registration is open. What a
-/// source returns is remembered by a [`JwksCache`]; a source remembers nothing.
-///
-/// # Contract
-///
-/// - Follow no redirects, limit time and size, and refuse addresses that are not public.
-/// - The returned future may be dropped at any time.
-///
-/// # Examples
-///
-/// Keys that a side-car keeps in files:
-///
-/// ```
-/// use std::{io, time::Duration};
-/// use tower_client_auth::assertion::{FetchedJwks, JwksSource};
-///
-/// struct Files;
-///
-/// impl JwksSource for Files {
-///     type Error = io::Error;
-///
-///     async fn fetch(&self, jwks_uri: &str) -> io::Result<FetchedJwks> {
-///         let path = match jwks_uri {
-///             "https://batch.example/jwks.json" => "/run/jwks/batch.json",
-///             _ => return Err(io::ErrorKind::NotFound.into()),
-///         };
-///         let document = std::fs::read(path)?;
-///         Ok(FetchedJwks::new(document.into(), Some(Duration::from_secs(600))))
-///     }
-/// }
-/// ```
-pub trait JwksSource: Send + Sync + 'static {
-    /// Why the keys could not be had.
-    type Error: Into<BoxError>;
-
-    /// Fetches the document at `jwks_uri`.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be had. The caller is answered 503.
-    fn fetch(
-        &self,
-        jwks_uri: &str,
-    ) -> impl Future<Output = Result<FetchedJwks, Self::Error>> + Send;
-}
-
-/// A fetched key set (RFC 7517 §5).
-#[derive(Clone, Debug)]
-pub struct FetchedJwks {
-    document: Bytes,
-    max_age: Option<Duration>,
-}
-
-impl FetchedJwks {
-    /// The document as it was received, and how long its origin says that it may be kept.
-    #[must_use]
-    pub const fn new(document: Bytes, max_age: Option<Duration>) -> Self {
-        Self { document, max_age }
-    }
-
-    /// The JSON text.
-    #[must_use]
-    pub const fn document(&self) -> &Bytes {
-        &self.document
-    }
-
-    /// How long the document may be kept.
-    #[must_use]
-    pub const fn max_age(&self) -> Option<Duration> {
-        self.max_age
-    }
-}
-
-type Fetch<'a> = Pin<Box<dyn Future<Output = Result<FetchedJwks, BoxError>> + Send + 'a>>;
-
-trait AnyJwksSource: Send + Sync {
-    fn fetch_any<'a>(&'a self, jwks_uri: &'a str) -> Fetch<'a>;
-}
-
-impl<J: JwksSource> AnyJwksSource for J {
-    fn fetch_any<'a>(&'a self, jwks_uri: &'a str) -> Fetch<'a> {
-        Box::pin(async move { self.fetch(jwks_uri).await.map_err(Into::into) })
-    }
-}
+const MAX_FETCHES: usize = 64;
 
 /// Remembers the keys that a [`JwksSource`] fetched, prepared for many verifications.
 ///
@@ -118,12 +41,17 @@ impl<J: JwksSource> AnyJwksSource for J {
 ///
 /// - A key set is kept as long as its origin allows, within the bounds of
 ///   [`lifetime`](Self::lifetime).
-/// - Requests for one address that arrive while it is being fetched wait for that fetch.
+/// - Requests for one address that arrive while it is being fetched wait for that fetch, unless the
+///   keys that are known will do. The fetch is a task of its own where there is a tokio runtime: a
+///   request that is dropped does not stop it, and what it brings is remembered. At most
+///   [64](Self::max_fetches) are in flight at a time, and each has
+///   [10 seconds](Self::fetch_deadline).
 /// - An assertion with a `kid` that is not in the set makes the set be fetched again, because the
-///   client may have a new key, but not more often than the [floor](Self::refetch_floor) allows:
-///   anybody can send such an assertion.
-/// - While the source fails, the last keys stay in use [for a day](Self::stale_on_outage), and the
-///   source is asked every 5 seconds at most. When there are none the caller gets 503.
+///   client may have a new key, but not more often than the
+///   [minimum interval](Self::min_refetch_interval) allows: anybody can send such an assertion.
+/// - While the source fails, the last keys stay in use [for an hour](Self::stale_if_error) after
+///   their lifetime, and the source is asked every 5 seconds at most. When there are none the caller
+///   gets 503.
 /// - A document that is no key set, holds no usable key or is longer than 64 KiB is a failure of the
 ///   source, and does not replace the keys that are known.
 ///
@@ -140,40 +68,21 @@ impl<J: JwksSource> AnyJwksSource for J {
 /// ) -> Result<Assertions, Box<dyn std::error::Error>> {
 ///     let keys = JwksCache::new(source)
 ///         .lifetime(Duration::from_secs(60)..=Duration::from_secs(3600))
-///         .stale_on_outage(Duration::from_secs(2 * 3600));
+///         .stale_if_error(Duration::from_secs(2 * 3600));
 ///     let replay = MemoryReplayStore::default();
 ///     Ok(Assertions::new("https://as.example", replay)?.jwks_source(keys))
 /// }
 /// ```
 #[derive(Clone)]
 pub struct JwksCache {
-    source: Arc<dyn AnyJwksSource>,
+    source: Arc<dyn DynJwksSource>,
+    flights: SingleFlight<Answer>,
     slots: Arc<Mutex<HashMap<Box<str>, Arc<Slot>>>>,
     capacity: usize,
     lifetime: RangeInclusive<Duration>,
-    refetch_floor: Duration,
-    stale_on_outage: Duration,
-    clock: Arc<dyn Fn() -> Instant + Send + Sync>,
-}
-
-/// What is known of one address.
-struct Slot {
-    /// Whoever holds it fetches.
-    turn: tokio::sync::Mutex<()>,
-    known: Mutex<Known>,
-}
-
-struct Known {
-    keys: Option<Keys>,
-    /// When the source was asked last, and what it said if it failed.
-    asked: Option<(Instant, Option<Arc<str>>)>,
-    used: Instant,
-}
-
-struct Keys {
-    set: Arc<KeySet>,
-    since: Instant,
-    lifetime: Duration,
+    min_refetch_interval: Duration,
+    stale_if_error: Duration,
+    clock: Clock,
 }
 
 impl JwksCache {
@@ -182,12 +91,13 @@ impl JwksCache {
     pub fn new(source: impl JwksSource) -> Self {
         Self {
             source: Arc::new(source),
+            flights: SingleFlight::new(MAX_FETCHES, DEADLINE),
             slots: Arc::default(),
             capacity: CAPACITY,
             lifetime: LIFETIME,
-            refetch_floor: REFETCH_FLOOR,
-            stale_on_outage: STALE_ON_OUTAGE,
-            clock: Arc::new(Instant::now),
+            min_refetch_interval: MIN_REFETCH_INTERVAL,
+            stale_if_error: STALE_IF_ERROR,
+            clock: Clock::system(),
         }
     }
 
@@ -204,15 +114,15 @@ impl JwksCache {
     ///
     /// A client that signs with a key right after publishing it may be refused for that long.
     #[must_use]
-    pub fn refetch_floor(self, refetch_floor: Duration) -> Self {
-        Self { refetch_floor, ..self }
+    pub fn min_refetch_interval(self, min_refetch_interval: Duration) -> Self {
+        Self { min_refetch_interval, ..self }
     }
 
-    /// Goes on with the last keys while the source fails, until they are this old. Default: 24
-    /// hours.
+    /// Goes on with the last keys while the source fails, for this long after their
+    /// [lifetime](Self::lifetime) is over (RFC 5861 §4). Default: 1 hour.
     #[must_use]
-    pub fn stale_on_outage(self, oldest: Duration) -> Self {
-        Self { stale_on_outage: oldest, ..self }
+    pub fn stale_if_error(self, stale_if_error: Duration) -> Self {
+        Self { stale_if_error, ..self }
     }
 
     /// How many addresses are remembered; the one that was not used for the longest time makes room.
@@ -222,10 +132,30 @@ impl JwksCache {
         Self { capacity: addresses, ..self }
     }
 
+    /// How many fetches may be in flight at a time; one more fails at once, as if the source did: the
+    /// caller is answered 503 unless the keys that are known will do. Default: 64.
+    #[must_use]
+    pub fn max_fetches(self, fetches: usize) -> Self {
+        Self { flights: self.flights.limit(fetches), ..self }
+    }
+
+    /// How long a fetch may take before it counts as failed. Default: 10 seconds.
+    ///
+    /// It needs the timer of the tokio runtime. Without one, a fetch ends when the next request for
+    /// its address arrives after this time.
+    #[must_use]
+    pub fn fetch_deadline(self, deadline: Duration) -> Self {
+        Self { flights: self.flights.deadline(deadline), ..self }
+    }
+
     /// The clock. Default: the system's.
     #[must_use]
-    pub fn clock(self, now: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
-        Self { clock: Arc::new(now), ..self }
+    pub fn clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    fn now(&self) -> Instant {
+        self.clock.instant()
     }
 
     /// The prepared keys at `jwks_uri`, with the one of this `kid` if it can be had.
@@ -240,45 +170,49 @@ impl JwksCache {
     ) -> Result<Arc<KeySet>, BoxError> {
         let slot = self.slot(jwks_uri);
         if let Some(answer) = self.remembered(&slot, kid) {
-            return answer;
+            return answer.map_err(Into::into);
         }
-        let _turn = match slot.turn.try_lock() {
-            Ok(turn) => turn,
-            Err(_taken) => {
-                if let Some(keys) = self.good_enough(&slot, kid) {
-                    return Ok(keys);
-                }
-                let turn = slot.turn.lock().await;
-                if let Some(answer) = self.remembered(&slot, kid) {
-                    return answer;
-                }
-                turn
-            }
-        };
-        // An answer is as old as its question.
-        let asked = (self.clock)();
-        let fetched = self.fetch(jwks_uri).await;
-        let failed_at = (self.clock)();
-        let mut known = slot.known();
-        match fetched {
-            Ok((set, lifetime)) => {
-                let set = Arc::new(set);
-                known.keys = Some(Keys { set: Arc::clone(&set), since: asked, lifetime });
-                known.asked = Some((asked, None));
-                Ok(set)
-            }
-            Err(error) => {
-                known.asked = Some((failed_at, Some(error.to_string().into())));
-                match self.usable(&known, failed_at) {
-                    Some(keys) if known.has(kid) => Ok(keys),
-                    _ => Err(error),
-                }
-            }
-        }
+        // Boxed, so that the future of a request that finds its keys stays small.
+        Box::pin(self.fetched(&slot, jwks_uri, kid)).await
     }
 
-    async fn fetch(&self, jwks_uri: &str) -> Result<(KeySet, Duration), BoxError> {
-        let fetched = self.source.fetch_any(jwks_uri).await?;
+    async fn fetched(
+        &self,
+        slot: &Arc<Slot>,
+        jwks_uri: &str,
+        kid: Option<&str>,
+    ) -> Result<Arc<KeySet>, BoxError> {
+        let answer = self.flights.run(jwks_uri, |jwks_uri| {
+            let (cache, slot, kid) = (self.clone(), Arc::clone(slot), kid.map(Box::<str>::from));
+            async move { (cache.ask(&slot, &jwks_uri, kid.as_deref()).await, None::<fn()>) }
+        });
+        let error = match answer.await {
+            Ok(Ok(keys)) => return Ok(keys),
+            Ok(Err(error)) => error.into(),
+            Err(error) => error.into(),
+        };
+        let now = self.now();
+        slot.known().usable(kid, now, self.stale_if_error).ok_or(error)
+    }
+
+    /// The work of a flight.
+    async fn ask(&self, slot: &Slot, jwks_uri: &str, kid: Option<&str>) -> Answer {
+        // The last flight may have landed after this request had looked.
+        if let Some(answer) = self.remembered(slot, kid) {
+            return answer;
+        }
+        let question = Question::note(slot, &self.clock);
+        let fetched = self.source.fetch_dyn(jwks_uri).await;
+        question.answer(self.judge(fetched))
+    }
+
+    /// Here alone is said what is an answer, which replaces the keys that are known, and what is an
+    /// outage, during which they stay in use.
+    fn judge(
+        &self,
+        fetched: Result<FetchedJwks, BoxError>,
+    ) -> Result<(KeySet, Duration), BoxError> {
+        let fetched = fetched?;
         if fetched.document().len() > LONGEST_DOCUMENT {
             return Err("the key set is longer than 64 KiB".into());
         }
@@ -287,81 +221,55 @@ impl JwksCache {
         Ok((KeySet::parse(fetched.document())?, lifetime))
     }
 
-    /// What can be said without asking the source, or `None` if it is time to ask it.
-    fn remembered(&self, slot: &Slot, kid: Option<&str>) -> Option<Result<Arc<KeySet>, BoxError>> {
-        let now = (self.clock)();
+    /// What can be said without waiting for the source, or `None` if it has to be asked or is being
+    /// asked.
+    fn remembered(&self, slot: &Slot, kid: Option<&str>) -> Option<Answer> {
+        let now = self.now();
         let mut known = slot.known();
         known.used = now;
         let fresh = known.fresh(now);
-        if fresh && known.has(kid) {
-            return self.usable(&known, now).map(Ok);
+        let usable = known.usable(kid, now, self.stale_if_error);
+        if fresh && usable.is_some() {
+            return usable.map(Ok);
         }
-        let (asked, failure) = known.asked.as_ref()?;
-        let pause = match failure {
-            Some(_) if !fresh => PAUSE_AFTER_FAILURE,
-            _ => self.refetch_floor,
+        let asked = known.asked.as_ref()?;
+        let (failure, pause) = match &asked.outcome {
+            // Whoever has keys to go on with need not wait.
+            Outcome::InFlight => return usable.map(Ok),
+            Outcome::Failed(error) if !fresh => (Some(error), PAUSE_AFTER_FAILURE),
+            Outcome::Failed(error) => (Some(error), self.min_refetch_interval),
+            Outcome::Answered => (None, self.min_refetch_interval),
         };
-        if now.saturating_duration_since(*asked) >= pause {
+        if now.saturating_duration_since(asked.at) >= pause {
             return None;
         }
-        match (self.usable(&known, now), failure) {
+        match (usable, failure) {
+            (Some(keys), _) => Some(Ok(keys)),
             // While the source fails, nobody knows whether the client has such a key.
-            (Some(keys), failure) if failure.is_none() || known.has(kid) => Some(Ok(keys)),
-            (_, Some(failure)) => Some(Err(failure.to_string().into())),
-            (_, None) => None,
+            (None, Some(error)) => Some(Err(error.clone())),
+            (None, None) => known.usable(None, now, self.stale_if_error).map(Ok),
         }
-    }
-
-    /// The keys to go on with while somebody else is fetching, rather than wait.
-    fn good_enough(&self, slot: &Slot, kid: Option<&str>) -> Option<Arc<KeySet>> {
-        let known = slot.known();
-        self.usable(&known, (self.clock)()).filter(|_| known.has(kid))
-    }
-
-    fn usable(&self, known: &Known, now: Instant) -> Option<Arc<KeySet>> {
-        let keys = known.keys.as_ref()?;
-        let oldest = keys.lifetime.max(self.stale_on_outage);
-        let usable = now.saturating_duration_since(keys.since) < oldest;
-        usable.then(|| Arc::clone(&keys.set))
     }
 
     fn slot(&self, jwks_uri: &str) -> Arc<Slot> {
-        let now = (self.clock)();
+        let now = self.now();
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.get(jwks_uri) {
             return Arc::clone(slot);
         }
+        let mut evicted = None;
         if slots.len() >= self.capacity {
             let longest_unused = slots.iter().min_by_key(|(_, slot)| slot.known().used);
             if let Some(uri) = longest_unused.map(|(uri, _)| uri.clone()) {
-                slots.remove(&uri);
+                evicted = slots.remove(&uri);
             }
         }
-        let slot = Arc::new(Slot {
-            turn: tokio::sync::Mutex::default(),
-            known: Mutex::new(Known { keys: None, asked: None, used: now }),
-        });
+        let slot = Arc::new(Slot::new(now));
         slots.insert(jwks_uri.into(), Arc::clone(&slot));
+        // What the source failed with is dropped outside of the lock.
+        drop(slots);
+        drop(evicted);
         slot
-    }
-}
-
-impl Slot {
-    fn known(&self) -> MutexGuard<'_, Known> {
-        // Nothing panics while it is held: what is poisoned is whole.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Known {
-    fn fresh(&self, now: Instant) -> bool {
-        self.keys
-            .as_ref()
-            .is_some_and(|keys| now.saturating_duration_since(keys.since) < keys.lifetime)
-    }
-
-    fn has(&self, kid: Option<&str>) -> bool {
-        kid.is_none_or(|kid| self.keys.as_ref().is_some_and(|keys| keys.set.has(kid)))
     }
 }
 
@@ -376,12 +284,12 @@ impl fmt::Debug for JwksCache {
         f.debug_struct("JwksCache")
             .field("capacity", &self.capacity)
             .field("lifetime", &self.lifetime)
-            .field("refetch_floor", &self.refetch_floor)
-            .field("stale_on_outage", &self.stale_on_outage)
+            .field("min_refetch_interval", &self.min_refetch_interval)
+            .field("stale_if_error", &self.stale_if_error)
             .finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 mod tests;

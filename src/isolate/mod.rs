@@ -3,3 +3,5 @@
 pub(crate) mod deadline;
 pub(crate) mod guard;
 pub(crate) mod pool;
+#[cfg(any(feature = "cache", feature = "jwt"))]
+pub(crate) mod single_flight;

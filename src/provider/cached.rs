@@ -1,24 +1,24 @@
 //! A provider that remembers what another one answered.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
-};
+mod memory;
+
+use std::{fmt, sync::Arc, time::Duration};
 
 use quick_cache::sync::Cache;
 
 use crate::{
     client::RegisteredClient,
+    clock::Clock,
     error::{BoxError, throttled::Throttled},
-    provider::lookup::ClientProvider,
+    isolate::single_flight::{DEADLINE, SharedError, SingleFlight},
+    provider::{cached::memory::Memory, lookup::ClientProvider},
 };
 
 const CAPACITY: usize = 10_000;
 const TIME_TO_LIVE: Duration = Duration::from_secs(30);
 const UNKNOWN_CAPACITY: usize = 1_000;
 const UNKNOWN_TIME_TO_LIVE: Duration = Duration::from_secs(5);
+const MAX_LOOKUPS: usize = 1_024;
 
 /// Remembers the answers of a provider for a while, so that a busy client does not cost a look-up
 /// per request.
@@ -29,9 +29,15 @@ const UNKNOWN_TIME_TO_LIVE: Duration = Duration::from_secs(5);
 /// worth.
 ///
 /// Requests for one client that arrive while it is being looked up wait for that look-up, and share
-/// its failure. Ids that are unknown are remembered apart, in a space of their own: sending many
-/// does not push out real clients. An answer that bears another id than the one that was asked for
-/// is not remembered.
+/// its answer or its failure. The look-up is a task of its own where there is a tokio runtime: a
+/// request that is dropped does not stop it, and what it brings is remembered. It sees neither the
+/// task-locals nor the current span of a request. At most
+/// [1,024 look-ups](Self::max_lookups) are in flight at a time, and each has
+/// [10 seconds](Self::lookup_deadline).
+///
+/// Ids that are unknown are remembered apart, in a space of their own: sending many does not push
+/// out real clients. An answer that bears another id than the one that was asked for is not
+/// remembered.
 ///
 /// A look-up that is found here allocates nothing.
 ///
@@ -52,216 +58,164 @@ const UNKNOWN_TIME_TO_LIVE: Duration = Duration::from_secs(5);
 /// # drop(layer);
 /// ```
 pub struct CachedProvider<P: ClientProvider> {
-    provider: P,
-    known: Cache<Box<str>, Entry<RegisteredClient<P::Client>>>,
-    unknown: Cache<Box<str>, Entry<()>>,
-    flights: Mutex<HashMap<Box<str>, Flight>>,
-    time_to_live: Duration,
-    unknown_time_to_live: Duration,
-    stale_on_outage: Option<Duration>,
-    clock: Arc<dyn Fn() -> Instant + Send + Sync>,
+    provider: Arc<P>,
+    memory: Memory<P::Client>,
+    flights: SingleFlight<Answer<P::Client>>,
 }
 
-struct Entry<T> {
-    value: T,
-    since: Instant,
-}
-
-impl<T: Clone> Clone for Entry<T> {
-    fn clone(&self) -> Self {
-        Self { value: self.value.clone(), since: self.since }
-    }
-}
-
-/// A look-up under way, for as long as a request takes part in it.
-#[derive(Default)]
-struct Flight {
-    passengers: usize,
-    /// Whether the client was invalidated since the look-up began, so that its answer may be one
-    /// from before the change.
-    overtaken: bool,
-    turn: Turn,
-}
-
-/// Whoever holds the lock makes the look-up; the others find its answer in the cache, or its
-/// failure here.
-type Turn = Arc<tokio::sync::Mutex<Option<Failure>>>;
-
-#[derive(Clone)]
-struct Failure {
-    at: Instant,
-    error: SharedError,
-}
+/// What a look-up brings for all who wait for it.
+type Answer<C> = Result<Option<RegisteredClient<C>>, SharedError>;
 
 impl<P: ClientProvider> CachedProvider<P> {
     /// Remembers up to 10,000 clients for 30 seconds, and up to 1,000 unknown ids for 5 seconds.
     #[must_use]
     pub fn new(provider: P) -> Self {
         Self {
-            provider,
-            known: Cache::new(CAPACITY),
-            unknown: Cache::new(UNKNOWN_CAPACITY),
-            flights: Mutex::default(),
-            time_to_live: TIME_TO_LIVE,
-            unknown_time_to_live: UNKNOWN_TIME_TO_LIVE,
-            stale_on_outage: None,
-            clock: Arc::new(Instant::now),
+            provider: Arc::new(provider),
+            memory: Memory {
+                known: Arc::new(Cache::new(CAPACITY)),
+                unknown: Arc::new(Cache::new(UNKNOWN_CAPACITY)),
+                time_to_live: TIME_TO_LIVE,
+                unknown_time_to_live: UNKNOWN_TIME_TO_LIVE,
+                stale_if_error: None,
+                clock: Clock::system(),
+            },
+            flights: SingleFlight::new(MAX_LOOKUPS, DEADLINE),
         }
     }
 
     /// How many clients are remembered. Default: 10,000.
     #[must_use]
-    pub fn capacity(self, clients: usize) -> Self {
-        Self { known: Cache::new(clients), ..self }
+    pub fn capacity(mut self, clients: usize) -> Self {
+        self.memory.known = Arc::new(Cache::new(clients));
+        self
     }
 
     /// How long a client is remembered, and so how long a removed client or a replaced secret may
     /// still be accepted. Default: 30 seconds.
+    ///
+    /// It counts from the moment the provider was asked. Those who waited for a look-up share its
+    /// answer even if the look-up took longer than this.
     #[must_use]
-    pub fn time_to_live(self, time_to_live: Duration) -> Self {
-        Self { time_to_live, ..self }
+    pub fn time_to_live(mut self, time_to_live: Duration) -> Self {
+        self.memory.time_to_live = time_to_live;
+        self
     }
 
     /// How many unknown ids are remembered. Default: 1,000.
     #[must_use]
-    pub fn unknown_capacity(self, ids: usize) -> Self {
-        Self { unknown: Cache::new(ids), ..self }
+    pub fn unknown_capacity(mut self, ids: usize) -> Self {
+        self.memory.unknown = Arc::new(Cache::new(ids));
+        self
     }
 
     /// How long an unknown id is remembered, and so how long a client that has just been registered
     /// may still be refused. Default: 5 seconds.
     #[must_use]
-    pub fn unknown_time_to_live(self, unknown_time_to_live: Duration) -> Self {
-        Self { unknown_time_to_live, ..self }
+    pub fn unknown_time_to_live(mut self, unknown_time_to_live: Duration) -> Self {
+        self.memory.unknown_time_to_live = unknown_time_to_live;
+        self
     }
 
-    /// Goes on with a remembered client while the provider fails, until it is this old. Default: a
-    /// failing provider is answered 503 as soon as the time to live is over.
+    /// Goes on with a remembered client while the provider fails, for this long after the
+    /// [time to live](Self::time_to_live) is over (RFC 5861 §4). Default: a failing provider is
+    /// answered 503 as soon as the time to live is over.
     ///
     /// For servers that must keep working: a client that was removed or a secret that was replaced
     /// during the outage is accepted until then. The provider is asked first, each time, so it
     /// should fail fast: one that hangs until the `provider_deadline` of the layer is cut off
     /// together with this decorator.
     #[must_use]
-    pub fn stale_on_outage(self, oldest: Duration) -> Self {
-        Self { stale_on_outage: Some(oldest), ..self }
+    pub fn stale_if_error(mut self, stale_if_error: Duration) -> Self {
+        self.memory.stale_if_error = Some(stale_if_error);
+        self
+    }
+
+    /// How many look-ups may be in flight at a time; one more fails at once, as if the provider did:
+    /// the caller is answered 503. Default: 1,024.
+    ///
+    /// Requests for the same client count once. A look-up that was invalidated counts until it ends.
+    #[must_use]
+    pub fn max_lookups(self, lookups: usize) -> Self {
+        Self { flights: self.flights.limit(lookups), ..self }
+    }
+
+    /// How long a look-up may take before it counts as failed. Default: 10 seconds.
+    ///
+    /// It needs the timer of the tokio runtime. Without one, a look-up ends when the next request
+    /// for its client arrives after this time.
+    #[must_use]
+    pub fn lookup_deadline(self, deadline: Duration) -> Self {
+        Self { flights: self.flights.deadline(deadline), ..self }
     }
 
     /// The clock. Default: the system's.
     #[must_use]
-    pub fn clock(self, now: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
-        Self { clock: Arc::new(now), ..self }
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.memory.clock = clock;
+        self
     }
 
-    /// Forgets what is known of a client, and that it is unknown. The answer of a look-up that is
-    /// under way is not remembered either.
+    /// Forgets what is known of a client, and that it is unknown. A request that arrives after this
+    /// is never answered from a look-up that began before it; those who wait for one still are, and
+    /// its answer is not remembered.
     ///
     /// Call it after the store was changed.
     pub fn invalidate(&self, client_id: &str) {
-        let mut flights = self.flights();
-        if let Some(flight) = flights.get_mut(client_id) {
-            flight.overtaken = true;
-        }
-        self.known.remove(client_id);
-        self.unknown.remove(client_id);
+        let Memory { known, unknown, .. } = &self.memory;
+        self.flights.invalidate(client_id, || (known.remove(client_id), unknown.remove(client_id)));
     }
 
     /// Forgets everything, for example when the connection that tells of changes was lost.
     pub fn invalidate_all(&self) {
-        let mut flights = self.flights();
-        for flight in flights.values_mut() {
-            flight.overtaken = true;
-        }
-        self.known.clear();
-        self.unknown.clear();
+        let Memory { known, unknown, .. } = &self.memory;
+        self.flights.invalidate_all(|| {
+            (known.drain().collect::<Vec<_>>(), unknown.drain().collect::<Vec<_>>())
+        });
     }
 
     /// The provider behind the cache.
     #[must_use]
-    pub const fn get_ref(&self) -> &P {
+    pub fn get_ref(&self) -> &P {
         &self.provider
-    }
-
-    fn remembered(&self, client_id: &str) -> Option<Option<RegisteredClient<P::Client>>> {
-        let now = (self.clock)();
-        let fresh = |since: Instant, limit| now.saturating_duration_since(since) < limit;
-        if let Some(entry) = self.known.get(client_id) {
-            if fresh(entry.since, self.time_to_live) {
-                return Some(Some(entry.value));
-            }
-        }
-        let unknown = self.unknown.get(client_id)?;
-        fresh(unknown.since, self.unknown_time_to_live).then_some(None)
-    }
-
-    /// Unless the client was invalidated in the meantime. The lock is held until all is written, so
-    /// that an invalidation comes before or after.
-    fn remember(
-        &self,
-        client_id: &str,
-        found: Option<&RegisteredClient<P::Client>>,
-        since: Instant,
-    ) {
-        let flights = self.flights();
-        if flights.get(client_id).is_none_or(|flight| flight.overtaken) {
-            return;
-        }
-        match found {
-            Some(client) if client.client_id() == client_id => {
-                self.known.insert(client_id.into(), Entry { value: client.clone(), since });
-            }
-            // A store that folds case would let one client fill the space under many ids.
-            Some(_) => {}
-            None => {
-                self.known.remove(client_id);
-                self.unknown.insert(client_id.into(), Entry { value: (), since });
-            }
-        }
-        drop(flights);
-    }
-
-    /// The client that was remembered before the provider failed, if that is allowed and it is not
-    /// too old.
-    fn stale(&self, client_id: &str) -> Option<RegisteredClient<P::Client>> {
-        let oldest = self.stale_on_outage?;
-        let entry = self.known.get(client_id)?;
-        ((self.clock)().saturating_duration_since(entry.since) < oldest).then_some(entry.value)
     }
 
     async fn look_up(
         &self,
         client_id: &str,
-    ) -> Result<Option<RegisteredClient<P::Client>>, SharedError> {
-        let arrived = (self.clock)();
-        let place = Place::new(self, client_id);
-        let mut failure = place.turn.lock().await;
-        if let Some(found) = self.remembered(client_id) {
-            return Ok(found);
-        }
-        if let Some(failure) = failure.as_ref().filter(|failure| failure.at >= arrived) {
-            return Err(failure.error.clone());
-        }
-        if let Some(flight) = self.flights().get_mut(client_id) {
-            flight.overtaken = false;
-        }
-        // An answer is as old as its question: the store may have changed while it was on its way.
-        let asked = (self.clock)();
-        match self.provider.find_client(client_id).await {
-            Ok(found) => {
-                self.remember(client_id, found.as_ref(), asked);
-                Ok(found)
+    ) -> Result<Option<RegisteredClient<P::Client>>, BoxError> {
+        let answer = self.flights.run(client_id, |client_id| {
+            let (provider, memory) = (Arc::clone(&self.provider), self.memory.clone());
+            async move {
+                if let Some(found) = memory.remembered(&client_id) {
+                    return (Ok(found), None);
+                }
+                // An answer is as old as its question: the store may have changed while it was on
+                // its way.
+                let asked = memory.now();
+                match provider.find_client(&client_id).await {
+                    Ok(found) => {
+                        let answer = found.clone();
+                        let remember = move || {
+                            let replaced = memory.remember(&client_id, answer.as_ref(), asked);
+                            (replaced, answer, memory)
+                        };
+                        (Ok(found), Some(remember))
+                    }
+                    Err(error) => (Err(SharedError::new(error)), None),
+                }
             }
-            Err(error) => {
-                let error = SharedError(Arc::new(error.into()));
-                *failure = Some(Failure { at: (self.clock)(), error: error.clone() });
-                Err(error)
-            }
-        }
-    }
-
-    fn flights(&self) -> MutexGuard<'_, HashMap<Box<str>, Flight>> {
-        // Should the application's client panic while it is dropped, the map is whole all the same.
-        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+        });
+        let error: BoxError = match answer.await {
+            Ok(Ok(found)) => return Ok(found),
+            Ok(Err(error)) => match error.downcast_ref::<Throttled>() {
+                // A throttle is no outage: it must not be got around with what is remembered.
+                Some(throttled) => return Err((*throttled).into()),
+                None => error.into(),
+            },
+            Err(error) => error.into(),
+        };
+        self.memory.stale(client_id).map(Some).ok_or(error)
     }
 }
 
@@ -273,18 +227,11 @@ impl<P: ClientProvider> ClientProvider for CachedProvider<P> {
         &self,
         client_id: &str,
     ) -> Result<Option<RegisteredClient<P::Client>>, BoxError> {
-        if let Some(found) = self.remembered(client_id) {
+        if let Some(found) = self.memory.remembered(client_id) {
             return Ok(found);
         }
-        let error = match self.look_up(client_id).await {
-            Ok(found) => return Ok(found),
-            Err(error) => error,
-        };
-        // A throttle is no outage: it must not be got around with what is remembered.
-        if let Some(throttled) = error.throttled() {
-            return Err(throttled.into());
-        }
-        self.stale(client_id).map(Some).ok_or_else(|| error.into())
+        // Boxed, so that the future of a hit stays small.
+        Box::pin(self.look_up(client_id)).await
     }
 }
 
@@ -292,59 +239,35 @@ impl<P: ClientProvider + fmt::Debug> fmt::Debug for CachedProvider<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CachedProvider")
             .field("provider", &self.provider)
-            .field("time_to_live", &self.time_to_live)
-            .field("unknown_time_to_live", &self.unknown_time_to_live)
-            .field("stale_on_outage", &self.stale_on_outage)
+            .field("time_to_live", &self.memory.time_to_live)
+            .field("unknown_time_to_live", &self.memory.unknown_time_to_live)
+            .field("stale_if_error", &self.memory.stale_if_error)
             .finish_non_exhaustive()
     }
 }
 
-/// A place in a flight, given up when the request is done or dropped.
-struct Place<'a, P: ClientProvider> {
-    cache: &'a CachedProvider<P>,
-    client_id: &'a str,
-    turn: Turn,
-}
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-impl<'a, P: ClientProvider> Place<'a, P> {
-    fn new(cache: &'a CachedProvider<P>, client_id: &'a str) -> Self {
-        let mut flights = cache.flights();
-        let flight = flights.entry(client_id.into()).or_default();
-        flight.passengers += 1;
-        Self { cache, client_id, turn: Arc::clone(&flight.turn) }
-    }
-}
+    use super::*;
+    use crate::provider::provider_fn;
 
-impl<P: ClientProvider> Drop for Place<'_, P> {
-    fn drop(&mut self) {
-        let mut flights = self.cache.flights();
-        if let Some(flight) = flights.get_mut(self.client_id) {
-            flight.passengers -= 1;
-            if flight.passengers == 0 {
-                flights.remove(self.client_id);
-            }
+    // It may begin a look-up just after another one filled the cache.
+    #[tokio::test]
+    async fn a_request_that_missed_just_before_the_landing_finds_its_answer() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let provider = CachedProvider::new(provider_fn(move |id: &str| {
+            count.fetch_add(1, Ordering::SeqCst);
+            let found = (id == "batch").then(|| RegisteredClient::public("batch", ()));
+            std::future::ready(Ok::<_, BoxError>(found))
+        }));
+        for id in ["batch", "unknown"] {
+            let found = provider.find_client(id).await.unwrap().is_some();
+            assert_eq!(provider.look_up(id).await.unwrap().is_some(), found);
         }
-    }
-}
-
-/// The failure of one look-up, for all who waited for it.
-#[derive(Clone, Debug)]
-struct SharedError(Arc<BoxError>);
-
-impl SharedError {
-    fn throttled(&self) -> Option<Throttled> {
-        self.0.downcast_ref().copied()
-    }
-}
-
-impl fmt::Display for SharedError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for SharedError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
     }
 }

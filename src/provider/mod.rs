@@ -1,6 +1,6 @@
 //! Providers: where clients are looked up.
 //!
-//! [`ClientProvider`](crate::ClientProvider) is the trait to implement. [`MemoryProvider`] keeps its
+//! [`ClientProvider`] is the trait to implement. [`MemoryProvider`] keeps its
 //! clients in memory, [`provider_fn`] makes a provider of a closure, and the others wrap a provider.
 
 #[cfg(feature = "cache")]

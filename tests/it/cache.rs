@@ -4,17 +4,14 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::sync::Semaphore;
 use tower_client_auth::{
-    AuthMethod, BoxError, ClientProvider, ErrorKind as K, RegisteredClient,
+    AuthMethod, BoxError, ClientProvider, Clock, ErrorKind as K, RegisteredClient,
     provider::{CachedProvider, Throttled},
 };
 
@@ -96,25 +93,14 @@ impl ClientProvider for Store {
     }
 }
 
-/// A clock that stands still until it is moved.
-#[derive(Clone)]
-struct Clock(Arc<AtomicU64>);
-
-impl Clock {
-    fn advance(&self, by: Duration) {
-        self.0.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
-    }
-}
-
 type Cached = CachedProvider<Store>;
 
 fn cached(store: &Store) -> (Cached, Clock) {
-    let (start, clock) = (Instant::now(), Clock(Arc::default()));
-    let millis = Arc::clone(&clock.0);
+    let clock = Clock::fixed(0);
     let provider = CachedProvider::new(store.clone())
         .time_to_live(30 * SECOND)
         .unknown_time_to_live(5 * SECOND)
-        .clock(move || start + Duration::from_millis(millis.load(Ordering::SeqCst)));
+        .clock(clock.clone());
     (provider, clock)
 }
 
@@ -292,18 +278,19 @@ fn unknown_ids_do_not_push_out_real_ones() {
     assert_eq!(store.asked(), 0);
 }
 
+struct Folding(Store);
+impl ClientProvider for Folding {
+    type Client = App;
+    type Error = BoxError;
+
+    async fn find_client(&self, client_id: &str) -> Found {
+        self.0.find_client(&client_id.to_lowercase()).await
+    }
+}
+
 // A store that folds case answers to `batch`, `Batch` and `BATCH`: one row must not fill the space.
 #[test]
 fn an_answer_for_another_id_is_handed_on_and_not_remembered() {
-    struct Folding(Store);
-    impl ClientProvider for Folding {
-        type Client = App;
-        type Error = BoxError;
-
-        async fn find_client(&self, client_id: &str) -> Found {
-            self.0.find_client(&client_id.to_lowercase()).await
-        }
-    }
     let store = Store::of([public_client("batch")]);
     let bench = Bench::of(CachedProvider::new(Folding(store.clone())));
     let ask = Ask::form("client_id=Batch");
@@ -398,30 +385,133 @@ fn who_arrives_after_a_failure_does_not_share_it() {
 
 // R110.
 #[test]
-fn a_request_that_is_dropped_strands_nobody() {
+fn a_dropped_leader_without_a_runtime_is_replaced() {
     let store = Store::of([public_client("batch")]);
     let (provider, _) = cached(&store);
     let gate = store.pause();
     let leader = ask(&provider, "batch");
     let queued = ask(&provider, "batch");
     let mut rest = [ask(&provider, "batch"), ask(&provider, "batch")];
-    assert_eq!(store.asked(), 1);
     drop(queued);
     drop(leader);
     for one in &mut rest {
         assert!(poll(one).is_pending());
     }
-    assert_eq!(store.asked(), 1, "one of those who waited takes over");
     gate.add_permits(1);
     for one in rest {
         assert!(run(one).unwrap().is_some());
     }
-    assert_eq!(store.asked(), 0);
+    assert_eq!(store.asked(), 1, "the look-up goes on from where it was");
+}
+
+// R110.
+#[tokio::test]
+async fn a_dropped_request_still_fills_the_cache() {
+    for (id, is_known) in [("batch", true), ("unknown", false)] {
+        let store = Store::of([public_client("batch")]);
+        let (provider, _) = cached(&store);
+        let gate = store.pause();
+        for _ in 0..500 {
+            drop(ask(&provider, id));
+            tokio::task::yield_now().await;
+        }
+        gate.add_permits(1);
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(known(&provider, id), is_known);
+        assert_eq!(store.asked(), 1);
+    }
+}
+
+// Also where it cannot be found in the cache.
+#[tokio::test]
+async fn waiters_share_an_answer_that_is_not_stored() {
+    let slower_than_its_time: fn(&Cached, &Clock) = |_, clock| clock.advance(60 * SECOND);
+    let invalidated: fn(&Cached, &Clock) = |provider, _| provider.invalidate("batch");
+    let nothing: fn(&Cached, &Clock) = |_, _| {};
+    let same: fn(Cached) -> Cached = |provider| provider;
+    let no_room: fn(Cached) -> Cached = |provider| provider.capacity(0).unknown_capacity(0);
+    for (store, id, settings, meanwhile) in [
+        (Store::of([public_client("batch")]), "batch", same, slower_than_its_time),
+        (Store::of([public_client("batch")]), "batch", same, invalidated),
+        (Store::of([public_client("batch")]), "batch", no_room, nothing),
+        (Store::of([]), "batch", no_room, nothing),
+        (Store::of([]), "batch", same, slower_than_its_time),
+    ] {
+        let is_known = store.0.clients.get(id).is_some();
+        let (provider, clock) = cached(&store);
+        let provider = settings(provider);
+        let gate = store.pause();
+        let waiting: Vec<_> = (0..100).map(|_| ask(&provider, id)).collect();
+        tokio::task::yield_now().await;
+        meanwhile(&provider, &clock);
+        gate.add_permits(100);
+        for one in waiting {
+            assert_eq!(one.await.unwrap().is_some(), is_known);
+        }
+        assert_eq!(store.asked(), 1);
+        assert!(provider.find_client(id).await.is_ok());
+        assert_eq!(store.asked(), 1, "it was not stored");
+    }
+}
+
+#[tokio::test]
+async fn waiters_share_an_answer_for_another_id() {
+    let store = Store::of([public_client("batch")]);
+    let provider = CachedProvider::new(Folding(store.clone()));
+    let gate = store.pause();
+    let mut waiting: Vec<_> = (0..100).map(|_| Box::pin(provider.find_client("Batch"))).collect();
+    for one in &mut waiting {
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(one.as_mut().poll(&mut cx).is_pending());
+    }
+    gate.add_permits(100);
+    for one in waiting {
+        assert_eq!(one.await.unwrap().unwrap().client_id(), "batch");
+    }
+    assert_eq!(store.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_up_ends_at_its_deadline() {
+    let store = Store::of([public_client("batch")]);
+    let (provider, clock) = cached(&store);
+    let provider = provider.stale_if_error(60 * SECOND);
+    assert!(provider.find_client("batch").await.unwrap().is_some());
+    store.pause();
+    let begun = tokio::time::Instant::now();
+    clock.advance(30 * SECOND);
+    let waiting = [ask(&provider, "batch"), ask(&provider, "batch")];
+    let unknown = ask(&provider, "unknown");
+    for one in waiting {
+        assert!(one.await.unwrap().is_some(), "an outage like any other");
+    }
+    assert_eq!(error(unknown.await), "it did not answer before the deadline");
+    assert_eq!(begun.elapsed(), 10 * SECOND);
+}
+
+#[tokio::test]
+async fn look_ups_are_bounded() {
+    let store = Store::of([public_client("a"), public_client("b"), public_client("c")]);
+    let (provider, clock) = cached(&store);
+    let provider = provider.stale_if_error(60 * SECOND).max_lookups(2);
+    assert!(provider.find_client("c").await.unwrap().is_some());
+    clock.advance(30 * SECOND);
+    let gate = store.pause();
+    let waiting = [ask(&provider, "a"), ask(&provider, "b"), ask(&provider, "b")];
+    assert_eq!(error(provider.find_client("unknown").await), "too many are in flight");
+    assert!(provider.find_client("c").await.unwrap().is_some(), "an outage like any other");
+    gate.add_permits(3);
+    for one in waiting {
+        assert!(one.await.unwrap().is_some());
+    }
+    assert!(provider.find_client("unknown").await.unwrap().is_none());
 }
 
 // R73.
 #[test]
-fn r73_a_provider_that_panics_is_503_for_who_asked_and_strands_nobody() {
+fn r73_a_provider_that_panics_is_503_for_all_who_waited() {
     let store = Store::of([public_client("batch")]);
     let provider = Arc::new(cached(&store).0);
     let bench = Bench::of(Arc::clone(&provider));
@@ -439,10 +529,13 @@ fn r73_a_provider_that_panics_is_503_for_who_asked_and_strands_nobody() {
     let leader = ask(&provider, "batch");
     let waiting = ask(&provider, "batch");
     gate.add_permits(1);
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(leader))).map(drop).unwrap_err();
+    for one in [leader, waiting] {
+        assert_eq!(error(run(one)), "it panicked");
+    }
+    assert_eq!(store.asked(), 1);
     store.be(Mood::Answers);
     gate.add_permits(1);
-    assert!(run(waiting).unwrap().is_some());
+    assert!(known(&provider, "batch"));
 }
 
 #[test]
@@ -490,15 +583,16 @@ fn an_outage_is_an_outage_when_the_time_is_over() {
     assert_eq!(bench.ask(&Ask::form("client_id=batch")), failed(K::Provider, "batch"));
 }
 
+// RFC 5861 §4.
 #[test]
-fn stale_on_outage_goes_on_until_its_own_age() {
+fn stale_if_error_counts_from_the_end_of_freshness() {
     let store = Store::of([public_client("batch")]);
     let (provider, clock) = cached(&store);
-    let provider = provider.stale_on_outage(600 * SECOND);
+    let provider = provider.stale_if_error(600 * SECOND);
     assert!(known(&provider, "batch"));
     assert!(!known(&provider, "unknown"));
     store.be(Mood::Fails);
-    clock.advance(600 * SECOND - Duration::from_millis(1));
+    clock.advance(630 * SECOND - Duration::from_millis(1));
     store.asked();
     assert!(known(&provider, "batch"));
     assert_eq!(store.asked(), 1, "the store is asked first");
@@ -513,10 +607,10 @@ fn stale_on_outage_goes_on_until_its_own_age() {
 }
 
 #[test]
-fn stale_on_outage_does_not_bring_back_who_was_removed_or_invalidated() {
+fn stale_if_error_does_not_bring_back_who_was_removed_or_invalidated() {
     let store = Store::of([public_client("removed"), public_client("invalidated")]);
     let (provider, clock) = cached(&store);
-    let provider = provider.stale_on_outage(600 * SECOND);
+    let provider = provider.stale_if_error(600 * SECOND);
     assert!(known(&provider, "removed"));
     assert!(known(&provider, "invalidated"));
     store.0.clients.remove("removed");
@@ -555,10 +649,10 @@ fn r79_throttled_passes_through_and_is_not_remembered() {
 
 // Being throttled is no outage: attempts must not go on with what is remembered.
 #[test]
-fn r79_stale_on_outage_does_not_get_around_a_throttle() {
+fn r79_stale_if_error_does_not_get_around_a_throttle() {
     let store = Store::of([public_client("batch")]);
     let (provider, clock) = cached(&store);
-    let provider = provider.stale_on_outage(600 * SECOND);
+    let provider = provider.stale_if_error(600 * SECOND);
     assert!(known(&provider, "batch"));
     clock.advance(30 * SECOND);
     store.be(Mood::Throttles);
@@ -594,12 +688,12 @@ fn a_shared_failure_keeps_its_cause() {
 #[test]
 fn debug_shows_the_settings_and_no_client() {
     let provider = CachedProvider::new(Clients::from_iter([public_client("batch")]))
-        .stale_on_outage(60 * SECOND);
+        .stale_if_error(60 * SECOND);
     assert!(run(provider.find_client("batch")).is_ok_and(|found| found.is_some()));
     assert_eq!(
         format!("{provider:?}"),
         "CachedProvider { provider: MemoryProvider { .. }, time_to_live: 30s, \
-         unknown_time_to_live: 5s, stale_on_outage: Some(60s), .. }",
+         unknown_time_to_live: 5s, stale_if_error: Some(60s), .. }",
     );
     assert!(provider.get_ref().get("batch").is_some());
 }

@@ -2,18 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::{
-    process::Command,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::SeqCst},
-    },
-    time::{Duration, Instant},
-};
+use std::{process::Command, sync::Arc, time::Duration};
 
 use store_harness::{Failure, Http, Load, Postgres, Replica};
 use token_server_postgres::Store;
-use tower_client_auth::{AuthMethod, ClientProvider, provider::CachedProvider};
+use tower_client_auth::{AuthMethod, ClientProvider, Clock, provider::CachedProvider};
 
 async fn start() -> Option<(Postgres, Store)> {
     let database = tokio::task::block_in_place(Postgres::start).unwrap()?;
@@ -206,20 +199,19 @@ async fn a_server_starts_before_its_database() {
 async fn a_remembered_client_outlives_its_database_up_to_an_age() {
     let Some((mut database, store)) = start().await else { return };
     basic(&store, "batch").await;
-    let (start, seconds) = (Instant::now(), Arc::new(AtomicU64::new(0)));
-    let now = Arc::clone(&seconds);
+    let clock = Clock::fixed(0);
     let cached = CachedProvider::new(store)
         .time_to_live(Duration::from_secs(30))
-        .stale_on_outage(Duration::from_secs(600))
-        .clock(move || start + Duration::from_secs(now.load(SeqCst)));
+        .stale_if_error(Duration::from_secs(600))
+        .clock(clock.clone());
     let known = async |id: &str| cached.find_client(id).await.map(|found| found.is_some());
     assert!(known("batch").await.unwrap());
     assert!(!known("nobody").await.unwrap());
     tokio::task::block_in_place(|| database.kill());
-    seconds.store(599, SeqCst);
+    clock.advance(Duration::from_secs(629));
     assert!(known("batch").await.unwrap());
     assert!(known("nobody").await.is_err(), "that nobody is known is not a state to go on with");
-    seconds.store(600, SeqCst);
+    clock.advance(Duration::from_secs(1));
     assert!(known("batch").await.is_err());
     tokio::task::block_in_place(|| database.restart().unwrap());
     assert!(known("batch").await.unwrap());

@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    future::Future,
+    pin::pin,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::{Context, Poll, Waker},
 };
 
 use tokio::sync::Semaphore;
@@ -31,13 +34,9 @@ impl Source {
             fetches: Arc::default(),
             gate: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
         };
-        let (start, passed) = (Instant::now(), Arc::new(AtomicU64::new(0)));
-        let hands = Arc::clone(&passed);
-        let cache = JwksCache::new(source.clone())
-            .clock(move || start + Duration::from_secs(hands.load(Ordering::SeqCst)));
-        let pass = move |seconds| {
-            passed.fetch_add(seconds, Ordering::SeqCst);
-        };
+        let clock = Clock::fixed(0);
+        let cache = JwksCache::new(source.clone()).clock(clock.clone());
+        let pass = move |seconds| clock.advance(Duration::from_secs(seconds));
         (source, cache, pass)
     }
 
@@ -150,23 +149,154 @@ async fn requests_that_arrive_during_a_fetch_share_it() {
     assert_eq!(source.fetches(), 1);
 }
 
+/// Asks, is polled once, and hangs up.
+fn hang_up(cache: &JwksCache, kid: &str) {
+    let mut asking = pin!(ask(cache, kid));
+    assert!(asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+}
+
+/// Lets the fetches go on until they wait for the source.
+async fn settle() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test]
-async fn a_fetch_that_is_dropped_is_made_by_the_next() {
+async fn requests_that_hang_up_cause_one_fetch() {
+    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR))]);
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+    source.gate.forget_permits(usize::MAX);
+    pass(31);
+    for _ in 0..500 {
+        hang_up(&cache, "unknown");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(source.fetches(), 2);
+    source.gate.add_permits(1);
+    settle().await;
+    for _ in 0..500 {
+        assert_eq!(ask(&cache, "unknown").await, Ok(false), "and none in the interval after it");
+    }
+    assert_eq!(source.fetches(), 2);
+}
+
+// It may begin a fetch just after another one filled the cache.
+#[tokio::test]
+async fn a_request_that_missed_just_before_the_landing_finds_its_answer() {
+    let (source, cache, _) = Source::new([keys(&["1"], None)]);
+    let slot = cache.slot(URI);
+    for kid in ["1", "unknown"] {
+        assert!(cache.fetched(&slot, URI, Some(kid)).await.is_ok());
+    }
+    assert_eq!(source.fetches(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_slower_than_its_request_still_fills_the_cache() {
     let (source, cache, _) = Source::new([keys(&["1"], None)]);
     source.gate.forget_permits(usize::MAX);
+    for _ in 0..20 {
+        let limit = Duration::from_millis(30);
+        assert!(tokio::time::timeout(limit, ask(&cache, "1")).await.is_err());
+    }
+    source.gate.add_permits(1);
+    settle().await;
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+    assert_eq!(source.fetches(), 1);
+}
+
+#[tokio::test]
+async fn a_failure_is_remembered_though_everybody_hung_up() {
+    let (source, cache, pass) = Source::new([Err("down"), keys(&["1"], None)]);
+    source.gate.forget_permits(usize::MAX);
+    hang_up(&cache, "1");
+    settle().await;
+    pass(8);
+    source.gate.add_permits(2);
+    settle().await;
+    // From the failure on.
+    pass(4);
+    assert_eq!(ask(&cache, "1").await, Err("down".to_owned()));
+    assert_eq!(source.fetches(), 1);
+    pass(1);
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_ends_at_its_deadline_and_that_is_remembered() {
+    let (source, cache, pass) = Source::new([keys(&["1"], None)]);
+    source.gate.forget_permits(usize::MAX);
+    let waiting = tokio::spawn({
+        let cache = cache.clone();
+        async move { ask(&cache, "1").await }
+    });
+    settle().await;
+    hang_up(&cache, "2");
+    pass(10);
+    let begun = tokio::time::Instant::now();
+    assert_eq!(waiting.await.unwrap(), Err("it did not answer before the deadline".to_owned()));
+    assert_eq!(begun.elapsed(), Duration::from_secs(10));
+    pass(4);
+    let cut_off = "the fetch was cut off before it ended".to_owned();
+    assert_eq!(ask(&cache, "1").await, Err(cut_off));
+    assert_eq!(source.fetches(), 1);
+    source.gate.add_permits(1);
+    pass(1);
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+}
+
+#[test]
+fn a_fetch_that_nobody_drives_any_more_is_a_failure() {
+    let (source, cache, pass) = Source::new([keys(&["1"], None)]);
+    source.gate.forget_permits(usize::MAX);
+    for _ in 0..2 {
+        hang_up(&cache, "1");
+        for _ in 0..100 {
+            let mut asking = pin!(ask(&cache, "1"));
+            let polled = asking.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert!(matches!(polled, Poll::Ready(Err(_))));
+        }
+        pass(5);
+    }
+    assert_eq!(source.fetches(), 2);
+}
+
+#[tokio::test]
+async fn a_source_that_panics_is_a_failure() {
+    struct Panics;
+    impl JwksSource for Panics {
+        type Error = BoxError;
+
+        async fn fetch(&self, _jwks_uri: &str) -> Result<FetchedJwks, BoxError> {
+            panic!("a bug")
+        }
+    }
+    let cache = JwksCache::new(Panics);
+    assert_eq!(ask(&cache, "1").await, Err("it panicked".to_owned()));
+    let cut_off = "the fetch was cut off before it ended".to_owned();
+    assert_eq!(ask(&cache, "1").await, Err(cut_off));
+}
+
+#[tokio::test]
+async fn fetches_are_bounded() {
+    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR))]);
+    let cache = cache.max_fetches(1);
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+    source.gate.forget_permits(usize::MAX);
+    pass(HOUR);
     let first = tokio::spawn({
         let cache = cache.clone();
-        async move { ask(&cache, "1").await }
+        async move { cache.keys("https://slow.example/", None).await.is_ok() }
     });
-    let second = tokio::spawn({
-        let cache = cache.clone();
-        async move { ask(&cache, "1").await }
-    });
-    tokio::task::yield_now().await;
-    first.abort();
-    source.gate.add_permits(1);
-    assert_eq!(second.await.unwrap(), Ok(true));
+    settle().await;
+    let full = "too many are in flight".to_owned();
+    assert_eq!(ask(&cache, "2").await, Err(full));
+    assert_eq!(ask(&cache, "1").await, Ok(true), "an outage like any other");
     assert_eq!(source.fetches(), 2);
+    source.gate.add_permits(2);
+    assert!(first.await.unwrap());
+    assert_eq!(ask(&cache, "2").await, Ok(false));
 }
 
 #[tokio::test]
@@ -195,7 +325,8 @@ async fn the_last_good_keys_are_used_during_an_outage_and_not_for_ever() {
     }
     assert_eq!(source.fetches(), 2);
     assert_eq!(ask(&cache, "2").await, Err("down".to_owned()), "nobody can tell");
-    pass(DAY - HOUR - 1);
+    // An hour from the end of their lifetime (RFC 5861 §4).
+    pass(HOUR - 1);
     assert_eq!(ask(&cache, "1").await, Ok(true));
     pass(1);
     assert_eq!(ask(&cache, "1").await, Err("down".to_owned()));
@@ -211,7 +342,7 @@ async fn a_source_that_hangs_keeps_nobody_waiting_who_has_keys() {
         let cache = cache.clone();
         async move { ask(&cache, "1").await }
     });
-    tokio::task::yield_now().await;
+    settle().await;
     assert_eq!(ask(&cache, "1").await, Ok(true));
     assert!(!hanging.is_finished());
     assert_eq!(source.fetches(), 2);
@@ -256,7 +387,7 @@ async fn the_longest_document_is_read_and_no_longer_one() {
 
     document.push(b' ');
     let (_, cache, _) = Source::new([Ok(FetchedJwks::new(document.into(), None))]);
-    assert!(ask(&cache, "1").await.is_err(), "one octet more");
+    assert!(ask(&cache, "1").await.is_err(), "one byte more");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ pub(super) use self::verify::verify;
 use std::{str, sync::Arc};
 
 use crate::{
-    error::{assertion::InvalidAssertion, kind::ErrorKind},
+    error::{Error, assertion::InvalidAssertion, kind::ErrorKind},
     jose::alg::Algorithm,
     method::{
         self, Method,
@@ -107,5 +107,17 @@ pub(super) fn extract(
             Err(ErrorKind::ClientIdMismatch)
         }
         _ => Ok(credentials),
+    }
+}
+
+impl From<InvalidAssertion> for ErrorKind {
+    fn from(invalid: InvalidAssertion) -> Self {
+        Self::Assertion(invalid)
+    }
+}
+
+impl From<InvalidAssertion> for Error {
+    fn from(invalid: InvalidAssertion) -> Self {
+        ErrorKind::from(invalid).into()
     }
 }

@@ -197,7 +197,7 @@ that it supports, once with the right credential and once with a wrong one, whic
 would write another one.
 
 - ✓ works with the defaults of the layer.
-- *raw* works with [`raw_basic`](crate::ClientAuthLayer::raw_basic): the client does not form-encode
+- *raw* works with [`raw_basic`](crate::Compat::raw_basic): the client does not form-encode
   its Basic credentials, as RFC 6749 §2.3.1 asks, and there is something in them to encode.
 - A number is a combination that cannot work, for the [reason](#reasons) with that number.
 

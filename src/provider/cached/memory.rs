@@ -1,0 +1,96 @@
+//! What a cache remembers of clients and of unknown ids, and for how long.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use quick_cache::sync::Cache;
+
+use crate::{client::RegisteredClient, clock::Clock};
+
+pub(super) type Space<T> = Cache<Box<str>, Entry<T>>;
+
+/// What was pushed out of a space, to be dropped outside of all locks.
+pub(super) type Replaced<T> = [Option<(Box<str>, Entry<T>)>; 2];
+
+/// What is remembered, and for how long. A clone shares it.
+pub(super) struct Memory<C> {
+    pub(super) known: Arc<Space<RegisteredClient<C>>>,
+    pub(super) unknown: Arc<Space<()>>,
+    pub(super) time_to_live: Duration,
+    pub(super) unknown_time_to_live: Duration,
+    pub(super) stale_if_error: Option<Duration>,
+    pub(super) clock: Clock,
+}
+
+impl<C> Clone for Memory<C> {
+    fn clone(&self) -> Self {
+        Self {
+            known: Arc::clone(&self.known),
+            unknown: Arc::clone(&self.unknown),
+            clock: self.clock.clone(),
+            ..*self
+        }
+    }
+}
+
+pub(super) struct Entry<T> {
+    value: T,
+    since: Instant,
+}
+
+impl<T: Clone> Clone for Entry<T> {
+    fn clone(&self) -> Self {
+        Self { value: self.value.clone(), since: self.since }
+    }
+}
+
+impl<C> Memory<C> {
+    pub(super) fn now(&self) -> Instant {
+        self.clock.instant()
+    }
+
+    pub(super) fn remembered(&self, client_id: &str) -> Option<Option<RegisteredClient<C>>> {
+        let now = self.now();
+        let fresh = |since: Instant, limit| now.saturating_duration_since(since) < limit;
+        if let Some(entry) = self.known.get(client_id) {
+            if fresh(entry.since, self.time_to_live) {
+                return Some(Some(entry.value));
+            }
+        }
+        let unknown = self.unknown.get(client_id)?;
+        fresh(unknown.since, self.unknown_time_to_live).then_some(None)
+    }
+
+    /// Runs under the lock of the flights, so it hands back what must not be dropped there.
+    pub(super) fn remember(
+        &self,
+        client_id: &str,
+        found: Option<&RegisteredClient<C>>,
+        since: Instant,
+    ) -> Replaced<RegisteredClient<C>> {
+        let mut replaced = [None, None];
+        match found {
+            Some(client) if client.client_id() == client_id => {
+                let entry = Entry { value: client.clone(), since };
+                self.known.insert_with_lifecycle(client_id.into(), entry, &mut replaced);
+            }
+            // A store that folds case would let one client fill the space under many ids.
+            Some(_) => {}
+            None => {
+                replaced[0] = self.known.remove(client_id);
+                self.unknown.insert(client_id.into(), Entry { value: (), since });
+            }
+        }
+        replaced
+    }
+
+    /// The client that was remembered before the provider failed, if that is allowed and not too
+    /// long ago.
+    pub(super) fn stale(&self, client_id: &str) -> Option<RegisteredClient<C>> {
+        let oldest = self.time_to_live.saturating_add(self.stale_if_error?);
+        let entry = self.known.get(client_id)?;
+        (self.now().saturating_duration_since(entry.since) < oldest).then_some(entry.value)
+    }
+}
