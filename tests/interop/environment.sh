@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE=1
 # For what the parts share.
 export PYTHONPATH=$interop
 
-# skip PART REASON: a registry that is down says nothing about the project, but nobody may take that for a pass.
+# skip PART REASON: a registry that is down says nothing about the project, but must not look like a pass.
 skip() {
     echo "SKIPPED: interop $1: $2"
     exit 0
@@ -46,7 +46,7 @@ python_packages() {
     rm -rf "$venv"
     python3 -m venv "$venv" || skip "$part" "Python cannot make a virtual environment on this machine"
     if ! "$python" -m pip --disable-pip-version-check install --quiet --requirement "$requirements"; then
-        # Only the registry itself is an excuse: pins that cannot be installed are our fault.
+        # Only an unreachable registry is an excuse: pins that cannot be installed are a failure.
         "$python" -m pip --disable-pip-version-check download --quiet --no-deps --dest "$venv/probe" pip ||
             skip "$part" "PyPI cannot be reached"
         echo "FAILED: $requirements cannot be installed"

@@ -25,7 +25,7 @@ KEYS = {
     "ES512": ("EC", "P-521"),
     "EdDSA": ("OKP", "Ed25519"),
 }
-# Octets, as many as the hash has.
+# Bytes, as many as the hash has.
 SECRETS = {"HS256": 32, "HS384": 48, "HS512": 64}
 KID, OTHER_KID = "current", "next"
 PUBLISHED = "ES256"
@@ -128,7 +128,7 @@ def tried(trial, server, registered):
     """For every registration and right or wrong key: what the client says, and what went over the wire."""
     for driver in trial.drivers:
         for right in (True, False):
-            # Who is refused anyway says nothing about keys.
+            # A client that is refused anyway says nothing about keys.
             chosen = [
                 registration
                 for registration in registered
@@ -154,7 +154,7 @@ def tried(trial, server, registered):
 
 
 def judge(server, elsewhere, registration, right, answer, wire, tally):
-    """Holds what happened against what must, and gives what the page says of it."""
+    """Checks what happened, and gives what the page says of it."""
     client = registration.client
     label = f"{client.name} {client.method} {registration.client_id} ({server.name})"
     if not wire:
@@ -276,7 +276,7 @@ def main():
                 if trial.arguments.verbose:
                     print(server.name, registration.client.name, registration.client_id, right, *answer)
                 fact = judge(server, elsewhere, registration, right, answer, wire, tally)
-                # Everybody works with this one.
+                # Every client works with this one.
                 if server.name == "legacy" and fact and not registration.uri:
                     facts.append(fact)
         if publisher:

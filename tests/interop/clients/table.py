@@ -158,7 +158,7 @@ def judge(answers, tally):
         for server in works:
             outcome, detail = got(server, False)
             refused = outcome == "refused" and is_invalid_client(detail)
-            # Whoever cannot even send the right one need not send the wrong one.
+            # A client that cannot send the right one need not send the wrong one.
             fine = refused or (outcome != "accepted" and not works[server])
             tally.expect(fine, f"{name}: a wrong credential is not invalid_client but {outcome} {detail!r} ({server})")
         # What the table says of a client is about the client, so an unexpected refusal must not become a footnote.

@@ -125,7 +125,7 @@ await revoke(before.access_token)
 step('access token revoked')
 await call()
 check(application.stored.access_token !== before.access_token, 'another access token')
-check(application.asked === 1, 'a refresh asks nobody')
+check(application.asked === 1, 'a refresh needs no consent')
 step('refreshed or authorized')
 step('tool called')
 

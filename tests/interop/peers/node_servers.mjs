@@ -2,7 +2,7 @@
 // node_servers.mjs middleware CLIENTS FORMS, which is no server but the middleware by itself.
 //
 // CLIENTS is a JSON array of RFC 7591 metadata. `mcp` answers `POST /token` with "ok" once the client is authenticated;
-// `mcp-bare` reads the body and authenticates nobody.
+// `mcp-bare` reads the body without authentication.
 
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'

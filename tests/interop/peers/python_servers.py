@@ -1,7 +1,7 @@
 """Servers in Python that authenticate clients: python_servers.py mcp|mcp-bare|authlib CLIENTS.
 
 CLIENTS is a JSON array of RFC 7591 metadata. Each answers `POST /token` with "ok" once the client is authenticated;
-`mcp-bare` reads the body and authenticates nobody. How they are run is what their makers recommend for production:
+`mcp-bare` reads the body without authentication. How they are run is what their makers recommend for production:
 uvicorn with uvloop and httptools, and gunicorn with threads, which keeps connections open.
 """
 

@@ -1,4 +1,4 @@
-"""The seed: the MCP Python SDK's own token and revocation endpoints on loopback.
+"""The MCP Python SDK's own token and revocation endpoints on loopback.
 
 Routes, handlers and `ClientAuthenticator` are the SDK's, unmodified. Two things around them are ours:
 

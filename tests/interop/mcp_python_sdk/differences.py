@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus, unquote_to_bytes
 
 from wire import Answer, Request
 
-# Limits of the layer (`ClientAuthLayer::body_limit` and its siblings), which the preset does not widen.
+# The bounds of the layer (`Limits`), which the preset does not widen.
 BODY_LIMIT = 64 * 1024
 PARAMETER_LIMIT = 1000
 CREDENTIAL_LIMIT = 8 * 1024
@@ -25,7 +25,7 @@ DESCRIPTION = re.compile(r"[\x20-\x21\x23-\x5B\x5D-\x7E]*")
 
 
 class View:
-    """A request as the SDK reads it, with the octets behind every value."""
+    """A request as the SDK reads it, with the bytes behind every value."""
 
     def __init__(self, request, registry):
         self.request = request
@@ -37,7 +37,7 @@ class View:
             for pair in request.body.split(b"&"):
                 name, _, value = pair.partition(b"=")
                 if pair:
-                    self.pairs.append((_octets(name), value))
+                    self.pairs.append((_bytes(name), value))
         self.authorization = request.values(b"authorization")
         # The SDK looks up the last `client_id`, in its own decoding.
         presented = self.last(b"client_id")
@@ -60,7 +60,7 @@ class View:
         value = self.authorization[0]
         return value[6:] if value[:6].lower() == b"basic " else None
 
-    def basic_octets(self):
+    def basic_bytes(self):
         """The token in the SDK's lenient decoding."""
         token = self.basic_token()
         try:
@@ -69,24 +69,24 @@ class View:
             return None
 
 
-def _octets(value):
+def _bytes(value):
     return unquote_to_bytes(value.replace(b"+", b" "))
 
 
-def _is_text(octets):
+def _is_text(data):
     try:
-        octets.decode()
+        data.decode()
     except UnicodeDecodeError:
         return False
     return True
 
 
-def _has_controls(octets):
-    return any(octet < 0x20 or octet == 0x7F for octet in octets)
+def _has_controls(data):
+    return any(byte < 0x20 or byte == 0x7F for byte in data)
 
 
 def refused(view, sdk, ours, ask):
-    """A credential that the preset does not accept is answered as the seed answers a failed authentication."""
+    """A credential that the preset does not accept is answered as the SDK answers a failed authentication."""
     return (ours.status, ours.error, ours.client) == (401, failure(view.request), None)
 
 
@@ -128,39 +128,39 @@ def _usual_scheme_case(view):
 
 
 def _lenient_base64(view):
-    octets = view.basic_octets()
+    data = view.basic_bytes()
     # RFC 9110 section 11.4 allows several spaces behind the scheme, so they belong to no difference.
-    return octets is not None and base64.b64encode(octets) != view.basic_token().lstrip(b" ")
+    return data is not None and base64.b64encode(data) != view.basic_token().lstrip(b" ")
 
 
 def _replaced_in_basic(view):
-    octets = view.basic_octets()
-    # Escapes only: the SDK decodes the raw octets strictly, as we do.
-    return octets is not None and _is_text(octets) and not all(map(_is_text, map(unquote_to_bytes, octets.split(b":", 1))))
+    data = view.basic_bytes()
+    # Escapes only: the SDK decodes the raw bytes strictly, as we do.
+    return data is not None and _is_text(data) and not all(map(_is_text, map(unquote_to_bytes, data.split(b":", 1))))
 
 
 def _controls_in_basic(view):
-    octets = view.basic_octets()
-    return octets is not None and _has_controls(unquote_to_bytes(octets))
+    data = view.basic_bytes()
+    return data is not None and _has_controls(unquote_to_bytes(data))
 
 
 # Forms.
 
 
 def _replaced_in_form(view):
-    return any(not _is_text(_octets(value)) for value in view.credential_values())
+    return any(not _is_text(_bytes(value)) for value in view.credential_values())
 
 
 def _controls_in_form(view):
-    return any(_has_controls(_octets(value)) for value in view.credential_values())
+    return any(_has_controls(_bytes(value)) for value in view.credential_values())
 
 
-def _raw_octets(view):
-    return any(octet >= 0x80 for value in view.credential_values() for octet in value)
+def _raw_bytes(view):
+    return any(byte >= 0x80 for value in view.credential_values() for byte in value)
 
 
-def _raw_octets_escaped(view):
-    body = re.sub(rb"[\x80-\xff]", lambda octet: b"%%%02X" % octet[0][0], view.request.body)
+def _raw_bytes_escaped(view):
+    body = re.sub(rb"[\x80-\xff]", lambda byte: b"%%%02X" % byte[0][0], view.request.body)
     return replace(view.request, body=body)
 
 
@@ -215,7 +215,7 @@ DIFFERENCES = [
     ),
     Difference(
         "D29",
-        "a body that ends early is refused; in the SDK it is an exception that nobody handles, and no answer",
+        "a body that ends early is refused; in the SDK it is an unhandled exception, and no answer",
         lambda view: view.request.cut > 0,
         lambda view, sdk, ours, ask: sdk.status == 0 and refused_as_oauth_error(400)(view, sdk, ours, ask),
     ),
@@ -239,7 +239,7 @@ DIFFERENCES = [
     ),
     Difference(
         "D5 form",
-        "octets that are not UTF-8 are not replaced by U+FFFD in a form",
+        "bytes that are not UTF-8 are not replaced by U+FFFD in a form",
         _replaced_in_form,
         refused_as_oauth_error(400),
     ),
@@ -250,10 +250,10 @@ DIFFERENCES = [
         refused_as_oauth_error(400),
     ),
     Difference(
-        "D25 raw octets",
-        "unescaped octets above 0x7F in a form are UTF-8, not Latin-1",
-        _raw_octets,
-        as_the_sdk_answers(_raw_octets_escaped),
+        "D25 raw bytes",
+        "unescaped bytes above 0x7F in a form are UTF-8, not Latin-1",
+        _raw_bytes,
+        as_the_sdk_answers(_raw_bytes_escaped),
     ),
     Difference(
         "D3",
@@ -263,7 +263,7 @@ DIFFERENCES = [
     ),
     Difference(
         "D5 Basic",
-        "octets that are not UTF-8 are not replaced by U+FFFD in Basic credentials",
+        "bytes that are not UTF-8 are not replaced by U+FFFD in Basic credentials",
         _replaced_in_basic,
         refused,
     ),

@@ -17,7 +17,7 @@ import wire
 from servers import serving
 
 HERE = pathlib.Path(__file__).resolve().parent
-# Fewer would mean that the product above lost a dimension without anybody noticing.
+# Fewer would mean that the product above lost a dimension.
 AT_LEAST = 5_000
 SHOWN = 25
 RUN_SECONDS = 900
@@ -136,7 +136,7 @@ def main():
         if compared < AT_LEAST:
             print(f"  only {compared} requests, {AT_LEAST} are expected")
             problems += 1
-    print(f"interop seed: {compared} compared, {problems} failed")
+    print(f"interop mcp_python_sdk: {compared} compared, {problems} failed")
     return 1 if problems else 0
 
 

@@ -22,7 +22,7 @@ class Request:
     query: bytes = b""
     method: bytes = b"POST"
     chunked: bool = False
-    # Octets of the announced body that are never sent before the connection closes.
+    # Bytes of the announced body that are never sent before the connection closes.
     cut: int = 0
 
     def encode(self):
@@ -45,7 +45,7 @@ class Request:
 
 @dataclass
 class Answer:
-    """What is compared. `client` is the client that the server says it authenticated, as octets."""
+    """What is compared. `client` is the client that the server says it authenticated, as bytes."""
 
     status: int
     client: bytes | None = None

@@ -16,8 +16,8 @@ def _presents_basic(view):
     return bool(view.authorization) and view.authorization[0][:6].lower() == b"basic "
 
 
-def _basic_octets(view):
-    """The octets behind Basic, whoever the client is."""
+def _basic_bytes(view):
+    """The bytes behind Basic, whoever the client is."""
     try:
         return base64.b64decode(view.authorization[0][6:], validate=True) if _presents_basic(view) else b""
     except ValueError:
@@ -43,7 +43,7 @@ def _secret_is_right(view):
     if _method(view) == "client_secret_post":
         presented = view.last(b"client_secret")
         return presented is not None and unquote_to_bytes(presented.replace(b"+", b" ")) == secret.encode()
-    return unquote_to_bytes(_basic_octets(view).partition(b":")[2]) == secret.encode()
+    return unquote_to_bytes(_basic_bytes(view).partition(b":")[2]) == secret.encode()
 
 
 def _places(view):
@@ -70,9 +70,9 @@ ROWS = {
     "D1": lambda view, sdk: _presents_basic(view) and view.last(b"client_id") is None,
     "D2": lambda view, sdk: differences._other_scheme_case(view),
     "D3": lambda view, sdk: differences._lenient_base64(view),
-    "D4": lambda view, sdk: view.registered("client_secret_basic") and b"+" in _basic_octets(view) and sdk.status == 200,
+    "D4": lambda view, sdk: view.registered("client_secret_basic") and b"+" in _basic_bytes(view) and sdk.status == 200,
     "D5": lambda view, sdk: differences._replaced_in_basic(view) or differences._replaced_in_form(view),
-    "D6": lambda view, sdk: view.registered("client_secret_basic") and b"%zz" in _basic_octets(view),
+    "D6": lambda view, sdk: view.registered("client_secret_basic") and b"%zz" in _basic_bytes(view),
     "D7": lambda view, sdk: _places(view) > 1 and sdk.status == 200,
     "D7b": lambda view, sdk: len(view.authorization) > 1,
     "D8": lambda view, sdk: len({name for name, _ in view.pairs}) < len(view.pairs) and sdk.status == 200,
@@ -91,7 +91,7 @@ ROWS = {
     "D21": lambda view, sdk: view.request.path == b"/revoke" and sdk.error == "unauthorized_client",
     "D22": lambda view, sdk: differences._no_secret_parameter(view) and sdk.client is not None,
     "D23": lambda view, sdk: differences.DESCRIPTION.fullmatch(sdk.description or "") is None,
-    "D25": lambda view, sdk: differences._raw_octets(view)
+    "D25": lambda view, sdk: differences._raw_bytes(view)
     or differences._controls_in_form(view)
     or differences._controls_in_basic(view),
     "D26": lambda view, sdk: view.last(b"client_id") is not None and view.client is None,

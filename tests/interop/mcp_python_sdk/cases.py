@@ -88,16 +88,16 @@ def percent_encoded(text):
     return quote(text, safe="").encode()
 
 
-def every_octet(text):
-    return b"".join(b"%%%02x" % octet for octet in text.encode())
+def every_byte(text):
+    return b"".join(b"%%%02x" % byte for byte in text.encode())
 
 
 def hardly_encoded(text):
-    """Only what would end the value or be decoded itself; the octets of other scripts stay as they are."""
-    return b"".join(b"%%%02X" % octet if octet in b"%&+ " else bytes([octet]) for octet in text.encode())
+    """Only what would end the value or be decoded itself; the bytes of other scripts stay as they are."""
+    return b"".join(b"%%%02X" % byte if byte in b"%&+ " else bytes([byte]) for byte in text.encode())
 
 
-ENCODINGS = {"form": form_encoded, "percent": percent_encoded, "octets": every_octet, "hardly": hardly_encoded}
+ENCODINGS = {"form": form_encoded, "percent": percent_encoded, "bytes": every_byte, "hardly": hardly_encoded}
 
 
 def raw(text):
@@ -180,7 +180,7 @@ def products(records):
     for record in records:
         for name, encode in ENCODINGS.items():
             # Real clients send Basic halves in all of these ways, unencoded among them.
-            halves = raw if name in ("octets", "hardly") else encode
+            halves = raw if name in ("bytes", "hardly") else encode
             for how, parameters, authorization in presented(record, encode, halves):
                 label = f"{record['client_id']!r} {how} {name}"
                 yield build(label, b"/token", parameters, authorization)
@@ -229,7 +229,7 @@ def malformed_authorizations(user, password):
             "huge": b"Basic " + token + b"A" * 9000,
         }.items():
             yield name + size, value
-    # The last sign of a group may carry bits that no octet uses.
+    # The last sign of a group may carry bits that no byte uses.
     odd = user + b":" + password
     odd += b"" if len(odd) % 3 else b"y"
     token = base64.b64encode(odd)
@@ -237,7 +237,7 @@ def malformed_authorizations(user, password):
     alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     at = alphabet.index(last)
     yield "trailing bits", b"Basic " + token.rstrip(b"=")[:-1] + alphabet[at + 1 : at + 2] + token[len(token.rstrip(b"=")) :]
-    for name, octets in {
+    for name, data in {
         "no colon": b"no-colon-here",
         "colon alone": b":",
         "empty": b"",
@@ -268,7 +268,7 @@ def malformed_authorizations(user, password):
         "BOM": b"\xef\xbb\xbf" + user + b":" + password,
         "upper": user.upper() + b":" + password,
     }.items():
-        yield name, b"Basic " + base64.b64encode(octets)
+        yield name, b"Basic " + base64.b64encode(data)
 
 
 def malformed_forms(ident, secret):
@@ -305,10 +305,10 @@ def malformed_forms(ident, secret):
         "not UTF-8 id": b"client_id=%FF" + ident,
         "not UTF-8 elsewhere": both + b"&x=%FF&%FE=y",
         "replacement": both + b"%EF%BF%BD",
-        "raw octets": both + b"\xc3\xbc",
+        "raw bytes": both + b"\xc3\xbc",
         "raw latin-1": both + b"\xfc",
-        "raw octets id": b"client_id=\xc3\xbc" + ident,
-        "raw octets elsewhere": both + b"&x=\xff&\xfe=y",
+        "raw bytes id": b"client_id=\xc3\xbc" + ident,
+        "raw bytes elsewhere": both + b"&x=\xff&\xfe=y",
         "NUL": both + b"%00",
         "raw NUL": both + b"\x00",
         "newline": both + b"\r\n",
@@ -455,21 +455,21 @@ TOKEN_SIGNS = [b"=", b"==", b"!", b" ", b",", b"-", b"_", b"A", b"/", b"+", b"\t
 SCHEMES = [b"Basic ", b"Basic  ", b"basic ", b"BASIC ", b"Basic\t", b"Bearer ", b"Basic", b"Digest ", b""]
 
 
-def edit(chance, octets, signs):
+def edit(chance, data, signs):
     """Inserts, removes, replaces, doubles or swaps at a random place."""
-    at = chance.randrange(len(octets) + 1)
+    at = chance.randrange(len(data) + 1)
     match chance.randrange(5):
         case 0:
-            return octets[:at] + chance.choice(signs) + octets[at:]
+            return data[:at] + chance.choice(signs) + data[at:]
         case 1:
-            return octets[:at] + octets[at + 1 :]
+            return data[:at] + data[at + 1 :]
         case 2:
-            return octets[:at] + chance.choice(signs) + octets[at + 1 :]
+            return data[:at] + chance.choice(signs) + data[at + 1 :]
         case 3:
             end = at + chance.randrange(1, 12)
-            return octets[:end] + octets[at:]
+            return data[:end] + data[at:]
         case _:
-            return octets[:at] + octets[at : at + 1].swapcase() + octets[at + 1 :]
+            return data[:at] + data[at : at + 1].swapcase() + data[at + 1 :]
 
 
 def mutate(chance, request):
@@ -481,10 +481,10 @@ def mutate(chance, request):
             body = edit(chance, body, INTERESTING)
         case 3 | 4 if authorization is not None and authorization.startswith(b"Basic "):
             try:
-                octets = base64.b64decode(authorization[6:], validate=True)
+                data = base64.b64decode(authorization[6:], validate=True)
             except ValueError:
-                octets = b"a:b"
-            lines = [b"Basic " + base64.b64encode(edit(chance, octets, INTERESTING))]
+                data = b"a:b"
+            lines = [b"Basic " + base64.b64encode(edit(chance, data, INTERESTING))]
         case 5 if authorization is not None:
             lines = [edit(chance, authorization, TOKEN_SIGNS)]
         case 6 if authorization is not None:
