@@ -6,7 +6,7 @@
 mod stacks;
 
 /// The README must compile.
-#[cfg(all(doctest, feature = "axum"))]
+#[cfg(all(doctest, feature = "axum", feature = "jwt", feature = "tokio"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
