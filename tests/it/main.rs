@@ -132,6 +132,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod adding_a_method;
 mod auto_traits;
 mod bodies;
 #[cfg(feature = "cache")]
