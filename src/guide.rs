@@ -1,4 +1,35 @@
-//! Pages to read. There is no code in here.
+//! Long-form documentation.
+//!
+//! For those who set the layer up:
+//!
+//! - [`bodies`]: which body types the layer changes, and what to do when a stack does not compile.
+//! - [`gateways`]: credentials from the headers alone, and gRPC: `headers_only`, `.grpc()`, health
+//!   checks, forms and gRPC in one router.
+//! - [`switching_over`]: from the MCP Python SDK, a middleware by hand, oxide-auth, Spring and
+//!   node-oidc-provider; the leniencies for clients that cannot be changed.
+#![cfg_attr(
+    feature = "jwt",
+    doc = "- [`assertion_clients`]: which clients sign assertions, and what they put into them."
+)]
+//! - [`clients`]: which OAuth clients work, with which ids and secrets.
+//!
+//! For those who run it:
+//!
+#![cfg_attr(
+    all(feature = "argon2", feature = "cache", feature = "generate", feature = "tokio"),
+    doc = "- [`operations`]: limits and deadlines, TLS, kinds of secrets, rotation, caching, outages and
+  alerts."
+)]
+#![cfg_attr(
+    all(feature = "jwks-fetch", feature = "redis"),
+    doc = "- [`replay_and_keys`]: what assertions need: a memory of those that were used, and keys that
+  clients publish."
+)]
+//! - [`performance`]: what a request costs, and how to measure it.
+//!
+//! For those who want to know the reasons:
+//!
+//! - [`why`]: why it is as it is, and which mistakes of others it avoids.
 
 #[cfg(feature = "jwt")]
 #[doc = include_str!("docs/assertion_clients.md")]
@@ -9,6 +40,10 @@ pub mod bodies {}
 
 #[doc = include_str!("docs/clients.md")]
 pub mod clients {}
+
+// It shows axum and tonic, which only the package in tests/stacks compiles; it compiles the page, too.
+#[cfg_attr(not(doctest), doc = include_str!("docs/gateways.md"))]
+pub mod gateways {}
 
 #[cfg(all(feature = "argon2", feature = "cache", feature = "generate", feature = "tokio"))]
 #[doc = include_str!("docs/operations.md")]

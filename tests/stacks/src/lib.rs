@@ -1,6 +1,6 @@
 //! Tests of the layer in the stacks that users build: axum, hyper, tonic, tower, tower-http and a reverse proxy.
 //!
-//! They stand apart from the other tests because these stacks take long to compile.
+//! They are apart from the other tests because these stacks take long to compile.
 
 #[cfg(test)]
 mod stacks;
@@ -14,3 +14,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../src/docs/crate.md")]
 struct FirstPage;
+
+/// So does the page about gateways and gRPC, in tonic.
+#[cfg(doctest)]
+#[doc = include_str!("../../../src/docs/gateways.md")]
+struct Gateways;
