@@ -131,7 +131,7 @@ impl<C> RegisteredClient<C> {
         self.record.method_is_absent
     }
 
-    /// Nobody else has a handle yet.
+    /// There is no other handle yet.
     fn with_absent_method(mut self) -> Self {
         if let Some(record) = Arc::get_mut(&mut self.record) {
             record.method_is_absent = true;

@@ -1,4 +1,4 @@
-//! The settings for those who switch over.
+//! The settings for switching over.
 
 use crate::{
     compat::{Compat, dialect::Dialect, mcp_python_sdk::Endpoint},
@@ -25,17 +25,17 @@ impl<P, M> ClientAuthLayer<P, M> {
 ///
 /// | what the SDK does | alone, as a setting |
 /// |---|---|
-/// | `client_id` must stand in the form, also with Basic | – |
-/// | `+` in Basic credentials is no space, and a malformed `%` stands for itself | [`raw_basic`](Compat::raw_basic), for secrets |
-/// | only the place that the registered method names is read, all others are ignored | – |
+/// | `client_id` must be in the form, also with Basic | – |
+/// | `+` in Basic credentials is no space, and a malformed `%` is taken literally | [`raw_basic`](Compat::raw_basic), for secrets |
+/// | only what the registered method uses is read, header or form; credentials elsewhere are ignored | – |
 /// | of a repeated parameter the last counts | [`last_parameter_wins`](Compat::last_parameter_wins) |
 /// | a client without a registered method cannot authenticate | [`RegisteredClient::unusable`](crate::RegisteredClient::unusable) |
 /// | a public client may present anything | [`ignore_public_credentials`](Compat::ignore_public_credentials) |
 /// | a secret expires a second later | [`clock`](Self::clock) |
 /// | no `WWW-Authenticate`; the description tells the reason; always 401; a wrong media type is a missing `client_id`; revocation answers `unauthorized_client` | [`map_error_response`](Self::map_error_response) |
 ///
-/// What would let in a caller whose credentials are wrong, or is wrong on the wire without anybody
-/// relying on it, is **never** imitated: base64 with characters outside the alphabet or stray bits,
+/// What would accept wrong credentials, or is wrong on the wire without a client that depends on
+/// it, is **never** imitated: base64 with characters outside the alphabet or stray bits,
 /// invalid UTF-8 that becomes U+FFFD, control characters, the first of several `Authorization`
 /// headers, `multipart/form-data`, descriptions outside the character set of RFC 6749 §5.2. The
 /// limits, their answers, and the answers to a failing provider are those of [`new`](Self::new),

@@ -1,9 +1,9 @@
 //! The behaviour of the MCP Python SDK's `ClientAuthenticator`, for servers that switch over
 //! without changing anything on the wire.
 //!
-//! The registered method of the client decides which place of the request is read, and everything
-//! in other places is ignored. What would let in an unauthenticated caller, or one secret stand for
-//! several, is not reproduced.
+//! The registered method of the client decides whether the header or the form is read; credentials
+//! elsewhere are ignored. What would accept an unauthenticated caller, or take several secrets for
+//! one, is not reproduced.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub(crate) enum Endpoint {
     Revocation,
 }
 
-/// Everything that a request presents: the registered method decides which place counts.
+/// Everything that a request presents: the registered method decides which part counts.
 pub(crate) struct Presented {
     client_id: String,
     basic: Result<(String, String), ErrorKind>,
@@ -54,7 +54,7 @@ impl Presented {
         &self.client_id
     }
 
-    /// The secret in the place that the method names.
+    /// The secret from the header or the form, as the method says.
     pub(super) fn secret(&self, method: Method) -> &str {
         match (method, &self.basic) {
             (Method::Basic, Ok((_, secret))) => secret,
@@ -64,7 +64,7 @@ impl Presented {
     }
 }
 
-/// Reads all places. Only what is never reproduced is an error here.
+/// Reads header and form. Only what is never reproduced is an error here.
 pub(super) fn extract(
     authorization: Authorization<'_>,
     form: &Form<'_>,

@@ -1,4 +1,4 @@
-//! Behaviour that the specifications do not ask for, for those who switch over.
+//! Behaviour that the specifications do not ask for, for servers that switch over.
 
 pub(crate) mod api;
 pub(crate) mod dialect;
@@ -40,7 +40,7 @@ impl Compat {
         Self { interchange_basic_and_post: true, ..self }
     }
 
-    /// Compares the password of a Basic header also as it stands, when it does not equal a secret
+    /// Compares the password of a Basic header also as it was sent, when it does not equal a secret
     /// after the form-decoding of RFC 6749 §2.3.1. The id is always decoded.
     ///
     /// For clients that do not form-encode, such as `curl -u` and reqwest's `basic_auth`, and whose

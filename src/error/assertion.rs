@@ -9,7 +9,7 @@ use crate::error::entry::{Entry, FAILED, entry};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InvalidAssertion {
-    /// One of `client_assertion` and `client_assertion_type` stands without the other (RFC 7521 §4.2).
+    /// One of `client_assertion` and `client_assertion_type` is present without the other (RFC 7521 §4.2).
     Incomplete,
     /// The `client_assertion_type` is not that of RFC 7523 §2.2.
     UnknownType,
@@ -41,7 +41,7 @@ pub enum InvalidAssertion {
     NotYetValid,
     /// The `exp` of the assertion is further ahead than the limit.
     Lifetime,
-    /// The `jti` of the assertion is longer than 256 octets.
+    /// The `jti` of the assertion is longer than 256 bytes.
     IdTooLong,
     /// The assertion has been used before (OpenID Connect Core §9).
     Replayed,

@@ -10,7 +10,7 @@ use crate::iana::AuthMethod;
 pub enum ConfigError {
     /// The realm is empty or holds a control character (RFC 7617 §2).
     Realm,
-    /// The list of methods is empty, so that nobody could authenticate.
+    /// The list of methods is empty, so that no client could authenticate.
     NoMethods,
     /// The method cannot be checked by this build of the crate.
     UnsupportedMethod(AuthMethod),

@@ -42,7 +42,7 @@ pub enum ErrorKind {
     MalformedParameter,
     /// A credential is longer than the limit. → 400 `invalid_request`
     CredentialTooLong,
-    /// A secret or an assertion stands in the request URI (RFC 6749 §2.3.1). → 400
+    /// A secret or an assertion is in the request URI (RFC 6749 §2.3.1). → 400
     /// `invalid_request`
     CredentialsInUri,
     /// There are several `Authorization` fields, or a list in one (RFC 9110 §11.6.2). → 400
@@ -79,7 +79,7 @@ pub enum ErrorKind {
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     Assertion(InvalidAssertion),
     /// The registration of the client is contradictory, or for a method that cannot be checked
-    /// here: it cannot authenticate until the operator mends it. → 401 `invalid_client`
+    /// here: it cannot authenticate until it is fixed. → 401 `invalid_client`
     UnusableRegistration,
     /// The provider answered with a client of another id than the one asked for. → 401
     /// `invalid_client`
@@ -93,7 +93,8 @@ pub enum ErrorKind {
     Verifier,
     /// The replay store failed, panicked or took too long. → 503 `temporarily_unavailable`
     ReplayStore,
-    /// The keys at the `jwks_uri` of the client could not be had. → 503 `temporarily_unavailable`
+    /// The keys at the `jwks_uri` of the client could not be fetched. → 503
+    /// `temporarily_unavailable`
     KeySource,
     /// Too many slow hashes are being verified. → 503 `temporarily_unavailable`
     Overloaded,

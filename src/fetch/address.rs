@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Prefixes that are not for everybody, with their lengths: the IANA IPv4 Special-Purpose Address
+/// Special-purpose prefixes with their lengths: the IANA IPv4 Special-Purpose Address
 /// Registry (RFC 6890), multicast (RFC 5771), and one that a cloud answers to its own machines.
 const SPECIAL_V4: [(Ipv4Addr, u32); 19] = [
     (Ipv4Addr::new(0, 0, 0, 0), 8),
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn r93_special_addresses_are_refused_to_their_edges() {
+    fn r93_special_addresses_are_refused() {
         for address in [
             "0.0.0.0",
             "0.255.255.255",
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn their_neighbours_are_public() {
+    fn neighbours_of_special_blocks_are_public() {
         for address in [
             "1.0.0.0",
             "8.8.8.8",

@@ -31,14 +31,14 @@ const MEDIA_TYPES: [&str; 2] = ["application/json", "application/jwk-set+json"];
 
 /// Fetches key sets over HTTPS, by reqwest and rustls, with the root certificates of the system.
 ///
-/// A `jwks_uri` may come from anybody who may register a client, and what it names is asked by the
-/// server, from within its network (RFC 7523 §3, RFC 8725 §3.10). So:
+/// Any client that may register can choose a `jwks_uri`, and the server fetches it from within its
+/// own network (RFC 7523 §3, RFC 8725 §3.10). So:
 ///
 /// - `https` only, on port 443 or one of 1024 and above; no user name or password in the URI.
 /// - No redirects, no proxy from the environment, no cookies, no second try.
-/// - Only public addresses. They are judged after the name was resolved, and those that were judged
-///   are the ones that are connected to: a name that resolves differently the second time gains
-///   nothing. An address in the URI itself is judged likewise. What the registries of IANA list for a
+/// - Only public addresses. They are checked after the name was resolved, and connections go to the
+///   checked addresses alone: a name that resolves differently the second time gains nothing. An
+///   address in the URI itself is checked likewise. What the registries of IANA list for a
 ///   special purpose is refused: private, shared, loopback, link-local, multicast, documentation and
 ///   reserved addresses, and those that have an IPv4 address inside (mapped, NAT64, 6to4, Teredo).
 /// - An answer of 2xx with the media type `application/json` or `application/jwk-set+json`, at most
@@ -64,12 +64,12 @@ const MEDIA_TYPES: [&str; 2] = ["application/json", "application/jwk-set+json"];
 pub struct HttpsJwksSource {
     client: Client,
     timeout: Duration,
-    judge: Judge,
+    policy: AddressPolicy,
 }
 
 /// Whether an address may be connected to. Only the tests of this crate have another one than
 /// [`is_public`].
-type Judge = fn(IpAddr) -> bool;
+type AddressPolicy = fn(IpAddr) -> bool;
 
 impl HttpsJwksSource {
     /// A source with the defaults. It keeps connections open for a while; make one and clone it.
@@ -81,19 +81,19 @@ impl HttpsJwksSource {
         Self::with(Client::builder(), is_public)
     }
 
-    fn with(client: ClientBuilder, judge: Judge) -> Result<Self, BoxError> {
+    fn with(client: ClientBuilder, policy: AddressPolicy) -> Result<Self, BoxError> {
         let client = client
             .https_only(true)
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .referer(false)
             .no_proxy()
-            .dns_resolver(Arc::new(JudgingResolver { judge }))
+            .dns_resolver(Arc::new(FilteringResolver { policy }))
             .build()?;
-        Ok(Self { client, timeout: TIMEOUT, judge })
+        Ok(Self { client, timeout: TIMEOUT, policy })
     }
 
-    /// How long a fetch may take, from the resolution of the name to the last octet. Default: 5
+    /// How long a fetch may take, from the resolution of the name to the last byte. Default: 5
     /// seconds.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
@@ -111,10 +111,10 @@ impl HttpsJwksSource {
         if !matches!(url.port_or_known_default(), Some(443 | 1024..)) {
             return Err(Refused::Port);
         }
-        // An address is never resolved, so that the resolver does not get to judge it.
+        // An address is never resolved, so the resolver does not see it.
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         match host.parse::<IpAddr>() {
-            Ok(address) if !(self.judge)(address) => Err(Refused::Address),
+            Ok(address) if !(self.policy)(address) => Err(Refused::Address),
             _ => Ok(url),
         }
     }
@@ -157,20 +157,20 @@ impl fmt::Debug for HttpsJwksSource {
 }
 
 /// Resolves a name to those of its addresses that may be connected to.
-struct JudgingResolver {
-    judge: Judge,
+struct FilteringResolver {
+    policy: AddressPolicy,
 }
 
-impl Resolve for JudgingResolver {
+impl Resolve for FilteringResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let judge = self.judge;
+        let policy = self.policy;
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let judged: Vec<SocketAddr> = found.filter(|address| judge(address.ip())).collect();
-            if judged.is_empty() {
+            let allowed: Vec<SocketAddr> = found.filter(|address| policy(address.ip())).collect();
+            if allowed.is_empty() {
                 return Err(Refused::Address.into());
             }
-            let addresses: Addrs = Box::new(judged.into_iter());
+            let addresses: Addrs = Box::new(allowed.into_iter());
             Ok(addresses)
         })
     }

@@ -203,12 +203,12 @@ impl JwksCache {
         }
         let question = Question::note(slot, &self.clock);
         let fetched = self.source.fetch_dyn(jwks_uri).await;
-        question.answer(self.judge(fetched))
+        question.answer(self.evaluate(fetched))
     }
 
     /// Here alone is said what is an answer, which replaces the keys that are known, and what is an
     /// outage, during which they stay in use.
-    fn judge(
+    fn evaluate(
         &self,
         fetched: Result<FetchedJwks, BoxError>,
     ) -> Result<(KeySet, Duration), BoxError> {
@@ -234,7 +234,7 @@ impl JwksCache {
         }
         let asked = known.asked.as_ref()?;
         let (failure, pause) = match &asked.outcome {
-            // Whoever has keys to go on with need not wait.
+            // A request with keys to go on with need not wait.
             Outcome::InFlight => return usable.map(Ok),
             Outcome::Failed(error) if !fresh => (Some(error), PAUSE_AFTER_FAILURE),
             Outcome::Failed(error) => (Some(error), self.min_refetch_interval),
@@ -245,7 +245,7 @@ impl JwksCache {
         }
         match (usable, failure) {
             (Some(keys), _) => Some(Ok(keys)),
-            // While the source fails, nobody knows whether the client has such a key.
+            // While the source fails, it is unknown whether the client has such a key.
             (None, Some(error)) => Some(Err(error.clone())),
             (None, None) => known.usable(None, now, self.stale_if_error).map(Ok),
         }

@@ -15,12 +15,12 @@ use crate::error::{Error, kind::ErrorKind};
 const QUEUE_PER_WORKER: usize = 64;
 
 /// A bounded pool with a bounded queue. What waits in the queue and is dropped leaves it; what is
-/// being computed is computed to its end, and keeps its place until then.
+/// being computed is computed to its end, and keeps its permit until then.
 #[cfg(feature = "argon2")]
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
     /// One permit for each that waits or is computed.
-    places: Arc<Semaphore>,
+    admitted: Arc<Semaphore>,
     /// One permit for each that is computed.
     workers: Arc<Semaphore>,
 }
@@ -29,21 +29,21 @@ pub(crate) struct Pool {
 impl Pool {
     pub(crate) fn new(workers: usize, queue: usize) -> Self {
         let permits = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
-        Self { places: permits(workers.saturating_add(queue)), workers: permits(workers) }
+        Self { admitted: permits(workers.saturating_add(queue)), workers: permits(workers) }
     }
 
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let place = Arc::clone(&self.places)
+        let admission = Arc::clone(&self.admitted)
             .try_acquire_owned()
             .map_err(|_full| Error::from(ErrorKind::Overloaded))?;
         let worker = Arc::clone(&self.workers).acquire_owned().await.map_err(Error::verifier)?;
         let runtime = Handle::try_current().map_err(Error::verifier)?;
         let job = runtime.spawn_blocking(move || {
             let result = job();
-            drop((worker, place));
+            drop((worker, admission));
             result
         });
         job.await.map_err(Error::verifier)
@@ -84,19 +84,19 @@ mod tests {
 
     /// How many may come in, and how many of them are computed at a time.
     fn room(pool: &Pool) -> (usize, usize) {
-        (pool.places.available_permits(), pool.workers.available_permits())
+        (pool.admitted.available_permits(), pool.workers.available_permits())
     }
 
     fn starts<F: Future>(future: std::pin::Pin<&mut F>) -> bool {
         matches!(future.poll(&mut Context::from_waker(Waker::noop())), Poll::Pending)
     }
 
-    // R54, R73. No hash is known to panic, so a job stands for one that does.
+    // R54, R73. No hash is known to panic, so a job stands in for one that does.
     #[test]
-    fn a_panic_is_503_and_leaves_the_pool_whole() {
+    fn panic_is_503_and_frees_the_pool() {
         let pool = Pool::new(2, 1);
         runtime().block_on(async {
-            // More often than there are places.
+            // More often than there are permits.
             for _ in 0..5 {
                 let error = pool.run(|| -> () { panic!("a bug") }).await.unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::Verifier);
@@ -107,9 +107,9 @@ mod tests {
         });
     }
 
-    // R54, R110. Nobody waits for it any longer, but it still takes a core and memory.
+    // R54, R110. No request waits for it any longer, but it still takes a core and memory.
     #[test]
-    fn what_is_dropped_while_it_is_computed_keeps_its_place() {
+    fn dropped_job_keeps_its_permit_until_done() {
         let pool = Pool::new(1, 1);
         let (finish, wait) = mpsc::channel::<()>();
         let runtime = runtime();

@@ -1,4 +1,4 @@
-//! One piece of work per key at a time, whose outcome all who wait for it share.
+//! One piece of work per key at a time, whose outcome is shared by all its waiters.
 //!
 //! Where there is a tokio runtime the work is a task of its own, so that a request that is dropped
 //! neither stops it nor loses what it brings. Elsewhere the waiters drive it, one at a time: when
@@ -65,8 +65,8 @@ impl<V> SingleFlight<V> {
         Self { deadline, ..self }
     }
 
-    /// Those who wait for a flight of this key still get its answer, but it is not remembered, and
-    /// who arrives after this begins another one.
+    /// The waiters of a flight of this key still get its answer, but it is not remembered, and a
+    /// request that arrives after this begins another one.
     ///
     /// `forget` runs under the lock, so that no answer is remembered between the two: it must only
     /// move, and hands back what is to be dropped.
@@ -184,7 +184,7 @@ impl<V: Clone + Send + Sync + 'static> SingleFlight<V> {
     }
 }
 
-/// A request in front of a flight.
+/// A request that waits for a flight.
 struct Waiter<V> {
     shared: Arc<Shared<V>>,
     flight: Arc<Flight<V>>,
@@ -209,7 +209,7 @@ impl<V: Clone> Waiter<V> {
 }
 
 impl<V> Drop for Waiter<V> {
-    /// Nobody is left to drive the work when the last waiter is dropped: the flight ends.
+    /// Nothing drives the work once the last waiter is dropped: the flight ends.
     fn drop(&mut self) {
         if self.parked.is_none() {
             return;

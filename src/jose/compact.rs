@@ -27,7 +27,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Appends what `part` stands for. RFC 7515 §2: base64url without padding, and (RFC 4648 §3.5)
+/// Appends the decoded `part`. RFC 7515 §2: base64url without padding, and (RFC 4648 §3.5)
 /// without stray bits, or one signature would have several forms.
 pub(crate) fn decode(part: &str, bytes: &mut Vec<u8>) -> Option<Range<usize>> {
     let start = bytes.len();

@@ -1,4 +1,4 @@
-//! JSON objects that are held to more than JSON asks for.
+//! Strict JSON objects: duplicate members are refused.
 
 use std::{borrow::Cow, fmt};
 

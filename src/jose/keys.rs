@@ -68,7 +68,7 @@ impl ClientKeys {
     ///
     /// [`InvalidKeys`] if it is not an `https` URL.
     pub fn jwks_uri(jwks_uri: &str) -> Result<Self, InvalidKeys> {
-        // What makes a URL whole is the business of the source that fetches it.
+        // The rest of the URL is checked by the source that fetches it.
         let https = jwks_uri.get(..8).is_some_and(|s| s.eq_ignore_ascii_case("https://"));
         if !https || !jwks_uri.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(InvalidKeys("`jwks_uri` is not an https URL"));

@@ -1,4 +1,4 @@
-//! The settings of what is answered, and of who is told.
+//! The settings of answers and observers.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Who is told of decisions.
+//! The hooks that are told of decisions.
 
 use std::{
     fmt,

@@ -1,4 +1,4 @@
-//! All settings: the sum of those that stand with the rules that read them.
+//! All settings; each is defined beside the rule that reads it.
 
 use crate::{
     compat::dialect::Dialect,

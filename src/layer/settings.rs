@@ -196,7 +196,7 @@ impl<P, M> ClientAuthLayer<P, M> {
     /// What counts as gRPC is `application/grpc` over HTTP/2 or with `te: trailers`, and gRPC-Web;
     /// every other request is refused as a layer without this setting does (415). Without it, gRPC
     /// is a media type like any other that is not a form: the caller never chooses how it is
-    /// answered. Health checks and reflection are for everybody: add them outside of this layer.
+    /// answered. Health checks and reflection are for every caller: add them outside of this layer.
     ///
     /// # Errors
     ///

@@ -55,7 +55,7 @@ pub(super) fn extract(
     method::accepted(Method::Basic, settings)?;
     method::within_limit(authorization, limits)?;
     let credentials = decode(token, settings.raw_basic)?;
-    // RFC 6749 §3.2.1: `client_id` may stand in the body as well; alone it is no second method, but
+    // RFC 6749 §3.2.1: `client_id` may be in the body as well; alone it is no second method, but
     // it must not name another client.
     match form.client_id {
         None => Ok(credentials),
@@ -66,7 +66,7 @@ pub(super) fn extract(
     }
 }
 
-/// What counts of a password that may have been meant form-encoded or as it stands.
+/// What counts of a password that may have been meant form-encoded or raw.
 pub(super) fn either(decoded: Verdict, raw: Verdict) -> Verdict {
     let raw = raw.map(|matched| Match { raw: true, ..matched });
     match decoded {
@@ -102,7 +102,7 @@ fn decode(token: &[u8], keep_raw: bool) -> Result<Credentials, ErrorKind> {
     let decoded = form::decode_into(secret, &mut text);
     let raw_secret = keep_raw.then(|| Box::from(secret));
     if decoded.is_err() {
-        // A secret that is not form encoding can only have been meant as it stands.
+        // A secret that is not form encoding can only have been meant raw.
         raw_secret.as_ref().ok_or(MALFORMED)?;
         text.truncate(id_length + 1);
     }

@@ -87,7 +87,7 @@ mod tests {
     const PLAIN: &str = "[ClientSecret { plain: [redacted] }]";
     const SHA256: &str = "[ClientSecret { sha256: [redacted] }]";
 
-    /// What everybody is compared with who has no secret, known or not.
+    /// What a client without a secret is compared with, known or not.
     fn kind(decoy: &Decoy) -> String {
         let kind = format!("{:?}", decoy.secrets());
         for method in [Method::Basic, Method::Post] {
@@ -105,7 +105,7 @@ mod tests {
 
     // R78. Between a digest and a plain secret only time would tell.
     #[test]
-    fn a_decoy_is_of_the_first_kind_that_can_be_imitated() {
+    fn decoy_imitates_the_first_possible_kind() {
         let decoy = Decoy::default();
         assert_eq!(kind(&decoy), PLAIN);
         decoy.learn(&Registration::None);
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decoy_that_was_set_stays() {
+    fn explicit_decoy_stays() {
         let decoy = Decoy::set(ClientSecret::sha256_of("x"));
         learn(&decoy, [ClientSecret::plain("x")]);
         assert_eq!(kind(&decoy), SHA256);
@@ -134,7 +134,7 @@ mod tests {
     #[cfg(feature = "argon2")]
     #[test]
     #[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-    fn a_slow_hash_is_imitated_by_itself() {
+    fn slow_hash_imitates_itself() {
         let hash = "$argon2id$v=19$m=64,t=1,p=1$c2FsdCBvZiBhIHRlc3QuLg$Kutp91nEG2KNHlwtdhHNGIihTk5tzA1hqKKTeUNahMs";
         let decoy = Decoy::default();
         learn(&decoy, [ClientSecret::phc(hash).unwrap()]);

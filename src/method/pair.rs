@@ -3,7 +3,7 @@
 use crate::wire::form::{self, Malformed};
 
 /// The id, and behind a colon the secret, as UTF-8. One buffer for both, because this is made for
-/// every request. It is not wiped: the same bytes stand in the header or body, which belong to
+/// every request. It is not wiped: the same bytes are in the header or body, which belong to
 /// others.
 pub(super) struct Pair {
     text: String,

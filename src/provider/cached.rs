@@ -25,8 +25,8 @@ const MAX_LOOKUPS: usize = 1_024;
 ///
 /// What changes in the store takes effect within the [time to live](Self::time_to_live), or at once
 /// where the program says [`invalidate`](Self::invalidate); without this decorator it takes effect
-/// with the next request (RFC 7592). Keep the time shorter than what a revoked secret may still be
-/// worth.
+/// with the next request (RFC 7592). Keep the time shorter than a revoked secret may still be
+/// accepted.
 ///
 /// Requests for one client that arrive while it is being looked up wait for that look-up, and share
 /// its answer or its failure. The look-up is a task of its own where there is a tokio runtime: a
@@ -63,7 +63,7 @@ pub struct CachedProvider<P: ClientProvider> {
     flights: SingleFlight<Answer<P::Client>>,
 }
 
-/// What a look-up brings for all who wait for it.
+/// What a look-up brings for all its waiters.
 type Answer<C> = Result<Option<RegisteredClient<C>>, SharedError>;
 
 impl<P: ClientProvider> CachedProvider<P> {
@@ -94,7 +94,7 @@ impl<P: ClientProvider> CachedProvider<P> {
     /// How long a client is remembered, and so how long a removed client or a replaced secret may
     /// still be accepted. Default: 30 seconds.
     ///
-    /// It counts from the moment the provider was asked. Those who waited for a look-up share its
+    /// It counts from the moment the provider was asked. The waiters of a look-up share its
     /// answer even if the look-up took longer than this.
     #[must_use]
     pub fn time_to_live(mut self, time_to_live: Duration) -> Self {
@@ -157,7 +157,7 @@ impl<P: ClientProvider> CachedProvider<P> {
     }
 
     /// Forgets what is known of a client, and that it is unknown. A request that arrives after this
-    /// is never answered from a look-up that began before it; those who wait for one still are, and
+    /// is never answered from a look-up that began before it; one that waits already still is, and
     /// its answer is not remembered.
     ///
     /// Call it after the store was changed.
@@ -256,7 +256,7 @@ mod tests {
 
     // It may begin a look-up just after another one filled the cache.
     #[tokio::test]
-    async fn a_request_that_missed_just_before_the_landing_finds_its_answer() {
+    async fn late_miss_finds_the_landed_answer() {
         let asked = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&asked);
         let provider = CachedProvider::new(provider_fn(move |id: &str| {

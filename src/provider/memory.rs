@@ -193,7 +193,7 @@ pub struct InvalidRecord {
 }
 
 impl InvalidRecord {
-    /// The place in the array, from 0.
+    /// The index in the array, from 0.
     #[must_use]
     pub const fn index(&self) -> usize {
         self.index

@@ -15,7 +15,7 @@ use crate::{
 
 const CAPACITY: usize = 100_000;
 
-/// Two a claim: one for the place it takes, one to catch up.
+/// Two a claim: one for the entry it takes, one to catch up.
 const FORGOTTEN_PER_CLAIM: usize = 2;
 
 /// A replay store in the memory of one server.
@@ -93,7 +93,7 @@ impl MemoryReplayStore {
 impl Claims {
     /// Forgets what expired, a bounded number of entries at a time: the claim that follows a busy
     /// hour must not pay for all of it. As each claim adds one entry at most, and removes one
-    /// whenever there is one, expired entries never keep a claim from its place.
+    /// whenever there is one, expired entries never keep a claim out.
     fn forget(&mut self, now: i64) {
         for _ in 0..FORGOTTEN_PER_CLAIM {
             match self.order.peek() {
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_claim_after_a_busy_hour_does_not_pay_for_all_of_it() {
+    fn claim_evicts_a_bounded_number_of_entries() {
         let mut claims = Claims::default();
         for n in 0..1_000_u16 {
             let key = digest("batch", &n.to_string());
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_claimed_anew_outlives_its_older_entry() {
+    fn renewed_claim_outlives_its_older_entry() {
         let mut claims = Claims::default();
         let key = digest("batch", "1");
         assert_eq!(claims.claim(key, 10, 0, 2), Ok(true));

@@ -68,7 +68,7 @@ pub trait ReplayStore: Send + Sync + 'static {
     /// Why the store could not be asked.
     type Error: Into<BoxError>;
 
-    /// Claims an assertion: `true` if nobody did so before, `false` if somebody did.
+    /// Claims an assertion: `true` if it was not claimed before, `false` if it was.
     ///
     /// `until` is when the assertion ceases to be accepted, in seconds since the Unix epoch. The
     /// store keeps the claim at least until then. `client_id` and `jti` are at most a few hundred
@@ -101,12 +101,11 @@ impl<R: ReplayStore> ReplayStore for Arc<R> {
 /// SHA-256 of a pair of client and `jti`, the only thing of it that is kept.
 ///
 /// It is as good as the pair. Should two pairs ever have one digest, the second would be refused as
-/// a replay, and never the other way round; to bring that about on purpose, somebody would have to
-/// break SHA-256, and could then refuse nobody's assertions but those whose `jti` is known
-/// beforehand.
+/// a replay, and never the other way round; an attacker who broke SHA-256 to that end could get
+/// only such assertions refused whose `jti` is known beforehand.
 pub(crate) fn digest(client_id: &str, jti: &str) -> [u8; 32] {
     let mut hash = Sha256::new();
-    // The length says where the id ends, whatever stands in it.
+    // The length says where the id ends, whatever is in it.
     hash.update((client_id.len() as u64).to_be_bytes());
     hash.update(client_id);
     hash.update(jti);

@@ -20,8 +20,8 @@ const CLOCK_SKEW: i64 = 60;
 
 /// A replay store in Redis (or Valkey), which all replicas of a server share.
 ///
-/// A claim is one command, `SET key 1 NX PXAT …`: whoever sets the key has the claim, and Redis
-/// removes it a minute after the assertion expired. The key is the prefix and the SHA-256 digest of
+/// A claim is one command, `SET key 1 NX PXAT …`: the request that sets the key has the claim, and
+/// Redis removes it a minute after the assertion expired. The key is the prefix and the SHA-256 digest of
 /// client and `jti`.
 ///
 /// The application makes the connection, so that TLS, passwords, clusters and reconnecting are its

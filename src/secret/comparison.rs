@@ -41,7 +41,7 @@ pub(crate) type Verdict = Result<Match, ErrorKind>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Match {
     pub(crate) index: usize,
-    /// Whether it was presented as it stands, where form encoding was expected.
+    /// Whether it was presented raw, where form encoding was expected.
     pub(crate) raw: bool,
 }
 
@@ -50,8 +50,8 @@ pub(crate) struct Match {
 /// is no branch for the processor to guess that depends on which of them it is.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Comparison {
-    /// The best outcome, as a place in `FAILURES` or `RIGHT`, and in the low half the complement of
-    /// the index of the secret: the first one is greatest.
+    /// The best outcome, as an index into `FAILURES` or `RIGHT`, and in the low half the complement
+    /// of the index of the secret: the first one is greatest.
     best: u64,
 }
 

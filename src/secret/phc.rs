@@ -34,7 +34,7 @@ impl Phc {
                 |secret, hash| Argon2::default().verify_password(secret, hash),
             ),
             "scrypt" => (
-                // RFC 7914 §2: 128 * N * r octets.
+                // RFC 7914 §2: 128 * N * r bytes.
                 scrypt::Params::try_from(&hash)
                     .ok()
                     .map(|params| params.n().saturating_mul(params.r().into()) / 8),

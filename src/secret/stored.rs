@@ -67,7 +67,7 @@ impl ClientSecret {
         Self::new(Stored::Plain(Zeroizing::new(Box::from(secret.as_bytes()))))
     }
 
-    /// A secret of which only the SHA-256 digest of its UTF-8 octets is stored.
+    /// A secret of which only the SHA-256 digest of its UTF-8 bytes is stored.
     #[must_use]
     pub fn sha256(digest: [u8; 32]) -> Self {
         Self::new(Stored::Sha256(Zeroizing::new(digest)))
@@ -180,7 +180,7 @@ impl ClientSecret {
     /// The text of a decoy. It need not be secret: what is compared with it is refused.
     pub(crate) const DECOY: &str = "decoy-0123456789-0123456789-0123456789-0123";
 
-    /// A secret that is compared at the same cost, if that can be had without asking anybody.
+    /// A secret that is compared at the same cost, if that needs no external verifier.
     pub(crate) fn decoy_of_same_cost(&self) -> Option<Self> {
         match &self.stored {
             Stored::Plain(_) => Some(Self::plain(Self::DECOY)),
@@ -214,12 +214,12 @@ impl ClientSecret {
         }
     }
 
-    /// Whether the presented octets are the secret; its validity window does not matter here.
+    /// Whether the presented bytes are the secret; its validity window does not matter here.
     pub(super) fn matches(&self, presented: &[u8]) -> bool {
         match &self.stored {
             Stored::Plain(stored) => {
                 // `constant_time_eq` returns at once when the lengths differ, which would tell how
-                // long the stored secret is. Comparing the presented octets with themselves takes
+                // long the stored secret is. Comparing the presented bytes with themselves takes
                 // the same work.
                 let same_length = stored.len() == presented.len();
                 let against = if same_length { stored } else { presented };

@@ -68,7 +68,7 @@ impl fmt::Debug for Rules {
     }
 }
 
-/// Where credentials may stand.
+/// Where credentials may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// In the headers and in a form. Without the media type of a form the body must be empty, or it
@@ -178,7 +178,7 @@ pub(crate) fn admit(
 }
 
 /// The caller never chooses how it is answered: gRPC is spoken where the application says so, and
-/// only to those who can read it.
+/// only to clients that can read it.
 fn grpc(head: &Parts, media_type: MediaType) -> Protocol {
     match media_type {
         _ if head.method != Method::POST => Protocol::Http,

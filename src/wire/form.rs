@@ -6,7 +6,7 @@
 
 use crate::{error::kind::ErrorKind, wire::limits::Limits};
 
-/// The values as they stand in the body, still encoded. A parameter without a value is `None`: it
+/// The values as they are in the body, still encoded. A parameter without a value is `None`: it
 /// is "treated as if it were omitted from the request" (RFC 6749 §3.2).
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Form<'a> {
@@ -50,7 +50,7 @@ impl Parameter {
         }
     }
 
-    // Out of the way of all the names that stand for themselves.
+    // Out of the way of all names without escapes.
     #[cold]
     fn of_encoded(name: &[u8]) -> Option<Self> {
         if name.len() > Self::LONGEST_ENCODED {
@@ -165,8 +165,8 @@ fn name_length(pair: &[u8]) -> usize {
     const EQUALS: u64 = u64::from_ne_bytes([b'='; 8]);
     let mut rest = pair;
     while let Some((word, after)) = rest.split_first_chunk() {
-        // An byte that is `=` becomes 0. Taking 1 from each sets the high bit of a 0, and no other high
-        // bit that was clear, but behind the first 0, from which it borrows.
+        // A byte that is `=` becomes 0. Taking 1 from each sets the high bit of a 0, and no other
+        // high bit that was clear, but behind the first 0, from which it borrows.
         let word = u64::from_le_bytes(*word) ^ EQUALS;
         let zeros = word.wrapping_sub(ONES) & !word & (ONES << 7);
         if zeros != 0 {
@@ -177,9 +177,9 @@ fn name_length(pair: &[u8]) -> usize {
     pair.len() - rest.len() + rest.iter().take_while(|byte| **byte != b'=').count()
 }
 
-/// Appends the decoded `value` to `text`: `+` is a space and `%XX` an byte. A malformed escape is
-/// an error, as is a control character, and an escape that makes no UTF-8; bytes that stand for
-/// themselves are checked by the caller.
+/// Appends the decoded `value` to `text`: `+` is a space and `%XX` a byte. A malformed escape is
+/// an error, as is a control character, and an escape that makes no UTF-8; bytes that are not
+/// escaped are checked by the caller.
 pub(crate) fn decode_into(value: &[u8], text: &mut Vec<u8>) -> Result<(), Malformed> {
     if !has_escapes(value)? {
         text.extend_from_slice(value);
@@ -250,7 +250,7 @@ impl Iterator for Decode<'_> {
     }
 }
 
-/// The byte that the two digits behind a `%` stand for, and what follows them.
+/// The byte that the two digits behind a `%` encode, and what follows them.
 pub(crate) fn escape(digits: &[u8]) -> Option<(u8, &[u8])> {
     Some((hex(digits.first())? << 4 | hex(digits.get(1))?, digits.get(2..)?))
 }
@@ -264,7 +264,7 @@ mod tests {
     use super::name_length;
 
     #[test]
-    fn a_name_ends_at_the_first_equals_sign_wherever_it_is() {
+    fn name_ends_at_the_first_equals_sign() {
         for byte in (0..=u8::MAX).filter(|byte| *byte != b'=') {
             for length in 0..=24 {
                 let mut pair = vec![byte; length];

@@ -1,4 +1,4 @@
-//! From a request through the layer to a server that publishes keys, and back. These tests stand
+//! From a request through the layer to a server that publishes keys, and back. These tests are
 //! here because nothing outside of this crate can allow the loopback interface.
 
 use std::{
@@ -88,9 +88,9 @@ struct Chain {
 }
 
 impl Chain {
-    fn new(server: &Server, judge: Judge) -> Self {
+    fn new(server: &Server, policy: AddressPolicy) -> Self {
         let clock = Clock::fixed(NOW);
-        let keys = JwksCache::new(server.source(judge)).clock(clock.clone());
+        let keys = JwksCache::new(server.source(policy)).clock(clock.clone());
         let replay = MemoryReplayStore::default().clock(clock.clone());
         let clients = MemoryProvider::new();
         let keys_of_app = ClientKeys::jwks_uri(&server.uri()).unwrap();
@@ -115,7 +115,7 @@ impl Chain {
         self.send(&self.assertion(key)).await.map_err(|error| error.kind())
     }
 
-    /// Sends a token request, and holds the whole answer against what it must be.
+    /// Sends a token request, and compares the whole answer.
     async fn send(&self, assertion: &str) -> Result<(), Error> {
         let inner = service_fn(async |request: Request<RequestBody<Full<Bytes>>>| {
             let client = request.extensions().get::<AuthenticatedClient<()>>().unwrap();
@@ -158,7 +158,7 @@ impl Chain {
 }
 
 #[tokio::test]
-async fn r93_keys_are_fetched_once_for_all_requests_that_need_them() {
+async fn r93_concurrent_requests_share_a_fetch() {
     let key = Key::new("1");
     let server = Server::answering("").await;
     let chain = Chain::new(&server, loopback_too);
@@ -188,7 +188,7 @@ async fn r93_keys_are_fetched_once_for_all_requests_that_need_them() {
 }
 
 #[tokio::test]
-async fn r93_a_new_key_is_found_at_the_first_assertion_after_the_interval() {
+async fn r93_new_key_is_found_after_the_interval() {
     let (old, new, junk) = (Key::new("old"), Key::new("new"), Key::new("junk"));
     let server = Server::answering(published([&old])).await;
     let chain = Chain::new(&server, loopback_too);
@@ -213,11 +213,11 @@ async fn r93_a_new_key_is_found_at_the_first_assertion_after_the_interval() {
         }
         chain.pass(15);
     }
-    assert_eq!(server.connections(), 3, "nobody can make the layer ask more often than that");
+    assert_eq!(server.connections(), 3, "no client can make the layer ask more often");
 }
 
 #[tokio::test]
-async fn r93_a_key_that_its_client_withdrew_is_refused_once_the_set_is_stale() {
+async fn r93_withdrawn_key_is_refused_once_stale() {
     let (leaked, new) = (Key::new("leaked"), Key::new("new"));
     let server = Server::answering(published([&leaked, &new])).await;
     let chain = Chain::new(&server, loopback_too);
@@ -232,7 +232,7 @@ async fn r93_a_key_that_its_client_withdrew_is_refused_once_the_set_is_stale() {
 }
 
 #[tokio::test]
-async fn r93_the_last_good_keys_outlive_their_server_for_an_hour() {
+async fn r93_stale_keys_last_an_hour() {
     let (known, unknown) = (Key::new("known"), Key::new("unknown"));
     let server = Server::answering(published([&known])).await;
     let chain = Chain::new(&server, loopback_too);
@@ -249,7 +249,7 @@ async fn r93_the_last_good_keys_outlive_their_server_for_an_hour() {
 }
 
 #[tokio::test]
-async fn r93_without_any_keys_the_client_is_told_to_come_back_and_can() {
+async fn r93_no_keys_is_503_until_the_source_recovers() {
     let key = Key::new("1");
     let server = Server::answering(DOWN).await;
     let chain = Chain::new(&server, loopback_too);
@@ -271,7 +271,7 @@ async fn r93_without_any_keys_the_client_is_told_to_come_back_and_can() {
 }
 
 #[tokio::test]
-async fn r93_a_registration_does_not_lead_into_the_network_of_the_server() {
+async fn r93_internal_addresses_are_not_fetched() {
     let key = Key::new("1");
     let server = Server::answering(published([&key])).await;
     let chain = Chain::new(&server, is_public);

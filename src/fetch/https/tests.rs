@@ -24,7 +24,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Answers every request with these octets and closes, or is silent while there are none.
+    /// Answers every request with these bytes and closes, or is silent while there are none.
     pub(super) async fn answering(answer: impl Into<Vec<u8>>) -> Self {
         let (answer, told) = watch::channel(answer.into());
         let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -53,7 +53,7 @@ impl Server {
                     }
                     let answer = match told.wait_for(|answer| !answer.is_empty()).await {
                         Ok(answer) => answer.clone(),
-                        Err(_nobody_asks_any_more) => return,
+                        Err(_shut_down) => return,
                     };
                     // The other side may stop reading.
                     let _ = stream.write_all(&answer).await;
@@ -77,9 +77,9 @@ impl Server {
         format!("https://localhost:{}/jwks", self.port)
     }
 
-    pub(super) fn source(&self, judge: Judge) -> HttpsJwksSource {
+    pub(super) fn source(&self, policy: AddressPolicy) -> HttpsJwksSource {
         let root = reqwest::Certificate::from_der(&self.certificate).unwrap();
-        HttpsJwksSource::with(Client::builder().tls_certs_only([root]), judge).unwrap()
+        HttpsJwksSource::with(Client::builder().tls_certs_only([root]), policy).unwrap()
     }
 
     async fn fetch(&self) -> Result<FetchedJwks, String> {
@@ -91,7 +91,7 @@ pub(super) fn loopback_too(address: IpAddr) -> bool {
     address.is_loopback() || is_public(address)
 }
 
-/// The reason stands at the end of the chain.
+/// The reason is at the end of the chain.
 async fn fetch(source: &HttpsJwksSource, uri: &str) -> Result<FetchedJwks, String> {
     source.fetch(uri).await.map_err(|error| {
         let mut reason: &(dyn std::error::Error + 'static) = &*error;
@@ -111,7 +111,7 @@ fn json(body: &str) -> String {
 }
 
 #[tokio::test]
-async fn r93_a_key_set_is_fetched_with_its_lifetime() {
+async fn r93_key_set_is_fetched_with_its_lifetime() {
     let fields = "content-type: application/jwk-set+json; charset=utf-8\r\n\
                   cache-control: public, max-age=600\r\nage: 100\r\n";
     let server = Server::answering(response("200 OK", fields, KEYS)).await;
@@ -121,7 +121,7 @@ async fn r93_a_key_set_is_fetched_with_its_lifetime() {
 }
 
 #[tokio::test]
-async fn r93_a_name_is_judged_after_its_resolution_and_nothing_is_connected_to() {
+async fn r93_resolved_addresses_are_checked_before_connecting() {
     let server = Server::answering(json(KEYS)).await;
     let source = server.source(is_public);
     let uri = server.uri();
@@ -131,7 +131,7 @@ async fn r93_a_name_is_judged_after_its_resolution_and_nothing_is_connected_to()
 }
 
 #[tokio::test]
-async fn r93_an_address_in_the_uri_is_judged_however_it_is_written() {
+async fn r93_literal_addresses_are_checked() {
     let server = Server::answering(json(KEYS)).await;
     let source = server.source(is_public);
     for host in [
@@ -156,7 +156,7 @@ async fn r93_an_address_in_the_uri_is_judged_however_it_is_written() {
 }
 
 #[tokio::test]
-async fn r93_uris_of_other_shapes_are_refused() {
+async fn r93_other_uris_are_refused() {
     let source = HttpsJwksSource::new().unwrap();
     let cases = [
         ("", Refused::Url),
@@ -181,7 +181,7 @@ async fn r93_uris_of_other_shapes_are_refused() {
 }
 
 #[tokio::test]
-async fn r93_redirects_and_other_answers_are_refused() {
+async fn r93_redirects_and_errors_are_refused() {
     for status in ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "404 Not Found"]
     {
         let target = "content-type: application/json\r\nlocation: /elsewhere\r\n";
@@ -197,7 +197,7 @@ async fn r93_redirects_and_other_answers_are_refused() {
 }
 
 #[tokio::test]
-async fn r93_a_document_is_not_read_beyond_its_limit() {
+async fn r93_document_length_is_limited() {
     let longest = " ".repeat(LONGEST_DOCUMENT);
     let server = Server::answering(json(&longest)).await;
     assert_eq!(server.fetch().await.unwrap().document().len(), LONGEST_DOCUMENT);
@@ -213,7 +213,7 @@ async fn r93_a_document_is_not_read_beyond_its_limit() {
 }
 
 #[tokio::test]
-async fn r93_a_silent_server_is_given_up() {
+async fn r93_silent_server_times_out() {
     let server = Server::answering("").await;
     let source = server.source(loopback_too).timeout(Duration::from_millis(100));
     let uri = server.uri();
@@ -221,7 +221,7 @@ async fn r93_a_silent_server_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_trusts_is_refused() {
+async fn untrusted_certificate_is_refused() {
     let server = Server::answering(json(KEYS)).await;
     let source = Server::answering(json(KEYS)).await.source(loopback_too);
     let uri = server.uri();
@@ -229,7 +229,7 @@ async fn a_certificate_that_nobody_trusts_is_refused() {
 }
 
 #[test]
-fn rfc9111_4_2_the_lifetime_is_max_age_less_age() {
+fn rfc9111_4_2_lifetime_is_max_age_less_age() {
     let cases: [(&[&str], Option<&str>, Option<u64>); 12] = [
         (&[], None, None),
         (&["public"], Some("9"), None),

@@ -8,7 +8,7 @@ use crate::error::BoxError;
 
 /// Fetches the key set that a client publishes (RFC 7591 §2, `jwks_uri`).
 ///
-/// The URI comes from a registration, which anybody may have made where registration is open. What a
+/// The URI comes from a registration, which any caller can make where registration is open. What a
 /// source returns is remembered by a [`JwksCache`](crate::assertion::JwksCache); a source remembers nothing.
 ///
 /// # Contract
@@ -41,14 +41,14 @@ use crate::error::BoxError;
 /// }
 /// ```
 pub trait JwksSource: Send + Sync + 'static {
-    /// Why the keys could not be had.
+    /// Why the keys could not be fetched.
     type Error: Into<BoxError>;
 
     /// Fetches the document at `jwks_uri`.
     ///
     /// # Errors
     ///
-    /// If it cannot be had. The caller is answered 503.
+    /// If it cannot be fetched. The caller is answered 503.
     fn fetch(
         &self,
         jwks_uri: &str,

@@ -81,7 +81,7 @@ async fn ask(cache: &JwksCache, kid: &str) -> Result<bool, String> {
 }
 
 #[tokio::test]
-async fn r93_keys_are_kept_as_long_as_their_origin_says() {
+async fn r93_keys_are_kept_for_max_age() {
     let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR))]);
     for _ in 0..100 {
         assert_eq!(ask(&cache, "1").await, Ok(true));
@@ -96,7 +96,7 @@ async fn r93_keys_are_kept_as_long_as_their_origin_says() {
 }
 
 #[tokio::test]
-async fn r93_a_lifetime_is_brought_within_bounds() {
+async fn r93_lifetime_is_bounded() {
     let cases = [(None, 5 * MINUTE), (Some(0), 5 * MINUTE), (Some(u64::MAX), DAY)];
     for (max_age, kept) in cases {
         let (source, cache, pass) = Source::new([keys(&["1"], max_age)]);
@@ -111,7 +111,7 @@ async fn r93_a_lifetime_is_brought_within_bounds() {
 }
 
 #[tokio::test]
-async fn r93_an_unknown_kid_causes_one_fetch_per_interval() {
+async fn r93_unknown_kid_refetches_once_per_interval() {
     let (source, cache, pass) =
         Source::new([keys(&["1"], Some(HOUR)), keys(&["1"], Some(HOUR)), keys(&["1", "2"], None)]);
     assert_eq!(ask(&cache, "1").await, Ok(true));
@@ -132,7 +132,7 @@ async fn r93_an_unknown_kid_causes_one_fetch_per_interval() {
 }
 
 #[tokio::test]
-async fn requests_that_arrive_during_a_fetch_share_it() {
+async fn concurrent_requests_share_a_fetch() {
     let (source, cache, _) = Source::new([keys(&["1"], None)]);
     source.gate.forget_permits(usize::MAX);
     let tasks: Vec<_> = (0..10)
@@ -163,7 +163,7 @@ async fn settle() {
 }
 
 #[tokio::test]
-async fn requests_that_hang_up_cause_one_fetch() {
+async fn dropped_requests_cause_one_fetch() {
     let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR))]);
     assert_eq!(ask(&cache, "1").await, Ok(true));
     source.gate.forget_permits(usize::MAX);
@@ -183,7 +183,7 @@ async fn requests_that_hang_up_cause_one_fetch() {
 
 // It may begin a fetch just after another one filled the cache.
 #[tokio::test]
-async fn a_request_that_missed_just_before_the_landing_finds_its_answer() {
+async fn late_miss_finds_the_landed_answer() {
     let (source, cache, _) = Source::new([keys(&["1"], None)]);
     let slot = cache.slot(URI);
     for kid in ["1", "unknown"] {
@@ -193,7 +193,7 @@ async fn a_request_that_missed_just_before_the_landing_finds_its_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fetch_slower_than_its_request_still_fills_the_cache() {
+async fn slow_fetch_still_fills_the_cache() {
     let (source, cache, _) = Source::new([keys(&["1"], None)]);
     source.gate.forget_permits(usize::MAX);
     for _ in 0..20 {
@@ -207,7 +207,7 @@ async fn a_fetch_slower_than_its_request_still_fills_the_cache() {
 }
 
 #[tokio::test]
-async fn a_failure_is_remembered_though_everybody_hung_up() {
+async fn failure_is_remembered_without_waiters() {
     let (source, cache, pass) = Source::new([Err("down"), keys(&["1"], None)]);
     source.gate.forget_permits(usize::MAX);
     hang_up(&cache, "1");
@@ -224,7 +224,7 @@ async fn a_failure_is_remembered_though_everybody_hung_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fetch_ends_at_its_deadline_and_that_is_remembered() {
+async fn fetch_deadline_is_a_remembered_failure() {
     let (source, cache, pass) = Source::new([keys(&["1"], None)]);
     source.gate.forget_permits(usize::MAX);
     let waiting = tokio::spawn({
@@ -247,7 +247,7 @@ async fn a_fetch_ends_at_its_deadline_and_that_is_remembered() {
 }
 
 #[test]
-fn a_fetch_that_nobody_drives_any_more_is_a_failure() {
+fn abandoned_fetch_is_a_failure() {
     let (source, cache, pass) = Source::new([keys(&["1"], None)]);
     source.gate.forget_permits(usize::MAX);
     for _ in 0..2 {
@@ -263,7 +263,7 @@ fn a_fetch_that_nobody_drives_any_more_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_source_that_panics_is_a_failure() {
+async fn panicking_source_is_a_failure() {
     struct Panics;
     impl JwksSource for Panics {
         type Error = BoxError;
@@ -300,7 +300,7 @@ async fn fetches_are_bounded() {
 }
 
 #[tokio::test]
-async fn a_failure_is_remembered_for_a_moment() {
+async fn failure_is_remembered_briefly() {
     let (source, cache, pass) = Source::new([Err("down"), Err("still down"), keys(&["1"], None)]);
     for _ in 0..100 {
         assert_eq!(ask(&cache, "1").await, Err("down".to_owned()));
@@ -316,7 +316,7 @@ async fn a_failure_is_remembered_for_a_moment() {
 }
 
 #[tokio::test]
-async fn the_last_good_keys_are_used_during_an_outage_and_not_for_ever() {
+async fn stale_keys_are_used_for_a_bounded_time() {
     let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR)), Err("down")]);
     assert_eq!(ask(&cache, "1").await, Ok(true));
     pass(HOUR);
@@ -324,7 +324,7 @@ async fn the_last_good_keys_are_used_during_an_outage_and_not_for_ever() {
         assert_eq!(ask(&cache, "1").await, Ok(true));
     }
     assert_eq!(source.fetches(), 2);
-    assert_eq!(ask(&cache, "2").await, Err("down".to_owned()), "nobody can tell");
+    assert_eq!(ask(&cache, "2").await, Err("down".to_owned()), "unknown while the source fails");
     // An hour from the end of their lifetime (RFC 5861 §4).
     pass(HOUR - 1);
     assert_eq!(ask(&cache, "1").await, Ok(true));
@@ -333,7 +333,7 @@ async fn the_last_good_keys_are_used_during_an_outage_and_not_for_ever() {
 }
 
 #[tokio::test]
-async fn a_source_that_hangs_keeps_nobody_waiting_who_has_keys() {
+async fn hanging_source_does_not_delay_known_keys() {
     let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR))]);
     assert_eq!(ask(&cache, "1").await, Ok(true));
     source.gate.forget_permits(usize::MAX);
@@ -349,7 +349,7 @@ async fn a_source_that_hangs_keeps_nobody_waiting_who_has_keys() {
 }
 
 #[tokio::test]
-async fn unknown_kids_do_not_hammer_a_source_that_is_down() {
+async fn unknown_kids_spare_a_failing_source() {
     let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR)), Err("down")]);
     assert_eq!(ask(&cache, "1").await, Ok(true));
     pass(30);
@@ -364,7 +364,7 @@ async fn unknown_kids_do_not_hammer_a_source_that_is_down() {
 }
 
 #[tokio::test]
-async fn what_is_no_key_set_is_a_failure_and_replaces_nothing() {
+async fn invalid_key_set_replaces_nothing() {
     let long = format!(r#"{{"keys": []{}}}"#, " ".repeat(LONGEST_DOCUMENT));
     for document in ["", "{}", "[]", "<html>", r#"{"keys": {}}"#, r#"{"keys": []}"#, &long] {
         let (_, cache, _) = Source::new([Ok(FetchedJwks::new(document.to_owned().into(), None))]);
@@ -379,7 +379,7 @@ async fn what_is_no_key_set_is_a_failure_and_replaces_nothing() {
 }
 
 #[tokio::test]
-async fn the_longest_document_is_read_and_no_longer_one() {
+async fn document_length_limit() {
     let mut document = keys(&["1"], None).unwrap().document().to_vec();
     document.resize(LONGEST_DOCUMENT, b' ');
     let (_, cache, _) = Source::new([Ok(FetchedJwks::new(document.clone().into(), None))]);
@@ -391,7 +391,7 @@ async fn the_longest_document_is_read_and_no_longer_one() {
 }
 
 #[tokio::test]
-async fn addresses_are_bounded_and_the_one_used_last_stays() {
+async fn least_recently_used_address_is_evicted() {
     let (source, cache, pass) = Source::new([keys(&["1"], None)]);
     let cache = cache.capacity(2);
     for (uri, fetches) in [("a", 1), ("b", 2), ("a", 2), ("c", 3), ("a", 3), ("b", 4)] {

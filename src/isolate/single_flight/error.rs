@@ -1,4 +1,4 @@
-//! Why there is no answer, for all who waited for it.
+//! Why there is no answer, for all its waiters.
 
 use std::{fmt, sync::Arc};
 
@@ -28,7 +28,7 @@ impl fmt::Display for FlightError {
 
 impl std::error::Error for FlightError {}
 
-/// The failure of one piece of work, for all who waited for it.
+/// The failure of one piece of work, for all its waiters.
 #[derive(Clone, Debug)]
 pub(crate) struct SharedError(Arc<BoxError>);
 

@@ -58,7 +58,7 @@ impl<V> Shared<V> {
     }
 
     /// Ends the flight, unless it has ended. What it brings is remembered and the flight removed in
-    /// one step: who arrives finds one or the other.
+    /// one step: a request that arrives finds one or the other.
     pub(super) fn settle<R, G>(
         &self,
         flight: &Flight<V>,
@@ -85,7 +85,7 @@ impl<V> Shared<V> {
 
 pub(super) struct Flights<V> {
     pub(super) current: HashMap<Arc<str>, Entry<V>>,
-    /// They go on for those who wait for them.
+    /// They go on for their waiters.
     pub(super) invalidated: Vec<Arc<Flight<V>>>,
 }
 

@@ -106,7 +106,7 @@ async fn waiters_share_one_flight() {
 }
 
 #[tokio::test]
-async fn who_arrives_after_the_landing_begins_another_flight() {
+async fn late_arrival_begins_another_flight() {
     let (flights, store) = (flights(), Store::new());
     store.gate.add_permits(2);
     assert_eq!(store.wait(&flights, "key").await, Ok(1));
@@ -114,7 +114,7 @@ async fn who_arrives_after_the_landing_begins_another_flight() {
 }
 
 #[tokio::test]
-async fn a_dropped_request_loses_nothing() {
+async fn dropped_request_loses_nothing() {
     let (flights, store) = (flights(), Store::new());
     drop(store.ask(&flights, "key"));
     settle().await;
@@ -141,7 +141,7 @@ fn works_without_a_runtime() {
 }
 
 #[test]
-fn a_dropped_leader_without_a_runtime_is_replaced() {
+fn dropped_leader_without_a_runtime_is_replaced() {
     let (flights, store) = (flights(), Store::new());
     let (leader, idle) = (store.ask(&flights, "key"), store.ask(&flights, "key"));
     let woken = Arc::new(Woken::default());
@@ -161,7 +161,7 @@ fn a_dropped_leader_without_a_runtime_is_replaced() {
 }
 
 #[test]
-fn the_last_waiter_without_a_runtime_ends_the_flight() {
+fn last_waiter_without_a_runtime_ends_the_flight() {
     let (flights, store) = (flights(), Store::new());
     for invalidated in [false, true] {
         let waiting = [store.ask(&flights, "key"), store.ask(&flights, "key")];
@@ -180,7 +180,7 @@ fn the_last_waiter_without_a_runtime_ends_the_flight() {
 }
 
 #[tokio::test]
-async fn a_panic_reaches_every_waiter_and_clears_the_flight() {
+async fn panic_reaches_every_waiter() {
     let (flights, gate) = (flights(), Arc::new(Semaphore::new(0)));
     let mut waiting: Vec<_> = (0..3).map(|_| panics(&flights, &gate)).collect();
     assert!(waiting.iter_mut().all(|one| poll(one).is_pending()));
@@ -195,7 +195,7 @@ async fn a_panic_reaches_every_waiter_and_clears_the_flight() {
 }
 
 #[test]
-fn a_panic_without_a_runtime_reaches_every_waiter() {
+fn panic_without_a_runtime_reaches_every_waiter() {
     let (flights, gate) = (flights(), Arc::new(Semaphore::new(0)));
     let mut waiting: Vec<_> = (0..3).map(|_| panics(&flights, &gate)).collect();
     assert!(waiting.iter_mut().all(|one| poll(one).is_pending()));
@@ -207,7 +207,7 @@ fn a_panic_without_a_runtime_reaches_every_waiter() {
 }
 
 #[test]
-fn a_panic_when_the_work_is_dropped_harms_nobody() {
+fn panic_on_dropping_the_work_is_contained() {
     struct Work;
     impl Future for Work {
         type Output = (usize, Option<fn()>);
@@ -246,7 +246,7 @@ async fn flights_are_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flight_ends_at_its_deadline() {
+async fn flight_ends_at_its_deadline() {
     let (flights, store) = (flights(), Store::new());
     let begun = Instant::now();
     let waiting: Vec<_> = (0..3).map(|_| store.ask(&flights, "key")).collect();
@@ -266,7 +266,7 @@ async fn a_flight_ends_at_its_deadline() {
 }
 
 #[test]
-fn without_a_timer_the_next_request_ends_an_overdue_flight() {
+fn overdue_flight_without_a_timer_ends() {
     let store = Store::new();
     let flights = Flights::new(1, Duration::ZERO);
     let mut first = store.ask(&flights, "key");
@@ -282,7 +282,7 @@ fn without_a_timer_the_next_request_ends_an_overdue_flight() {
 }
 
 #[test]
-fn a_runtime_without_a_timer_answers() {
+fn runtime_without_a_timer_answers() {
     let (flights, store) = (Flights::new(16, Duration::ZERO), Store::new());
     Builder::new_current_thread().build().unwrap().block_on(async {
         let first = store.ask(&flights, "key");
@@ -297,7 +297,7 @@ fn a_runtime_without_a_timer_answers() {
 }
 
 #[test]
-fn a_runtime_that_is_shut_down_strands_nobody() {
+fn runtime_shutdown_strands_no_waiter() {
     let (flights, store) = (flights(), Store::new());
     let runtime = Builder::new_current_thread().enable_time().build().unwrap();
     let (mut leader, mut waiter) = runtime.block_on(async {
@@ -341,7 +341,7 @@ async fn late_arrival_after_invalidate_asks_again() {
 
 // Or an older answer could be remembered between the two.
 #[tokio::test]
-async fn a_flight_and_the_cache_change_in_one_step() {
+async fn flight_and_cache_change_atomically() {
     let flights = flights();
     assert!(!flights.shared.is_locked());
     flights.invalidate("key", || assert!(flights.shared.is_locked()));

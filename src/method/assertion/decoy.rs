@@ -30,7 +30,7 @@ pub(super) fn prepare() {
 }
 
 /// Does the work of a verification. An RSA key is chosen by the size of the signature, because one
-/// of another size is refused before any work is done; only sizes that hardly anybody uses tell.
+/// of another size is refused before any work is done; only sizes that are hardly used tell.
 pub(super) fn verify(algorithm: Algorithm, signed: &[u8], signature: &[u8]) {
     let decoys = decoys();
     if algorithm.is_symmetric() {
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_decoy_takes_every_signature_that_a_key_of_its_size_takes() {
+    fn decoy_takes_every_signature_of_its_size() {
         for length in [256, 384, 512] {
             let decoy =
                 decoys().keys.as_ref().and_then(|keys| keys.of_size(Algorithm::Rs256, length));
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_a_decoy_for_everything_that_is_accepted() {
+    fn every_accepted_algorithm_has_a_decoy() {
         for (names, length) in [
             (&["ES256", "EdDSA"][..], 64),
             (&["ES384"], 96),

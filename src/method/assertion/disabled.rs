@@ -1,5 +1,4 @@
-//! In the place of assertions without the feature `jwt`: they are seen, counted as a method and
-//! refused.
+//! Assertions without the feature `jwt`: they are seen, counted as a method and refused.
 
 use std::{convert::Infallible, time::Duration};
 

@@ -57,7 +57,7 @@ impl Assertion {
             compact::object(bytes.get(claims)).ok_or(InvalidAssertion::Malformed)?;
         let sub = claims.sub.as_ref().map(|sub| &*sub.0).filter(|sub| !sub.is_empty());
         let sub = sub.ok_or(InvalidAssertion::MissingClaim)?;
-        // As in every other place where an id may stand.
+        // As for every other client id.
         if sub.contains(|c: char| c.is_ascii_control()) {
             return Err(InvalidAssertion::Malformed);
         }

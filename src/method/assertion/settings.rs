@@ -65,7 +65,7 @@ impl Assertions {
         Ok(Self { replay: Some(Arc::new(replay)), ..assertions })
     }
 
-    /// As [`new`](Self::new), but whoever gets hold of an assertion can use it until it expires
+    /// As [`new`](Self::new), but a stolen assertion can be used until it expires
     /// (CVE-2020-15222). OpenID Connect Core §9 forbids this.
     ///
     /// # Errors

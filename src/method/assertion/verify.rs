@@ -24,8 +24,8 @@ use crate::{
 };
 
 /// Checks the assertion against what the client is registered with: the signature first, so that
-/// nothing is believed before, and the claim on its id last, so that nobody but the client can use
-/// it up. Exactly one signature is verified, whatever is wrong.
+/// nothing is believed before, and the claim on its id last, so that only the client can use it
+/// up. Exactly one signature is verified, whatever is wrong.
 ///
 /// # Errors
 ///
