@@ -53,7 +53,7 @@ impl Audit {
         }));
     }
 
-    /// A decision of the layer. The id may be anything that anybody sent, so it is escaped and cut.
+    /// A decision of the layer. The id is what the caller sent, so it is escaped and cut.
     pub(crate) fn decision(&self, outcome: &Outcome<'_>) {
         let peer = outcome.request().extensions.get::<Peer>();
         self.record(json!({

@@ -31,7 +31,7 @@ struct Application {
     scopes: &'static [&'static str],
 }
 
-/// In the place of a database pool.
+/// Instead of a database pool.
 struct Database;
 
 struct Row {

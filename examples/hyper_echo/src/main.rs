@@ -1,5 +1,5 @@
-//! Plain hyper: answers an authenticated request with its own body, and says in headers who was
-//! authenticated, and how.
+//! Plain hyper: answers an authenticated request with its own body, and names in headers the client
+//! and its method.
 //!
 //! ```text
 //! cargo run -p hyper_echo -- --listen 127.0.0.1:8080 --clients clients.json

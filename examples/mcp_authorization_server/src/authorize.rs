@@ -1,6 +1,6 @@
 //! The authorization endpoint (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 9207).
 //!
-//! There are no users here: everybody consents to everything, on a page that says so.
+//! There are no users here: every request is consented to, on a page that says so.
 
 use axum::{
     extract::{Query, State, rejection::QueryRejection},

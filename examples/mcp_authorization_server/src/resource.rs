@@ -21,7 +21,7 @@ use url::Url;
 
 use crate::{App, error::OAuthError, metadata::SCOPE, store::Grant, token::sha256};
 
-/// How much of the body of a refused call is read, in octets.
+/// How much of the body of a refused call is read, in bytes.
 const DRAINED: usize = 64 * 1024;
 
 pub(crate) struct Tools;

@@ -17,7 +17,7 @@ pub struct Store {
     pool: SqlitePool,
 }
 
-/// What a user agreed to, and who may use it.
+/// What a user agreed to, and the client that may use it.
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
     grant_id: i64,

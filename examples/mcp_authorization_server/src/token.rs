@@ -81,7 +81,7 @@ async fn by_code(app: &App, client_id: &str, request: &TokenRequest) -> Result<G
     let Redeemed::Now { grant, redirect_uri, code_challenge } = redeemed else {
         return Err(invalid_grant());
     };
-    // RFC 7636 §4.6. The code is used up whatever comes of this, so nobody can try verifiers.
+    // RFC 7636 §4.6. The code is used up whatever comes of this, so no client can try verifiers.
     let challenge = BASE64_URL_SAFE_NO_PAD.encode(sha256(verifier));
     if !constant_time_eq(challenge.as_bytes(), code_challenge.as_bytes())
         || request.redirect_uri.as_ref().is_some_and(|uri| *uri != redirect_uri)

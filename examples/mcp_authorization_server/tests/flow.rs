@@ -82,8 +82,8 @@ impl Server {
 
     async fn send(&self, request: Request<Body>) -> Answer {
         let (head, body) = self.app.clone().oneshot(request).await.unwrap().into_parts();
-        let octets = body.collect().await.unwrap().to_bytes();
-        let text = String::from_utf8(octets.to_vec()).unwrap();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
         Answer { status: head.status, headers: head.headers, text }
     }
 
@@ -147,9 +147,9 @@ impl Server {
             Request::post(path).header("content-type", "application/x-www-form-urlencoded");
         let secret = client.secret.as_deref().unwrap_or_default();
         if client.method == "client_secret_basic" {
-            let octets = format!("{}:{secret}", client.id);
-            request = request
-                .header("authorization", format!("Basic {}", BASE64_STANDARD.encode(octets)));
+            let bytes = format!("{}:{secret}", client.id);
+            request =
+                request.header("authorization", format!("Basic {}", BASE64_STANDARD.encode(bytes)));
         } else {
             form.push(("client_id", &client.id));
         }
@@ -227,7 +227,7 @@ const METHODS: [&str; 3] = ["client_secret_basic", "client_secret_post", "none"]
 
 // RFC 8414 §2, RFC 9728 §2: what is announced is what is there.
 #[tokio::test]
-async fn the_metadata_announces_the_endpoints_and_the_enforced_methods() {
+async fn metadata_announces_endpoints_and_methods() {
     let server = Server::new().await;
     assert_eq!(
         server.get("/.well-known/oauth-authorization-server").await.json(),
@@ -259,7 +259,7 @@ async fn the_metadata_announces_the_endpoints_and_the_enforced_methods() {
 
 // RFC 7591 §3.2.1.
 #[tokio::test]
-async fn a_registration_is_answered_with_what_was_registered() {
+async fn registration_echoes_the_metadata() {
     let server = Server::new().await;
     let answer = server.register(&json!({ "redirect_uris": [BACK], "client_name": "Café" })).await;
     assert_eq!(answer.status, 201);
@@ -290,7 +290,7 @@ async fn a_registration_is_answered_with_what_was_registered() {
 
 // RFC 7591 §3.2.2; RFC 8252 §7, §8.
 #[tokio::test]
-async fn what_cannot_be_served_is_not_registered() {
+async fn unsupported_metadata_is_refused() {
     let server = Server::new().await;
     let uris = |uri: &str| json!({ "redirect_uris": [uri] });
     let with = |name: &str, value: Value| json!({ "redirect_uris": [BACK], name: value });
@@ -318,7 +318,7 @@ async fn what_cannot_be_served_is_not_registered() {
 
 // RFC 6749 §4.1, §6; RFC 7009.
 #[tokio::test]
-async fn every_method_goes_from_registration_to_revocation() {
+async fn every_method_from_registration_to_revocation() {
     for method in METHODS {
         let server = Server::new().await;
         let client = server.client(method).await;
@@ -335,9 +335,9 @@ async fn every_method_goes_from_registration_to_revocation() {
     }
 }
 
-// RFC 6749 §2.3: the layer stands in front of both endpoints.
+// RFC 6749 §2.3: the layer is in front of both endpoints.
 #[tokio::test]
-async fn a_wrong_secret_reaches_neither_tokens_nor_revocation() {
+async fn wrong_secret_is_refused_at_both_endpoints() {
     for method in ["client_secret_basic", "client_secret_post"] {
         let server = Server::new().await;
         let client = server.client(method).await;
@@ -358,7 +358,7 @@ async fn a_wrong_secret_reaches_neither_tokens_nor_revocation() {
 
 // RFC 7591 §3.2.1, `client_secret_expires_at`.
 #[tokio::test]
-async fn a_secret_expires_when_the_registration_said() {
+async fn registered_secret_expires() {
     let server = Server::new().await;
     let client = server.client("client_secret_basic").await;
     let late = server.at(NOW + 90 * DAY);
@@ -370,7 +370,7 @@ async fn a_secret_expires_when_the_registration_said() {
 
 // RFC 6749 §4.1.2, §4.1.3; RFC 7636 §4.6.
 #[tokio::test]
-async fn a_code_counts_once_in_time_for_its_client_and_its_verifier() {
+async fn code_is_bound_to_client_verifier_and_time() {
     let server = Server::new().await;
     let (client, other) = (server.client("none").await, server.client("none").await);
     let refused = (400, "invalid_grant".to_owned());
@@ -391,7 +391,7 @@ async fn a_code_counts_once_in_time_for_its_client_and_its_verifier() {
 
 // RFC 9700 §4.14.2.
 #[tokio::test]
-async fn a_refresh_token_that_comes_twice_revokes_its_successors() {
+async fn reused_refresh_token_revokes_successors() {
     let server = Server::new().await;
     let (client, other) = (server.client("none").await, server.client("none").await);
     let refused = (400, "invalid_grant".to_owned());
@@ -408,7 +408,7 @@ async fn a_refresh_token_that_comes_twice_revokes_its_successors() {
 
 // RFC 7009 §2.1, §2.2.
 #[tokio::test]
-async fn only_its_own_client_revokes_a_token_and_nobody_learns_of_it() {
+async fn only_the_owner_revokes_a_token() {
     let server = Server::new().await;
     let (client, other) = (server.client("none").await, server.client("none").await);
     let tokens = server.tokens(&client).await;
@@ -423,7 +423,7 @@ async fn only_its_own_client_revokes_a_token_and_nobody_learns_of_it() {
 
 // RFC 6749 §4.1.2.1: no redirect unless client and redirect URI are known, else the error goes back.
 #[tokio::test]
-async fn an_authorization_request_is_checked() {
+async fn authorization_request_is_checked() {
     let server = Server::new().await;
     let client = server.client("none").await;
     for parameters in [
@@ -451,9 +451,9 @@ async fn an_authorization_request_is_checked() {
     }
 }
 
-// The name comes from whoever registers.
+// The name comes from the caller that registers.
 #[tokio::test]
-async fn the_name_of_a_client_is_text_on_the_page() {
+async fn client_name_is_escaped_in_html() {
     let server = Server::new().await;
     let metadata = json!({ "redirect_uris": [BACK], "client_name": "<script>'\"&" });
     let id = server.register(&metadata).await.json()["client_id"].as_str().unwrap().to_owned();
@@ -464,7 +464,7 @@ async fn the_name_of_a_client_is_text_on_the_page() {
 
 // RFC 6750 §3, RFC 9728 §5.1.
 #[tokio::test]
-async fn the_resource_tells_where_to_get_a_token() {
+async fn resource_names_its_authorization_server() {
     let server = Server::new().await;
     let metadata = "https://as.example/.well-known/oauth-protected-resource/mcp";
     let bare = server.get("/mcp").await;
@@ -487,7 +487,7 @@ async fn the_resource_tells_where_to_get_a_token() {
 
 // RFC 9112 §9.6: a connection that is closed under a body takes the answer with it.
 #[tokio::test]
-async fn the_body_of_a_refused_call_is_read() {
+async fn body_of_a_refused_call_is_read() {
     let server = Server::new().await;
     let read = Arc::new(AtomicBool::new(false));
     let body = Full::from("{}").map_frame({

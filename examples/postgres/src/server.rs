@@ -44,7 +44,7 @@ pub fn router(store: Store, cache: Option<Duration>) -> Router {
     let layer = ClientAuthLayer::new(clients)
         .limits(Limits::new().provider_deadline(PATIENCE).body_deadline(Duration::from_secs(10)))
         .on_outcome(print_refusal);
-    // RFC 7662 §2.1: introspection is not for everybody.
+    // RFC 7662 §2.1: introspection is not for public clients.
     let confidential = layer.clone().refuse_public_clients();
     Router::new()
         .route("/token", any(token).layer(layer.clone()))
@@ -53,7 +53,7 @@ pub fn router(store: Store, cache: Option<Duration>) -> Router {
         .with_state(store)
 }
 
-/// Forgets each client that another replica, or anybody else, has changed.
+/// Forgets each client that another replica, or another program, has changed.
 async fn follow(store: Store, cache: Arc<CachedProvider<Store>>) {
     loop {
         if let Err(error) = listen(&store, &cache).await {

@@ -99,7 +99,7 @@ impl Store {
 
     /// Gives a client a new secret, and lets the others expire when `overlap` is over.
     ///
-    /// If the connection breaks nobody knows whether it was stored. Call it again with the same
+    /// If the connection breaks it is unknown whether it was stored. Call it again with the same
     /// `label`: the secret of the first call is then replaced.
     ///
     /// # Errors

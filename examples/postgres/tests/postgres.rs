@@ -29,7 +29,7 @@ fn replica(database: &Postgres, options: &[&str]) -> Replica {
 /// What the command prints, or its complaint.
 fn output(database: &Postgres, arguments: &[&str]) -> Result<String, String> {
     let output = command(database, arguments).output().unwrap();
-    let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap().trim_end().to_owned();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().trim_end().to_owned();
     if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }
 
@@ -40,7 +40,7 @@ async fn basic(store: &Store, client_id: &str) -> String {
 
 // As the README says it.
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_are_registered_and_rotated_on_the_command_line() {
+async fn command_line_registers_and_rotates() {
     let Some(database) = tokio::task::block_in_place(Postgres::start).unwrap() else { return };
     // Replicas that start at the same time, each with its own attempt, and one that comes later.
     let migrations: Vec<_> =
@@ -73,9 +73,9 @@ async fn clients_are_registered_and_rotated_on_the_command_line() {
     server.stop().unwrap();
 }
 
-// RFC 6749 §2.2: ids are octets. Nothing is folded, trimmed or normalised.
+// RFC 6749 §2.2: ids are bytes. Nothing is folded, trimmed or normalised.
 #[tokio::test(flavor = "multi_thread")]
-async fn ids_are_unique_and_compared_octet_for_octet() {
+async fn ids_are_unique_and_compared_byte_for_byte() {
     let Some((_database, store)) = start().await else { return };
     let ids = ["batch", "Batch", "batch ", " batch", "b\u{e4}tch", "ba\u{308}tch", "100%", "a_b"];
     for id in ids {
@@ -97,7 +97,7 @@ async fn ids_are_unique_and_compared_octet_for_octet() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_secret_and_no_token_is_stored() {
+async fn no_secret_or_token_is_stored() {
     let Some((database, store)) = start().await else { return };
     let secret = basic(&store, "batch").await;
     let token = store.issue("batch", Duration::from_secs(60)).await.unwrap();
@@ -136,9 +136,9 @@ async fn replicas_share_clients_and_tokens() {
 }
 
 // A time to live of an hour: only the notification can be the reason. When the connection was lost,
-// everything is forgotten, because nobody knows what was missed.
+// everything is forgotten, because it is unknown what was missed.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rotation_reaches_the_caches_of_all_replicas() {
+async fn rotation_reaches_all_caches() {
     let Some((mut database, store)) = start().await else { return };
     let servers =
         [replica(&database, &["--cache", "3600"]), replica(&database, &["--cache", "3600"])];
@@ -159,7 +159,7 @@ async fn a_rotation_reaches_the_caches_of_all_replicas() {
         }
         secret = new;
         if round == 2 {
-            // Nobody is told of this one, as if nobody had listened.
+            // This one is not notified, as if there were no listener.
             sqlx::raw_sql("SET session_replication_role = replica; DELETE FROM client_secrets")
                 .execute(&sqlx::PgPool::connect(&database.url()).await.unwrap())
                 .await
@@ -180,7 +180,7 @@ async fn a_rotation_reaches_the_caches_of_all_replicas() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_starts_before_its_database() {
+async fn server_starts_before_its_database() {
     let Some((mut database, store)) = start().await else { return };
     let secret = basic(&store, "batch").await;
     tokio::task::block_in_place(|| database.kill());
@@ -196,7 +196,7 @@ async fn a_server_starts_before_its_database() {
 
 // What the operator allowed, and no longer.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_remembered_client_outlives_its_database_up_to_an_age() {
+async fn stale_client_outlives_its_database() {
     let Some((mut database, store)) = start().await else { return };
     basic(&store, "batch").await;
     let clock = Clock::fixed(0);
@@ -218,10 +218,10 @@ async fn a_remembered_client_outlives_its_database_up_to_an_age() {
     assert!(!known("nobody").await.unwrap());
 }
 
-// A statement is under way, its connection stands, and nothing comes any more: neither the look-up nor
+// A statement is under way, its connection is open, and nothing comes any more: neither the look-up nor
 // the token may wait for ever.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_hangs_is_away() {
+async fn hanging_database_is_an_outage() {
     let Some((database, store)) = start().await else { return };
     let secret = basic(&store, "batch").await;
     let server = replica(&database, &[]);
@@ -309,11 +309,11 @@ async fn load(options: &[&str], lag: Duration) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_is_right_while_the_database_restarts_and_secrets_rotate() {
+async fn answers_during_restarts_and_rotations() {
     load(&[], Duration::ZERO).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_is_right_within_the_time_to_live_of_a_cache() {
+async fn answers_within_the_time_to_live() {
     load(&["--cache", "1"], Duration::from_secs(1)).await;
 }

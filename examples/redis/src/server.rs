@@ -33,7 +33,7 @@ pub fn router(store: Store, time_to_live: Duration) -> Router {
     Router::new().route("/token", any(token).layer(layer))
 }
 
-/// Forgets each client that another replica, or anybody else, has changed. While the subscription
+/// Forgets each client that another replica, or another program, has changed. While the subscription
 /// is lost a change is seen when the time to live is over.
 async fn follow(store: Store, cache: Arc<CachedProvider<Store>>) {
     loop {

@@ -96,7 +96,7 @@ impl Store {
 
     /// Gives a client a new secret, and lets the others expire when `overlap` is over.
     ///
-    /// If the connection breaks nobody knows whether it was stored. Call it again with the same
+    /// If the connection breaks it is unknown whether it was stored. Call it again with the same
     /// `label`: the secret of the first call is then replaced. Two rotations of one client at the
     /// same time are the operator's mistake; each leaves the secret of the other alone.
     ///
@@ -185,7 +185,7 @@ impl std::fmt::Debug for Store {
     }
 }
 
-/// Keys are octets in Redis, and so ids are compared octet for octet (RFC 6749 §2.2).
+/// Keys are bytes in Redis, and so ids are compared byte for byte (RFC 6749 §2.2).
 fn key(client_id: &str) -> String {
     format!("client:{client_id}")
 }

@@ -30,9 +30,9 @@ async fn until(http: &Http, server: &Replica, client_id: &str, secret: &str, wan
     http.token_until(server.url(), client_id, secret, wanted).await.unwrap();
 }
 
-// RFC 6749 §2.2: ids are octets. Nothing is folded, trimmed or normalised.
+// RFC 6749 §2.2: ids are bytes. Nothing is folded, trimmed or normalised.
 #[tokio::test(flavor = "multi_thread")]
-async fn ids_are_unique_and_compared_octet_for_octet() {
+async fn ids_are_unique_and_compared_byte_for_byte() {
     let Some((_redis, store)) = start() else { return };
     let ids = ["batch", "Batch", "batch ", "b\u{e4}tch", "ba\u{308}tch", "client:batch", "*"];
     for id in ids {
@@ -50,7 +50,7 @@ async fn ids_are_unique_and_compared_octet_for_octet() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_rotates_and_the_label_tells_which_secret_it_used() {
+async fn label_tells_the_secret_used() {
     let Some((redis, store)) = start() else { return };
     let old = basic(&store, "batch").await;
     let server = replica(&redis, "0");
@@ -73,7 +73,7 @@ async fn a_client_rotates_and_the_label_tells_which_secret_it_used() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_secret_is_stored_and_a_broken_record_never_authenticates() {
+async fn no_secret_stored_and_broken_records_refused() {
     let Some((redis, store)) = start() else { return };
     let secret = basic(&store, "batch").await;
     let mut connection =
@@ -107,9 +107,9 @@ async fn no_secret_is_stored_and_a_broken_record_never_authenticates() {
 }
 
 // A time to live of an hour: only the message can be the reason. When the subscription was lost,
-// everything is forgotten, because nobody knows what was missed.
+// everything is forgotten, because it is unknown what was missed.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rotation_reaches_both_replicas_also_after_the_subscription_was_lost() {
+async fn rotation_reaches_replicas_after_lost_subscription() {
     let Some((mut redis, store)) = start() else { return };
     let servers = [replica(&redis, "3600"), replica(&redis, "3600")];
     let http = Http::new();
@@ -134,7 +134,7 @@ async fn a_rotation_reaches_both_replicas_also_after_the_subscription_was_lost()
         }
         secret = new;
         if round == 2 {
-            // Nobody is told of this one, as if nobody had listened.
+            // This one is not notified, as if there were no listener.
             let client = redis::Client::open(redis.url()).unwrap();
             let mut connection = client.get_multiplexed_async_connection().await.unwrap();
             redis::cmd("DEL").arg("client:batch").exec_async(&mut connection).await.unwrap();
@@ -153,7 +153,7 @@ async fn a_rotation_reaches_both_replicas_also_after_the_subscription_was_lost()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_starts_before_redis() {
+async fn server_starts_before_redis() {
     let Some((mut redis, store)) = start() else { return };
     let secret = basic(&store, "batch").await;
     tokio::task::block_in_place(|| redis.kill());
@@ -167,9 +167,9 @@ async fn a_server_starts_before_redis() {
     server.stop().unwrap();
 }
 
-// A connection that stands and says nothing, as behind a network that is gone.
+// A connection that is open and silent, as behind a network that is gone.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_hangs_is_away() {
+async fn hanging_redis_is_an_outage() {
     let Some((redis, store)) = start() else { return };
     let secret = basic(&store, "batch").await;
     let server = replica(&redis, "0");
@@ -185,7 +185,7 @@ async fn a_redis_that_hangs_is_away() {
 
 /// As for PostgreSQL, with a cache in each replica.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_is_right_while_redis_restarts_and_secrets_rotate() {
+async fn answers_during_restarts_and_rotations() {
     let Some((mut redis, store)) = start() else { return };
     let servers = [replica(&redis, "1"), replica(&redis, "1")];
     let urls: Vec<_> = servers.iter().map(|server| server.url().to_owned()).collect();

@@ -141,7 +141,7 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps the digest of a secret that was right, in the place of its slow hash.
+    /// Keeps the digest of a secret that was right, instead of its slow hash.
     ///
     /// # Errors
     ///

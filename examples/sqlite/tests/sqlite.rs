@@ -46,7 +46,7 @@ impl File {
     /// What the command prints, or its complaint.
     fn output(&self, arguments: &[&str]) -> Result<String, String> {
         let output = self.command(arguments).output().unwrap();
-        let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap().trim_end().to_owned();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().trim_end().to_owned();
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
     }
 }
@@ -59,9 +59,9 @@ impl Drop for File {
 
 // As the README says it.
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_are_registered_and_rotated_on_the_command_line() {
+async fn command_line_registers_and_rotates() {
     let file = File::new();
-    // Whoever opens the new file first makes the schema, and nobody trips over that.
+    // The first to open the new file makes the schema, and the others wait for it.
     let first: Vec<_> = (0..4)
         .map(|n| file.command(&["register", &n.to_string(), "--method", "none"]).spawn().unwrap())
         .collect();
@@ -86,9 +86,9 @@ async fn clients_are_registered_and_rotated_on_the_command_line() {
     server.stop().unwrap();
 }
 
-// RFC 6749 §2.2: ids are octets. Nothing is folded, trimmed or normalised.
+// RFC 6749 §2.2: ids are bytes. Nothing is folded, trimmed or normalised.
 #[tokio::test(flavor = "multi_thread")]
-async fn ids_are_unique_and_compared_octet_for_octet() {
+async fn ids_are_unique_and_compared_byte_for_byte() {
     let file = File::new();
     let store = Store::open(&file.path()).await.unwrap();
     let ids = ["batch", "Batch", "batch ", "b\u{e4}tch", "ba\u{308}tch", "1", "01", "1.0"];
@@ -107,7 +107,7 @@ async fn ids_are_unique_and_compared_octet_for_octet() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_hash_becomes_a_digest_when_its_secret_is_used() {
+async fn slow_hash_is_upgraded_to_a_digest() {
     let file = File::new();
     file.output(&["register", "old", "--method", "client_secret_basic"]).unwrap();
     file.output(&["import", "old", "--label", "imported", "--phc", HASH]).unwrap();
@@ -137,7 +137,7 @@ async fn a_slow_hash_becomes_a_digest_when_its_secret_is_used() {
 
 /// As for PostgreSQL, but that there is no server that could go away.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_is_right_while_secrets_rotate() {
+async fn answers_during_rotations() {
     let file = File::new();
     let store = Store::open(&file.path()).await.unwrap();
     let mut clients = Vec::new();

@@ -72,7 +72,7 @@ impl Flags {
         self.next().map_or(Ok(()), |_| Err(self.unknown()))
     }
 
-    /// What to say of the last argument if nobody knows it.
+    /// What to say of the last argument if it is unknown.
     #[must_use]
     pub fn unknown(&self) -> BoxError {
         format!("unknown argument {:?}; {}", self.name, self.usage).into()

@@ -1,6 +1,6 @@
 //! What the example programs share: reading flags, serving with deadlines, and a line for each refusal.
 //!
-//! Nothing in here authenticates anybody. What an example is about stands in its own `main.rs`.
+//! Nothing in here authenticates. What an example is about is in its own `main.rs`.
 
 mod flags;
 mod manage;
@@ -33,7 +33,7 @@ pub fn exit(program: &str, result: Result<(), BoxError>) -> ExitCode {
     }
 }
 
-/// Seconds since the Unix epoch. A clock that stands before it ends every lifetime.
+/// Seconds since the Unix epoch. A clock before it ends every lifetime.
 #[must_use]
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs())

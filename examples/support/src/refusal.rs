@@ -2,7 +2,7 @@
 
 use tower_client_auth::Outcome;
 
-/// More than any id that a server hands out; a stranger may send one of 8 KiB.
+/// More than any id that a server hands out; a caller may send one of 8 KiB.
 const LONGEST: usize = 64;
 
 /// Writes one line to stderr if the request was refused: why, with which method, and the id.
@@ -21,7 +21,7 @@ pub fn print_refusal(outcome: &Outcome<'_>) {
     }
 }
 
-/// The beginning of an id that anybody may have sent, for logs. It must still be escaped.
+/// The beginning of an id from any caller, for logs. It must still be escaped.
 #[must_use]
 pub fn cut(id: &str) -> &str {
     id.char_indices().nth(LONGEST).and_then(|(end, _)| id.get(..end)).unwrap_or(id)

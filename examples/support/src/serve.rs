@@ -94,7 +94,7 @@ impl Server {
             });
             let connection = graceful.watch(connection(stream, service));
             tokio::spawn(async move {
-                // A connection that breaks concerns nobody but its peer.
+                // A connection that breaks concerns only its peer.
                 let _closed = connection.await;
             });
         }

@@ -126,7 +126,7 @@ fn router(
         .realm(issuer)?
         .limits(Limits::new().body_deadline(Duration::from_secs(10)))
         .on_outcome(print_refusal);
-    // RFC 7662 §2.1: introspection is not for everybody.
+    // RFC 7662 §2.1: introspection is not for public clients.
     let confidential = layer.clone().refuse_public_clients();
     let metadata = json!({
         "issuer": issuer,

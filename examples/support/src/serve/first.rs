@@ -13,8 +13,8 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// What HTTP/2 begins with has this length. Until it is read, or something that is different, nobody
-/// knows which HTTP it is, and no deadline of hyper's runs.
+/// What HTTP/2 begins with has this length. Until it is read, or something that is different, it is
+/// unknown which HTTP it is, and no deadline of hyper's runs.
 const PREFACE: usize = 24;
 
 /// A stream whose first bytes must come in time.
