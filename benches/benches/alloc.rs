@@ -1,4 +1,4 @@
-//! Calls of the allocator, and octets: exact, on every machine.
+//! Calls of the allocator, and bytes: exact, on every machine.
 //!
 //! `cargo bench -p benches --bench alloc` needs nothing else. With the feature `jwt` it counts
 //! assertions, too.
@@ -23,7 +23,7 @@ use support::{
 const CLIENTS: u64 = 100;
 const KIB: usize = 1024;
 
-/// One request, from the call to the last octet of the answer.
+/// One request, from the call to the last byte of the answer.
 fn request(stack: Stack, case: Case, shape: Shape) -> AllocationInfo {
     let mut program = drive::in_process(stack, CLIENTS);
     for n in [1, 2] {
@@ -35,7 +35,7 @@ fn request(stack: Stack, case: Case, shape: Shape) -> AllocationInfo {
     })
 }
 
-/// What is held for a request that declares `length` octets, sends `received` and stops: octets on
+/// What is held for a request that declares `length` bytes, sends `received` and stops: bytes on
 /// the heap without those received, and the size of the future.
 fn waiting(stack: Stack, length: usize, received: usize) -> (i64, usize) {
     let mut program = drive::waiting(stack, CLIENTS);
@@ -55,7 +55,7 @@ fn waiting(stack: Stack, length: usize, received: usize) -> (i64, usize) {
 }
 
 fn main() -> ExitCode {
-    println!("Calls of the allocator (octets) per request, form of 300 octets\n");
+    println!("Calls of the allocator (bytes) per request, form of 300 bytes\n");
     print!("{:<16}", "");
     Case::ALL.iter().for_each(|case| print!(" {:>12}", case.name()));
     println!(" {:>14} {:>14} {:>14}", "64 KiB", "64 KiB, fields", "64 KiB, crumbs");
@@ -74,18 +74,18 @@ fn main() -> ExitCode {
         print!("{:<16}", stack.name());
         for case in Case::ALL {
             let info = request(stack, case, Shape::Usual);
-            let octets = format!("({})", info.bytes_total);
-            print!(" {:>5} {octets:>6}", info.count_total);
+            let bytes = format!("({})", info.bytes_total);
+            print!(" {:>5} {bytes:>6}", info.count_total);
         }
         for shape in [Shape::Long(64 * KIB), Shape::Many(64 * KIB), Shape::Crumbs(64 * KIB)] {
             let info = request(stack, Case::Basic, shape);
-            let octets = format!("({})", info.bytes_total);
-            print!(" {:>5} {octets:>8}", info.count_total);
+            let bytes = format!("({})", info.bytes_total);
+            print!(" {:>5} {bytes:>8}", info.count_total);
         }
         println!();
     }
 
-    println!("\nOctets held for a request that waits for its body, without those received\n");
+    println!("\nBytes held for a request that waits for its body, without those received\n");
     println!(
         "{:<16} {:>10} {:>10} {:>10} {:>10}",
         "", "future", "1 of 300", "1 of 64 K", "32 of 64 K"
@@ -112,33 +112,33 @@ fn main() -> ExitCode {
 
 #[cfg(feature = "jwt")]
 fn assertions() -> Vec<(String, u64)> {
-    println!("\nCalls of the allocator (octets) per request with an assertion\n");
+    println!("\nCalls of the allocator (bytes) per request with an assertion\n");
     let mut counts = Vec::new();
     for alg in Alg::ALL {
         print!("{:<16}", alg.name());
         for what in [What::Secret, What::Right, What::WrongSignature, What::UnknownClient] {
             let info = support::assertions::prepare(alg, what).map(measure);
-            let (calls, octets) = info.map_or((0, 0), |info| (info.count_total, info.bytes_total));
-            print!("  {}: {calls} ({octets})", what.name());
+            let (calls, bytes) = info.map_or((0, 0), |info| (info.count_total, info.bytes_total));
+            print!("  {}: {calls} ({bytes})", what.name());
             counts.push((format!("{}, {}, calls", alg.name(), what.name()), calls));
-            counts.push((format!("{}, {}, octets", alg.name(), what.name()), octets));
+            counts.push((format!("{}, {}, bytes", alg.name(), what.name()), bytes));
         }
         println!();
     }
     counts
 }
 
-/// What is held against the budget.
+/// What is compared with the budget.
 fn budgets() -> Vec<(String, u64)> {
     let mut counts = Vec::new();
     for stack in [Stack::Layer, Stack::AxumLayer] {
         for case in [Case::Basic, Case::Post, Case::Public, Case::WrongFirst, Case::Unknown] {
             let info = request(stack, case, Shape::Usual);
             counts.push((format!("{}, {}, calls", stack.name(), case.name()), info.count_total));
-            counts.push((format!("{}, {}, octets", stack.name(), case.name()), info.bytes_total));
+            counts.push((format!("{}, {}, bytes", stack.name(), case.name()), info.bytes_total));
         }
         let (held, size) = waiting(stack, 300, 1);
-        counts.push((format!("{}, waiting, octets", stack.name()), held.unsigned_abs()));
+        counts.push((format!("{}, waiting, bytes", stack.name()), held.unsigned_abs()));
         if stack == Stack::Layer {
             counts.push(("layer, size of the future".to_owned(), size as u64));
         }
@@ -152,7 +152,7 @@ fn goals() -> Vec<Goal> {
         goals.push(Goal { name, what, value, must, target });
     };
     let calls = |stack, case, shape| request(stack, case, shape).count_total as f64;
-    let octets = |stack, case, shape| request(stack, case, shape).bytes_total as f64;
+    let bytes = |stack, case, shape| request(stack, case, shape).bytes_total as f64;
     for case in [Case::Basic, Case::Post, Case::Public, Case::WrongFirst, Case::Unknown] {
         let over =
             calls(Stack::Layer, case, Shape::Usual) - calls(Stack::Collect, case, Shape::Usual);
@@ -167,10 +167,10 @@ fn goals() -> Vec<Goal> {
     }
     for case in [Case::Basic, Case::Post, Case::Public] {
         let over =
-            octets(Stack::Layer, case, Shape::Usual) - octets(Stack::Collect, case, Shape::Usual);
+            bytes(Stack::Layer, case, Shape::Usual) - bytes(Stack::Collect, case, Shape::Usual);
         goal(
             "allocated bytes",
-            format!("octets allocated over the bare service, {}", case.name()),
+            format!("bytes allocated over the bare service, {}", case.name()),
             over,
             800.0,
             500.0,
@@ -180,17 +180,16 @@ fn goals() -> Vec<Goal> {
     let many = calls(Stack::Layer, Case::Basic, Shape::Many(64 * KIB)) - usual;
     goal(
         "many fields",
-        "calls for 64 KiB of many fields, over those for 300 octets".to_owned(),
+        "calls for 64 KiB of many fields, over those for 300 bytes".to_owned(),
         many,
         4.0,
         3.0,
     );
-    for (shape, name) in [(Shape::Long(64 * KIB), "8 KiB"), (Shape::Crumbs(64 * KIB), "64 octets")]
-    {
-        let all = octets(Stack::Layer, Case::Basic, shape) - 2048.0;
+    for (shape, name) in [(Shape::Long(64 * KIB), "8 KiB"), (Shape::Crumbs(64 * KIB), "64 bytes")] {
+        let all = bytes(Stack::Layer, Case::Basic, shape) - 2048.0;
         goal(
             "large body",
-            format!("(octets allocated for 64 KiB in frames of {name} - 2 KiB) / 64 KiB"),
+            format!("(bytes allocated for 64 KiB in frames of {name} - 2 KiB) / 64 KiB"),
             all / 65536.0,
             2.0,
             1.1,
@@ -201,7 +200,7 @@ fn goals() -> Vec<Goal> {
             - waiting(Stack::Axum, length, received).0;
         goal(
             "waiting body",
-            format!("KiB held over bare axum, {received} of {length} octets here"),
+            format!("KiB held over bare axum, {received} of {length} bytes here"),
             over as f64 / 1024.0,
             1.2,
             0.8,

@@ -30,7 +30,7 @@ const CLIENTS: u64 = 100;
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Job {
-    /// One request, from the call to the last octet of the answer.
+    /// One request, from the call to the last byte of the answer.
     Request { stack: Stack, case: Case, shape: Shape, clients: u64 },
     /// Some requests on one connection in memory.
     Connection { stack: Stack, requests: usize },
@@ -260,7 +260,7 @@ impl Counts {
 
 fn table(counts: &Counts) -> ExitCode {
     println!(
-        "Instructions per request, form of 300 octets, {CLIENTS} clients. In brackets: what is added"
+        "Instructions per request, form of 300 bytes, {CLIENTS} clients. In brackets: what is added"
     );
     println!("to the bare service, divided by what the floor adds.\n");
     print!("{:<16}", "");
@@ -304,7 +304,7 @@ fn table(counts: &Counts) -> ExitCode {
         let (count, bare) = (counts.connection(stack), counts.connection(bare));
         println!("{:<16} {count:>8.0} ({:.2} of bare)", stack.name(), count / bare);
     }
-    println!("\nper octet of the body, from 64 KiB to 1 MiB: one long field, many short ones");
+    println!("\nper byte of the body, from 64 KiB to 1 MiB: one long field, many short ones");
     for stack in [Stack::Collect, Stack::Floor, Stack::Layer] {
         let (long, many) = (counts.slope(stack, Shape::Long), counts.slope(stack, Shape::Many));
         println!("{:<16} {long:>8.3} {many:>8.3}", stack.name());
@@ -348,13 +348,7 @@ fn table(counts: &Counts) -> ExitCode {
         [(Shape::Long as fn(usize) -> Shape, "one long field"), (Shape::Many, "many short fields")]
     {
         let value = counts.slope(Stack::Layer, shape) / counts.slope(Stack::Floor, shape);
-        goal(
-            "per byte",
-            &format!("per octet of the body / the floor's, {name}"),
-            value,
-            1.10,
-            1.05,
-        );
+        goal("per byte", &format!("per byte of the body / the floor's, {name}"), value, 1.10, 1.05);
     }
     let with = |clients| {
         counts.of(Job::Request {
@@ -375,7 +369,7 @@ fn table(counts: &Counts) -> ExitCode {
     let other = |case| apart(counts.usual(Stack::Layer, case), wrong);
     goal(
         "where it differs",
-        "wrong in the last octet / in the first, less 1, in %",
+        "wrong in the last byte / in the first, less 1, in %",
         other(Case::WrongLast),
         0.0,
         0.0,

@@ -40,8 +40,8 @@ const ROWS: [(&str, Case, Shape, Edit, AtRest); 9] = [
     ("the same, SHA-256 at rest", Case::Basic, Shape::Usual, UNTOUCHED, DIGEST),
     ("wrong secret", Case::WrongFirst, Shape::Usual, UNTOUCHED, PLAIN),
     ("refused by its Content-Type", Case::Basic, Shape::Usual, untyped, PLAIN),
-    ("form of 4 KiB, fields of 14 octets", Case::Basic, Shape::Many(4096), UNTOUCHED, PLAIN),
-    ("form of 64 KiB, fields of 14 octets", Case::Basic, Shape::Many(65536), UNTOUCHED, PLAIN),
+    ("form of 4 KiB, fields of 14 bytes", Case::Basic, Shape::Many(4096), UNTOUCHED, PLAIN),
+    ("form of 64 KiB, fields of 14 bytes", Case::Basic, Shape::Many(65536), UNTOUCHED, PLAIN),
     ("form of 64 KiB, one long field", Case::Basic, Shape::Long(65536), UNTOUCHED, PLAIN),
 ];
 

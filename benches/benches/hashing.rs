@@ -1,5 +1,5 @@
 //! Whether slow hashes delay the requests of clients that have none: the latency of
-//! `client_secret_post` with a SHA-256 digest over loopback, while nobody else calls and while as
+//! `client_secret_post` with a SHA-256 digest over loopback, without other calls and while as
 //! many argon2id hashes are computed as may be at a time, with more in the queue.
 //!
 //! `cargo bench -p benches --features argon2 --bench hashing`; with `-- --test` it only shows that it runs.

@@ -152,7 +152,7 @@ fn measure<const N: usize>(rounds: u32, calls: u32, mut jobs: [&mut dyn FnMut();
     fastest.map(|time| time.as_secs_f64() * 1e6 / f64::from(calls))
 }
 
-/// A form of `length` octets with the secret itself in the place of an assertion.
+/// A form of `length` bytes with the secret itself instead of an assertion.
 fn with_secret(length: usize) -> Bytes {
     let form =
         format!("grant_type=client_credentials&client_id=poster&client_secret={SECRET}&resource=");

@@ -74,7 +74,7 @@ fn main() {
 fn measure(case: Case, rounds: usize, requests: u64, clients: u64) -> Vec<Vec<f64>> {
     let mut seed = 0;
     let mut contenders = STACKS.map(|(stack, _)| {
-        // Whoever asks for a client first warms it for the others: each has its own.
+        // The first request of a client warms it for later ones: each has its own.
         let mut program = drive::in_process(stack, clients);
         let run: Box<dyn FnMut(usize) -> Duration> = Box::new(move |_| {
             let batch: Vec<_> = (0..requests)

@@ -39,7 +39,7 @@ const REQUESTS: u64 = 2_000;
 enum Case {
     Basic,
     Post,
-    /// In the form, with a secret that is wrong in its first octet.
+    /// In the form, with a secret that is wrong in its first byte.
     Wrong,
 }
 

@@ -1,4 +1,4 @@
-//! What happens under pressure: thousands of callers who stop in the middle of their form, slow
+//! What happens under pressure: thousands of callers that stop in the middle of their form, slow
 //! providers, and a storm of wrong secrets.
 //!
 //! `cargo bench -p benches --bench pressure` on Linux; with `-- --test` it only shows that it runs.
@@ -69,10 +69,10 @@ fn waiting(connections: usize, goals: &mut Vec<Goal>) -> io::Result<()> {
         );
         return Ok(());
     }
-    println!("Resident octets per connection, {connections} connections\n");
+    println!("Resident bytes per connection, {connections} connections\n");
     println!(
         "{:<16} {:>10} {:>14} {:>16} {:>14}",
-        "", "idle", "+ 1 of 300 B", "+ 32 of 64 KiB", "per octet"
+        "", "idle", "+ 1 of 300 B", "+ 32 of 64 KiB", "per byte"
     );
     let mut rows = Vec::new();
     for stack in [Stack::Axum, Stack::AxumFloor, Stack::AxumLayer, Stack::AxumHand] {
@@ -89,7 +89,7 @@ fn waiting(connections: usize, goals: &mut Vec<Goal>) -> io::Result<()> {
         };
         goal(
             "resident bytes",
-            "resident, 1 octet of 300 received / bare axum",
+            "resident, 1 byte of 300 received / bare axum",
             one / bare,
             1.25,
             1.25,
@@ -101,12 +101,12 @@ fn waiting(connections: usize, goals: &mut Vec<Goal>) -> io::Result<()> {
             1.25,
             1.25,
         );
-        goal("resident bytes", "resident growth per octet received", *growth, 1.5, 1.1);
+        goal("resident bytes", "resident growth per byte received", *growth, 1.5, 1.1);
     }
     Ok(())
 }
 
-/// Resident octets per connection: without a request, and with one that is there in part.
+/// Resident bytes per connection: without a request, and with one that is there in part.
 fn held(stack: Stack, connections: usize, shape: Shape, received: usize) -> io::Result<(f64, f64)> {
     let server = Server::start(&["--serve", stack.name()])?;
     let request = drive::wire(Case::Basic.request(1, CLIENTS, shape));
@@ -149,7 +149,7 @@ fn stalled() -> Request<Frames> {
     request
 }
 
-/// Callers who send slowly, in front of an inner service with room for 16.
+/// Callers that send slowly, in front of an inner service with room for 16.
 fn capacity(calls: usize) -> io::Result<()> {
     println!("Other requests while {calls} forms are on their way, inner service with 16 places\n");
     for (name, after) in [("by default", false), (".ready_after_auth()", true)] {

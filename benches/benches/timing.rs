@@ -4,12 +4,12 @@
 //! cargo bench -p benches --features argon2 --bench timing
 //! ```
 //!
-//! Twice: in memory, where the clock is read right before and after the layer, which nobody but the
+//! Twice: in memory, where the clock is read right before and after the layer, which only the
 //! program itself can do; and over one connection of the loopback interface, which is the nearest
 //! that a caller can get.
 //!
 //! As dudect does it: the cases are measured in random order within each round, so that what else
-//! the machine does falls on all of them alike; the slowest samples are cut off at several places,
+//! the machine does falls on all of them alike; the slowest samples are cut off at several points,
 //! because they are the machine's; and Welch's t compares each pair. |t| < 4.5 means that the
 //! samples give no reason to think that the cases differ. The largest |t| of all cuts is printed.
 
@@ -48,7 +48,7 @@ use tower_client_auth::{
 
 const SECRET: &str = "gX9kWZ2c6qyVbDmC5rN1uAgX9kWZ2c6qyVbDmC5rN1u";
 const WRONG: &str = "hX9kWZ2c6qyVbDmC5rN1uAgX9kWZ2c6qyVbDmC5rN1v";
-/// Rounds with the same clients in the same places.
+/// Rounds with the same clients at the same addresses.
 const BATCH: usize = 200;
 const SALT: &[u8; 16] = b"salt of the test";
 
@@ -85,7 +85,7 @@ const PAIRS: [[Case; 2]; 4] = [
     [Case::Wrong, Case::WrongToo],
 ];
 
-/// The id of each case, all of one length. They change places from batch to batch.
+/// The id of each case, all of one length. They are permuted from batch to batch.
 type Ids = [&'static str; 4];
 
 const FORM: &str = "grant_type=client_credentials";
@@ -114,8 +114,8 @@ fn argon2id() -> ClientSecret {
     ClientSecret::phc(&format!("$argon2id$v=19$m=19456,t=2,p=1${salt}${hash}")).unwrap()
 }
 
-/// The layer in front of three clients whose secret is stored in this way. Which secret is compared
-/// for who is unknown it learns from them.
+/// The layer in front of three clients whose secret is stored in this way. Which secret an
+/// unknown client is checked against it learns from them.
 fn service<B>(
     stored: &ClientSecret,
     ids: Ids,

@@ -1,2 +1,2 @@
-//! The benches of tower-client-auth stand in `benches/`; this package exists so that nobody has to compile
-//! for a test what only they need.
+//! The benches of tower-client-auth are in `benches/`; this package exists so that no test has to
+//! compile what only they need.

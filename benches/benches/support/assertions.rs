@@ -1,4 +1,4 @@
-//! Assertions, whose keys and signatures stand here: a signature that is made anew costs some
+//! Assertions, with fixed keys and signatures: a signature that is made anew costs some
 //! instructions more or less each time.
 
 use std::{
@@ -66,9 +66,9 @@ pub(crate) enum What {
     Secret,
     /// A request with an assertion that is accepted.
     Right,
-    /// One whose signature a stranger made up.
+    /// One with a made-up signature.
     WrongSignature,
-    /// The same, from a client that nobody registered.
+    /// The same, from an unknown client.
     UnknownClient,
     /// The same, from a client that has only keys for another algorithm.
     WrongAlgorithm,
@@ -170,7 +170,7 @@ impl What {
         }
     }
 
-    /// Who the provider knows.
+    /// The clients that the provider knows.
     fn client(self, alg: Alg) -> Option<RegisteredClient<()>> {
         match self {
             Self::UnknownClient => None,

@@ -7,7 +7,7 @@ use super::report;
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/budgets.toml");
 const MADE_WITH: &str = "made with";
 
-/// Holds what was measured against a section of the file. With `--update` the section is written
+/// Compares what was measured with a section of the file. With `--update` the section is written
 /// anew instead.
 ///
 /// A deviation of more than `tolerance` percent is one in either direction: what became cheaper

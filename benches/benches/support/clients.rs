@@ -23,7 +23,7 @@ pub(crate) enum Method {
     None,
 }
 
-/// The client number `n`: an id like a UUID of 36 octets and a secret of 43, as 32 random octets in
+/// The client number `n`: an id like a UUID of 36 bytes and a secret of 43, as 32 random bytes in
 /// base64url have.
 pub(crate) struct Client {
     pub(crate) id: String,

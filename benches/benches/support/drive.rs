@@ -34,7 +34,7 @@ pub(crate) fn now<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// A request from the call to the last octet of the answer.
+/// A request from the call to the last byte of the answer.
 pub(crate) fn exchange<B, S, R>(service: &mut S, request: Request<B>) -> StatusCode
 where
     S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
@@ -192,10 +192,10 @@ impl Write for Wire {
     fn poll_write(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-        octets: &[u8],
+        bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        self.written += black_box(octets).len();
-        Poll::Ready(Ok(octets.len()))
+        self.written += black_box(bytes).len();
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {

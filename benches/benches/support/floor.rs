@@ -8,7 +8,7 @@
 //! - one `Authorization`, marked sensitive, strict base64, strict form-decoding, no control
 //!   characters, UTF-8;
 //! - every parameter that may occur once occurs once, however its name is encoded; one method;
-//!   `client_id` agrees wherever it stands;
+//!   `client_id` agrees wherever it is;
 //! - the same work for an unknown client and for a wrong secret, in constant time, and expiry;
 //! - on success the client in the extensions and the form as it was sent; on failure the JSON
 //!   document, its four headers, and the reason in the extensions of the response.
@@ -268,7 +268,7 @@ fn authenticate(
     let found = store.get(id);
     // An unknown client is compared with something, too.
     let stored =
-        found.map_or("a secret that nobody has, 43 octets of text", |client| &client.secret);
+        found.map_or("a secret of no client at all, 43 bytes long", |client| &client.secret);
     let matches = method == Method::None || equal(stored.as_bytes(), secret.as_bytes());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
     match found {
@@ -312,8 +312,8 @@ fn scan(form: &[u8]) -> Result<[&[u8]; 4], Reason> {
     Ok(values)
 }
 
-fn split(octets: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
-    let (before, rest) = octets.split_at_checked(memchr(at, octets)?)?;
+fn split(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let (before, rest) = bytes.split_at_checked(memchr(at, bytes)?)?;
     Some((before, rest.get(1..)?))
 }
 
@@ -354,7 +354,7 @@ fn decode<'a>(
     if id.is_empty() || controls(id) || controls(secret) {
         return Err(Reason::Malformed);
     }
-    let text = |octets| std::str::from_utf8(octets).map_err(|_not_utf8| Reason::Malformed);
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_not_utf8| Reason::Malformed);
     Ok((text(id)?, text(secret)?))
 }
 
@@ -367,9 +367,9 @@ fn unescape(value: &[u8], into: &mut [u8]) -> Option<usize> {
         *into.get_mut(length)? = match byte {
             b'+' => b' ',
             b'%' => {
-                let octet = digit(rest.first())? << 4 | digit(rest.get(1))?;
+                let byte = digit(rest.first())? << 4 | digit(rest.get(1))?;
                 rest = rest.get(2..)?;
-                octet
+                byte
             }
             byte => byte,
         };

@@ -41,7 +41,7 @@ impl Server {
         cpu(&self.child.id().to_string()).unwrap_or(f64::NAN)
     }
 
-    /// Resident octets.
+    /// Resident bytes.
     pub(crate) fn resident(&self) -> f64 {
         let file = format!("/proc/{}/status", self.child.id());
         let text = fs::read_to_string(file).unwrap_or_default();

@@ -76,7 +76,7 @@ impl Visit<Incoming> for Serve {
     }
 }
 
-/// Some requests of a case as octets, each of another client.
+/// Some requests of a case as bytes, each of another client.
 pub(crate) fn requests(case: Case, clients: u64, count: u64) -> Vec<Bytes> {
     let wire = |n| drive::wire(case.request(super::clients::mix(n), clients, Shape::Usual));
     (0..count).map(wire).collect()
@@ -111,7 +111,7 @@ async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<bool> {
 fn whole(received: &[u8]) -> Option<usize> {
     const NAME: &[u8] = b"content-length:";
     let head = memchr::memmem::find(received, b"\r\n\r\n")?;
-    let mut lines = received.get(..head)?.split(|octet| *octet == b'\n');
+    let mut lines = received.get(..head)?.split(|byte| *byte == b'\n');
     let value = lines.find_map(|line| {
         let (name, value) = line.split_at_checked(NAME.len())?;
         name.eq_ignore_ascii_case(NAME).then_some(value)

@@ -65,7 +65,7 @@ impl Stack {
         }
     }
 
-    /// Whether it refuses anybody.
+    /// Whether it refuses any client.
     pub(crate) const fn authenticates(self) -> bool {
         !matches!(self, Self::Collect | Self::Axum)
     }

@@ -20,11 +20,11 @@ pub(crate) enum Case {
     Basic,
     Post,
     Public,
-    /// Basic, with a secret that is wrong in its first octet.
+    /// Basic, with a secret that is wrong in its first byte.
     WrongFirst,
-    /// Basic, with a secret that is wrong in its last octet.
+    /// Basic, with a secret that is wrong in its last byte.
     WrongLast,
-    /// Basic, from a client that nobody registered.
+    /// Basic, from an unknown client.
     Unknown,
     /// Basic, with the right secret, which has expired.
     Expired,
@@ -71,7 +71,7 @@ impl Case {
         }
     }
 
-    /// The `n`th request of this case, for a store of `clients`, with a form of `length` octets.
+    /// The `n`th request of this case, for a store of `clients`, with a form of `length` bytes.
     pub(crate) fn request(self, n: u64, clients: u64, shape: Shape) -> Request<Frames> {
         let number = match self {
             Self::Expired => 3,
@@ -115,13 +115,13 @@ const CODE_GRANT: &str = "grant_type=authorization_code&code=SplxlOBeZQQYbYS6WxS
 /// What fills the form beside the credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// 300 octets in one frame.
+    /// 300 bytes in one frame.
     Usual,
     /// One long value, in frames of 8 KiB.
     Long(usize),
-    /// Fields of 14 octets, in frames of 8 KiB.
+    /// Fields of 14 bytes, in frames of 8 KiB.
     Many(usize),
-    /// One long value, in frames of 64 octets.
+    /// One long value, in frames of 64 bytes.
     Crumbs(usize),
 }
 
