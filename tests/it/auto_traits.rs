@@ -44,7 +44,7 @@ type Service = tower::util::BoxCloneSyncService<
 >;
 
 #[test]
-fn public_types_can_be_sent_and_shared() {
+fn public_types_are_send_and_sync() {
     send_sync_static::<ClientAuthLayer<Bare>>();
     send_sync_static::<ClientAuth<Inner, Bare>>();
     send_sync_static::<AuthenticatedClient<Bare>>();
@@ -66,13 +66,13 @@ fn public_types_can_be_sent_and_shared() {
 
 // A server spawns it.
 #[test]
-fn the_future_can_be_sent_if_that_of_the_inner_service_can() {
+fn future_is_send_if_the_inner_one_is() {
     const fn send<T: Send + 'static>() {}
     send::<ResponseFuture<Service, Bare, Full<Bytes>>>();
 }
 
 #[test]
-fn handles_are_cloned_without_asking_anything_of_the_provider_or_the_client() {
+fn handles_are_clone_without_bounds() {
     clone::<ClientAuthLayer<Bare>>();
     clone::<ClientAuth<Inner, Bare>>();
     clone::<AuthenticatedClient<Bare>>();
@@ -85,7 +85,7 @@ fn handles_are_cloned_without_asking_anything_of_the_provider_or_the_client() {
 }
 
 #[test]
-fn everything_is_printed_without_asking_anything_of_the_provider_or_the_client() {
+fn everything_is_debug_without_bounds() {
     debug::<ClientAuthLayer<Bare>>();
     debug::<ClientAuth<Inner, Bare>>();
     debug::<AuthenticatedClient<Bare>>();
@@ -104,7 +104,7 @@ fn everything_is_printed_without_asking_anything_of_the_provider_or_the_client()
 }
 
 #[test]
-fn wrappers_do_not_pin_what_is_not_pinned() {
+fn wrappers_are_unpin_if_their_content_is() {
     unpin::<RequestBody<Full<Bytes>>>();
     unpin::<ResponseBody<Full<Bytes>>>();
 }
@@ -120,7 +120,7 @@ fn errors_are_errors() {
 
 // R57: the ways in which a secret could be compared or written by mistake are closed.
 #[test]
-fn a_secret_can_be_neither_compared_nor_written() {
+fn secret_is_neither_comparable_nor_serializable() {
     trait Nothing {
         const IS: bool = false;
     }

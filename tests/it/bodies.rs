@@ -13,29 +13,29 @@ pub(crate) use crate::script::Script;
 use crate::{
     cases::check,
     script::Step,
-    support::{Answer, Ask, Bench, refused, run},
+    support::{Answer, Harness, TestRequest, refused, run},
 };
 
 const POST: &str = "client_id=post&client_secret=post-s3cr3t";
 
 fn form(body: Script) -> Request<Script> {
-    Ask::form("").request().map(|_| body)
+    TestRequest::form("").request().map(|_| body)
 }
 
 fn send(body: Script) -> Answer {
-    Bench::new().send(form(body))
+    Harness::new().send(form(body))
 }
 
 /// The answer if the body that arrives inside is `body`.
 fn accepted(body: impl AsRef<[u8]>) -> Answer {
-    Ask::form(body).accepted("post", AuthMethod::ClientSecretPost)
+    TestRequest::form(body).accepted("post", AuthMethod::ClientSecretPost)
 }
 
-// R5: octet for octet, and the length is known inside, however the body was cut.
+// R5: byte for byte, and the length is known inside, however the body was cut.
 #[test]
-fn a_body_arrives_inside_octet_for_octet_however_it_is_cut() {
+fn body_arrives_byte_for_byte() {
     let mut long = format!("{POST}&x=").into_bytes();
-    long.extend((0..=255_u8).cycle().filter(|octet| *octet != b'&').take(20_000));
+    long.extend((0..=255_u8).cycle().filter(|byte| *byte != b'&').take(20_000));
     for body in [POST.as_bytes(), &long] {
         for sizes in [
             &[1][..],
@@ -55,33 +55,33 @@ fn a_body_arrives_inside_octet_for_octet_however_it_is_cut() {
     }
 }
 
-// R5: frames without octets are no end and no error.
+// R5: frames without bytes are no end and no error.
 #[test]
 fn empty_frames_are_skipped() {
     let mut steps = vec![Step::Data(Bytes::new()), Step::Wait, Step::Data(Bytes::new())];
-    for octet in POST.bytes() {
-        steps.push(Step::Data(Bytes::copy_from_slice(&[octet])));
+    for byte in POST.bytes() {
+        steps.push(Step::Data(Bytes::copy_from_slice(&[byte])));
         steps.push(Step::Data(Bytes::new()));
     }
     assert_eq!(send(Script::new(steps)), accepted(POST));
 }
 
-// R3: frames without octets are not a body that needs a media type.
+// R3: frames without bytes are not a body that needs a media type.
 #[test]
-fn empty_frames_without_a_media_type_are_an_empty_body() {
-    let ask = Ask::bare().basic("basic:basic-s3cr3t");
+fn empty_frames_without_a_media_type() {
+    let ask = TestRequest::bare().basic("basic:basic-s3cr3t");
     let body = Script::new([Step::Data(Bytes::new()), Step::Wait, Step::Data(Bytes::new())]);
     assert_eq!(
-        Bench::new().send(ask.request().map(|_| body)),
+        Harness::new().send(ask.request().map(|_| body)),
         ask.accepted("basic", AuthMethod::ClientSecretBasic)
     );
     let body = Script::new([Step::Data(Bytes::new()), Step::Data(Bytes::from("x"))]);
-    assert_eq!(Bench::new().send(ask.request().map(|_| body)), refused(K::UnsupportedMediaType));
+    assert_eq!(Harness::new().send(ask.request().map(|_| body)), refused(K::UnsupportedMediaType));
 }
 
 // R5: trailers are kept, and never merged into the body.
 #[test]
-fn trailers_are_kept_apart_from_the_body() {
+fn trailers_are_kept_apart() {
     let trailers = || {
         HeaderMap::from_iter([(
             http::HeaderName::from_static("x-checksum"),
@@ -98,12 +98,12 @@ fn trailers_are_kept_apart_from_the_body() {
         expected.calls[0].trailers = vec![("x-checksum".into(), "1".into())];
         assert_eq!(send(with_trailers(POST.as_bytes(), sizes)), expected);
     }
-    // Without any octets, too.
-    let ask = Ask::form("").basic("basic:basic-s3cr3t");
+    // Without any bytes, too.
+    let ask = TestRequest::form("").basic("basic:basic-s3cr3t");
     let mut expected = ask.accepted("basic", AuthMethod::ClientSecretBasic);
     expected.calls[0].trailers = vec![("x-checksum".into(), "1".into())];
     let body = with_trailers(b"", &[1]);
-    assert_eq!(Bench::new().send(ask.request().map(|_| body)), expected);
+    assert_eq!(Harness::new().send(ask.request().map(|_| body)), expected);
     // Credentials in trailers are no credentials.
     let mut forged = trailers();
     forged.insert("authorization", HeaderValue::from_static("Basic YmFzaWM6YmFzaWMtczNjcjN0"));
@@ -114,7 +114,7 @@ fn trailers_are_kept_apart_from_the_body() {
 // R4, RFC 9110 §10.1.1: what is declared as too large is not even begun to read, so that
 // `Expect: 100-continue` is not answered 100.
 #[test]
-fn a_body_that_is_declared_too_large_is_refused_without_being_polled() {
+fn declared_too_large_body_is_not_polled() {
     let body = Script::pieces(POST.as_bytes(), &[10]).promising(64 * 1024 + 1);
     let polls = Arc::clone(&body.polls);
     assert_eq!(send(body), refused(K::BodyTooLarge));
@@ -122,21 +122,24 @@ fn a_body_that_is_declared_too_large_is_refused_without_being_polled() {
 }
 
 #[test]
-fn a_body_of_another_media_type_is_refused_without_being_polled() {
+fn body_of_another_media_type_is_not_polled() {
     let body = Script::pieces(POST.as_bytes(), &[10]).promising(10);
     let polls = Arc::clone(&body.polls);
-    let request = Ask::bare().request().map(|_| body);
-    assert_eq!(Bench::new().send(request), refused(K::UnsupportedMediaType));
+    let request = TestRequest::bare().request().map(|_| body);
+    assert_eq!(Harness::new().send(request), refused(K::UnsupportedMediaType));
     assert_eq!(polls.load(Ordering::Relaxed), 0);
 }
 
 // What the head alone decides.
 #[test]
-fn a_body_is_not_polled_when_the_head_is_refused() {
-    for ask in [Ask::form("").method("PUT"), Ask::form("").with("content-encoding", "gzip")] {
+fn body_of_a_refused_head_is_not_polled() {
+    for ask in [
+        TestRequest::form("").method("PUT"),
+        TestRequest::form("").with("content-encoding", "gzip"),
+    ] {
         let body = Script::pieces(POST.as_bytes(), &[10]);
         let polls = Arc::clone(&body.polls);
-        let answer = Bench::new().send(ask.request().map(|_| body));
+        let answer = Harness::new().send(ask.request().map(|_| body));
         assert_eq!(answer, refused(answer.kind.unwrap()));
         assert_eq!(polls.load(Ordering::Relaxed), 0, "{ask:?}");
     }
@@ -144,13 +147,13 @@ fn a_body_is_not_polled_when_the_head_is_refused() {
 
 // R4: counted, not only believed.
 #[test]
-fn a_body_that_says_nothing_of_its_length_is_refused_where_it_passes_the_limit() {
+fn body_of_unknown_length_is_cut_at_the_limit() {
     for (limit, sizes) in [(100, &[1][..]), (100, &[7]), (100, &[1000]), (0, &[1])] {
-        let bench = Bench::new().set(|layer| layer.limits(Limits::new().body(limit)));
-        let octets = format!("{POST}&x={}", "a".repeat(1000));
-        let body = Script::pieces(octets.as_bytes(), sizes);
+        let harness = Harness::new().set(|layer| layer.limits(Limits::new().body(limit)));
+        let bytes = format!("{POST}&x={}", "a".repeat(1000));
+        let body = Script::pieces(bytes.as_bytes(), sizes);
         let polls = Arc::clone(&body.polls);
-        assert_eq!(bench.send(form(body)), refused(K::BodyTooLarge), "{sizes:?}");
+        assert_eq!(harness.send(form(body)), refused(K::BodyTooLarge), "{sizes:?}");
         // One frame over the limit was looked at, and a pause after each before it.
         let frames = limit / sizes[0] + 1;
         assert_eq!(polls.load(Ordering::Relaxed), 2 * frames - 1, "{sizes:?}");
@@ -158,33 +161,33 @@ fn a_body_that_says_nothing_of_its_length_is_refused_where_it_passes_the_limit()
 }
 
 #[test]
-fn a_body_of_exactly_the_limit_passes() {
+fn body_of_exactly_the_limit_passes() {
     for sizes in [&[1][..], &[1000]] {
-        let bench = Bench::new().set(|layer| layer.limits(Limits::new().body(POST.len())));
-        assert_eq!(bench.send(form(Script::pieces(POST.as_bytes(), sizes))), accepted(POST));
+        let harness = Harness::new().set(|layer| layer.limits(Limits::new().body(POST.len())));
+        assert_eq!(harness.send(form(Script::pieces(POST.as_bytes(), sizes))), accepted(POST));
     }
-    let bench = Bench::new().set(|layer| layer.limits(Limits::new().body(0)));
-    let ask = Ask::bare().basic("basic:basic-s3cr3t");
-    assert_eq!(bench.ask(&ask), ask.accepted("basic", AuthMethod::ClientSecretBasic));
+    let harness = Harness::new().set(|layer| layer.limits(Limits::new().body(0)));
+    let ask = TestRequest::bare().basic("basic:basic-s3cr3t");
+    assert_eq!(harness.ask(&ask), ask.accepted("basic", AuthMethod::ClientSecretBasic));
 }
 
 // R4: a sender that declares much and sends nothing costs nothing. The limit here is larger than
 // the memory of the machine, so that reserving it would end the test.
 #[test]
-fn no_memory_is_reserved_for_a_declared_length() {
-    let bench = Bench::new().set(|layer| layer.limits(Limits::new().body(usize::MAX)));
+fn declared_length_reserves_no_memory() {
+    let harness = Harness::new().set(|layer| layer.limits(Limits::new().body(usize::MAX)));
     let body = Script::pieces(POST.as_bytes(), &[3]).promising(u64::MAX / 4);
-    assert_eq!(bench.send(form(body)), accepted(POST));
+    assert_eq!(harness.send(form(body)), accepted(POST));
 }
 
 // R17: no panic, no look-up, no partial parse, though what arrived would have been enough.
 #[test]
-fn a_body_that_breaks_is_refused_whatever_arrived_before() {
+fn broken_body_is_400() {
     for text in ["", POST, "client_id=public"] {
         assert_eq!(send(Script::broken_after(text)), refused(K::BodyRead), "{text:?}");
     }
     // The cause is there for the operator.
-    let service = Bench::new().service();
+    let service = Harness::new().service();
     let response = run(service.oneshot(form(Script::broken_after(POST)))).unwrap();
     let error = response.extensions().get::<tower_client_auth::Error>().unwrap();
     let cause = std::error::Error::source(error).unwrap();
@@ -208,22 +211,22 @@ mod deadline {
 
     const DEADLINE: Duration = Duration::from_secs(10);
 
-    fn bench() -> Bench {
-        Bench::new().set(|layer| layer.limits(Limits::new().body_deadline(DEADLINE)))
+    fn harness() -> Harness {
+        Harness::new().set(|layer| layer.limits(Limits::new().body_deadline(DEADLINE)))
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_never_ends_is_answered_408_at_the_deadline() {
+    async fn endless_body_is_408_at_the_deadline() {
         let start = Instant::now();
-        let bench = bench();
-        let answer = bench.answer(form(Script::hanging_after(POST))).await;
+        let harness = harness();
+        let answer = harness.answer(form(Script::hanging_after(POST))).await;
         assert_eq!(answer, refused(K::BodyTimeout));
         assert_eq!(start.elapsed().as_secs(), DEADLINE.as_secs());
     }
 
     // It is a deadline for the whole, which a trickle does not move.
     #[tokio::test(start_paused = true)]
-    async fn a_trickle_does_not_move_the_deadline() {
+    async fn trickle_does_not_move_the_deadline() {
         let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(1);
         let trickle = tokio::spawn(async move {
             while sender.send(Bytes::from("x")).await.is_ok() {
@@ -232,8 +235,8 @@ mod deadline {
         });
         let body = Channel(receiver);
         let start = Instant::now();
-        let bench = bench();
-        let answer = bench.answer(Ask::form("").request().map(|_| body)).await;
+        let harness = harness();
+        let answer = harness.answer(TestRequest::form("").request().map(|_| body)).await;
         assert_eq!(answer, refused(K::BodyTimeout));
         assert_eq!(start.elapsed().as_secs(), DEADLINE.as_secs());
         trickle.await.unwrap();
@@ -241,20 +244,20 @@ mod deadline {
 
     // A body in time is not affected, nor is what comes after the body.
     #[tokio::test(start_paused = true)]
-    async fn a_body_in_time_and_a_slow_provider_are_not_cut_off() {
-        let bench = Bench::of(tower_client_auth::provider::provider_fn(|_: &str| async {
+    async fn body_deadline_spares_a_slow_provider() {
+        let harness = Harness::of(tower_client_auth::provider::provider_fn(|_: &str| async {
             tokio::time::sleep(DEADLINE * 2).await;
             Ok::<_, std::convert::Infallible>(Some(crate::support::public_client("public")))
         }))
         .set(|layer| layer.limits(Limits::new().body_deadline(DEADLINE)));
-        let ask = Ask::form("client_id=public");
-        assert_eq!(bench.answer(ask.request()).await, ask.accepted("public", AuthMethod::None));
+        let ask = TestRequest::form("client_id=public");
+        assert_eq!(harness.answer(ask.request()).await, ask.accepted("public", AuthMethod::None));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_a_deadline_the_layer_waits() {
-        let bench = Bench::new();
-        let waiting = bench.answer(form(Script::hanging_after(POST)));
+    async fn no_deadline_by_default() {
+        let harness = Harness::new();
+        let waiting = harness.answer(form(Script::hanging_after(POST)));
         assert!(tokio::time::timeout(Duration::from_secs(1_000_000), waiting).await.is_err());
     }
 
@@ -275,15 +278,16 @@ mod deadline {
 
 /// What the inner service finds in its body before it polls it.
 fn inspect<T: Send + 'static>(
-    ask: &Ask,
+    ask: &TestRequest,
     headers_only: bool,
     look: impl Fn(&RequestBody<http_body_util::Full<Bytes>>) -> T + Clone + Send + 'static,
 ) -> T {
     let seen = crate::support::Log::default();
     let seen_inside = seen.clone();
-    let bench = Bench::new();
-    let bench = if headers_only { bench.set(|layer| layer.headers_only().unwrap()) } else { bench };
-    let service = bench.layer.layer(service_fn(
+    let harness = Harness::new();
+    let harness =
+        if headers_only { harness.set(|layer| layer.headers_only().unwrap()) } else { harness };
+    let service = harness.layer.layer(service_fn(
         move |request: Request<RequestBody<http_body_util::Full<Bytes>>>| {
             seen_inside.push(look(request.body()));
             std::future::ready(Ok::<_, std::convert::Infallible>(http::Response::new(
@@ -297,9 +301,9 @@ fn inspect<T: Send + 'static>(
 
 // R120: the form as a type of the application's own, without reading the body a second time.
 #[test]
-fn the_form_can_be_read_as_a_type_without_polling_the_body() {
+fn form_is_deserialized_without_polling() {
     type Pairs = Vec<(String, String)>;
-    let ask = Ask::form("scope=a+b&x=%C3%A9").basic("basic:basic-s3cr3t");
+    let ask = TestRequest::form("scope=a+b&x=%C3%A9").basic("basic:basic-s3cr3t");
     let form = |body: &RequestBody<_>| body.form::<Pairs>().unwrap();
     let expected = vec![("scope".into(), "a b".into()), ("x".into(), "\u{e9}".into())];
     assert_eq!(inspect(&ask, false, form), expected);
@@ -313,7 +317,7 @@ fn the_form_can_be_read_as_a_type_without_polling_the_body() {
 
 // R118: the wrappers behave as bodies must.
 #[test]
-fn a_default_body_is_an_empty_one() {
+fn default_body_is_empty() {
     let body = RequestBody::<Script>::default();
     assert!(body.is_end_stream());
     assert_eq!(body.size_hint().exact(), Some(0));
@@ -327,10 +331,10 @@ fn a_default_body_is_an_empty_one() {
 
 // R5: with `headers_only` the stream itself is handed on: its hint, its frames, its error.
 #[test]
-fn an_untouched_stream_is_handed_on_as_it_is() {
-    let bench = Bench::new().set(|layer| layer.headers_only().unwrap());
-    let ask = Ask::bare().basic("basic:basic-s3cr3t");
-    let service = bench.layer.layer(service_fn(async |request: Request<RequestBody<Script>>| {
+fn stream_is_handed_on_untouched() {
+    let harness = Harness::new().set(|layer| layer.headers_only().unwrap());
+    let ask = TestRequest::bare().basic("basic:basic-s3cr3t");
+    let service = harness.layer.layer(service_fn(async |request: Request<RequestBody<Script>>| {
         let mut body = request.into_body();
         let hint = body.size_hint();
         let mut frames = Vec::new();
@@ -365,23 +369,24 @@ fn an_untouched_stream_is_handed_on_as_it_is() {
 }
 
 #[test]
-fn the_limit_of_the_body_is_64_kib_by_default() {
+fn body_limit_is_64_kib_by_default() {
     check("R4 ");
 }
 
 #[test]
-fn odd_octets_reach_the_inner_service_as_they_are() {
+fn odd_bytes_pass_unchanged() {
     check("R5 ");
 }
 
 // R108, R109.
 #[test]
-fn a_hundred_thousand_parameters_are_refused_and_cost_no_look_up() {
-    let bench = Bench::new().set(|layer| layer.limits(Limits::new().body(1 << 20)));
+fn too_many_parameters_cost_no_look_up() {
+    let harness = Harness::new().set(|layer| layer.limits(Limits::new().body(1 << 20)));
     let body = "a=&".repeat(100_000);
-    assert_eq!(bench.ask(&Ask::form(&body)), refused(K::TooManyParameters));
-    let bench = bench.set(|layer| layer.limits(Limits::new().body(1 << 20).parameters(1 << 20)));
-    let ask = Ask::form(format!("{body}client_id=public"));
-    assert_eq!(bench.ask(&ask), ask.accepted("public", AuthMethod::None));
+    assert_eq!(harness.ask(&TestRequest::form(&body)), refused(K::TooManyParameters));
+    let harness =
+        harness.set(|layer| layer.limits(Limits::new().body(1 << 20).parameters(1 << 20)));
+    let ask = TestRequest::form(format!("{body}client_id=public"));
+    assert_eq!(harness.ask(&ask), ask.accepted("public", AuthMethod::None));
     check("R108 ");
 }

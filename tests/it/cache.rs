@@ -16,7 +16,7 @@ use tower_client_auth::{
 };
 
 use crate::support::{
-    App, Ask, Bench, Clients, Log, basic_client, failed, plain, public_client, run,
+    App, Clients, Harness, Log, TestRequest, basic_client, failed, plain, public_client, run,
 };
 
 type Found = Result<Option<RegisteredClient<App>>, BoxError>;
@@ -131,7 +131,7 @@ fn poll(waiting: &mut Waiting<'_>) -> Poll<Found> {
 }
 
 #[test]
-fn a_client_is_asked_for_again_when_its_time_is_over() {
+fn client_is_refetched_after_its_lifetime() {
     let store = Store::of([public_client("batch")]);
     let (provider, clock) = cached(&store);
     for _ in 0..3 {
@@ -147,7 +147,7 @@ fn a_client_is_asked_for_again_when_its_time_is_over() {
 }
 
 #[test]
-fn an_unknown_id_is_asked_for_again_when_its_own_time_is_over() {
+fn unknown_id_is_refetched_after_its_lifetime() {
     let store = Store::default();
     let (provider, clock) = cached(&store);
     assert!(!known(&provider, "late"));
@@ -172,7 +172,7 @@ fn an_unknown_id_is_asked_for_again_when_its_own_time_is_over() {
 
 // R107: what changes while a slow look-up is under way counts within the time to live, too.
 #[test]
-fn r107_an_answer_is_as_old_as_its_question() {
+fn r107_answer_is_as_old_as_its_question() {
     let store = Store::of([public_client("batch")]);
     let (provider, clock) = cached(&store);
     let gate = store.pause();
@@ -189,37 +189,37 @@ fn r107_an_answer_is_as_old_as_its_question() {
 
 // R107: within the time to live at the latest, and meanwhile the old state as a whole.
 #[test]
-fn r107_a_changed_secret_counts_when_the_time_is_over() {
+fn r107_changed_secret_counts_after_the_lifetime() {
     let store = Store::of([basic_client("batch", [plain("old-s3cr3t")])]);
     let (provider, clock) = cached(&store);
-    let bench = Bench::of(provider);
-    let old = Ask::form("").basic("batch:old-s3cr3t");
-    let new = Ask::form("").basic("batch:new-s3cr3t");
-    let accepted = |ask: &Ask| ask.accepted("batch", AuthMethod::ClientSecretBasic);
-    assert_eq!(bench.ask(&old), accepted(&old));
+    let harness = Harness::of(provider);
+    let old = TestRequest::form("").basic("batch:old-s3cr3t");
+    let new = TestRequest::form("").basic("batch:new-s3cr3t");
+    let accepted = |ask: &TestRequest| ask.accepted("batch", AuthMethod::ClientSecretBasic);
+    assert_eq!(harness.ask(&old), accepted(&old));
     store.0.clients.insert(basic_client("batch", [plain("new-s3cr3t")]));
     clock.advance(30 * SECOND - Duration::from_millis(1));
-    assert_eq!(bench.ask(&old), accepted(&old));
-    assert_eq!(bench.ask(&new), failed(K::WrongSecret, "batch"));
+    assert_eq!(harness.ask(&old), accepted(&old));
+    assert_eq!(harness.ask(&new), failed(K::WrongSecret, "batch"));
     clock.advance(Duration::from_millis(1));
-    assert_eq!(bench.ask(&old), failed(K::WrongSecret, "batch"));
-    assert_eq!(bench.ask(&new), accepted(&new));
+    assert_eq!(harness.ask(&old), failed(K::WrongSecret, "batch"));
+    assert_eq!(harness.ask(&new), accepted(&new));
 }
 
 #[test]
-fn r107_a_changed_secret_counts_at_once_when_it_is_invalidated() {
+fn r107_invalidated_secret_changes_at_once() {
     let store = Store::of([basic_client("batch", [plain("old-s3cr3t")])]);
     let provider = Arc::new(cached(&store).0);
-    let bench = Bench::of(Arc::clone(&provider));
-    let old = Ask::form("").basic("batch:old-s3cr3t");
-    assert_eq!(bench.ask(&old), old.accepted("batch", AuthMethod::ClientSecretBasic));
+    let harness = Harness::of(Arc::clone(&provider));
+    let old = TestRequest::form("").basic("batch:old-s3cr3t");
+    assert_eq!(harness.ask(&old), old.accepted("batch", AuthMethod::ClientSecretBasic));
     store.0.clients.insert(basic_client("batch", [plain("new-s3cr3t")]));
     provider.invalidate("batch");
-    assert_eq!(bench.ask(&old), failed(K::WrongSecret, "batch"));
+    assert_eq!(harness.ask(&old), failed(K::WrongSecret, "batch"));
 }
 
 #[test]
-fn invalidation_is_for_one_id_or_for_all() {
+fn invalidate_one_or_all() {
     let store = Store::of([public_client("a"), public_client("b")]);
     let (provider, _) = cached(&store);
     let ask_all = || {
@@ -241,7 +241,7 @@ fn invalidation_is_for_one_id_or_for_all() {
 }
 
 #[test]
-fn no_more_clients_are_remembered_than_there_is_room_for() {
+fn capacity_bounds_the_clients() {
     let store = Store::of((0..1000).map(|n| public_client(&format!("client {n}"))));
     let provider = cached(&store).0.capacity(100);
     let ask_all = || {
@@ -261,7 +261,7 @@ fn no_more_clients_are_remembered_than_there_is_room_for() {
 }
 
 #[test]
-fn unknown_ids_do_not_push_out_real_ones() {
+fn unknown_ids_evict_no_clients() {
     let ids: Vec<_> = (0..100).map(|n| format!("client {n}")).collect();
     let store = Store::of(ids.iter().map(|id| public_client(id)));
     let provider = cached(&store).0.capacity(1000).unknown_capacity(10);
@@ -290,23 +290,23 @@ impl ClientProvider for Folding {
 
 // A store that folds case answers to `batch`, `Batch` and `BATCH`: one row must not fill the space.
 #[test]
-fn an_answer_for_another_id_is_handed_on_and_not_remembered() {
+fn answer_for_another_id_is_not_remembered() {
     let store = Store::of([public_client("batch")]);
-    let bench = Bench::of(CachedProvider::new(Folding(store.clone())));
-    let ask = Ask::form("client_id=Batch");
+    let harness = Harness::of(CachedProvider::new(Folding(store.clone())));
+    let ask = TestRequest::form("client_id=Batch");
     for _ in 0..2 {
-        assert_eq!(bench.ask(&ask), failed(K::ProviderMismatch, "Batch"));
+        assert_eq!(harness.ask(&ask), failed(K::ProviderMismatch, "Batch"));
         assert_eq!(store.asked(), 1);
     }
-    let ask = Ask::form("client_id=batch");
+    let ask = TestRequest::form("client_id=batch");
     for _ in 0..2 {
-        assert_eq!(bench.ask(&ask), ask.accepted("batch", AuthMethod::None));
+        assert_eq!(harness.ask(&ask), ask.accepted("batch", AuthMethod::None));
     }
     assert_eq!(store.asked(), 1);
 }
 
 #[test]
-fn many_requests_for_one_client_cost_one_look_up() {
+fn concurrent_requests_share_a_look_up() {
     for (id, is_known) in [("batch", true), ("unknown", false)] {
         let store = Store::of([public_client("batch")]);
         let (provider, _) = cached(&store);
@@ -326,7 +326,7 @@ fn many_requests_for_one_client_cost_one_look_up() {
 
 // The same with a runtime of several threads: what waits is woken.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_tasks_for_one_client_cost_one_look_up() {
+async fn concurrent_tasks_share_a_look_up() {
     let store = Store::of([public_client("batch")]);
     let provider = Arc::new(cached(&store).0);
     let gate = store.pause();
@@ -344,7 +344,7 @@ async fn many_tasks_for_one_client_cost_one_look_up() {
 }
 
 #[test]
-fn those_who_waited_share_a_failure_and_the_next_one_asks_again() {
+fn waiters_share_a_failure() {
     let store = Store::of([public_client("batch")]);
     let (provider, clock) = cached(&store);
     let gate = store.pause();
@@ -363,7 +363,7 @@ fn those_who_waited_share_a_failure_and_the_next_one_asks_again() {
 }
 
 #[test]
-fn who_arrives_after_a_failure_does_not_share_it() {
+fn late_arrival_retries_after_failure() {
     let store = Store::of([public_client("batch")]);
     let (provider, clock) = cached(&store);
     let gate = store.pause();
@@ -385,7 +385,7 @@ fn who_arrives_after_a_failure_does_not_share_it() {
 
 // R110.
 #[test]
-fn a_dropped_leader_without_a_runtime_is_replaced() {
+fn dropped_leader_without_a_runtime_is_replaced() {
     let store = Store::of([public_client("batch")]);
     let (provider, _) = cached(&store);
     let gate = store.pause();
@@ -406,7 +406,7 @@ fn a_dropped_leader_without_a_runtime_is_replaced() {
 
 // R110.
 #[tokio::test]
-async fn a_dropped_request_still_fills_the_cache() {
+async fn dropped_request_still_fills_the_cache() {
     for (id, is_known) in [("batch", true), ("unknown", false)] {
         let store = Store::of([public_client("batch")]);
         let (provider, _) = cached(&store);
@@ -426,7 +426,7 @@ async fn a_dropped_request_still_fills_the_cache() {
 
 // Also where it cannot be found in the cache.
 #[tokio::test]
-async fn waiters_share_an_answer_that_is_not_stored() {
+async fn waiters_share_an_answer_without_capacity() {
     let slower_than_its_time: fn(&Cached, &Clock) = |_, clock| clock.advance(60 * SECOND);
     let invalidated: fn(&Cached, &Clock) = |provider, _| provider.invalidate("batch");
     let nothing: fn(&Cached, &Clock) = |_, _| {};
@@ -474,7 +474,7 @@ async fn waiters_share_an_answer_for_another_id() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_up_ends_at_its_deadline() {
+async fn look_up_ends_at_its_deadline() {
     let store = Store::of([public_client("batch")]);
     let (provider, clock) = cached(&store);
     let provider = provider.stale_if_error(60 * SECOND);
@@ -511,16 +511,16 @@ async fn look_ups_are_bounded() {
 
 // R73.
 #[test]
-fn r73_a_provider_that_panics_is_503_for_all_who_waited() {
+fn r73_panicking_provider_is_503_for_all_waiters() {
     let store = Store::of([public_client("batch")]);
     let provider = Arc::new(cached(&store).0);
-    let bench = Bench::of(Arc::clone(&provider));
-    let ask_batch = Ask::form("client_id=batch");
+    let harness = Harness::of(Arc::clone(&provider));
+    let ask_batch = TestRequest::form("client_id=batch");
     store.be(Mood::Panics);
-    assert_eq!(bench.ask(&ask_batch), failed(K::Provider, "batch"));
-    assert_eq!(bench.ask(&ask_batch), failed(K::Provider, "batch"));
+    assert_eq!(harness.ask(&ask_batch), failed(K::Provider, "batch"));
+    assert_eq!(harness.ask(&ask_batch), failed(K::Provider, "batch"));
     store.be(Mood::Answers);
-    assert_eq!(bench.ask(&ask_batch), ask_batch.accepted("batch", AuthMethod::None));
+    assert_eq!(harness.ask(&ask_batch), ask_batch.accepted("batch", AuthMethod::None));
 
     let store = Store::of([public_client("batch")]);
     let (provider, _) = cached(&store);
@@ -539,7 +539,7 @@ fn r73_a_provider_that_panics_is_503_for_all_who_waited() {
 }
 
 #[test]
-fn what_was_invalidated_during_its_look_up_is_not_remembered() {
+fn answer_invalidated_in_flight_is_not_remembered() {
     let store = Store::of([public_client("removed"), public_client("other")]);
     for all in [false, true] {
         store.0.clients.insert(public_client("removed"));
@@ -554,7 +554,7 @@ fn what_was_invalidated_during_its_look_up_is_not_remembered() {
         } else {
             provider.invalidate("removed");
         }
-        // Who arrives now must not be answered with what was read before the change.
+        // A request that arrives now must not be answered with what was read before the change.
         let late = ask(&provider, "removed");
         gate.add_permits(4);
         assert!(run(early).unwrap().is_some());
@@ -570,7 +570,7 @@ fn what_was_invalidated_during_its_look_up_is_not_remembered() {
 }
 
 #[test]
-fn an_outage_is_an_outage_when_the_time_is_over() {
+fn outage_shows_after_the_lifetime() {
     let store = Store::of([public_client("batch")]);
     let (provider, clock) = cached(&store);
     assert!(known(&provider, "batch"));
@@ -579,13 +579,13 @@ fn an_outage_is_an_outage_when_the_time_is_over() {
     assert!(known(&provider, "batch"), "what is fresh needs no store");
     clock.advance(SECOND);
     assert_eq!(error(find(&provider, "batch")), "the store is down");
-    let bench = Bench::of(provider);
-    assert_eq!(bench.ask(&Ask::form("client_id=batch")), failed(K::Provider, "batch"));
+    let harness = Harness::of(provider);
+    assert_eq!(harness.ask(&TestRequest::form("client_id=batch")), failed(K::Provider, "batch"));
 }
 
 // RFC 5861 §4.
 #[test]
-fn stale_if_error_counts_from_the_end_of_freshness() {
+fn stale_if_error_starts_after_freshness() {
     let store = Store::of([public_client("batch")]);
     let (provider, clock) = cached(&store);
     let provider = provider.stale_if_error(600 * SECOND);
@@ -596,7 +596,7 @@ fn stale_if_error_counts_from_the_end_of_freshness() {
     store.asked();
     assert!(known(&provider, "batch"));
     assert_eq!(store.asked(), 1, "the store is asked first");
-    // Nothing is made up for who was not known.
+    // Nothing is made up for an unknown client.
     for id in ["unknown", "never seen"] {
         assert_eq!(error(find(&provider, id)), "the store is down");
     }
@@ -607,7 +607,7 @@ fn stale_if_error_counts_from_the_end_of_freshness() {
 }
 
 #[test]
-fn stale_if_error_does_not_bring_back_who_was_removed_or_invalidated() {
+fn stale_if_error_revives_no_removed_client() {
     let store = Store::of([public_client("removed"), public_client("invalidated")]);
     let (provider, clock) = cached(&store);
     let provider = provider.stale_if_error(600 * SECOND);
@@ -626,14 +626,14 @@ fn stale_if_error_does_not_bring_back_who_was_removed_or_invalidated() {
 
 // A throttle inside the cache: the caller is told to wait, whether it asked itself or waited.
 #[test]
-fn r79_throttled_passes_through_and_is_not_remembered() {
+fn r79_throttled_is_not_remembered() {
     let store = Store::of([public_client("batch")]);
     let provider = Arc::new(cached(&store).0);
-    let bench = Bench::of(Arc::clone(&provider));
-    let ask_batch = Ask::form("client_id=batch");
+    let harness = Harness::of(Arc::clone(&provider));
+    let ask_batch = TestRequest::form("client_id=batch");
     store.be(Mood::Throttles);
     let throttled = failed(K::Throttled, "batch").with("retry-after", "1");
-    assert_eq!(bench.ask(&ask_batch), throttled);
+    assert_eq!(harness.ask(&ask_batch), throttled);
     let gate = store.pause();
     let waiting = [ask(&provider, "batch"), ask(&provider, "batch")];
     gate.add_permits(1);
@@ -644,12 +644,12 @@ fn r79_throttled_passes_through_and_is_not_remembered() {
     assert_eq!(store.asked(), 2);
     store.be(Mood::Answers);
     gate.add_permits(1);
-    assert_eq!(bench.ask(&ask_batch), ask_batch.accepted("batch", AuthMethod::None));
+    assert_eq!(harness.ask(&ask_batch), ask_batch.accepted("batch", AuthMethod::None));
 }
 
 // Being throttled is no outage: attempts must not go on with what is remembered.
 #[test]
-fn r79_stale_if_error_does_not_get_around_a_throttle() {
+fn r79_stale_if_error_respects_a_throttle() {
     let store = Store::of([public_client("batch")]);
     let (provider, clock) = cached(&store);
     let provider = provider.stale_if_error(600 * SECOND);
@@ -662,7 +662,7 @@ fn r79_stale_if_error_does_not_get_around_a_throttle() {
 
 // The cause is for the operator's logs.
 #[test]
-fn a_shared_failure_keeps_its_cause() {
+fn shared_failure_keeps_its_cause() {
     #[derive(Debug)]
     struct Outer(io::Error);
     impl std::fmt::Display for Outer {
@@ -686,7 +686,7 @@ fn a_shared_failure_keeps_its_cause() {
 }
 
 #[test]
-fn debug_shows_the_settings_and_no_client() {
+fn debug_shows_no_client() {
     let provider = CachedProvider::new(Clients::from_iter([public_client("batch")]))
         .stale_if_error(60 * SECOND);
     assert!(run(provider.find_client("batch")).is_ok_and(|found| found.is_some()));

@@ -3,45 +3,45 @@
 
 use tower_client_auth::{AuthMethod, ErrorKind as K};
 
-use crate::support::{Answer, Ask, Bench, ask, basic, failed, refused};
+use crate::support::{Answer, Harness, TestRequest, ask, basic, failed, refused};
 
 pub(crate) struct Case {
-    /// R-number of the specification, and what is tried.
+    /// The number of the rule in `tests/requirements.md`, and what is tried.
     pub(crate) name: &'static str,
-    pub(crate) ask: Ask,
+    pub(crate) ask: TestRequest,
     pub(crate) expected: Answer,
 }
 
-fn accepted(name: &'static str, client_id: &str, method: AuthMethod, ask: Ask) -> Case {
+fn accepted(name: &'static str, client_id: &str, method: AuthMethod, ask: TestRequest) -> Case {
     let expected = ask.accepted(client_id, method);
     Case { name, ask, expected }
 }
 
-fn by_basic(name: &'static str, client_id: &str, ask: Ask) -> Case {
+fn by_basic(name: &'static str, client_id: &str, ask: TestRequest) -> Case {
     accepted(name, client_id, AuthMethod::ClientSecretBasic, ask)
 }
 
-fn by_post(name: &'static str, client_id: &str, ask: Ask) -> Case {
+fn by_post(name: &'static str, client_id: &str, ask: TestRequest) -> Case {
     accepted(name, client_id, AuthMethod::ClientSecretPost, ask)
 }
 
-fn by_none(name: &'static str, client_id: &str, ask: Ask) -> Case {
+fn by_none(name: &'static str, client_id: &str, ask: TestRequest) -> Case {
     accepted(name, client_id, AuthMethod::None, ask)
 }
 
 /// Refused without asking the provider.
-fn no(name: &'static str, kind: K, ask: Ask) -> Case {
+fn no(name: &'static str, kind: K, ask: TestRequest) -> Case {
     Case { name, ask, expected: refused(kind) }
 }
 
 /// Refused after the provider was asked for `client_id`.
-fn fail(name: &'static str, kind: K, client_id: &str, ask: Ask) -> Case {
+fn fail(name: &'static str, kind: K, client_id: &str, ask: TestRequest) -> Case {
     Case { name, ask, expected: failed(kind, client_id) }
 }
 
 /// The right credentials of a client that is registered for Basic.
-fn right() -> Ask {
-    Ask::bare().basic("basic:basic-s3cr3t")
+fn right() -> TestRequest {
+    TestRequest::bare().basic("basic:basic-s3cr3t")
 }
 
 const RIGHT_FORM: &str = "client_id=post&client_secret=post-s3cr3t";
@@ -50,44 +50,44 @@ pub(crate) fn cases() -> Vec<Case> {
     [selection(), basic_decoding(), body(), parameters(), secrets()].into_iter().flatten().collect()
 }
 
-fn with_form(ask: Ask, form: &str) -> Ask {
+fn with_form(ask: TestRequest, form: &str) -> TestRequest {
     ask.with("content-type", crate::support::FORM).body(form)
 }
 
 fn selection() -> Vec<Case> {
     vec![
-        no("R23 nothing at all", K::NoCredentials, Ask::bare()),
-        no("R23 a form that names nobody", K::NoCredentials, Ask::form("grant_type=x")),
-        by_none("R22 public client by its id", "public", Ask::form("client_id=public")),
+        no("R23 nothing at all", K::NoCredentials, TestRequest::bare()),
+        no("R23 a form that names nobody", K::NoCredentials, TestRequest::form("grant_type=x")),
+        by_none("R22 public client by its id", "public", TestRequest::form("client_id=public")),
         fail(
             "R22 the id of a Basic client alone",
             K::MethodMismatch,
             "basic",
-            Ask::form("client_id=basic"),
+            TestRequest::form("client_id=basic"),
         ),
         fail(
             "R22 the id of a post client alone",
             K::MethodMismatch,
             "post",
-            Ask::form("client_id=post"),
+            TestRequest::form("client_id=post"),
         ),
         fail(
             "R22 the id of a JWT client alone",
             K::UnusableRegistration,
             "jwt",
-            Ask::form("client_id=jwt"),
+            TestRequest::form("client_id=jwt"),
         ),
         fail(
             "R22 the id of an mTLS client alone",
             K::UnusableRegistration,
             "mtls",
-            Ask::form("client_id=mtls"),
+            TestRequest::form("client_id=mtls"),
         ),
         fail(
             "R101 the id of an attested client alone",
             K::UnusableRegistration,
             "attested",
-            Ask::form("client_id=attested"),
+            TestRequest::form("client_id=attested"),
         ),
         by_basic("R51 Basic without a body", "basic", right()),
         by_basic(
@@ -95,7 +95,7 @@ fn selection() -> Vec<Case> {
             "basic",
             with_form(right(), "grant_type=client_credentials"),
         ),
-        by_post("R51 id and secret in the form", "post", Ask::form(RIGHT_FORM)),
+        by_post("R51 id and secret in the form", "post", TestRequest::form(RIGHT_FORM)),
         by_basic("R20 Basic and the same id", "basic", with_form(right(), "client_id=basic")),
         by_basic(
             "R20 Basic and the same id, encoded",
@@ -146,7 +146,7 @@ fn selection() -> Vec<Case> {
         no(
             "R18 secret and assertion",
             K::MultipleMethods,
-            Ask::form(format!("{RIGHT_FORM}&client_assertion=s3cr3t.jwt.x")),
+            TestRequest::form(format!("{RIGHT_FORM}&client_assertion=s3cr3t.jwt.x")),
         ),
         no(
             "R18 Basic, secret and assertion",
@@ -156,49 +156,59 @@ fn selection() -> Vec<Case> {
         no(
             "R18 an assertion, which is not accepted here yet",
             K::MethodNotAccepted,
-            Ask::form("client_id=jwt&client_assertion=s3cr3t.jwt.x&client_assertion_type=y"),
+            TestRequest::form(
+                "client_id=jwt&client_assertion=s3cr3t.jwt.x&client_assertion_type=y",
+            ),
         ),
         no(
             "R18 a lone assertion of a public client",
             K::MethodNotAccepted,
-            Ask::form("client_id=public&client_assertion=s3cr3t.jwt.x"),
+            TestRequest::form("client_id=public&client_assertion=s3cr3t.jwt.x"),
         ),
         no(
             "R18 a lone assertion type of a public client",
             K::MethodNotAccepted,
-            Ask::form("client_id=public&client_assertion_type=y"),
+            TestRequest::form("client_id=public&client_assertion_type=y"),
         ),
         by_none(
             "R10 empty assertion parameters",
             "public",
-            Ask::form("client_id=public&client_assertion=&client_assertion_type"),
+            TestRequest::form("client_id=public&client_assertion=&client_assertion_type"),
         ),
-        no("R28 a secret without an id", K::MissingClientId, Ask::form("client_secret=s3cr3t")),
+        no(
+            "R28 a secret without an id",
+            K::MissingClientId,
+            TestRequest::form("client_secret=s3cr3t"),
+        ),
         no(
             "R28 a secret with an empty id",
             K::MissingClientId,
-            Ask::form("client_id=&client_secret=s3cr3t"),
+            TestRequest::form("client_id=&client_secret=s3cr3t"),
         ),
-        no("R24 Bearer", K::UnsupportedScheme, Ask::bare().authorization("Bearer s3cr3t")),
-        no("R24 Negotiate", K::UnsupportedScheme, Ask::bare().authorization("Negotiate s3cr3t")),
+        no("R24 Bearer", K::UnsupportedScheme, TestRequest::bare().authorization("Bearer s3cr3t")),
+        no(
+            "R24 Negotiate",
+            K::UnsupportedScheme,
+            TestRequest::bare().authorization("Negotiate s3cr3t"),
+        ),
         no(
             "R24 Digest",
             K::UnsupportedScheme,
-            Ask::bare().authorization("Digest username=\"basic\""),
+            TestRequest::bare().authorization("Digest username=\"basic\""),
         ),
         no("R24 a scheme of the kind of Basic", K::UnsupportedScheme, {
-            Ask::bare().authorization("Basic2 czNjcjN0OnMzY3IzdA==")
+            TestRequest::bare().authorization("Basic2 czNjcjN0OnMzY3IzdA==")
         }),
-        no("R24 no scheme", K::UnsupportedScheme, Ask::bare().authorization("")),
+        no("R24 no scheme", K::UnsupportedScheme, TestRequest::bare().authorization("")),
         no(
             "R24 Bearer and the id of a public client",
             K::UnsupportedScheme,
-            Ask::form("client_id=public").authorization("Bearer s3cr3t"),
+            TestRequest::form("client_id=public").authorization("Bearer s3cr3t"),
         ),
         no(
             "R24 Bearer and right body credentials",
             K::MultipleMethods,
-            Ask::form(RIGHT_FORM).authorization("Bearer s3cr3t"),
+            TestRequest::form(RIGHT_FORM).authorization("Bearer s3cr3t"),
         ),
         no(
             "R25 two right Basic lines",
@@ -213,12 +223,12 @@ fn selection() -> Vec<Case> {
         no(
             "R25 the right line last",
             K::RepeatedAuthorization,
-            Ask::bare().authorization("Bearer s3cr3t").basic("basic:basic-s3cr3t"),
+            TestRequest::bare().authorization("Bearer s3cr3t").basic("basic:basic-s3cr3t"),
         ),
         no(
             "R25 a list in one line",
             K::RepeatedAuthorization,
-            Ask::bare().authorization(format!(
+            TestRequest::bare().authorization(format!(
                 "{}, {}",
                 basic("basic:basic-s3cr3t"),
                 basic("basic:basic-s3cr3t")
@@ -227,27 +237,28 @@ fn selection() -> Vec<Case> {
         no(
             "R32 auth-params behind the token",
             K::RepeatedAuthorization,
-            Ask::bare().authorization(format!("{}, realm=\"y\"", basic("basic:basic-s3cr3t"))),
+            TestRequest::bare()
+                .authorization(format!("{}, realm=\"y\"", basic("basic:basic-s3cr3t"))),
         ),
         no(
             "R26 malformed Basic and the id of a public client",
             K::MalformedAuthorization,
-            Ask::form("client_id=public").authorization("Basic !"),
+            TestRequest::form("client_id=public").authorization("Basic !"),
         ),
         no(
             "R26 malformed Basic and right body credentials",
             K::MultipleMethods,
-            Ask::form(RIGHT_FORM).authorization("Basic !"),
+            TestRequest::form(RIGHT_FORM).authorization("Basic !"),
         ),
         no(
             "R27 Proxy-Authorization",
             K::NoCredentials,
-            Ask::bare().with("proxy-authorization", basic("basic:basic-s3cr3t")),
+            TestRequest::bare().with("proxy-authorization", basic("basic:basic-s3cr3t")),
         ),
         no(
             "R27 cookies and X- headers",
             K::NoCredentials,
-            Ask::bare()
+            TestRequest::bare()
                 .with("cookie", "client_id=basic; client_secret=basic-s3cr3t")
                 .with("x-authorization", basic("basic:basic-s3cr3t"))
                 .with("x-client-id", "public"),
@@ -255,7 +266,7 @@ fn selection() -> Vec<Case> {
         no(
             "R114 Client-Cert of an mTLS client",
             K::NoCredentials,
-            Ask::bare()
+            TestRequest::bare()
                 .with("client-cert", ":MIIB:")
                 .with("x-ssl-client-cert", "MIIB")
                 .with("x-forwarded-client-cert", "Subject=\"CN=mtls\"")
@@ -265,7 +276,7 @@ fn selection() -> Vec<Case> {
             "R115 certificate headers beside the id",
             K::UnusableRegistration,
             "mtls",
-            Ask::form("client_id=mtls")
+            TestRequest::form("client_id=mtls")
                 .with("client-cert", ":MIIB:")
                 .with("x-ssl-client-s-dn", "CN=mtls"),
         ),
@@ -273,7 +284,7 @@ fn selection() -> Vec<Case> {
             "R101 attestation headers",
             K::UnusableRegistration,
             "attested",
-            Ask::form("client_id=attested")
+            TestRequest::form("client_id=attested")
                 .with("oauth-client-attestation", "a.b.s3cr3t")
                 .with("oauth-client-attestation-pop", "c.d.s3cr3t"),
         ),
@@ -281,86 +292,88 @@ fn selection() -> Vec<Case> {
             "R47 a public client with a secret",
             K::MethodMismatch,
             "public",
-            Ask::form("client_id=public&client_secret=any-s3cr3t"),
+            TestRequest::form("client_id=public&client_secret=any-s3cr3t"),
         ),
         fail(
             "R47 a public client with Basic",
             K::MethodMismatch,
             "public",
-            Ask::bare().basic("public:any-s3cr3t"),
+            TestRequest::bare().basic("public:any-s3cr3t"),
         ),
         fail(
             "R47 a public client with Basic and an empty password",
             K::MethodMismatch,
             "public",
-            Ask::bare().basic("public:"),
+            TestRequest::bare().basic("public:"),
         ),
         fail(
             "R42 the right secret of a Basic client in the form",
             K::MethodMismatch,
             "basic",
-            Ask::form("client_id=basic&client_secret=basic-s3cr3t"),
+            TestRequest::form("client_id=basic&client_secret=basic-s3cr3t"),
         ),
         fail(
             "R42 a wrong secret of a Basic client in the form",
             K::MethodMismatch,
             "basic",
-            Ask::form("client_id=basic&client_secret=wrong-s3cr3t"),
+            TestRequest::form("client_id=basic&client_secret=wrong-s3cr3t"),
         ),
         fail(
             "R42 the right secret of a post client in the header",
             K::MethodMismatch,
             "post",
-            Ask::bare().basic("post:post-s3cr3t"),
+            TestRequest::bare().basic("post:post-s3cr3t"),
         ),
         fail(
             "R45 an unknown registered method, with its secret",
             K::UnusableRegistration,
             "pigeon",
-            Ask::bare().basic("pigeon:pigeon-s3cr3t"),
+            TestRequest::bare().basic("pigeon:pigeon-s3cr3t"),
         ),
         fail(
             "R45 an unknown registered method without a secret is not `none`",
             K::UnusableRegistration,
             "pigeon-secretless",
-            Ask::form("client_id=pigeon-secretless"),
+            TestRequest::form("client_id=pigeon-secretless"),
         ),
         fail(
             "R45 client_secret_jwt with its secret in the header",
             K::UnusableRegistration,
             "hmac",
-            Ask::bare().basic("hmac:hmac-s3cr3t"),
+            TestRequest::bare().basic("hmac:hmac-s3cr3t"),
         ),
         fail(
             "R48 `none` with a stored secret, by its id",
             K::UnusableRegistration,
             "none-with-secret",
-            Ask::form("client_id=none-with-secret"),
+            TestRequest::form("client_id=none-with-secret"),
         ),
         fail(
             "R48 `none` with a stored secret, by the secret",
             K::UnusableRegistration,
             "none-with-secret",
-            Ask::bare().basic("none-with-secret:none-s3cr3t"),
+            TestRequest::bare().basic("none-with-secret:none-s3cr3t"),
         ),
     ]
 }
 
 fn basic_decoding() -> Vec<Case> {
     let token = basic("basic:basic-s3cr3t").split_off(6);
-    let authorization = |value: String| Ask::bare().authorization(value);
-    let decoded =
-        |name, client_id: &str, octets: &[u8]| by_basic(name, client_id, Ask::bare().basic(octets));
+    let authorization = |value: String| TestRequest::bare().authorization(value);
+    let decoded = |name, client_id: &str, bytes: &[u8]| {
+        by_basic(name, client_id, TestRequest::bare().basic(bytes))
+    };
     let malformed =
-        |name, octets: &[u8]| no(name, K::MalformedAuthorization, Ask::bare().basic(octets));
-    let wrong = |name, client_id: &str, octets: &[u8]| {
-        fail(name, K::WrongSecret, client_id, Ask::bare().basic(octets))
+        |name, bytes: &[u8]| no(name, K::MalformedAuthorization, TestRequest::bare().basic(bytes));
+    let wrong = |name, client_id: &str, bytes: &[u8]| {
+        fail(name, K::WrongSecret, client_id, TestRequest::bare().basic(bytes))
     };
-    let unknown = |name, client_id: &str, octets: &[u8]| {
-        fail(name, K::UnknownClient, client_id, Ask::bare().basic(octets))
+    let unknown = |name, client_id: &str, bytes: &[u8]| {
+        fail(name, K::UnknownClient, client_id, TestRequest::bare().basic(bytes))
     };
-    let not_base64 =
-        |name, value: String| no(name, K::MalformedAuthorization, Ask::bare().authorization(value));
+    let not_base64 = |name, value: String| {
+        no(name, K::MalformedAuthorization, TestRequest::bare().authorization(value))
+    };
     vec![
         by_basic("R31 basic", "basic", authorization(format!("basic {token}"))),
         by_basic("R31 BASIC", "basic", authorization(format!("BASIC {token}"))),
@@ -379,7 +392,7 @@ fn basic_decoding() -> Vec<Case> {
             authorization(basic("basic:basic-s3cr3t").trim_end_matches('=').into()),
         ),
         not_base64("R34 too much padding", format!("Basic {token}====")),
-        // `basic:basic-s3cr3t` is a multiple of three octets long; `x:ab` ends in four spare bits.
+        // `basic:basic-s3cr3t` is a multiple of three bytes long; `x:ab` ends in four spare bits.
         not_base64("R34 trailing bits", "Basic eDphYh==".into()),
         not_base64("R33 `!` at the end", format!("Basic {token}!")),
         not_base64("R33 a space inside", format!("Basic {} {}", &token[..8], &token[8..])),
@@ -387,17 +400,17 @@ fn basic_decoding() -> Vec<Case> {
         not_base64("R33 URL-safe alphabet", "Basic czNjcjN0Oj8-Pz8_".into()),
         not_base64("R33 padding inside", format!("Basic {}={}", &token[..8], &token[8..])),
         no(
-            "R41 octets beyond ASCII",
+            "R41 bytes beyond ASCII",
             K::MalformedAuthorization,
-            Ask::bare().authorization(b"Basic \xc3\xa9s3cr3t"),
+            TestRequest::bare().authorization(b"Basic \xc3\xa9s3cr3t"),
         ),
         no(
-            "R41 octets beyond ASCII as the scheme",
+            "R41 bytes beyond ASCII as the scheme",
             K::UnsupportedScheme,
-            Ask::bare().authorization(b"\xff\xfe\xfd\xfc\xfb s3cr3t"),
+            TestRequest::bare().authorization(b"\xff\xfe\xfd\xfc\xfb s3cr3t"),
         ),
         malformed("R35 no colon", b"basic-s3cr3t"),
-        malformed("R35 no octets", b""),
+        malformed("R35 no bytes", b""),
         malformed("R35 an encoded colon is no separator", b"basic%3Abasic-s3cr3t"),
         decoded("R35 later colons belong to the secret", "colon:id", b"colon%3Aid:a:b:s3cr3t"),
         unknown("R35 the first colon ends the id", "colon", b"colon:id:a:b:s3cr3t"),
@@ -430,8 +443,8 @@ fn basic_decoding() -> Vec<Case> {
         malformed("R8 `%` at the end of the id", b"basic%:s3cr3t"),
         malformed("R8 `%` at the end of the secret", b"basic:basic-s3cr3t%"),
         malformed("R8 a sign is no hex digit", b"basic:s3cr3t%+4"),
-        malformed("R36 octets that are no UTF-8", b"basic:\xff-s3cr3t"),
-        malformed("R36 octets that are no UTF-8, as the id", b"\xff:s3cr3t"),
+        malformed("R36 bytes that are no UTF-8", b"basic:\xff-s3cr3t"),
+        malformed("R36 bytes that are no UTF-8, as the id", b"\xff:s3cr3t"),
         malformed("R36 escapes that are no UTF-8", b"basic:%FF-s3cr3t"),
         malformed("R36 a character that the colon cuts", b"caf%C3:%A9-s3cr3t"),
         malformed("R36 an overlong encoding", b"basic:%C0%AF-s3cr3t"),
@@ -445,7 +458,7 @@ fn basic_decoding() -> Vec<Case> {
         decoded("R29 spaces are part of id and secret", " padded ", b"+padded+:+padded+s3cr3t+"),
         wrong("R29 nothing is trimmed from the secret", " padded ", b"+padded+:padded+s3cr3t"),
         decoded("R7 U+FFFD is a character", "replaced", "replaced:s3cr3t-\u{fffd}".as_bytes()),
-        malformed("R7 U+FFFD does not stand for what is no UTF-8", b"replaced:s3cr3t-%FF"),
+        malformed("R7 U+FFFD does not replace invalid UTF-8", b"replaced:s3cr3t-%FF"),
         malformed("R37 NUL in the id", b"basic\0:s3cr3t"),
         malformed("R37 NUL behind the secret", b"basic:basic-s3cr3t\0"),
         malformed("R37 an encoded NUL behind the secret", b"basic:basic-s3cr3t%00"),
@@ -456,13 +469,14 @@ fn basic_decoding() -> Vec<Case> {
         no(
             "R108 a long header",
             K::CredentialTooLong,
-            Ask::bare().basic(format!("basic:{}", "s3cr3t".repeat(2000))),
+            TestRequest::bare().basic(format!("basic:{}", "s3cr3t".repeat(2000))),
         ),
     ]
 }
 
 fn body() -> Vec<Case> {
-    let typed = |media_type: &[u8]| Ask::bare().with("content-type", media_type).body(RIGHT_FORM);
+    let typed =
+        |media_type: &[u8]| TestRequest::bare().with("content-type", media_type).body(RIGHT_FORM);
     let form = |name, media_type: &str| by_post(name, "post", typed(media_type.as_bytes()));
     let not_form = |name, media_type: &[u8]| no(name, K::UnsupportedMediaType, typed(media_type));
     let method = |name, method| no(name, K::MethodNotAllowed, right().method(method));
@@ -479,14 +493,14 @@ fn body() -> Vec<Case> {
         not_form("R2 JSON", b"application/json"),
         not_form("R2 multipart", b"multipart/form-data; boundary=x"),
         not_form("R2 text", b"text/plain"),
-        not_form("R2 octets beyond ASCII", b"application/x-www-form-urlencod\xe9d"),
+        not_form("R2 bytes beyond ASCII", b"application/x-www-form-urlencod\xe9d"),
         not_form("R2 nothing", b""),
         no(
             "R2 two lines that are the same",
             K::UnsupportedMediaType,
-            Ask::form(RIGHT_FORM).with("content-type", crate::support::FORM),
+            TestRequest::form(RIGHT_FORM).with("content-type", crate::support::FORM),
         ),
-        no("R3 no media type", K::UnsupportedMediaType, Ask::bare().body(RIGHT_FORM)),
+        no("R3 no media type", K::UnsupportedMediaType, TestRequest::bare().body(RIGHT_FORM)),
         no(
             "R3 no media type, and right Basic",
             K::UnsupportedMediaType,
@@ -497,11 +511,11 @@ fn body() -> Vec<Case> {
             "basic",
             right().with("content-type", "application/json"),
         ),
-        by_basic("R3 an empty form", "basic", Ask::form("").basic("basic:basic-s3cr3t")),
+        by_basic("R3 an empty form", "basic", TestRequest::form("").basic("basic:basic-s3cr3t")),
         no(
             "R16 gzip",
             K::UnsupportedContentEncoding,
-            Ask::form(RIGHT_FORM).with("content-encoding", "gzip"),
+            TestRequest::form(RIGHT_FORM).with("content-encoding", "gzip"),
         ),
         no(
             "R16 gzip without a body",
@@ -511,14 +525,14 @@ fn body() -> Vec<Case> {
         no(
             "R16 identity, then gzip",
             K::UnsupportedContentEncoding,
-            Ask::form(RIGHT_FORM)
+            TestRequest::form(RIGHT_FORM)
                 .with("content-encoding", "identity")
                 .with("content-encoding", "gzip"),
         ),
         by_post(
             "R16 identity",
             "post",
-            Ask::form(RIGHT_FORM).with("content-encoding", "Identity"),
+            TestRequest::form(RIGHT_FORM).with("content-encoding", "Identity"),
         ),
         method("R1 GET", "GET"),
         Case {
@@ -535,44 +549,44 @@ fn body() -> Vec<Case> {
         no(
             "R14 credentials in the query alone",
             K::NoCredentials,
-            Ask::bare().uri(&format!("/token?{RIGHT_FORM}")),
+            TestRequest::bare().uri(&format!("/token?{RIGHT_FORM}")),
         ),
         no(
             "R14 the secret in the form, the id in the query",
             K::MissingClientId,
-            Ask::form("client_secret=post-s3cr3t").uri("/token?client_id=post"),
+            TestRequest::form("client_secret=post-s3cr3t").uri("/token?client_id=post"),
         ),
         fail(
             "R14 the id in the form, the secret in the query",
             K::MethodMismatch,
             "post",
-            Ask::form("client_id=post").uri("/token?client_secret=post-s3cr3t"),
+            TestRequest::form("client_id=post").uri("/token?client_secret=post-s3cr3t"),
         ),
         by_post(
             "R14 another query",
             "post",
-            Ask::form(RIGHT_FORM).uri("/token?tenant=1&client_id=other"),
+            TestRequest::form(RIGHT_FORM).uri("/token?tenant=1&client_id=other"),
         ),
         no("R14 userinfo in the URI", K::NoCredentials, {
-            Ask::bare().uri("http://basic:basic-s3cr3t@server.example/token")
+            TestRequest::bare().uri("http://basic:basic-s3cr3t@server.example/token")
         }),
         no(
             "R4 over the limit by its length",
             K::BodyTooLarge,
-            Ask::form(format!("{RIGHT_FORM}&x={}", "a".repeat(64 * 1024))),
+            TestRequest::form(format!("{RIGHT_FORM}&x={}", "a".repeat(64 * 1024))),
         ),
         by_post(
             "R4 just the limit",
             "post",
-            Ask::form(format!(
+            TestRequest::form(format!(
                 "{RIGHT_FORM}&x={}",
                 "a".repeat(64 * 1024 - RIGHT_FORM.len() - 3)
             )),
         ),
         no(
-            "R4 one octet more",
+            "R4 one byte more",
             K::BodyTooLarge,
-            Ask::form(format!(
+            TestRequest::form(format!(
                 "{RIGHT_FORM}&x={}",
                 "a".repeat(64 * 1024 - RIGHT_FORM.len() - 2)
             )),
@@ -580,7 +594,7 @@ fn body() -> Vec<Case> {
         by_post(
             "R5 odd encodings reach the inner service as they are",
             "post",
-            Ask::form(
+            TestRequest::form(
                 b"&&=&x=%zz&\xff\xfe=\x00\n&a;b=c&client%5fid=p%6Fst&x=1&x=%31&client_secret=post-s3cr3t&"
                     .as_slice(),
             ),
@@ -589,11 +603,12 @@ fn body() -> Vec<Case> {
 }
 
 fn parameters() -> Vec<Case> {
-    let repeated = |name, form: &str| no(name, K::RepeatedParameter, Ask::form(form));
-    let malformed = |name, form: &[u8]| no(name, K::MalformedParameter, Ask::form(form));
-    let post = |name, client_id: &str, form: &[u8]| by_post(name, client_id, Ask::form(form));
+    let repeated = |name, form: &str| no(name, K::RepeatedParameter, TestRequest::form(form));
+    let malformed = |name, form: &[u8]| no(name, K::MalformedParameter, TestRequest::form(form));
+    let post =
+        |name, client_id: &str, form: &[u8]| by_post(name, client_id, TestRequest::form(form));
     let unknown = |name, client_id: &str, form: &str| {
-        fail(name, K::UnknownClient, client_id, Ask::form(form))
+        fail(name, K::UnknownClient, client_id, TestRequest::form(form))
     };
     vec![
         by_basic(
@@ -609,9 +624,9 @@ fn parameters() -> Vec<Case> {
         by_none(
             "R10 an empty secret of a public client",
             "public",
-            Ask::form("client_id=public&client_secret="),
+            TestRequest::form("client_id=public&client_secret="),
         ),
-        no("R10 an empty id", K::NoCredentials, Ask::form("client_id=")),
+        no("R10 an empty id", K::NoCredentials, TestRequest::form("client_id=")),
         repeated("R11 client_id twice", "client_id=public&client_id=public"),
         repeated("R11 two different client_id", "client_id=public&client_id=post"),
         repeated(
@@ -642,22 +657,30 @@ fn parameters() -> Vec<Case> {
         by_none(
             "R12 resource and audience may be repeated",
             "public",
-            Ask::form("client_id=public&resource=a&resource=b&audience=c&audience=d"),
+            TestRequest::form("client_id=public&resource=a&resource=b&audience=c&audience=d"),
         ),
         by_none(
             "R13 unknown parameters, also repeated and without names",
             "public",
-            Ask::form("a=1&a=2&=x&=y&&client_id=public&z"),
+            TestRequest::form("a=1&a=2&=x&=y&&client_id=public&z"),
         ),
-        by_none("R9 `;` is data", "public", Ask::form("a=1;client_id=other&client_id=public")),
+        by_none(
+            "R9 `;` is data",
+            "public",
+            TestRequest::form("a=1;client_id=other&client_id=public"),
+        ),
         unknown("R9 `;` is data in a value", "public;x=1", "client_id=public;x=1"),
-        no("R9 client_id[]", K::NoCredentials, Ask::form("client_id[]=public")),
-        no("R9 Client_Id", K::NoCredentials, Ask::form("Client_Id=public")),
-        no("R9 a BOM before the name", K::NoCredentials, Ask::form("\u{feff}client_id=public")),
-        no("R9 a space before the name", K::NoCredentials, Ask::form("+client_id=public")),
-        no("R9 a NUL behind the name", K::NoCredentials, Ask::form("client_id%00=public")),
-        no("R9 a malformed name", K::NoCredentials, Ask::form("client_id%=public")),
-        by_none("R9 an encoded name", "public", Ask::form("client%5fid=public")),
+        no("R9 client_id[]", K::NoCredentials, TestRequest::form("client_id[]=public")),
+        no("R9 Client_Id", K::NoCredentials, TestRequest::form("Client_Id=public")),
+        no(
+            "R9 a BOM before the name",
+            K::NoCredentials,
+            TestRequest::form("\u{feff}client_id=public"),
+        ),
+        no("R9 a space before the name", K::NoCredentials, TestRequest::form("+client_id=public")),
+        no("R9 a NUL behind the name", K::NoCredentials, TestRequest::form("client_id%00=public")),
+        no("R9 a malformed name", K::NoCredentials, TestRequest::form("client_id%=public")),
+        by_none("R9 an encoded name", "public", TestRequest::form("client%5fid=public")),
         unknown("R9 only the first `=` separates", "a=b", "client_id=a=b"),
         post(
             "R7 `+` and escapes",
@@ -685,10 +708,10 @@ fn parameters() -> Vec<Case> {
             b"client_id=post https://client.example/metadata.json&client_secret=url-s3cr3t",
         ),
         malformed(
-            "R7 U+FFFD does not stand for what is no UTF-8, by post",
+            "R7 U+FFFD does not replace invalid UTF-8, by post",
             b"client_id=post+replaced&client_secret=s3cr3t-%FF",
         ),
-        malformed("R7 octets that are no UTF-8", b"client_id=\xe9"),
+        malformed("R7 bytes that are no UTF-8", b"client_id=\xe9"),
         malformed("R7 a character across the border", b"client_id=%C3&client_secret=%A9s3cr3t"),
         malformed("R8 `%zz` in client_id", b"client_id=%zz"),
         malformed("R8 `%4` in client_id", b"client_id=a%4"),
@@ -703,48 +726,48 @@ fn parameters() -> Vec<Case> {
         no(
             "R108 too many parameters",
             K::TooManyParameters,
-            Ask::form(format!("client_id=public{}", "&".repeat(1024))),
+            TestRequest::form(format!("client_id=public{}", "&".repeat(1024))),
         ),
         by_none(
             "R108 just as many parameters as allowed",
             "public",
-            Ask::form(format!("client_id=public{}", "&".repeat(1023))),
+            TestRequest::form(format!("client_id=public{}", "&".repeat(1023))),
         ),
         no(
             "R108 a long id",
             K::CredentialTooLong,
-            Ask::form(format!("client_id={}", "a".repeat(8 * 1024 + 1))),
+            TestRequest::form(format!("client_id={}", "a".repeat(8 * 1024 + 1))),
         ),
         fail(
             "R108 an id that is just not too long",
             K::UnknownClient,
             &"a".repeat(8 * 1024),
-            Ask::form(format!("client_id={}", "a".repeat(8 * 1024))),
+            TestRequest::form(format!("client_id={}", "a".repeat(8 * 1024))),
         ),
         no(
             "R108 a long secret",
             K::CredentialTooLong,
-            Ask::form(format!("client_id=post&client_secret={}", "s3cr3t".repeat(2000))),
+            TestRequest::form(format!("client_id=post&client_secret={}", "s3cr3t".repeat(2000))),
         ),
     ]
 }
 
 fn secrets() -> Vec<Case> {
     let right = |name, client_id: &str, secret: &str| {
-        by_basic(name, client_id, Ask::bare().basic(format!("{client_id}:{secret}")))
+        by_basic(name, client_id, TestRequest::bare().basic(format!("{client_id}:{secret}")))
     };
     let fail = |name, kind, client_id: &str, secret: &str| {
-        fail(name, kind, client_id, Ask::bare().basic(format!("{client_id}:{secret}")))
+        fail(name, kind, client_id, TestRequest::bare().basic(format!("{client_id}:{secret}")))
     };
     let post = |client_id: &str, secret: &str| {
-        Ask::form(format!("client_id={client_id}&client_secret={secret}"))
+        TestRequest::form(format!("client_id={client_id}&client_secret={secret}"))
     };
     vec![
         fail("R77 an unknown client", K::UnknownClient, "nobody", "any-s3cr3t"),
         fail("R77 a wrong secret", K::WrongSecret, "basic", "wrong-s3cr3t"),
         fail("R52 a shorter secret", K::WrongSecret, "basic", "basic-s3cr3"),
         fail("R52 a longer secret", K::WrongSecret, "basic", "basic-s3cr3t-"),
-        fail("R52 another first octet", K::WrongSecret, "basic", "Basic-s3cr3t"),
+        fail("R52 another first byte", K::WrongSecret, "basic", "Basic-s3cr3t"),
         right("R53 a digest", "digest", "digest-s3cr3t"),
         fail("R53 a wrong secret against a digest", K::WrongSecret, "digest", "wrong-s3cr3t"),
         by_post("R53 a digest, by post", "post-digest", post("post-digest", "digest-s3cr3t")),
@@ -790,7 +813,7 @@ fn secrets() -> Vec<Case> {
         },
         Case {
             name: "R77 an unknown client, by its id",
-            ask: Ask::form("client_id=nobody"),
+            ask: TestRequest::form("client_id=nobody"),
             expected: failed(K::UnknownClient, "nobody"),
         },
         Case {
@@ -801,7 +824,7 @@ fn secrets() -> Vec<Case> {
     ]
 }
 
-/// Holds the rows of one rule, or all of them, against the answers of a layer with default
+/// Compares the rows of one rule, or all of them, with the answers of a layer with default
 /// settings. The tests that are named for a rule call it.
 pub(crate) fn check(rule: &str) {
     let mut wrong = Vec::new();
@@ -819,17 +842,17 @@ pub(crate) fn check(rule: &str) {
 }
 
 #[test]
-fn every_case_has_its_whole_answer() {
+fn every_case() {
     check("");
 }
 
 /// One service for all of them: no case may change what the next one gets (R107, R118).
 #[test]
-fn a_service_keeps_nothing_from_one_request_to_the_next() {
-    let bench = Bench::new();
+fn service_keeps_no_state_between_requests() {
+    let harness = Harness::new();
     for _ in 0..2 {
         for case in cases() {
-            assert_eq!(bench.ask(&case.ask), case.expected, "{}", case.name);
+            assert_eq!(harness.ask(&case.ask), case.expected, "{}", case.name);
         }
     }
 }

@@ -11,7 +11,7 @@ use tower_client_auth::{
 
 use crate::{
     bodies::Script,
-    support::{Answer, App, Ask, Bench, Log, Recorder, basic, refused, run},
+    support::{Answer, App, Harness, Log, Recorder, TestRequest, basic, refused, run},
 };
 
 const TYPES: [&str; 5] = [
@@ -23,16 +23,19 @@ const TYPES: [&str; 5] = [
 ];
 
 /// A layer for gRPC services.
-fn bench() -> Bench {
-    Bench::new().set(|layer| layer.grpc().unwrap())
+fn harness() -> Harness {
+    Harness::new().set(|layer| layer.grpc().unwrap())
 }
 
-fn ask_grpc(ask: &Ask) -> Answer {
-    bench().ask(ask)
+fn ask_grpc(ask: &TestRequest) -> Answer {
+    harness().ask(ask)
 }
 
-fn call(media_type: &str) -> Ask {
-    Ask::bare().uri("/pkg.Service/Method").with("content-type", media_type).with("te", "trailers")
+fn call(media_type: &str) -> TestRequest {
+    TestRequest::bare()
+        .uri("/pkg.Service/Method")
+        .with("content-type", media_type)
+        .with("te", "trailers")
 }
 
 /// The whole answer to a refused gRPC request.
@@ -58,7 +61,7 @@ fn trailers_only(media_type: &str, kind: K, lookups: &[&str], status: &str) -> A
 }
 
 #[test]
-fn grpc_requests_are_authenticated_by_their_headers_and_not_read() {
+fn grpc_requests_authenticate_by_headers() {
     // Frames of messages, and what would be credentials in a form.
     let message = b"\0\0\0\0\x2aclient_id=post&client_secret=post-s3cr3t&client_id=x";
     for media_type in TYPES {
@@ -76,10 +79,10 @@ fn grpc_requests_are_authenticated_by_their_headers_and_not_read() {
 }
 
 #[test]
-fn a_grpc_stream_is_handed_on_before_it_has_arrived() {
+fn grpc_stream_is_handed_on_at_once() {
     let ask = call("application/grpc").basic("basic:basic-s3cr3t");
     let service = tower::Layer::layer(
-        &bench().layer,
+        &harness().layer,
         tower::service_fn(
             async |request: http::Request<tower_client_auth::body::RequestBody<Script>>| {
                 assert_eq!(request.body().bytes(), None);
@@ -161,13 +164,13 @@ fn grpc_refusals_are_trailers_only() {
 #[test]
 fn grpc_outages_are_unavailable() {
     let right = call("application/grpc").basic("basic:basic-s3cr3t");
-    let failing = Bench::of(provider_fn(|_: &str| async {
+    let failing = Harness::of(provider_fn(|_: &str| async {
         Err::<Option<tower_client_auth::RegisteredClient<App>>, BoxError>("down".into())
     }))
     .set(|layer| layer.grpc().unwrap());
     let expected = trailers_only("application/grpc", K::Provider, &["basic"], "14");
     assert_eq!(failing.ask(&right), expected);
-    let throttling = Bench::of(provider_fn(|_: &str| async {
+    let throttling = Harness::of(provider_fn(|_: &str| async {
         Err::<Option<tower_client_auth::RegisteredClient<App>>, _>(Throttled::new(
             Duration::from_millis(1),
         ))
@@ -175,7 +178,7 @@ fn grpc_outages_are_unavailable() {
     .set(|layer| layer.grpc().unwrap());
     let expected = trailers_only("application/grpc", K::Throttled, &["basic"], "8");
     assert_eq!(throttling.ask(&right), expected);
-    let insecure = bench().set(|layer| layer.require_https(|_| false));
+    let insecure = harness().set(|layer| layer.require_https(|_| false));
     let expected = trailers_only("application/grpc", K::InsecureTransport, &[], "3");
     assert_eq!(insecure.ask(&right), expected);
 }
@@ -192,7 +195,7 @@ const LOOK_ALIKES: [&str; 7] = [
 
 // R2: what merely looks like gRPC gets no way around the rules for forms.
 #[test]
-fn what_looks_like_grpc_and_is_not_is_held_to_the_rules_of_http() {
+fn grpc_lookalikes_follow_the_http_rules() {
     for media_type in LOOK_ALIKES {
         let ask = call(media_type).basic("basic:basic-s3cr3t").body("x");
         assert_eq!(crate::support::ask(&ask), refused(K::UnsupportedMediaType), "{media_type}");
@@ -214,20 +217,20 @@ fn what_looks_like_grpc_and_is_not_is_held_to_the_rules_of_http() {
 // R2: the caller does not choose how it is answered. Without the setting gRPC is a media type like any
 // other that is not a form, whatever it carries, and the operator is told of the setting.
 #[test]
-fn the_caller_never_turns_a_refusal_into_a_success() {
+fn caller_never_turns_a_refusal_into_a_success() {
     for media_type in TYPES.into_iter().chain(["application/grpc-web", "application/grpc-web-text"])
     {
         for ask in [
             call(media_type).body("x"),
             call(media_type).basic("basic:wrong-s3cr3t").body("x"),
-            // Form rules hold for whoever authenticates, too.
+            // Form rules apply to authenticated clients, too.
             call(media_type)
                 .basic("basic:basic-s3cr3t")
                 .body("client_id=victim&client_secret=a&client_secret=b"),
         ] {
             assert_eq!(crate::support::ask(&ask), refused(K::UnexpectedGrpc), "{ask:?}");
         }
-        let headers_only = Bench::new().set(|layer| layer.headers_only().unwrap());
+        let headers_only = Harness::new().set(|layer| layer.headers_only().unwrap());
         let answer = headers_only.ask(&call(media_type).body("x"));
         assert_eq!(answer, refused(K::NoCredentials), "{media_type}");
         let coded = call(media_type).with("content-encoding", "gzip").body("x");
@@ -239,14 +242,14 @@ fn the_caller_never_turns_a_refusal_into_a_success() {
 
 // gRPC over HTTP/2, "Requests": `te: trailers` is there to detect incompatible proxies.
 #[test]
-fn grpc_over_http_1_needs_te_trailers_and_grpc_web_does_not() {
+fn grpc_over_http_1_needs_te_trailers() {
     let right = |media_type: &str| {
-        Ask::bare()
+        TestRequest::bare()
             .uri("/pkg.Service/Method")
             .with("content-type", media_type)
             .basic("basic:basic-s3cr3t")
     };
-    let accepted = |ask: &Ask| ask.accepted("basic", AuthMethod::ClientSecretBasic);
+    let accepted = |ask: &TestRequest| ask.accepted("basic", AuthMethod::ClientSecretBasic);
     let bare = right("application/grpc");
     assert_eq!(ask_grpc(&bare), refused(K::NotGrpc));
     for te in ["gzip", "trailersx", "", "trailers;q=0"] {
@@ -260,7 +263,7 @@ fn grpc_over_http_1_needs_te_trailers_and_grpc_web_does_not() {
     assert_eq!(ask_grpc(&web), accepted(&web));
 
     // Over HTTP/2 it is gRPC as it is.
-    let service = tower::Layer::layer(&bench().layer, Recorder { calls: Log::default() });
+    let service = tower::Layer::layer(&harness().layer, Recorder { calls: Log::default() });
     let mut request = call("application/grpc").request();
     request.headers_mut().remove("te");
     *request.version_mut() = http::Version::HTTP_2;
@@ -272,13 +275,13 @@ fn grpc_over_http_1_needs_te_trailers_and_grpc_web_does_not() {
 }
 
 #[test]
-fn a_layer_is_for_grpc_or_reads_headers_only() {
+fn grpc_and_headers_only_exclude_each_other() {
     let error = Err(ConfigError::GrpcAndHeadersOnly);
-    let both = Bench::new().layer.grpc().unwrap().headers_only().map(drop);
+    let both = Harness::new().layer.grpc().unwrap().headers_only().map(drop);
     assert_eq!(both, error);
-    let both = Bench::new().layer.headers_only().unwrap().grpc().map(drop);
+    let both = Harness::new().layer.headers_only().unwrap().grpc().map(drop);
     assert_eq!(both, error);
-    let twice = Bench::new().layer.grpc().unwrap().grpc();
+    let twice = Harness::new().layer.grpc().unwrap().grpc();
     let methods: Vec<_> = twice.unwrap().auth_methods_supported().collect();
     assert_eq!(methods, ["client_secret_basic"]);
 }

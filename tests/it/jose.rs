@@ -16,8 +16,8 @@ use crate::support::NOW;
 pub(crate) const ISSUER: &str = "https://as.example";
 pub(crate) const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-pub(crate) fn base64url(octets: impl AsRef<[u8]>) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(octets)
+pub(crate) fn base64url(bytes: impl AsRef<[u8]>) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
 pub(crate) enum Key {

@@ -14,8 +14,8 @@ use tower_client_auth::{
 };
 
 use crate::support::{
-    Answer, Ask, Asked, Bench, Clients, NOW, TestLayer, basic, basic_client, failed, plain,
-    post_client, public_client, refused, run, stored_client,
+    Answer, Asked, Clients, Harness, NOW, TestLayer, TestRequest, basic, basic_client, failed,
+    plain, post_client, public_client, refused, run, stored_client,
 };
 
 fn clients() -> Clients {
@@ -52,7 +52,7 @@ fn told(code: &str, description: &str, kind: K) -> Answer {
 
 struct Case {
     name: &'static str,
-    ask: Ask,
+    ask: TestRequest,
     preset: Answer,
     default: Answer,
 }
@@ -61,11 +61,11 @@ const CODE: &str = "grant_type=authorization_code&code=c&code_verifier=v&redirec
 
 fn python() -> Vec<Case> {
     use AuthMethod::{ClientSecretBasic, ClientSecretPost, None};
-    let form = |rest: &str| Ask::form(format!("{CODE}{rest}"));
+    let form = |rest: &str| TestRequest::form(format!("{CODE}{rest}"));
     let looked_up =
         |client: &str, answer: Answer| Answer { lookups: vec![client.into()], ..answer };
-    let case = |name, ask: Ask, preset, default| Case { name, ask, preset, default };
-    let accepted = |name, ask: Ask, client: &str, method: AuthMethod| Case {
+    let case = |name, ask: TestRequest, preset, default| Case { name, ask, preset, default };
+    let accepted = |name, ask: TestRequest, client: &str, method: AuthMethod| Case {
         name,
         preset: ask.accepted(client, method.clone()),
         default: ask.accepted(client, method),
@@ -74,7 +74,7 @@ fn python() -> Vec<Case> {
     vec![
         case(
             "test_token_validation_error",
-            Ask::form("grant_type=authorization_code"),
+            TestRequest::form("grant_type=authorization_code"),
             told("invalid_client", "Missing client_id", K::NoCredentials),
             refused(K::NoCredentials),
         ),
@@ -181,13 +181,13 @@ fn python() -> Vec<Case> {
         ),
         case(
             "test_oversized_request_body_returns_413",
-            Ask::form("a".repeat(4 * 1024 * 1024 + 1)),
+            TestRequest::form("a".repeat(4 * 1024 * 1024 + 1)),
             refused(K::BodyTooLarge),
             refused(K::BodyTooLarge),
         ),
         case(
             "test_request_body_within_the_limit_is_still_parsed",
-            Ask::form(format!("padding={}", "a".repeat(32 * 1024))),
+            TestRequest::form(format!("padding={}", "a".repeat(32 * 1024))),
             told("invalid_client", "Missing client_id", K::NoCredentials),
             refused(K::NoCredentials),
         ),
@@ -196,13 +196,14 @@ fn python() -> Vec<Case> {
 
 /// The TypeScript SDK has no preset: it answers 400 to everything and takes JSON. What it lets pass
 /// and what it refuses must come out the same by default.
-fn typescript() -> Vec<(&'static str, Ask, Answer)> {
-    let post = Ask::form("client_id=post&client_secret=post-s3cr3t");
-    let extra = Ask::form("client_id=post&client_secret=post-s3cr3t&extra=field");
-    let public = Ask::form("client_id=public");
-    let code = Ask::form(format!("{CODE}&client_id=post&client_secret=post-s3cr3t"));
-    let revoke =
-        Ask::form("client_id=post&client_secret=post-s3cr3t&token=t&token_type_hint=access_token");
+fn typescript() -> Vec<(&'static str, TestRequest, Answer)> {
+    let post = TestRequest::form("client_id=post&client_secret=post-s3cr3t");
+    let extra = TestRequest::form("client_id=post&client_secret=post-s3cr3t&extra=field");
+    let public = TestRequest::form("client_id=public");
+    let code = TestRequest::form(format!("{CODE}&client_id=post&client_secret=post-s3cr3t"));
+    let revoke = TestRequest::form(
+        "client_id=post&client_secret=post-s3cr3t&token=t&token_type_hint=access_token",
+    );
     vec![
         (
             "authenticates valid client credentials",
@@ -211,17 +212,17 @@ fn typescript() -> Vec<(&'static str, Ask, Answer)> {
         ),
         (
             "rejects invalid client_id",
-            Ask::form("client_id=non-existent&client_secret=post-s3cr3t"),
+            TestRequest::form("client_id=non-existent&client_secret=post-s3cr3t"),
             failed(K::UnknownClient, "non-existent"),
         ),
         (
             "rejects invalid client_secret",
-            Ask::form("client_id=post&client_secret=invalid-s3cr3t"),
+            TestRequest::form("client_id=post&client_secret=invalid-s3cr3t"),
             failed(K::WrongSecret, "post"),
         ),
         (
             "rejects missing client_id",
-            Ask::form("client_secret=post-s3cr3t"),
+            TestRequest::form("client_secret=post-s3cr3t"),
             refused(K::MissingClientId),
         ),
         (
@@ -231,12 +232,12 @@ fn typescript() -> Vec<(&'static str, Ask, Answer)> {
         ),
         (
             "rejects request when client secret has expired",
-            Ask::form("client_id=expired&client_secret=old-s3cr3t"),
+            TestRequest::form("client_id=expired&client_secret=old-s3cr3t"),
             failed(K::SecretExpired, "expired"),
         ),
         (
             "handles malformed request body",
-            Ask::bare().with("content-type", "application/json").body("not-json-format"),
+            TestRequest::bare().with("content-type", "application/json").body("not-json-format"),
             refused(K::UnsupportedMediaType),
         ),
         (
@@ -244,10 +245,12 @@ fn typescript() -> Vec<(&'static str, Ask, Answer)> {
             extra.clone(),
             extra.accepted("post", AuthMethod::ClientSecretPost),
         ),
-        ("requires POST method", Ask::bare().method("GET"), refused(K::MethodNotAllowed)),
+        ("requires POST method", TestRequest::bare().method("GET"), refused(K::MethodNotAllowed)),
         (
             "token: requires valid client credentials",
-            Ask::form(format!("{CODE}&client_id=invalid-client&client_secret=wrong-s3cr3t")),
+            TestRequest::form(format!(
+                "{CODE}&client_id=invalid-client&client_secret=wrong-s3cr3t"
+            )),
             failed(K::UnknownClient, "invalid-client"),
         ),
         (
@@ -257,7 +260,7 @@ fn typescript() -> Vec<(&'static str, Ask, Answer)> {
         ),
         (
             "revoke: authenticates client before revoking token",
-            Ask::form("client_id=invalid-client&client_secret=wrong-s3cr3t&token=t"),
+            TestRequest::form("client_id=invalid-client&client_secret=wrong-s3cr3t&token=t"),
             failed(K::UnknownClient, "invalid-client"),
         ),
         (
@@ -268,162 +271,181 @@ fn typescript() -> Vec<(&'static str, Ask, Answer)> {
     ]
 }
 
-/// A bench for these clients.
-fn bench(new: fn(Asked<Clients>) -> TestLayer) -> Bench {
-    Bench::with(clients(), new)
+/// A harness for these clients.
+fn harness(new: fn(Asked<Clients>) -> TestLayer) -> Harness {
+    Harness::with(clients(), new)
 }
 
 #[test]
-fn the_cases_of_the_python_sdk_come_out_as_there_under_the_preset() {
-    let bench = bench(ClientAuthLayer::mcp_python_sdk);
+fn python_sdk_cases_with_the_preset() {
+    let harness = harness(ClientAuthLayer::mcp_python_sdk);
     for case in python() {
-        assert_eq!(bench.ask(&case.ask), case.preset, "{}", case.name);
+        assert_eq!(harness.ask(&case.ask), case.preset, "{}", case.name);
     }
 }
 
 #[test]
-fn the_cases_of_the_python_sdk_come_out_by_the_book_by_default() {
-    let bench = bench(ClientAuthLayer::new);
+fn python_sdk_cases_by_default() {
+    let harness = harness(ClientAuthLayer::new);
     for case in python() {
-        assert_eq!(bench.ask(&case.ask), case.default, "{}", case.name);
+        assert_eq!(harness.ask(&case.ask), case.default, "{}", case.name);
     }
 }
 
 #[test]
-fn the_cases_of_the_typescript_sdk_pass_and_fail_as_there() {
-    let bench = bench(ClientAuthLayer::new);
+fn typescript_sdk_cases() {
+    let harness = harness(ClientAuthLayer::new);
     for (name, ask, expected) in typescript() {
-        assert_eq!(bench.ask(&ask), expected, "{name}");
+        assert_eq!(harness.ask(&ask), expected, "{name}");
     }
 }
 
 // `test_metadata_endpoint`, but for `none`, which the SDK accepts and does not announce (D24).
 #[test]
-fn the_metadata_of_the_preset_lists_what_works() {
+fn preset_metadata_lists_what_works() {
     let layer = ClientAuthLayer::mcp_python_sdk(clients());
     let methods: Vec<_> = layer.auth_methods_supported().collect();
     assert_eq!(methods, ["client_secret_basic", "client_secret_post", "none"]);
 }
 
-// Requirements, Appendix A, D21: revocation has its own code, and no cache headers.
+// D21 (tests/requirements.md): revocation has its own code, and no cache headers.
 #[test]
-fn the_sdks_revocation_answers_unauthorized_client() {
-    let bench = bench(ClientAuthLayer::mcp_python_sdk_revocation);
-    let wrong = Ask::form("token=t&client_id=post&client_secret=wrong-s3cr3t");
+fn preset_revocation_answers_unauthorized_client() {
+    let harness = harness(ClientAuthLayer::mcp_python_sdk_revocation);
+    let wrong = TestRequest::form("token=t&client_id=post&client_secret=wrong-s3cr3t");
     let answer = told("unauthorized_client", "Invalid client_secret", K::WrongSecret)
         .without("cache-control")
         .without("pragma");
-    assert_eq!(bench.ask(&wrong), Answer { lookups: vec!["post".into()], ..answer });
-    // `test_revoke_invalid_token`, `test_revoke_with_malformed_token`: what the token and its hint
-    // are worth is for the handler to say.
+    assert_eq!(harness.ask(&wrong), Answer { lookups: vec!["post".into()], ..answer });
+    // `test_revoke_invalid_token`, `test_revoke_with_malformed_token`: the token and its hint
+    // are for the handler to check.
     for token in ["token=unknown", "token=t&token_type_hint=asdf"] {
-        let right = Ask::form(format!("{token}&client_id=post&client_secret=post-s3cr3t"));
-        assert_eq!(bench.ask(&right), right.accepted("post", AuthMethod::ClientSecretPost));
+        let right = TestRequest::form(format!("{token}&client_id=post&client_secret=post-s3cr3t"));
+        assert_eq!(harness.ask(&right), right.accepted("post", AuthMethod::ClientSecretPost));
     }
 }
 
-// Requirements, Appendix A: the rows of the seed's mode that no test of the SDK touches.
+// The rows D1 to D29 of tests/requirements.md that no test of the SDK touches.
 #[test]
-fn the_rows_of_the_preset_that_the_sdk_does_not_test() {
+fn preset_rows_that_the_sdk_does_not_test() {
     use AuthMethod::{ClientSecretBasic, ClientSecretPost, None};
-    let bench = bench(ClientAuthLayer::mcp_python_sdk);
+    let harness = harness(ClientAuthLayer::mcp_python_sdk);
     let accepted = [
         (
             "D2",
-            Ask::form("client_id=basic").authorization(lower("basic:basic-s3cr3t")),
+            TestRequest::form("client_id=basic").authorization(lower("basic:basic-s3cr3t")),
             "basic",
             ClientSecretBasic,
         ),
-        ("D4", Ask::form("client_id=plus").basic("plus:a+b-s3cr3t"), "plus", ClientSecretBasic),
+        (
+            "D4",
+            TestRequest::form("client_id=plus").basic("plus:a+b-s3cr3t"),
+            "plus",
+            ClientSecretBasic,
+        ),
         (
             "D6",
-            Ask::form("client_id=percent").basic("percent:100%zz-s3cr3t"),
+            TestRequest::form("client_id=percent").basic("percent:100%zz-s3cr3t"),
             "percent",
             ClientSecretBasic,
         ),
         (
             "D7 secret beside Basic",
-            Ask::form("client_id=basic&client_secret=x").basic("basic:basic-s3cr3t"),
+            TestRequest::form("client_id=basic&client_secret=x").basic("basic:basic-s3cr3t"),
             "basic",
             ClientSecretBasic,
         ),
         (
             "D7 Basic beside a secret",
-            Ask::form("client_id=post&client_secret=post-s3cr3t").basic("basic:x"),
+            TestRequest::form("client_id=post&client_secret=post-s3cr3t").basic("basic:x"),
             "post",
             ClientSecretPost,
         ),
         (
             "D7 malformed Basic",
-            Ask::form("client_id=post&client_secret=post-s3cr3t").authorization("Basic !"),
+            TestRequest::form("client_id=post&client_secret=post-s3cr3t").authorization("Basic !"),
             "post",
             ClientSecretPost,
         ),
         (
             "D7 Basic of another",
-            Ask::form("client_id=public").basic("basic:basic-s3cr3t"),
+            TestRequest::form("client_id=public").basic("basic:basic-s3cr3t"),
             "public",
             None,
         ),
-        ("D7 an assertion", Ask::form("client_id=public&client_assertion=x"), "public", None),
+        (
+            "D7 an assertion",
+            TestRequest::form("client_id=public&client_assertion=x"),
+            "public",
+            None,
+        ),
         (
             "D8",
-            Ask::form("client_id=basic&client_id=post&client_secret=x&client_secret=post-s3cr3t"),
+            TestRequest::form(
+                "client_id=basic&client_id=post&client_secret=x&client_secret=post-s3cr3t",
+            ),
             "post",
             ClientSecretPost,
         ),
-        ("D11", Ask::form("client_id=public&client_secret=x"), "public", None),
-        ("D15", Ask::form("client_id=ending&client_secret=end-s3cr3t"), "ending", ClientSecretPost),
+        ("D11", TestRequest::form("client_id=public&client_secret=x"), "public", None),
+        (
+            "D15",
+            TestRequest::form("client_id=ending&client_secret=end-s3cr3t"),
+            "ending",
+            ClientSecretPost,
+        ),
     ];
     for (row, ask, client, method) in accepted {
-        assert_eq!(bench.ask(&ask), ask.accepted(client, method), "{row}");
+        assert_eq!(harness.ask(&ask), ask.accepted(client, method), "{row}");
     }
     let refused = [
         (
             "D1",
-            Ask::form("a=b").basic("basic:basic-s3cr3t"),
+            TestRequest::form("a=b").basic("basic:basic-s3cr3t"),
             "",
             "Missing client_id",
             K::NoCredentials,
         ),
         (
             "D12",
-            Ask::form("client_id=none-with-secret"),
+            TestRequest::form("client_id=none-with-secret"),
             "none-with-secret",
             "Client secret is required",
             K::MethodMismatch,
         ),
         (
             "D16",
-            Ask::form("client_id=expired&client_secret=old-s3cr3t"),
+            TestRequest::form("client_id=expired&client_secret=old-s3cr3t"),
             "expired",
             "Client secret has expired",
             K::SecretExpired,
         ),
         (
             "D18",
-            Ask::form("client_id=nobody&client_secret=x"),
+            TestRequest::form("client_id=nobody&client_secret=x"),
             "nobody",
             "Invalid client_id",
             K::UnknownClient,
         ),
         (
             "D18 method",
-            Ask::form("client_id=pigeon&client_secret=x"),
+            TestRequest::form("client_id=pigeon&client_secret=x"),
             "pigeon",
             "Unsupported auth method: carrier_pigeon",
             K::UnusableRegistration,
         ),
         (
             "D20",
-            Ask::bare().with("content-type", "application/json").body("{}"),
+            TestRequest::bare().with("content-type", "application/json").body("{}"),
             "",
             "Missing client_id",
             K::UnsupportedMediaType,
         ),
         (
             "D20 multipart",
-            Ask::bare().with("content-type", "multipart/form-data; boundary=b").body("--b--"),
+            TestRequest::bare()
+                .with("content-type", "multipart/form-data; boundary=b")
+                .body("--b--"),
             "",
             "Missing client_id",
             K::UnsupportedMediaType,
@@ -432,51 +454,60 @@ fn the_rows_of_the_preset_that_the_sdk_does_not_test() {
     for (row, ask, client, description, kind) in refused {
         let lookups = if client.is_empty() { vec![] } else { vec![client.to_owned()] };
         let expected = Answer { lookups, ..told("invalid_client", description, kind) };
-        assert_eq!(bench.ask(&ask), expected, "{row}");
+        assert_eq!(harness.ask(&ask), expected, "{row}");
     }
 }
 
-// Requirements, Appendix A, the rows marked "never".
+// The rows of tests/requirements.md that are marked *never*.
 #[test]
-fn what_the_preset_never_imitates() {
-    let bench = bench(ClientAuthLayer::mcp_python_sdk);
-    let header = |value: &str| Ask::form("client_id=basic").authorization(value);
-    let malformed = |row: &str, ask: Ask| {
+fn preset_never_imitates() {
+    let harness = harness(ClientAuthLayer::mcp_python_sdk);
+    let header = |value: &str| TestRequest::form("client_id=basic").authorization(value);
+    let malformed = |row: &str, ask: TestRequest| {
         let told = told(
             "invalid_client",
             "Invalid Basic authentication header",
             K::MalformedAuthorization,
         );
-        assert_eq!(bench.ask(&ask), Answer { lookups: vec!["basic".into()], ..told }, "{row}");
+        assert_eq!(harness.ask(&ask), Answer { lookups: vec!["basic".into()], ..told }, "{row}");
     };
     let token = "YmFzaWM6YmFzaWMtczNjcjN0"; // basic:basic-s3cr3t
-    assert_eq!(bench.ask(&header(&format!("Basic {token}"))).status, 200);
+    assert_eq!(harness.ask(&header(&format!("Basic {token}"))).status, 200);
     malformed("D3 junk", header(&format!("Basic {token}!")));
     malformed("D3 auth-param", header(&format!("Basic {token}, realm=x")));
     malformed("D3 text behind", header(&format!("Basic {token} x")));
-    malformed("D5 escapes", Ask::form("client_id=basic").basic("basic:%FF"));
-    malformed("D25 control", Ask::form("client_id=basic").basic("basic:\u{1}"));
+    malformed("D5 escapes", TestRequest::form("client_id=basic").basic("basic:%FF"));
+    malformed("D25 control", TestRequest::form("client_id=basic").basic("basic:\u{1}"));
     for (row, ask, kind) in [
-        ("D5 form", Ask::form("client_id=post&client_secret=%FF"), K::MalformedParameter),
-        ("D25 raw octet", Ask::form(b"client_id=post&client_secret=\xFF"), K::MalformedParameter),
-        ("D25 control", Ask::form("client_id=post&client_secret=%01"), K::MalformedParameter),
+        ("D5 form", TestRequest::form("client_id=post&client_secret=%FF"), K::MalformedParameter),
+        (
+            "D25 raw byte",
+            TestRequest::form(b"client_id=post&client_secret=\xFF"),
+            K::MalformedParameter,
+        ),
+        (
+            "D25 control",
+            TestRequest::form("client_id=post&client_secret=%01"),
+            K::MalformedParameter,
+        ),
         ("D7b", header("Basic x").authorization("Basic x"), K::RepeatedAuthorization),
     ] {
-        assert_eq!(bench.ask(&ask), refused(kind), "{row}");
+        assert_eq!(harness.ask(&ask), refused(kind), "{row}");
     }
 }
 
-// Requirements, Appendix A, D10: a client without a registered method fails for that reason, with a
+// D10: a client without a registered method fails for that reason, with a
 // stored secret and without one.
 #[test]
-fn a_client_without_a_registered_method_fails_under_the_preset() {
+fn preset_refuses_clients_without_a_method() {
     let records = br#"[{"client_id": "a", "client_secret": "a-s3cr3t"}, {"client_id": "b"}]"#;
     let (clients, _invalid) = MemoryProvider::from_json(records).unwrap();
     let service = ClientAuthLayer::mcp_python_sdk(clients).layer(service_fn(
         async |_: Request<RequestBody<_>>| Ok::<_, Infallible>(Response::new(Full::default())),
     ));
     for client in ["a", "b"] {
-        let ask = Ask::form(format!("client_id={client}")).basic(format!("{client}:a-s3cr3t"));
+        let ask =
+            TestRequest::form(format!("client_id={client}")).basic(format!("{client}:a-s3cr3t"));
         let Ok(response) = run(service.clone().oneshot(ask.request()));
         let body = run(response.into_body().collect()).unwrap().to_bytes();
         assert_eq!(
@@ -487,6 +518,6 @@ fn a_client_without_a_registered_method_fails_under_the_preset() {
     }
 }
 
-fn lower(octets: &str) -> String {
-    basic(octets).replace("Basic", "basic")
+fn lower(bytes: &str) -> String {
+    basic(bytes).replace("Basic", "basic")
 }

@@ -10,10 +10,10 @@ use tower_client_auth::{
     RegisteredClient, body::RequestBody, provider::MemoryProvider,
 };
 
-use crate::support::{Ask, MARK, NOW, run};
+use crate::support::{MARK, NOW, TestRequest, run};
 
 /// What the client of this record is answered: the name that a handler sees, or the reason.
-pub(crate) fn ask(record: &str, ask: &Ask) -> Result<String, K> {
+pub(crate) fn ask(record: &str, ask: &TestRequest) -> Result<String, K> {
     let (clients, _) = MemoryProvider::from_json(format!("[{record}]").as_bytes()).unwrap();
     let layer = ClientAuthLayer::new(clients).clock(Clock::fixed(NOW));
     let service = layer.layer(service_fn(async |request: Request<RequestBody<Full<Bytes>>>| {
@@ -36,7 +36,7 @@ pub(crate) fn ask(record: &str, ask: &Ask) -> Result<String, K> {
 
 // R104. RFC 7591 §3.2.1: what was read is written again, but for the secret.
 #[test]
-fn rfc7591_3_2_1_a_document_round_trips_but_for_the_secret() {
+fn rfc7591_3_2_1_round_trip_without_the_secret() {
     let document = json!({
         "client_id": "c",
         "client_secret": "c-s3cr3t",
@@ -62,7 +62,7 @@ fn rfc7591_3_2_1_a_document_round_trips_but_for_the_secret() {
 
 // R58, R104: 0 stays 0, and absent stays absent.
 #[test]
-fn rfc7591_3_2_1_zero_and_absent_are_kept_apart() {
+fn rfc7591_3_2_1_zero_differs_from_absent() {
     for document in [
         json!({"client_id": "c"}),
         json!({
@@ -90,7 +90,7 @@ fn rfc7591_3_2_1_zero_and_absent_are_kept_apart() {
 
 // R57: not through Debug, not through serde, not through the registered client.
 #[test]
-fn the_secret_of_metadata_is_neither_shown_nor_written() {
+fn metadata_hides_its_secret() {
     let document = json!({"client_id": "c", "client_secret": "c-s3cr3t"});
     let metadata: ClientMetadata = serde_json::from_value(document).unwrap();
     assert!(!format!("{metadata:?}{metadata:#?}").contains(MARK));
@@ -104,9 +104,9 @@ fn the_secret_of_metadata_is_neither_shown_nor_written() {
 // R43, R45, R46, R48, R58 to R60: each kind of record, right and wrong, and what its client gets.
 #[test]
 fn records_become_clients_or_fail_closed() {
-    let by_basic = || Ask::bare().basic("c:c-s3cr3t");
-    let by_post = || Ask::form("client_id=c&client_secret=c-s3cr3t");
-    let by_none = || Ask::form("client_id=c");
+    let by_basic = || TestRequest::bare().basic("c:c-s3cr3t");
+    let by_post = || TestRequest::form("client_id=c&client_secret=c-s3cr3t");
+    let by_none = || TestRequest::form("client_id=c");
     let ok = || Ok("C".to_owned());
     for (members, ask_, expected) in [
         (json!({"client_secret": "c-s3cr3t"}), by_basic(), ok()),
@@ -131,7 +131,11 @@ fn records_become_clients_or_fail_closed() {
         ),
         (json!({}), by_basic(), Err(K::UnusableRegistration)),
         (json!({}), by_none(), Err(K::UnusableRegistration)),
-        (json!({"client_secret": ""}), Ask::bare().basic("c:"), Err(K::UnusableRegistration)),
+        (
+            json!({"client_secret": ""}),
+            TestRequest::bare().basic("c:"),
+            Err(K::UnusableRegistration),
+        ),
         (json!({"client_secret": null}), by_basic(), Err(K::UnusableRegistration)),
         (
             json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": []}}),
@@ -173,7 +177,7 @@ fn records_become_clients_or_fail_closed() {
             by_basic(),
             ok(),
         ),
-        // Not a time: nobody knows whether it has passed.
+        // Not a time: it is unknown whether it has passed.
         (
             json!({"client_secret": "c-s3cr3t", "client_secret_expires_at": u64::MAX}),
             by_basic(),
@@ -204,7 +208,7 @@ fn report(json: &str) -> Vec<String> {
 
 // What cannot be used is reported, does no harm to the rest, and shows no secret.
 #[test]
-fn unusable_records_are_reported_one_by_one_and_keep_nobody_else_out() {
+fn unusable_records_spare_the_others() {
     let json = r#"[
         {"client_id": "good", "client_secret": "good-s3cr3t"},
         {"client_id": "secretless"},
@@ -235,7 +239,7 @@ fn unusable_records_are_reported_one_by_one_and_keep_nobody_else_out() {
     ];
     assert_eq!(report(json), expected);
     let records = json.trim().trim_start_matches('[').trim_end_matches(']');
-    assert_eq!(ask(records, &Ask::bare().basic("good:good-s3cr3t")), Ok("good".into()));
+    assert_eq!(ask(records, &TestRequest::bare().basic("good:good-s3cr3t")), Ok("good".into()));
     for (credentials, id) in [
         ("typed:typed-s3cr3t", "typed"),
         ("twice:one-s3cr3t", "twice"),
@@ -243,14 +247,14 @@ fn unusable_records_are_reported_one_by_one_and_keep_nobody_else_out() {
         ("twice:three-s3cr3t", "twice"),
         ("pigeon:p-s3cr3t", "pigeon"),
     ] {
-        let answer = ask(records, &Ask::bare().basic(credentials));
+        let answer = ask(records, &TestRequest::bare().basic(credentials));
         assert_eq!(answer, Err(K::UnusableRegistration), "{id}");
     }
 }
 
 // A file that is no list of clients is one clear line, without any of its text.
 #[test]
-fn what_is_no_array_is_one_error_that_quotes_nothing() {
+fn non_array_is_an_error_without_quotes() {
     for json in [
         "",
         "{}",
@@ -271,7 +275,7 @@ fn what_is_no_array_is_one_error_that_quotes_nothing() {
 }
 
 #[test]
-fn a_file_is_read_and_named_when_it_cannot_be() {
+fn from_file_names_the_file_on_error() {
     let directory = std::env::temp_dir().join(format!("tower-client-auth-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let path = directory.join("clients.json");

@@ -14,58 +14,59 @@ use tower_client_auth::{
 };
 
 use crate::support::{
-    App, Ask, Bench, Clients, Log, basic_client, clients, failed, plain, public_client, refused,
+    App, Clients, Harness, Log, TestRequest, basic_client, clients, failed, plain, public_client,
+    refused,
 };
 
 type Found = Option<RegisteredClient<App>>;
 
-fn right() -> Ask {
-    Ask::bare().basic("basic:basic-s3cr3t")
+fn right() -> TestRequest {
+    TestRequest::bare().basic("basic:basic-s3cr3t")
 }
 
 // R107: while requests are served, also while one of them is under way.
 #[test]
-fn clients_can_be_inserted_and_removed_while_serving() {
+fn insert_and_remove_while_serving() {
     let shared = Arc::new(Clients::new());
-    let bench = Bench::of(Arc::clone(&shared));
-    let ask = Ask::form("client_id=late");
-    assert_eq!(bench.ask(&ask), failed(K::UnknownClient, "late"));
+    let harness = Harness::of(Arc::clone(&shared));
+    let ask = TestRequest::form("client_id=late");
+    assert_eq!(harness.ask(&ask), failed(K::UnknownClient, "late"));
     assert!(shared.insert(public_client("late")).is_none());
-    assert_eq!(bench.ask(&ask), ask.accepted("late", AuthMethod::None));
+    assert_eq!(harness.ask(&ask), ask.accepted("late", AuthMethod::None));
     let replaced = shared.insert(basic_client("late", [plain("s3cr3t")])).unwrap();
     assert_eq!(replaced.client_id(), "late");
-    assert_eq!(bench.ask(&ask), failed(K::MethodMismatch, "late"));
+    assert_eq!(harness.ask(&ask), failed(K::MethodMismatch, "late"));
     assert_eq!(shared.get("late").unwrap().client().0, "app of late");
     assert!(shared.remove("late").is_some());
     assert!(shared.remove("late").is_none());
-    assert_eq!(bench.ask(&ask), failed(K::UnknownClient, "late"));
+    assert_eq!(harness.ask(&ask), failed(K::UnknownClient, "late"));
 }
 
 #[test]
-fn of_two_clients_with_one_id_the_later_one_counts() {
+fn later_client_replaces_the_earlier() {
     let twice = Clients::from_iter([
         public_client("basic"),
         basic_client("basic", [plain("basic-s3cr3t")]),
     ]);
     let expected = right().accepted("basic", AuthMethod::ClientSecretBasic);
-    assert_eq!(Bench::of(twice).ask(&right()), expected);
+    assert_eq!(Harness::of(twice).ask(&right()), expected);
 }
 
 // Every kind of provider gives the same answers to all cases.
 #[test]
-fn the_kind_of_provider_makes_no_difference() {
-    fn check<P: ClientProvider<Client = App>>(bench: &Bench<P>) {
+fn every_kind_of_provider() {
+    fn check<P: ClientProvider<Client = App>>(harness: &Harness<P>) {
         for case in crate::cases::cases() {
-            assert_eq!(bench.ask(&case.ask), case.expected, "{}", case.name);
+            assert_eq!(harness.ask(&case.ask), case.expected, "{}", case.name);
         }
     }
-    check(&Bench::of(Arc::new(clients())));
-    check(&Bench::of(Arc::new(Arc::new(clients()))));
-    check(&Bench::of(BoxClientProvider::new(clients())));
-    check(&Bench::of(BoxClientProvider::new(BoxClientProvider::new(clients())).clone()));
+    check(&Harness::of(Arc::new(clients())));
+    check(&Harness::of(Arc::new(Arc::new(clients()))));
+    check(&Harness::of(BoxClientProvider::new(clients())));
+    check(&Harness::of(BoxClientProvider::new(BoxClientProvider::new(clients())).clone()));
     let known = clients();
-    check(&Bench::of(provider_fn(move |id: &str| ready(Ok::<_, Infallible>(known.get(id))))));
-    check(&Bench::of(Yielding(clients())));
+    check(&Harness::of(provider_fn(move |id: &str| ready(Ok::<_, Infallible>(known.get(id))))));
+    check(&Harness::of(Yielding(clients())));
 }
 
 /// A provider that borrows the id across several awaits.
@@ -85,15 +86,15 @@ impl ClientProvider for Yielding {
 
 // R73: never 401, which would make clients throw their registration away, and never success.
 #[test]
-fn a_provider_that_fails_is_answered_503_without_detail() {
-    let failing = Bench::of(provider_fn(|_: &str| {
+fn failing_provider_is_503_without_detail() {
+    let failing = Harness::of(provider_fn(|_: &str| {
         ready(Err::<Found, _>(io::Error::other("password s3cr3t of the database")))
     }));
     assert_eq!(failing.ask(&right()), failed(K::Provider, "basic"));
-    let public = Ask::form("client_id=public");
+    let public = TestRequest::form("client_id=public");
     assert_eq!(failing.ask(&public), failed(K::Provider, "public"));
     // What is malformed is so without a provider.
-    assert_eq!(failing.ask(&Ask::bare()), refused(K::NoCredentials));
+    assert_eq!(failing.ask(&TestRequest::bare()), refused(K::NoCredentials));
     let response =
         crate::support::run(tower::ServiceExt::oneshot(failing.service(), right().request()))
             .unwrap();
@@ -106,7 +107,7 @@ fn a_provider_that_fails_is_answered_503_without_detail() {
 
 // R73, R119: before and after its first await, with any payload, and the service stays usable.
 #[test]
-fn a_provider_that_panics_is_answered_503_and_the_service_stays_usable() {
+fn panicking_provider_is_503() {
     struct Panics(Clients);
     impl ClientProvider for Panics {
         type Client = App;
@@ -131,7 +132,7 @@ fn a_provider_that_panics_is_answered_503_and_the_service_stays_usable() {
     }
     let outcomes = Log::default();
     let outcomes_inside = outcomes.clone();
-    let bench = Bench::of(Panics(clients())).set(|layer| {
+    let harness = Harness::of(Panics(clients())).set(|layer| {
         layer.on_outcome(move |outcome| {
             outcomes_inside.push((
                 outcome.client_id().map(str::to_owned),
@@ -141,26 +142,26 @@ fn a_provider_that_panics_is_answered_503_and_the_service_stays_usable() {
         })
     });
     for id in ["panic-in-call", "panic-at-once", "panic-later"] {
-        let answer = bench.ask(&Ask::bare().basic(format!("{id}:x")));
+        let answer = harness.ask(&TestRequest::bare().basic(format!("{id}:x")));
         assert_eq!(answer, failed(K::Provider, id));
         let basic = Some(AuthMethod::ClientSecretBasic);
         assert_eq!(outcomes.take(), [(Some(id.into()), basic, Some(K::Provider))]);
         let expected = right().accepted("basic", AuthMethod::ClientSecretBasic);
-        assert_eq!(bench.ask(&right()), expected);
+        assert_eq!(harness.ask(&right()), expected);
         outcomes.take();
     }
-    let boxed = Bench::of(BoxClientProvider::new(Panics(clients())));
-    let answer = boxed.ask(&Ask::form("client_id=panic-in-call"));
+    let boxed = Harness::of(BoxClientProvider::new(Panics(clients())));
+    let answer = boxed.ask(&TestRequest::form("client_id=panic-in-call"));
     assert_eq!(answer, failed(K::Provider, "panic-in-call"));
 }
 
 // R73, R110.
 #[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
-async fn a_provider_that_does_not_answer_is_answered_503_at_its_deadline() {
+async fn silent_provider_is_503_at_its_deadline() {
     let deadline = Duration::from_secs(5);
     let slow = |after: Duration| {
-        Bench::of(provider_fn(move |id: &str| {
+        Harness::of(provider_fn(move |id: &str| {
             let id = id.to_owned();
             async move {
                 tokio::time::sleep(after).await;
@@ -175,7 +176,7 @@ async fn a_provider_that_does_not_answer_is_answered_503_at_its_deadline() {
     assert_eq!(start.elapsed().as_secs(), deadline.as_secs());
     let answer = slow(deadline / 2).answer(right().request()).await;
     assert_eq!(answer, right().accepted("basic", AuthMethod::ClientSecretBasic));
-    let never_boxed = Bench::of(BoxClientProvider::new(provider_fn(|_: &str| {
+    let never_boxed = Harness::of(BoxClientProvider::new(provider_fn(|_: &str| {
         std::future::pending::<Result<Found, Infallible>>()
     })))
     .set(|layer| layer.limits(Limits::new().provider_deadline(deadline)));
@@ -186,22 +187,22 @@ async fn a_provider_that_does_not_answer_is_answered_503_at_its_deadline() {
 // RFC 6749 §2.2: a store that folds case, trims or normalises must not merge two clients. The
 // credentials that are right for the other client are wrong for this one.
 #[test]
-fn a_provider_that_answers_for_another_id_lets_nobody_in() {
+fn answer_for_another_id_is_refused() {
     for stored in ["BASIC", "basic ", "basic\u{0}", "basi\u{441}", "", "other"] {
         for client in [basic_client(stored, [plain("basic-s3cr3t")]), public_client(stored)] {
-            let bench = Bench::of(provider_fn(move |_: &str| {
+            let harness = Harness::of(provider_fn(move |_: &str| {
                 ready(Ok::<_, Infallible>(Some(client.clone())))
             }));
-            assert_eq!(bench.ask(&right()), failed(K::ProviderMismatch, "basic"), "{stored:?}");
-            let by_id = Ask::form("client_id=basic");
-            assert_eq!(bench.ask(&by_id), failed(K::ProviderMismatch, "basic"), "{stored:?}");
+            assert_eq!(harness.ask(&right()), failed(K::ProviderMismatch, "basic"), "{stored:?}");
+            let by_id = TestRequest::form("client_id=basic");
+            assert_eq!(harness.ask(&by_id), failed(K::ProviderMismatch, "basic"), "{stored:?}");
         }
     }
 }
 
 // R75, R79. RFC 6585 §4: whole seconds, rounded up.
 #[test]
-fn a_throttled_attempt_is_answered_429_with_the_time_to_wait() {
+fn throttled_attempt_is_429_with_retry_after() {
     for (wait, header) in [
         (Duration::ZERO, "0"),
         (Duration::from_nanos(1), "1"),
@@ -212,19 +213,19 @@ fn a_throttled_attempt_is_answered_429_with_the_time_to_wait() {
         let throttled = Throttled::new(wait);
         assert_eq!(throttled.retry_after(), wait);
         let expected = failed(K::Throttled, "basic").with("retry-after", header);
-        let typed = Bench::of(provider_fn(move |_: &str| ready(Err::<Found, _>(throttled))));
+        let typed = Harness::of(provider_fn(move |_: &str| ready(Err::<Found, _>(throttled))));
         assert_eq!(typed.ask(&right()), expected);
         // As most decorators have it, and through a box, which must not hide it.
         let boxed = provider_fn(move |_: &str| ready(Err::<Found, BoxError>(throttled.into())));
-        assert_eq!(Bench::of(boxed).ask(&right()), expected);
-        let erased = Bench::of(BoxClientProvider::new(boxed));
+        assert_eq!(Harness::of(boxed).ask(&right()), expected);
+        let erased = Harness::of(BoxClientProvider::new(boxed));
         assert_eq!(erased.ask(&right()), expected);
     }
 }
 
 // R79: a decorator that throttles is asked before anything expensive is done, and only then.
 #[test]
-fn a_throttle_runs_before_the_store_is_asked() {
+fn throttle_runs_before_the_store() {
     struct Throttle<P> {
         inner: P,
         asked: Log<String>,
@@ -245,26 +246,26 @@ fn a_throttle_runs_before_the_store_is_asked() {
         }
     }
     let asked = Log::default();
-    let bench = Bench::of(Throttle { inner: clients(), asked: asked.clone() });
-    let answer = bench.ask(&Ask::bare().basic("throttled:x"));
+    let harness = Harness::of(Throttle { inner: clients(), asked: asked.clone() });
+    let answer = harness.ask(&TestRequest::bare().basic("throttled:x"));
     assert_eq!(answer, failed(K::Throttled, "throttled").with("retry-after", "1"));
     assert_eq!(asked.take(), [""; 0]);
     let expected = right().accepted("basic", AuthMethod::ClientSecretBasic);
-    assert_eq!(bench.ask(&right()), expected);
+    assert_eq!(harness.ask(&right()), expected);
     assert_eq!(asked.take(), ["basic"]);
 }
 
 // R106: nothing is fetched or guessed about an id that is a URL; the provider decides.
 #[test]
-fn an_id_that_is_a_url_reaches_the_provider_as_it_was_sent() {
+fn url_id_reaches_the_provider_unchanged() {
     let url = "https://client.example/a%20b?c=d#e";
-    let bench = Bench::of(provider_fn(|_: &str| ready(Ok::<Found, Infallible>(None))));
+    let harness = Harness::of(provider_fn(|_: &str| ready(Ok::<Found, Infallible>(None))));
     let encoded = "https%3A%2F%2Fclient.example%2Fa%2520b%3Fc%3Dd%23e";
     for ask in [
-        Ask::form(format!("client_id={encoded}")),
-        Ask::form(format!("client_id={encoded}&client_secret=x")),
-        Ask::bare().basic(format!("{encoded}:x")),
+        TestRequest::form(format!("client_id={encoded}")),
+        TestRequest::form(format!("client_id={encoded}&client_secret=x")),
+        TestRequest::bare().basic(format!("{encoded}:x")),
     ] {
-        assert_eq!(bench.ask(&ask), failed(K::UnknownClient, url));
+        assert_eq!(harness.ask(&ask), failed(K::UnknownClient, url));
     }
 }

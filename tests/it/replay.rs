@@ -1,4 +1,4 @@
-//! Stores of used assertions (RFC 7523 §3, OpenID Connect Core §9).
+//! Stores of used assertions (R85, RFC 7523 §3, OpenID Connect Core §9).
 
 use std::{
     future::Future,
@@ -40,7 +40,7 @@ fn store(capacity: usize) -> (MemoryReplayStore, Arc<AtomicI64>) {
 }
 
 #[test]
-fn rfc7523_3_an_assertion_is_claimed_once() {
+fn rfc7523_3_assertion_is_claimed_once() {
     let (store, _) = store(10);
     assert_eq!(claim(&store, "batch", "1", 1_300), Ok(true));
     assert_eq!(claim(&store, "batch", "1", 1_300), Ok(false));
@@ -48,7 +48,7 @@ fn rfc7523_3_an_assertion_is_claimed_once() {
 }
 
 #[test]
-fn the_pair_of_client_and_jti_counts_and_not_how_it_is_written_in_a_row() {
+fn client_and_jti_are_kept_apart() {
     let (store, _) = store(100);
     let pairs = [
         ("a", "bc"),
@@ -68,7 +68,7 @@ fn the_pair_of_client_and_jti_counts_and_not_how_it_is_written_in_a_row() {
 }
 
 #[test]
-fn a_claim_holds_until_the_assertion_expires_and_no_longer() {
+fn claim_holds_until_the_assertion_expires() {
     let (store, now) = store(10);
     assert_eq!(claim(&store, "batch", "1", 1_300), Ok(true));
     now.store(1_299, Ordering::SeqCst);
@@ -79,14 +79,14 @@ fn a_claim_holds_until_the_assertion_expires_and_no_longer() {
 }
 
 #[test]
-fn what_has_expired_already_is_never_granted() {
+fn expired_claim_is_never_granted() {
     let (store, _) = store(10);
     assert_eq!(claim(&store, "batch", "1", 1_000), Ok(false));
     assert_eq!(claim(&store, "batch", "1", i64::MIN), Ok(false));
 }
 
 #[test]
-fn a_full_store_fails_and_forgets_nothing() {
+fn full_store_fails_and_forgets_nothing() {
     let (store, now) = store(3);
     for (jti, until) in [("1", 1_100), ("2", 1_200), ("3", 1_300)] {
         assert_eq!(claim(&store, "batch", jti, until), Ok(true));
@@ -102,7 +102,7 @@ fn a_full_store_fails_and_forgets_nothing() {
 }
 
 #[test]
-fn expired_assertions_never_keep_a_new_one_out() {
+fn expired_assertions_make_room() {
     let (store, now) = store(1_000);
     for round in 1..4 {
         let until = 1_000 + 300 * round;
@@ -118,7 +118,7 @@ fn expired_assertions_never_keep_a_new_one_out() {
 }
 
 #[test]
-fn of_many_at_once_exactly_one_is_granted() {
+fn one_of_many_concurrent_claims_is_granted() {
     let (store, _) = store(1_000);
     let granted = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -136,7 +136,7 @@ fn of_many_at_once_exactly_one_is_granted() {
 }
 
 #[test]
-fn a_store_shows_nothing_of_what_it_keeps() {
+fn debug_shows_no_claims() {
     let (store, _) = store(10);
     assert_eq!(claim(&store, "batch", "1", 1_300), Ok(true));
     assert_eq!(format!("{store:?}"), "MemoryReplayStore { capacity: 10, .. }");

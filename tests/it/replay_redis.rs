@@ -1,4 +1,4 @@
-//! Used assertions in Redis.
+//! Used assertions in Redis (R85).
 //!
 //! What is sent is compared without a server. The rest needs one: set `REDIS_URL` to a server that
 //! may be written to, as `.ci/assertions` does.
@@ -53,12 +53,12 @@ impl ConnectionLike for Scripted {
 }
 
 #[tokio::test]
-async fn a_claim_is_one_command_that_sets_what_is_not_set() {
+async fn claim_is_one_set_nx_command() {
     let redis = Scripted::new(Some(Value::Okay));
     let store = RedisReplayStore::new(redis.clone()).prefix("jti/");
     assert!(store.claim("batch", "1", 1_700_000_300).await.unwrap());
     let sent = String::from_utf8(redis.sent.lock().unwrap().concat()).unwrap();
-    // SHA-256 of the length of the id in eight octets, the id, and the `jti`.
+    // SHA-256 of the length of the id in eight bytes, the id, and the `jti`.
     assert_eq!(
         sent,
         "*6\r\n$3\r\nSET\r\n$47\r\njti/Yu75a958Z1Rifi5IHAof6pQpaaAgDgZb4d_hHgQ58jI\r\n$1\r\n1\r\n\
@@ -67,7 +67,7 @@ async fn a_claim_is_one_command_that_sets_what_is_not_set() {
 }
 
 #[tokio::test]
-async fn what_redis_does_not_confirm_is_not_granted() {
+async fn unconfirmed_claim_is_not_granted() {
     let claim =
         async |answer| RedisReplayStore::new(Scripted::new(Some(answer))).claim("a", "1", 9).await;
     assert!(!claim(Value::Nil).await.unwrap());
@@ -79,7 +79,7 @@ async fn what_redis_does_not_confirm_is_not_granted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_redis_fails_when_the_time_is_over() {
+async fn silent_redis_times_out() {
     let store =
         RedisReplayStore::new(Scripted::new(None)).response_timeout(Duration::from_millis(300));
     let start = tokio::time::Instant::now();
@@ -88,7 +88,7 @@ async fn a_silent_redis_fails_when_the_time_is_over() {
 }
 
 #[test]
-fn a_store_shows_nothing_of_its_connection() {
+fn debug_shows_no_connection() {
     let store = RedisReplayStore::new(Scripted::new(None));
     assert_eq!(
         format!("{store:?}"),
@@ -119,7 +119,7 @@ fn now() -> i64 {
 }
 
 #[tokio::test]
-async fn a_real_redis_keeps_a_claim_past_the_expiry_of_the_assertion() {
+async fn real_redis_keeps_a_claim_past_expiry() {
     let Some(url) = server() else { return };
     let store = real_store(&url, "expiry").await;
     let until = now() + 300;
@@ -146,7 +146,7 @@ const ASSERTIONS: usize = 1_000;
 
 /// Two processes, sixteen tasks in each, and all of them claim the same thousand assertions.
 #[test]
-fn two_processes_that_share_a_redis_never_accept_an_assertion_twice() {
+fn two_processes_never_share_an_assertion() {
     if server().is_none() {
         return;
     }

@@ -21,8 +21,8 @@ use tower_client_auth::{
 use crate::{
     jose::{ISSUER, Key, TYPE, base64url, claims, compact, ed, form, jwks, rsa, sign, with},
     support::{
-        Answer, App, Ask, Bench, CHALLENGE, Clients, Log, MARK, NOW, Recorder, app, clients,
-        failed, plain, refused, run,
+        Answer, App, CHALLENGE, Clients, Harness, Log, MARK, NOW, Recorder, TestRequest, app,
+        clients, failed, plain, refused, run,
     },
 };
 
@@ -65,17 +65,17 @@ fn registered() -> Clients {
     clients
 }
 
-fn bench_of(clients: Clients, settings: Assertions) -> Bench {
-    Bench::of(clients).set(|layer| layer.assertions(settings))
+fn harness_of(clients: Clients, settings: Assertions) -> Harness {
+    Harness::of(clients).set(|layer| layer.assertions(settings))
 }
 
-fn bench() -> Bench {
-    bench_of(registered(), settings())
+fn harness() -> Harness {
+    harness_of(registered(), settings())
 }
 
 /// What comes of an assertion that is otherwise right.
-fn kind(bench: &Bench, assertion: &str) -> Option<ErrorKind> {
-    kind_of(&bench.ask(&Ask::form(form(assertion))))
+fn kind(harness: &Harness, assertion: &str) -> Option<ErrorKind> {
+    kind_of(&harness.ask(&TestRequest::form(form(assertion))))
 }
 
 fn kind_of(answer: &Answer) -> Option<ErrorKind> {
@@ -101,23 +101,23 @@ fn changed(changes: Value) -> Value {
 }
 
 /// Each with a layer of its own, so that the `jti` does not matter.
-fn judge(settings: &Assertions, changes: Value) -> Option<ErrorKind> {
-    let bench = bench_of(registered(), settings.clone());
-    kind(&bench, &sign(ed(), "EdDSA", &changed(changes)))
+fn verdict(settings: &Assertions, changes: Value) -> Option<ErrorKind> {
+    let harness = harness_of(registered(), settings.clone());
+    kind(&harness, &sign(ed(), "EdDSA", &changed(changes)))
 }
 
 // R81.
 #[test]
-fn rfc7521_4_2_both_parameters_make_an_assertion() {
+fn rfc7521_4_2_assertion_needs_both_parameters() {
     let assertion = sign(ed(), "EdDSA", &claims("ed"));
-    let right = Ask::form(form(&assertion));
-    assert_eq!(bench().ask(&right), right.accepted("ed", AuthMethod::PrivateKeyJwt));
+    let right = TestRequest::form(form(&assertion));
+    assert_eq!(harness().ask(&right), right.accepted("ed", AuthMethod::PrivateKeyJwt));
     let escaped = TYPE.replace(':', "%3A");
-    let right = Ask::form(format!(
+    let right = TestRequest::form(format!(
         "client_assertion={}&client_assertion_type={escaped}",
         assertion.replace('.', "%2E")
     ));
-    assert_eq!(bench().ask(&right), right.accepted("ed", AuthMethod::PrivateKeyJwt));
+    assert_eq!(harness().ask(&right), right.accepted("ed", AuthMethod::PrivateKeyJwt));
 
     for (body, kind) in [
         (
@@ -155,72 +155,73 @@ fn rfc7521_4_2_both_parameters_make_an_assertion() {
             ErrorKind::RepeatedParameter,
         ),
     ] {
-        assert_eq!(bench().ask(&Ask::form(&body)), refused(kind), "{body}");
+        assert_eq!(harness().ask(&TestRequest::form(&body)), refused(kind), "{body}");
     }
 }
 
-// R18, R19, R81: peers.md "Basic + assertion; secret + assertion".
+// R18, R19, R81.
 #[test]
-fn rfc6749_2_3_an_assertion_beside_another_method_is_refused_before_any_look_up() {
+fn rfc6749_2_3_assertion_beside_another_method() {
     let body = form(&sign(ed(), "EdDSA", &claims("ed")));
     for ask in [
-        Ask::form(&body).basic("basic:basic-s3cr3t"),
-        Ask::form(&body).basic("ed:x"),
-        Ask::form(&body).authorization("Bearer x"),
-        Ask::form(format!("{body}&client_secret=post-s3cr3t")),
-        Ask::form(format!("{body}&client_id=post&client_secret=post-s3cr3t")),
-        Ask::form("client_assertion=x&client_id=post&client_secret=post-s3cr3t"),
+        TestRequest::form(&body).basic("basic:basic-s3cr3t"),
+        TestRequest::form(&body).basic("ed:x"),
+        TestRequest::form(&body).authorization("Bearer x"),
+        TestRequest::form(format!("{body}&client_secret=post-s3cr3t")),
+        TestRequest::form(format!("{body}&client_id=post&client_secret=post-s3cr3t")),
+        TestRequest::form("client_assertion=x&client_id=post&client_secret=post-s3cr3t"),
     ] {
-        assert_eq!(bench().ask(&ask), refused(ErrorKind::MultipleMethods));
+        assert_eq!(harness().ask(&ask), refused(ErrorKind::MultipleMethods));
     }
 }
 
 // R82.
 #[test]
-fn rfc7523_3_issuer_subject_and_client_id_are_one_client() {
+fn rfc7523_3_iss_sub_and_client_id_agree() {
     let assertion = sign(ed(), "EdDSA", &claims("ed"));
-    let ask = Ask::form(format!("{}&client_id=ed", form(&assertion)));
-    assert_eq!(bench().ask(&ask), ask.accepted("ed", AuthMethod::PrivateKeyJwt));
+    let ask = TestRequest::form(format!("{}&client_id=ed", form(&assertion)));
+    assert_eq!(harness().ask(&ask), ask.accepted("ed", AuthMethod::PrivateKeyJwt));
     for other in ["post", "ED", "ed%20", "ed%00"] {
-        let answer = bench().ask(&Ask::form(format!("{}&client_id={other}", form(&assertion))));
+        let answer =
+            harness().ask(&TestRequest::form(format!("{}&client_id={other}", form(&assertion))));
         let kind = match other {
             "ed%00" => ErrorKind::MalformedParameter,
             _ => ErrorKind::ClientIdMismatch,
         };
         assert_eq!(answer, refused(kind), "{other}");
     }
-    let judge = |changes| judge(&settings(), changes);
+    let verdict = |changes| verdict(&settings(), changes);
     assert_eq!(
-        judge(json!({"iss": "rsa"})),
+        verdict(json!({"iss": "rsa"})),
         Some(ErrorKind::Assertion(InvalidAssertion::IssuerMismatch))
     );
     assert_eq!(
-        judge(json!({"iss": "ED"})),
+        verdict(json!({"iss": "ED"})),
         Some(ErrorKind::Assertion(InvalidAssertion::IssuerMismatch))
     );
     assert_eq!(
-        judge(json!({"iss": ISSUER})),
+        verdict(json!({"iss": ISSUER})),
         Some(ErrorKind::Assertion(InvalidAssertion::IssuerMismatch))
     );
     assert_eq!(
-        judge(json!({"iss": null})),
+        verdict(json!({"iss": null})),
         Some(ErrorKind::Assertion(InvalidAssertion::MissingClaim))
     );
     assert_eq!(
-        judge(json!({"sub": null})),
+        verdict(json!({"sub": null})),
         Some(ErrorKind::Assertion(InvalidAssertion::MissingClaim))
     );
     assert_eq!(
-        judge(json!({"sub": ""})),
+        verdict(json!({"sub": ""})),
         Some(ErrorKind::Assertion(InvalidAssertion::MissingClaim))
     );
     assert_eq!(
-        judge(json!({"sub": "e\u{0}d"})),
+        verdict(json!({"sub": "e\u{0}d"})),
         Some(ErrorKind::Assertion(InvalidAssertion::Malformed))
     );
     // The key of `ed` signs for another client.
     assert_eq!(
-        judge(json!({"sub": "rsa", "iss": "rsa"})),
+        verdict(json!({"sub": "rsa", "iss": "rsa"})),
         Some(ErrorKind::Assertion(InvalidAssertion::AlgorithmMismatch))
     );
     for member in ["iss", "sub", "jti"] {
@@ -228,7 +229,7 @@ fn rfc7523_3_issuer_subject_and_client_id_are_one_client() {
             let mut changes = json!({});
             changes[member] = value;
             assert_eq!(
-                judge(changes),
+                verdict(changes),
                 Some(ErrorKind::Assertion(InvalidAssertion::Malformed)),
                 "{member}"
             );
@@ -238,7 +239,7 @@ fn rfc7523_3_issuer_subject_and_client_id_are_one_client() {
 
 // R83, CVE-2025-27370, CVE-2025-27371.
 #[test]
-fn rfc7523bis_4_the_issuer_is_the_sole_audience() {
+fn rfc7523bis_4_issuer_is_the_sole_audience() {
     let endpoint = "https://as.example/token";
     let cases = [
         (json!(ISSUER), [None, None, None]),
@@ -299,37 +300,37 @@ fn rfc7523bis_4_the_issuer_is_the_sole_audience() {
     ];
     for (aud, expected) in cases {
         for (settings, expected) in modes.iter().zip(expected) {
-            assert_eq!(judge(settings, json!({"aud": aud})), expected, "{aud} {settings:?}");
+            assert_eq!(verdict(settings, json!({"aud": aud})), expected, "{aud} {settings:?}");
         }
     }
     let empty = [
         Some(ErrorKind::Assertion(InvalidAssertion::MissingClaim)),
         Some(ErrorKind::Assertion(InvalidAssertion::WrongAudience)),
     ];
-    assert_eq!(modes.map(|mode| judge(&mode, json!({"aud": []})))[..2], empty);
+    assert_eq!(modes.map(|mode| verdict(&mode, json!({"aud": []})))[..2], empty);
 }
 
 // R116.
 #[test]
-fn rfc7523_3_the_audience_never_comes_from_the_request() {
+fn rfc7523_3_audience_ignores_the_request() {
     let evil = "https://evil.example";
     let claims = changed(json!({"aud": evil}));
-    let ask = Ask::form(form(&sign(ed(), "EdDSA", &claims)))
+    let ask = TestRequest::form(form(&sign(ed(), "EdDSA", &claims)))
         .uri("https://evil.example/token")
         .with("host", "evil.example")
         .with("x-forwarded-host", "evil.example")
         .with("forwarded", "host=evil.example;proto=https");
     assert_eq!(
-        bench().ask(&ask),
+        harness().ask(&ask),
         failed(ErrorKind::Assertion(InvalidAssertion::WrongAudience), "ed")
     );
 }
 
 // R84.
 #[test]
-fn rfc7523_3_times_are_held_to_the_clock() {
+fn rfc7523_3_times_are_checked() {
     let hour = settings().longest_lifetime(Duration::from_secs(3600)).unwrap();
-    let judge = |changes| judge(&settings(), changes);
+    let verdict = |changes| verdict(&settings(), changes);
     let cases = [
         (json!({"exp": NOW}), Some(ErrorKind::Assertion(InvalidAssertion::Expired))),
         (json!({"exp": NOW - 300}), Some(ErrorKind::Assertion(InvalidAssertion::Expired))),
@@ -361,14 +362,14 @@ fn rfc7523_3_times_are_held_to_the_clock() {
         (json!({"iat": "now"}), Some(ErrorKind::Assertion(InvalidAssertion::Malformed))),
     ];
     for (changes, expected) in cases {
-        assert_eq!(judge(changes.clone()), expected, "{changes}");
+        assert_eq!(verdict(changes.clone()), expected, "{changes}");
     }
     for (exp, expected) in
         [(NOW + 3600, None), (NOW + 3601, Some(ErrorKind::Assertion(InvalidAssertion::Lifetime)))]
     {
-        assert_eq!(self::judge(&hour, json!({"exp": exp})), expected);
+        assert_eq!(self::verdict(&hour, json!({"exp": exp})), expected);
     }
-    // As they stand on the wire.
+    // As they are on the wire.
     for (exp, expected) in [
         ("1.90000006e9", None),
         ("1900000060.000", None),
@@ -386,33 +387,33 @@ fn rfc7523_3_times_are_held_to_the_clock() {
     ] {
         let claims = changed(json!({"exp": "X"})).to_string().replace("\"X\"", exp);
         let assertion = compact(ed(), "EdDSA", r#"{"alg":"EdDSA"}"#, &claims);
-        assert_eq!(kind(&bench(), &assertion), expected, "{exp}");
+        assert_eq!(kind(&harness(), &assertion), expected, "{exp}");
     }
 }
 
 // R85, GHSA-v3q9-2p3m-7g43.
 #[test]
-fn rfc7523_3_an_assertion_is_accepted_once() {
-    let bench = bench();
+fn rfc7523_3_assertion_is_accepted_once() {
+    let harness = harness();
     let assertion = sign(ed(), "EdDSA", &claims("ed"));
-    let ask = Ask::form(form(&assertion));
-    assert_eq!(bench.ask(&ask), ask.accepted("ed", AuthMethod::PrivateKeyJwt));
-    assert_eq!(bench.ask(&ask), failed(ErrorKind::Assertion(InvalidAssertion::Replayed), "ed"));
+    let ask = TestRequest::form(form(&assertion));
+    assert_eq!(harness.ask(&ask), ask.accepted("ed", AuthMethod::PrivateKeyJwt));
+    assert_eq!(harness.ask(&ask), failed(ErrorKind::Assertion(InvalidAssertion::Replayed), "ed"));
     // Another assertion with the same id, and the same id of another client.
     let again = sign(ed(), "EdDSA", &changed(json!({"exp": NOW + 61})));
-    assert_eq!(kind(&bench, &again), Some(ErrorKind::Assertion(InvalidAssertion::Replayed)));
-    assert_eq!(kind(&bench, &sign(rsa(), "RS256", &claims("rsa"))), None);
-    assert_eq!(kind(&bench, &sign(ed(), "EdDSA", &changed(json!({"jti": "2"})))), None);
+    assert_eq!(kind(&harness, &again), Some(ErrorKind::Assertion(InvalidAssertion::Replayed)));
+    assert_eq!(kind(&harness, &sign(rsa(), "RS256", &claims("rsa"))), None);
+    assert_eq!(kind(&harness, &sign(ed(), "EdDSA", &changed(json!({"jti": "2"})))), None);
     for (jti, expected) in [
         (json!(null), ErrorKind::Assertion(InvalidAssertion::MissingClaim)),
         (json!(""), ErrorKind::Assertion(InvalidAssertion::MissingClaim)),
         (json!("x".repeat(257)), ErrorKind::Assertion(InvalidAssertion::IdTooLong)),
     ] {
         let assertion = sign(ed(), "EdDSA", &changed(json!({"jti": jti})));
-        assert_eq!(kind(&bench, &assertion), Some(expected));
+        assert_eq!(kind(&harness, &assertion), Some(expected));
     }
     let longest = sign(ed(), "EdDSA", &changed(json!({"jti": "x".repeat(256)})));
-    assert_eq!(kind(&bench, &longest), None);
+    assert_eq!(kind(&harness, &longest), None);
 }
 
 /// Counts claims, and answers each like this.
@@ -436,10 +437,10 @@ impl ReplayStore for Store {
 
 // R85: only what has been verified whole reaches the store.
 #[test]
-fn rfc7523_3_an_id_is_claimed_last() {
+fn rfc7523_3_jti_is_claimed_last() {
     let claims_made = Arc::new(AtomicUsize::new(0));
     let store = Store(Arc::clone(&claims_made), || Ok(true));
-    let bench = bench_of(registered(), Assertions::new(ISSUER, store).unwrap());
+    let harness = harness_of(registered(), Assertions::new(ISSUER, store).unwrap());
     let right = sign(ed(), "EdDSA", &claims("ed"));
     let stranger = Key::ed();
     for assertion in [
@@ -451,35 +452,35 @@ fn rfc7523_3_an_id_is_claimed_last() {
         sign(ed(), "EdDSA", &changed(json!({"iss": "rsa"}))),
         right.replace('.', ".."),
     ] {
-        assert_ne!(kind(&bench, &assertion), None);
+        assert_ne!(kind(&harness, &assertion), None);
     }
     assert_eq!(claims_made.load(Ordering::SeqCst), 0);
-    assert_eq!(kind(&bench, &right), None);
+    assert_eq!(kind(&harness, &right), None);
     assert_eq!(claims_made.load(Ordering::SeqCst), 1);
 }
 
 // R73, R85.
 #[test]
-fn rfc7523_3_a_store_that_fails_is_an_outage() {
+fn rfc7523_3_failing_store_is_an_outage() {
     for answer in [
         || Err(std::io::Error::other("s3cr3t")),
         || -> Result<bool, std::io::Error> { panic!("out of order") },
     ] {
         let store = Store(Arc::default(), answer);
-        let bench = bench_of(registered(), Assertions::new(ISSUER, store).unwrap());
-        let answer = bench.ask(&Ask::form(form(&sign(ed(), "EdDSA", &claims("ed")))));
+        let harness = harness_of(registered(), Assertions::new(ISSUER, store).unwrap());
+        let answer = harness.ask(&TestRequest::form(form(&sign(ed(), "EdDSA", &claims("ed")))));
         assert_eq!(answer, failed(ErrorKind::ReplayStore, "ed"));
         assert!(!answer.body.contains(MARK));
     }
-    let bench = bench_of(registered(), unprotected());
+    let harness = harness_of(registered(), unprotected());
     for _ in 0..2 {
-        assert_eq!(kind(&bench, &sign(ed(), "EdDSA", &claims("ed"))), None);
+        assert_eq!(kind(&harness, &sign(ed(), "EdDSA", &claims("ed"))), None);
     }
 }
 
 /// What comes of these texts, signed by `ed`.
 fn judge_texts(settings: &Assertions, header: &str, claims: &str) -> Option<ErrorKind> {
-    kind(&bench_of(registered(), settings.clone()), &compact(ed(), "EdDSA", header, claims))
+    kind(&harness_of(registered(), settings.clone()), &compact(ed(), "EdDSA", header, claims))
 }
 
 fn judge_header(settings: &Assertions, header: &str) -> Option<ErrorKind> {
@@ -488,7 +489,7 @@ fn judge_header(settings: &Assertions, header: &str) -> Option<ErrorKind> {
 
 // R86.
 #[test]
-fn rfc8725_3_11_a_jwt_for_another_purpose_is_refused() {
+fn rfc8725_3_11_other_typ_is_refused() {
     let strict = unprotected().explicit_typ();
     let wrong = Some(ErrorKind::Assertion(InvalidAssertion::UnsupportedTyp));
     for (typ, expected, expected_strictly) in [
@@ -523,7 +524,7 @@ fn rfc8725_3_11_a_jwt_for_another_purpose_is_refused() {
 
 // R87.
 #[test]
-fn rfc8725_3_1_every_accepted_algorithm_and_no_other() {
+fn rfc8725_3_1_accepted_algorithms() {
     let clients = clients();
     let keys =
         [("ES256", Key::ec("ES256")), ("ES384", Key::ec("ES384")), ("ES512", Key::ec("ES512"))];
@@ -533,11 +534,11 @@ fn rfc8725_3_1_every_accepted_algorithm_and_no_other() {
     clients.insert(key_client("ed", &jwks([ed().jwk()])));
     clients.insert(key_client("rsa", &jwks([rsa().jwk()])));
     clients.insert(secret_client("mac", SECRET));
-    let bench = bench_of(clients, settings());
+    let harness = harness_of(clients, settings());
     let accept = |client_id: &str, key: &Key, alg: &str, method| {
         let claims = with(claims(client_id), json!({"jti": alg}));
-        let ask = Ask::form(form(&sign(key, alg, &claims)));
-        assert_eq!(bench.ask(&ask), ask.accepted(client_id, method), "{alg}");
+        let ask = TestRequest::form(form(&sign(key, alg, &claims)));
+        assert_eq!(harness.ask(&ask), ask.accepted(client_id, method), "{alg}");
     };
     for (alg, key) in &keys {
         accept(alg, key, alg, AuthMethod::PrivateKeyJwt);
@@ -562,7 +563,7 @@ fn rfc8725_3_1_every_accepted_algorithm_and_no_other() {
             base64url(claims("ed").to_string())
         );
         for assertion in [format!("{input}."), format!("{input}.{}", base64url([0; 64]))] {
-            let answer = bench.ask(&Ask::form(form(&assertion)));
+            let answer = harness.ask(&TestRequest::form(form(&assertion)));
             assert_eq!(
                 answer,
                 refused(ErrorKind::Assertion(InvalidAssertion::UnsupportedAlgorithm)),
@@ -574,7 +575,7 @@ fn rfc8725_3_1_every_accepted_algorithm_and_no_other() {
 
 // R87.
 #[test]
-fn rfc8725_3_1_the_registered_algorithm_is_the_only_one() {
+fn rfc8725_3_1_registered_algorithm_only() {
     let clients = clients();
     let only = |alg: &str, keys: &str| ClientKeys::from_jwks(keys).unwrap().signing_alg(alg);
     clients.insert(secret_client("mac", SECRET));
@@ -585,7 +586,7 @@ fn rfc8725_3_1_the_registered_algorithm_is_the_only_one() {
         let error = only(alg, &jwks([ed().jwk()])).unwrap_err();
         assert_eq!(error.to_string(), "the signing algorithm is not supported", "{alg}");
     }
-    let bench = bench_of(clients, settings());
+    let harness = harness_of(clients, settings());
     let mac = Key::secret(SECRET);
     for (client_id, key, alg, expected) in [
         ("rsa", rsa(), "PS256", None),
@@ -595,27 +596,30 @@ fn rfc8725_3_1_the_registered_algorithm_is_the_only_one() {
         ("mac", &mac, "HS256", None),
     ] {
         assert_eq!(
-            kind(&bench, &sign(key, alg, &claims(client_id))),
+            kind(&harness, &sign(key, alg, &claims(client_id))),
             expected,
             "{client_id} {alg}"
         );
     }
     // The server accepts what it says.
     let fapi = settings().signing_algs(["PS256", "ES256", "EdDSA"]).unwrap();
-    let answer =
-        bench_of(registered(), fapi).ask(&Ask::form(form(&sign(rsa(), "RS256", &claims("rsa")))));
+    let answer = harness_of(registered(), fapi).ask(&TestRequest::form(form(&sign(
+        rsa(),
+        "RS256",
+        &claims("rsa"),
+    ))));
     assert_eq!(answer, refused(ErrorKind::Assertion(InvalidAssertion::UnsupportedAlgorithm)));
 }
 
 // R88: algorithm confusion.
 #[test]
-fn rfc8725_2_1_a_public_key_is_never_a_secret() {
+fn rfc8725_2_1_public_key_is_never_a_secret() {
     let jwk = rsa().jwk();
     let text = jwk.to_string();
     for secret in ["", &text, jwk["n"].as_str().unwrap(), &jwks([jwk.clone()])] {
         for alg in ["HS256", "HS384", "HS512"] {
             let assertion = sign(&Key::secret(secret), alg, &claims("rsa"));
-            assert_eq!(kind(&bench(), &assertion), Some(ErrorKind::MethodMismatch));
+            assert_eq!(kind(&harness(), &assertion), Some(ErrorKind::MethodMismatch));
         }
     }
     // The other way round, and the secret of a client that is registered to send it.
@@ -630,25 +634,25 @@ fn rfc8725_2_1_a_public_key_is_never_a_secret() {
         (&Key::secret("hmac-s3cr3t"), "HS256", "hmac", ErrorKind::UnusableRegistration),
     ] {
         assert_eq!(
-            kind(&bench(), &sign(key, alg, &claims(client_id))),
+            kind(&harness(), &sign(key, alg, &claims(client_id))),
             Some(expected),
             "{client_id}"
         );
     }
     // The secret itself is no credential of a client that keys assertions with it.
-    let ask = Ask::form(format!("client_id=mac&client_secret={SECRET}"));
-    assert_eq!(bench().ask(&ask), failed(ErrorKind::MethodMismatch, "mac"));
-    let ask = Ask::bare().basic(format!("mac:{SECRET}"));
-    assert_eq!(bench().ask(&ask), failed(ErrorKind::MethodMismatch, "mac"));
+    let ask = TestRequest::form(format!("client_id=mac&client_secret={SECRET}"));
+    assert_eq!(harness().ask(&ask), failed(ErrorKind::MethodMismatch, "mac"));
+    let ask = TestRequest::bare().basic(format!("mac:{SECRET}"));
+    assert_eq!(harness().ask(&ask), failed(ErrorKind::MethodMismatch, "mac"));
     for client_id in ["mac", "ed"] {
-        let ask = Ask::form(format!("client_id={client_id}"));
-        assert_eq!(bench().ask(&ask), failed(ErrorKind::MethodMismatch, client_id));
+        let ask = TestRequest::form(format!("client_id={client_id}"));
+        assert_eq!(harness().ask(&ask), failed(ErrorKind::MethodMismatch, client_id));
     }
 }
 
 // R89, R90.
 #[test]
-fn rfc7515_4_1_a_header_brings_no_key_and_nothing_critical() {
+fn rfc7515_4_1_no_embedded_keys_or_crit() {
     let stranger = Key::ed();
     for member in [
         format!(r#""jwk":{}"#, stranger.jwk()),
@@ -667,7 +671,7 @@ fn rfc7515_4_1_a_header_brings_no_key_and_nothing_critical() {
         for key in [&stranger, ed()] {
             let header = format!(r#"{{"alg":"EdDSA",{member}}}"#);
             let assertion = compact(key, "EdDSA", &header, &claims("ed").to_string());
-            let answer = bench().ask(&Ask::form(form(&assertion)));
+            let answer = harness().ask(&TestRequest::form(form(&assertion)));
             assert_eq!(
                 answer,
                 refused(ErrorKind::Assertion(InvalidAssertion::UnsupportedHeader)),
@@ -683,11 +687,11 @@ fn rfc7515_4_1_a_header_brings_no_key_and_nothing_critical() {
 
 // R90.
 #[test]
-fn rfc7515_7_1_only_the_strict_compact_form_is_read() {
+fn rfc7515_7_1_strict_compact_form() {
     let right = sign(ed(), "EdDSA", &claims("ed"));
     let parts: Vec<&str> = right.split('.').collect();
     let (header, payload, signature) = (parts[0], parts[1], parts[2]);
-    // The last character of 64 octets holds two bits of padding.
+    // The last character of 64 bytes holds two bits of padding.
     let last = signature.as_bytes()[85];
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let at = alphabet.iter().position(|byte| *byte == last).unwrap();
@@ -715,7 +719,7 @@ fn rfc7515_7_1_only_the_strict_compact_form_is_read() {
         ".".repeat(8 * 1024),
     ];
     for assertion in malformed {
-        let answer = bench().ask(&Ask::form(form(&assertion)));
+        let answer = harness().ask(&TestRequest::form(form(&assertion)));
         assert_eq!(
             answer,
             refused(ErrorKind::Assertion(InvalidAssertion::Malformed)),
@@ -753,15 +757,18 @@ fn rfc7515_7_1_only_the_strict_compact_form_is_read() {
         judge_header(&settings(), r#"{"ALG":"EdDSA"}"#),
         Some(ErrorKind::Assertion(InvalidAssertion::Malformed))
     );
-    // An octet that is no UTF-8, in a string that nobody reads.
+    // A byte that is no UTF-8, in a string that is not read.
     let input = format!("{}.{payload}", base64url(b"{\"alg\":\"EdDSA\",\"x\":\"\xff\"}"));
     let assertion = format!("{input}.{}", base64url(ed().sign("EdDSA", input.as_bytes())));
-    assert_eq!(kind(&bench(), &assertion), Some(ErrorKind::Assertion(InvalidAssertion::Malformed)));
+    assert_eq!(
+        kind(&harness(), &assertion),
+        Some(ErrorKind::Assertion(InvalidAssertion::Malformed))
+    );
 }
 
 // R91.
 #[test]
-fn rfc7519_4_hostile_claims_cost_a_bounded_amount_of_work() {
+fn rfc7519_4_hostile_claims_cost_bounded_work() {
     let right = claims("ed").to_string();
     let inner = &right[1..right.len() - 1];
     let nested = |open: &str, close: &str| {
@@ -795,18 +802,25 @@ fn rfc7519_4_hostile_claims_cost_a_bounded_amount_of_work() {
     }
     // R108: beyond 8 KiB nothing is looked at.
     let long = ".".repeat(8 * 1024 + 1);
-    assert_eq!(bench().ask(&Ask::form(form(&long))), refused(ErrorKind::CredentialTooLong));
+    assert_eq!(
+        harness().ask(&TestRequest::form(form(&long))),
+        refused(ErrorKind::CredentialTooLong)
+    );
     let long = ".".repeat(60_000);
-    assert_eq!(bench().ask(&Ask::form(form(&long))), refused(ErrorKind::CredentialTooLong));
+    assert_eq!(
+        harness().ask(&TestRequest::form(form(&long))),
+        refused(ErrorKind::CredentialTooLong)
+    );
 }
 
 // R62, R92.
 #[test]
-fn oidc_10_1_a_secret_keys_assertions_while_it_is_valid() {
+fn oidc_10_1_secret_keys_assertions_while_valid() {
     let client = |secrets: Vec<_>| {
         RegisteredClient::client_secret_jwt("mac", secrets, app("mac")).map_err(|e| e.to_string())
     };
-    let bench = |secrets| bench_of([client(secrets).unwrap()].into_iter().collect(), settings());
+    let harness =
+        |secrets| harness_of([client(secrets).unwrap()].into_iter().collect(), settings());
     let old = format!("old-{SECRET}");
     let assertion = sign(&Key::secret(SECRET), "HS256", &claims("mac"));
     let by_old = sign(&Key::secret(&old), "HS256", &claims("mac"));
@@ -818,14 +832,14 @@ fn oidc_10_1_a_secret_keys_assertions_while_it_is_valid() {
         (plain(SECRET).not_before(NOW + 1), Some(ErrorKind::SecretNotYetValid)),
         (plain(SECRET).not_before(NOW), None),
     ] {
-        assert_eq!(kind(&bench(vec![secret]), &assertion), expected);
+        assert_eq!(kind(&harness(vec![secret]), &assertion), expected);
     }
     let rotating = || vec![plain(SECRET), plain(&old)];
-    assert_eq!(kind(&bench(rotating()), &assertion), None);
-    assert_eq!(kind(&bench(rotating()), &by_old), None);
+    assert_eq!(kind(&harness(rotating()), &assertion), None);
+    assert_eq!(kind(&harness(rotating()), &by_old), None);
     let third = sign(&Key::secret("a third secret of some 32 bytes"), "HS256", &claims("mac"));
     assert_eq!(
-        kind(&bench(rotating()), &third),
+        kind(&harness(rotating()), &third),
         Some(ErrorKind::Assertion(InvalidAssertion::WrongSignature))
     );
 
@@ -849,22 +863,22 @@ fn oidc_10_1_a_secret_keys_assertions_while_it_is_valid() {
         (64, "HS512", None),
     ] {
         let assertion = sign(&Key::secret(&SECRET[..length]), alg, &claims("mac"));
-        assert_eq!(kind(&bench(vec![plain(&SECRET[..length])]), &assertion), expected, "{alg}");
+        assert_eq!(kind(&harness(vec![plain(&SECRET[..length])]), &assertion), expected, "{alg}");
     }
 }
 
 // R89: which of the registered keys.
 #[test]
-fn rfc7517_4_the_key_id_and_the_purpose_of_keys_are_respected() {
+fn rfc7517_4_kid_use_and_key_ops() {
     let (first, second, curve) = (Key::ed(), Key::ed(), Key::ec("ES256"));
     let named = |key: &Key, members: Value| with(key.jwk(), members);
-    let judge = |keys: Vec<Value>, key: &Key, alg: &str, kid: Option<&str>| {
-        let bench = bench_of([key_client("ed", &jwks(keys))].into_iter().collect(), settings());
+    let verdict = |keys: Vec<Value>, key: &Key, alg: &str, kid: Option<&str>| {
+        let harness = harness_of([key_client("ed", &jwks(keys))].into_iter().collect(), settings());
         let header = match kid {
             Some(kid) => json!({"alg": alg, "kid": kid}),
             None => json!({"alg": alg}),
         };
-        kind(&bench, &compact(key, alg, &header.to_string(), &claims("ed").to_string()))
+        kind(&harness, &compact(key, alg, &header.to_string(), &claims("ed").to_string()))
     };
     let a = || named(&first, json!({"kid": "a"}));
     let b = || named(&second, json!({"kid": "b"}));
@@ -927,20 +941,20 @@ fn rfc7517_4_the_key_id_and_the_purpose_of_keys_are_respected() {
         (vec![named(&first, json!({"alg": "Ed25519"}))], &first, None, None),
     ] {
         let shown = jwks(keys.clone());
-        assert_eq!(judge(keys, key, "EdDSA", kid), expected, "{kid:?} {shown}");
+        assert_eq!(verdict(keys, key, "EdDSA", kid), expected, "{kid:?} {shown}");
     }
     // An RSA key for one algorithm is not for another.
     let ps = || vec![with(rsa().jwk(), json!({"alg": "PS256"}))];
-    assert_eq!(judge(ps(), rsa(), "PS256", None), None);
+    assert_eq!(verdict(ps(), rsa(), "PS256", None), None);
     assert_eq!(
-        judge(ps(), rsa(), "RS256", None),
+        verdict(ps(), rsa(), "RS256", None),
         Some(ErrorKind::Assertion(InvalidAssertion::AlgorithmMismatch))
     );
 }
 
 // R89, RFC 7517 §9.3.
 #[test]
-fn rfc7517_5_key_sets_that_cannot_be_trusted_are_refused() {
+fn rfc7517_5_untrusted_key_sets_are_refused() {
     let refused = |json: &str| ClientKeys::from_jwks(json).unwrap_err().to_string();
     let none = "the key set has no key that can verify a signature";
     let good = ed().jwk();
@@ -999,10 +1013,10 @@ fn rfc7517_5_key_sets_that_cannot_be_trusted_are_refused() {
 
 // R94, R77: whatever is wrong, one answer.
 #[test]
-fn rfc7521_4_2_1_every_failed_assertion_gets_the_same_answer() {
-    let unknown = bench().ask(&Ask::form(form(&sign(ed(), "EdDSA", &claims("nobody")))));
+fn rfc7521_4_2_1_failed_assertions_are_alike() {
+    let unknown = harness().ask(&TestRequest::form(form(&sign(ed(), "EdDSA", &claims("nobody")))));
     assert_eq!(unknown, failed(ErrorKind::UnknownClient, "nobody"));
-    let wrong_secret = bench().ask(&Ask::form("client_id=post&client_secret=x"));
+    let wrong_secret = harness().ask(&TestRequest::form("client_id=post&client_secret=x"));
     assert_eq!(unknown.wire(), wrong_secret.wire());
     let stranger = Key::ed();
     for assertion in [
@@ -1014,7 +1028,7 @@ fn rfc7521_4_2_1_every_failed_assertion_gets_the_same_answer() {
         sign(ed(), "EdDSA", &changed(json!({"aud": "x"}))),
         compact(ed(), "EdDSA", r#"{"alg":"EdDSA","kid":"x"}"#, &claims("ed").to_string()),
     ] {
-        assert_eq!(bench().ask(&Ask::form(form(&assertion))).wire(), unknown.wire());
+        assert_eq!(harness().ask(&TestRequest::form(form(&assertion))).wire(), unknown.wire());
     }
     // A signature of every length and algorithm, over every client.
     for alg in ["ES256", "ES384", "ES512", "EdDSA", "RS256", "PS512", "HS256", "HS512"] {
@@ -1026,7 +1040,7 @@ fn rfc7521_4_2_1_every_failed_assertion_gets_the_same_answer() {
                     base64url(claims(client_id).to_string())
                 );
                 let assertion = format!("{input}.{}", base64url(vec![1; length]));
-                let answer = bench().ask(&Ask::form(form(&assertion)));
+                let answer = harness().ask(&TestRequest::form(form(&assertion)));
                 assert_eq!(answer.wire(), unknown.wire(), "{alg} {length} {client_id}");
                 assert_eq!(answer.lookups, [client_id]);
             }
@@ -1038,26 +1052,27 @@ fn rfc7521_4_2_1_every_failed_assertion_gets_the_same_answer() {
 #[test]
 fn rfc7518_3_4_signatures_have_one_form() {
     let key = Key::ec("ES256");
-    let bench = bench_of([key_client("ec", &jwks([key.jwk()]))].into_iter().collect(), settings());
+    let harness =
+        harness_of([key_client("ec", &jwks([key.jwk()]))].into_iter().collect(), settings());
     let right = sign(&key, "ES256", &claims("ec"));
     let (input, signature) = right.rsplit_once('.').unwrap();
-    let octets = key.sign("ES256", input.as_bytes());
-    let (r, s) = octets.split_at(32);
+    let bytes = key.sign("ES256", input.as_bytes());
+    let (r, s) = bytes.split_at(32);
     let der = [&[0x30, 70, 2, 33, 0], r, &[2, 33, 0], s].concat();
-    for octets in [der, octets[..63].to_vec(), [&octets[..], &[0]].concat(), vec![0; 64], vec![]] {
-        let assertion = format!("{input}.{}", base64url(octets));
+    for bytes in [der, bytes[..63].to_vec(), [&bytes[..], &[0]].concat(), vec![0; 64], vec![]] {
+        let assertion = format!("{input}.{}", base64url(bytes));
         assert_eq!(
-            kind(&bench, &assertion),
+            kind(&harness, &assertion),
             Some(ErrorKind::Assertion(InvalidAssertion::WrongSignature))
         );
     }
     assert_eq!(signature.len(), 86);
-    assert_eq!(kind(&bench, &right), None);
+    assert_eq!(kind(&harness, &right), None);
 }
 
 // R103, R50, R81.
 #[test]
-fn rfc8414_2_methods_and_algorithms_come_from_the_settings() {
+fn rfc8414_2_announced_algorithms() {
     let layer = || ClientAuthLayer::new(MemoryProvider::<ClientMetadata>::new());
     let with = |settings| layer().assertions(settings);
     let methods =
@@ -1081,30 +1096,30 @@ fn rfc8414_2_methods_and_algorithms_come_from_the_settings() {
     assert_eq!((methods(&fapi), algs(&fapi)), ("private_key_jwt".into(), "ES256 PS256".into()));
     assert_eq!(algs(&with(settings()).headers_only().unwrap()), "");
 
-    let only = |method| bench().set(|layer| layer.auth_methods([method]).unwrap());
+    let only = |method| harness().set(|layer| layer.auth_methods([method]).unwrap());
     let mac = sign(&Key::secret(SECRET), "HS256", &claims("mac"));
     let signed = sign(ed(), "EdDSA", &claims("ed"));
-    let answer = only(AuthMethod::PrivateKeyJwt).ask(&Ask::form(form(&mac)));
+    let answer = only(AuthMethod::PrivateKeyJwt).ask(&TestRequest::form(form(&mac)));
     assert_eq!(answer.kind, Some(ErrorKind::MethodNotAccepted));
     assert!(answer.lookups.is_empty());
     assert!(answer.headers.contains(&(
         "www-authenticate".into(),
         CHALLENGE.replace("Basic", "private_key_jwt").replace(r#", charset="UTF-8""#, "")
     )));
-    assert_eq!(only(AuthMethod::PrivateKeyJwt).ask(&Ask::form(form(&signed))).kind, None);
-    assert_eq!(only(AuthMethod::ClientSecretJwt).ask(&Ask::form(form(&mac))).kind, None);
+    assert_eq!(only(AuthMethod::PrivateKeyJwt).ask(&TestRequest::form(form(&signed))).kind, None);
+    assert_eq!(only(AuthMethod::ClientSecretJwt).ask(&TestRequest::form(form(&mac))).kind, None);
     for method in [AuthMethod::ClientSecretJwt, AuthMethod::ClientSecretPost] {
-        let answer = only(method).ask(&Ask::form(form(&signed)));
+        let answer = only(method).ask(&TestRequest::form(form(&signed)));
         assert_eq!(answer.kind, Some(ErrorKind::MethodNotAccepted));
     }
     // Not turned on: seen, counted and refused.
-    let answer = Bench::of(registered()).ask(&Ask::form(form(&signed)));
+    let answer = Harness::of(registered()).ask(&TestRequest::form(form(&signed)));
     assert_eq!(answer, refused(ErrorKind::MethodNotAccepted));
 }
 
 // R81, R87.
 #[test]
-fn settings_that_cannot_work_are_errors_at_construction() {
+fn invalid_settings_are_errors() {
     let error = |issuer: &str| Assertions::new(issuer, store()).map(drop);
     for issuer in ["https://as.example", "https://as.example/tenant", "http://127.0.0.1:8080"] {
         assert_eq!(error(issuer), Ok(()), "{issuer}");
@@ -1133,7 +1148,7 @@ fn settings_that_cannot_work_are_errors_at_construction() {
 
 // R87. Also for a secret, of which only the metadata tells the algorithm.
 #[test]
-fn rfc7591_2_a_secret_is_used_with_the_registered_algorithm_only() {
+fn rfc7591_2_secret_has_the_registered_algorithm() {
     let metadata = json!({
         "client_id": "mac",
         "token_endpoint_auth_method": "client_secret_jwt",
@@ -1146,7 +1161,7 @@ fn rfc7591_2_a_secret_is_used_with_the_registered_algorithm_only() {
     for (alg, expected) in [("HS256", None), ("HS512", Some(InvalidAssertion::AlgorithmMismatch))] {
         let service = layer.layer(Recorder { calls: Log::default() });
         let assertion = sign(&Key::secret(SECRET), alg, &claims("mac"));
-        let request = Ask::form(form(&assertion)).request();
+        let request = TestRequest::form(form(&assertion)).request();
         let response = run(service.oneshot(request)).unwrap();
         let error = response.extensions().get::<tower_client_auth::Error>();
         let kind = error.map(tower_client_auth::Error::kind);
@@ -1156,7 +1171,7 @@ fn rfc7591_2_a_secret_is_used_with_the_registered_algorithm_only() {
 
 // R104, R45, R46.
 #[test]
-fn rfc7591_2_keys_and_algorithm_are_read_from_metadata() {
+fn rfc7591_2_keys_and_alg_from_metadata() {
     let read = |members: Value| {
         let metadata = with(json!({"client_id": "c"}), members);
         let metadata: ClientMetadata = serde_json::from_value(metadata).unwrap();
@@ -1245,14 +1260,14 @@ fn rfc7591_2_keys_and_algorithm_are_read_from_metadata() {
 fn rfc7591_2_published_keys_need_a_source() {
     let keys = ClientKeys::jwks_uri("https://client.example/jwks").unwrap();
     let client = RegisteredClient::private_key_jwt("ed", keys, app("ed"));
-    let bench = bench_of([client].into_iter().collect(), settings());
-    let answer = bench.ask(&Ask::form(form(&sign(ed(), "EdDSA", &claims("ed")))));
+    let harness = harness_of([client].into_iter().collect(), settings());
+    let answer = harness.ask(&TestRequest::form(form(&sign(ed(), "EdDSA", &claims("ed")))));
     assert_eq!(answer, failed(ErrorKind::UnusableRegistration, "ed"));
 }
 
 // R57, R111.
 #[test]
-fn neither_keys_nor_assertions_are_shown() {
+fn debug_shows_no_keys_or_assertions() {
     let shown = format!(
         "{:?} {:?} {:?}",
         secret_client("mac", SECRET),
@@ -1260,20 +1275,20 @@ fn neither_keys_nor_assertions_are_shown() {
         settings()
     );
     assert!(!shown.contains(MARK), "{shown}");
-    let layer = format!("{:?}", bench().layer);
+    let layer = format!("{:?}", harness().layer);
     assert!(layer.contains("replay_protection: true"), "{layer}");
 }
 
 // R107, R112: an assertion is not handed out as a secret that matched.
 #[test]
-fn an_assertion_is_never_offered_as_a_secret() {
+fn assertion_is_never_offered_as_a_secret() {
     let offered = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&offered);
-    let bench = bench().set(|layer| {
+    let harness = harness().set(|layer| {
         layer.on_secret_match(move |_| {
             count.fetch_add(1, Ordering::SeqCst);
         })
     });
-    assert_eq!(kind(&bench, &sign(&Key::secret(SECRET), "HS256", &claims("mac"))), None);
+    assert_eq!(kind(&harness, &sign(&Key::secret(SECRET), "HS256", &claims("mac"))), None);
     assert_eq!(offered.load(Ordering::SeqCst), 0);
 }

@@ -6,20 +6,20 @@ use tower_client_auth::{AuthMethod, ClientSecret, Clock, ErrorKind as K, Registe
 use crate::{
     cases::check,
     support::{
-        Answer, App, Ask, Bench, Clients, NOW, app, basic_client, clients, failed, plain,
+        Answer, App, Clients, Harness, NOW, TestRequest, app, basic_client, clients, failed, plain,
         post_client, public_client, stored_client,
     },
 };
 
 // R42. §2: `token_endpoint_auth_method` is the "requested authentication method".
 #[test]
-fn rfc7591_2_the_registered_method_is_the_only_one_a_client_may_use() {
+fn rfc7591_2_registered_method_only() {
     check("R42 ");
 }
 
 // R43. §2: "If unspecified or omitted, the default is "client_secret_basic"".
 #[test]
-fn rfc7591_2_an_absent_method_is_client_secret_basic() {
+fn rfc7591_2_absent_method_is_basic() {
     for record in [
         r#"{"client_id": "c", "client_secret": "c-s3cr3t"}"#,
         r#"{"client_id": "c", "client_secret": "c-s3cr3t", "token_endpoint_auth_method": null}"#,
@@ -28,9 +28,12 @@ fn rfc7591_2_an_absent_method_is_client_secret_basic() {
     ] {
         let metadata = serde_json::from_str::<tower_client_auth::ClientMetadata>(record).unwrap();
         assert_eq!(metadata.auth_method(), AuthMethod::ClientSecretBasic);
-        assert_eq!(crate::metadata::ask(record, &Ask::bare().basic("c:c-s3cr3t")), Ok("c".into()));
         assert_eq!(
-            crate::metadata::ask(record, &Ask::form("client_id=c&client_secret=c-s3cr3t")),
+            crate::metadata::ask(record, &TestRequest::bare().basic("c:c-s3cr3t")),
+            Ok("c".into())
+        );
+        assert_eq!(
+            crate::metadata::ask(record, &TestRequest::form("client_id=c&client_secret=c-s3cr3t")),
             Err(K::MethodMismatch)
         );
     }
@@ -38,7 +41,7 @@ fn rfc7591_2_an_absent_method_is_client_secret_basic() {
 
 // R45.
 #[test]
-fn rfc7591_2_an_unknown_method_fails_closed_and_is_never_none() {
+fn rfc7591_2_unknown_method_fails_closed() {
     check("R45 ");
     for method in [
         "client_secret_jwt",
@@ -53,14 +56,14 @@ fn rfc7591_2_an_unknown_method_fails_closed_and_is_never_none() {
         "",
     ] {
         for secrets in [vec![], vec![plain("c-s3cr3t")]] {
-            let bench = Bench::of(Clients::from_iter([stored_client("c", method, secrets)]));
+            let harness = Harness::of(Clients::from_iter([stored_client("c", method, secrets)]));
             for ask in [
-                Ask::form("client_id=c"),
-                Ask::bare().basic("c:"),
-                Ask::bare().basic("c:c-s3cr3t"),
-                Ask::form("client_id=c&client_secret=c-s3cr3t"),
+                TestRequest::form("client_id=c"),
+                TestRequest::bare().basic("c:"),
+                TestRequest::bare().basic("c:c-s3cr3t"),
+                TestRequest::form("client_id=c&client_secret=c-s3cr3t"),
             ] {
-                assert_eq!(bench.ask(&ask), failed(K::UnusableRegistration, "c"), "{method}");
+                assert_eq!(harness.ask(&ask), failed(K::UnusableRegistration, "c"), "{method}");
             }
         }
     }
@@ -68,13 +71,13 @@ fn rfc7591_2_an_unknown_method_fails_closed_and_is_never_none() {
 
 // R46.
 #[test]
-fn rfc7591_2_a_secret_method_without_a_stored_secret_fails_closed() {
+fn rfc7591_2_missing_secret_fails_closed() {
     check("R46 ");
 }
 
 // R46, R48: the row of a database is checked when it becomes a client.
 #[test]
-fn rfc7591_2_contradictory_registrations_are_told_apart_at_construction() {
+fn rfc7591_2_contradictory_registrations() {
     let problem = |client_id: &str, method: &str, secrets: Vec<ClientSecret>| {
         RegisteredClient::new(client_id, &AuthMethod::from(method), secrets, app(client_id))
             .map(|client| client.client_id().to_owned())
@@ -119,19 +122,19 @@ fn rfc7591_2_contradictory_registrations_are_told_apart_at_construction() {
 
 // R47.
 #[test]
-fn rfc7591_2_a_public_client_presents_no_credentials() {
+fn rfc7591_2_public_client_has_no_credentials() {
     check("R47 ");
 }
 
 // R48. RFC 6749 §3.2.1.
 #[test]
-fn rfc7591_2_none_with_a_stored_secret_is_a_contradiction() {
+fn rfc7591_2_none_with_a_secret_fails_closed() {
     check("R48 ");
 }
 
 // R105.
 #[test]
-fn iana_names_are_read_and_written_as_they_are() {
+fn iana_names_round_trip() {
     for name in [
         "none",
         "client_secret_basic",
@@ -164,18 +167,18 @@ fn with_secrets(secrets: &[ClientSecret], now: i64, presented: &str) -> Result<(
         basic_client("c", secrets.iter().cloned()),
         post_client("p", secrets.iter().cloned()),
     ]);
-    let bench = Bench::of(clients).set(|layer| layer.clock(Clock::fixed(now)));
+    let harness = Harness::of(clients).set(|layer| layer.clock(Clock::fixed(now)));
     let verdict = |answer: Answer| answer.kind.map_or(Ok(()), Err);
-    let by_basic = verdict(bench.ask(&Ask::bare().basic(format!("c:{presented}"))));
+    let by_basic = verdict(harness.ask(&TestRequest::bare().basic(format!("c:{presented}"))));
     let by_post = format!("client_id=p&client_secret={presented}");
-    assert_eq!(verdict(bench.ask(&Ask::form(by_post))), by_basic);
+    assert_eq!(verdict(harness.ask(&TestRequest::form(by_post))), by_basic);
     by_basic
 }
 
 // R58, R59, R60, R63. §3.2.1: "Time at which the client secret will expire or 0 if it will not
 // expire", in seconds of 64 bits.
 #[test]
-fn rfc7591_3_2_1_a_secret_expires_at_its_second() {
+fn rfc7591_3_2_1_expiry_to_the_second() {
     for (expires_at, now, valid) in [
         (NOW, NOW - 1, true),
         (NOW, NOW, false),
@@ -204,7 +207,7 @@ fn rfc7591_3_2_1_a_secret_expires_at_its_second() {
 
 // R55, R61: the best of all secrets counts, in any order.
 #[test]
-fn rfc7591_3_2_1_any_valid_secret_of_several_will_do_in_any_order() {
+fn rfc7591_3_2_1_any_valid_secret_of_several() {
     let old = || plain("c-s3cr3t").expires_at(NOW);
     let next = || plain("c-s3cr3t").not_before(NOW + 1);
     let live = || plain("c-s3cr3t");
@@ -232,7 +235,7 @@ fn rfc7591_3_2_1_any_valid_secret_of_several_will_do_in_any_order() {
 
 // R53. RFC 6819 §5.1.4.1.3.
 #[test]
-fn rfc6819_5_1_4_1_3_a_digest_is_enough() {
+fn rfc6819_5_1_4_1_3_digest_is_enough() {
     check("R53 ");
     // The digest as another program would have computed it.
     let digest = [
@@ -246,15 +249,15 @@ fn rfc6819_5_1_4_1_3_a_digest_is_enough() {
 
 // R38: of either kind.
 #[test]
-fn an_empty_stored_secret_matches_nothing() {
+fn empty_stored_secret_matches_nothing() {
     for (secret, kind) in [
         (plain(""), K::UnusableRegistration),
         // That a digest is one of nothing cannot be seen.
         (ClientSecret::sha256_of(""), K::WrongSecret),
     ] {
-        let bench = Bench::of(Clients::from_iter([basic_client("c", [secret.clone()])]));
+        let harness = Harness::of(Clients::from_iter([basic_client("c", [secret.clone()])]));
         for presented in ["", "x", "%20"] {
-            let answer = bench.ask(&Ask::bare().basic(format!("c:{presented}")));
+            let answer = harness.ask(&TestRequest::bare().basic(format!("c:{presented}")));
             assert_eq!(answer, failed(kind, "c"), "{secret:?}");
         }
     }
@@ -262,36 +265,36 @@ fn an_empty_stored_secret_matches_nothing() {
 
 // R107. RFC 7592: a change takes effect with the next request.
 #[test]
-fn rfc7592_changes_take_effect_with_the_next_request() {
+fn rfc7592_changes_count_from_the_next_request() {
     let shared = std::sync::Arc::new(clients());
-    let bench = Bench::of(std::sync::Arc::clone(&shared));
-    let ask = Ask::bare().basic("basic:basic-s3cr3t");
+    let harness = Harness::of(std::sync::Arc::clone(&shared));
+    let ask = TestRequest::bare().basic("basic:basic-s3cr3t");
     let right = || ask.accepted("basic", AuthMethod::ClientSecretBasic);
-    assert_eq!(bench.ask(&ask), right());
+    assert_eq!(harness.ask(&ask), right());
     let swap = |client: RegisteredClient<App>| assert!(shared.insert(client).is_some());
     swap(basic_client("basic", [plain("new-s3cr3t")]));
-    assert_eq!(bench.ask(&ask), failed(K::WrongSecret, "basic"));
+    assert_eq!(harness.ask(&ask), failed(K::WrongSecret, "basic"));
     swap(post_client("basic", [plain("basic-s3cr3t")]));
-    assert_eq!(bench.ask(&ask), failed(K::MethodMismatch, "basic"));
+    assert_eq!(harness.ask(&ask), failed(K::MethodMismatch, "basic"));
     swap(public_client("basic"));
-    assert_eq!(bench.ask(&ask), failed(K::MethodMismatch, "basic"));
+    assert_eq!(harness.ask(&ask), failed(K::MethodMismatch, "basic"));
     assert!(shared.remove("basic").is_some());
-    assert_eq!(bench.ask(&ask), failed(K::UnknownClient, "basic"));
+    assert_eq!(harness.ask(&ask), failed(K::UnknownClient, "basic"));
     assert!(shared.insert(basic_client("basic", [plain("basic-s3cr3t")])).is_none());
-    assert_eq!(bench.ask(&ask), right());
+    assert_eq!(harness.ask(&ask), right());
 }
 
 // R106. CIMD: an id that is a URL is compared as text, by either method.
 #[test]
-fn a_url_as_client_id_is_text() {
+fn url_client_id_is_text() {
     check("R106 ");
-    let bench = Bench::of(Clients::from_iter([public_client("https://client.example/c")]));
-    let ask = Ask::form("client_id=https%3A%2F%2Fclient.example%2Fc");
-    assert_eq!(bench.ask(&ask), ask.accepted("https://client.example/c", AuthMethod::None));
+    let harness = Harness::of(Clients::from_iter([public_client("https://client.example/c")]));
+    let ask = TestRequest::form("client_id=https%3A%2F%2Fclient.example%2Fc");
+    assert_eq!(harness.ask(&ask), ask.accepted("https://client.example/c", AuthMethod::None));
     for other in
         ["https://client.example/c/", "HTTPS://client.example/c", "https://client.example:443/c"]
     {
-        let answer = bench.ask(&Ask::form(format!("client_id={other}")));
+        let answer = harness.ask(&TestRequest::form(format!("client_id={other}")));
         assert_eq!(answer, failed(K::UnknownClient, other));
     }
 }

@@ -5,27 +5,27 @@ use tower_client_auth::{ConfigError, ErrorKind as K};
 
 use crate::{
     cases::check,
-    support::{Ask, Bench, refused},
+    support::{Harness, TestRequest, refused},
 };
 
 // R31. RFC 9110 §11.1.
 #[test]
-fn rfc7617_2_the_scheme_is_case_insensitive() {
+fn rfc7617_2_scheme_is_case_insensitive() {
     check("R31 ");
 }
 
 // R32. RFC 9110 §11.4: `1*SP`.
 #[test]
-fn rfc7617_2_spaces_and_nothing_else_separate_scheme_and_token() {
+fn rfc7617_2_spaces_before_the_token() {
     check("R32 ");
 }
 
 // R33. RFC 4648 §3.3: "MUST reject the encoded data if it contains characters outside the base
 // alphabet".
 #[test]
-fn rfc7617_2_junk_in_the_token_is_refused_and_not_skipped() {
+fn rfc7617_2_junk_in_the_token_is_refused() {
     check("R33 ");
-    // At every place of the token.
+    // At every position of the token.
     let token = crate::support::basic("basic:basic-s3cr3t");
     for at in "Basic ".len()..=token.len() {
         for junk in ["!", "-", "_", ".", ":", " ", "\t", "\u{7f}", "\u{e9}"] {
@@ -37,7 +37,7 @@ fn rfc7617_2_junk_in_the_token_is_refused_and_not_skipped() {
                 " " if at == "Basic ".len() => continue,
                 _ => K::MalformedAuthorization,
             };
-            let ask = Ask::bare().authorization(value.as_bytes());
+            let ask = TestRequest::bare().authorization(value.as_bytes());
             assert_eq!(crate::support::ask(&ask), refused(kind), "{value:?}");
         }
     }
@@ -45,40 +45,40 @@ fn rfc7617_2_junk_in_the_token_is_refused_and_not_skipped() {
 
 // R34. RFC 4648 §3.2, §3.5.
 #[test]
-fn rfc7617_2_padding_may_be_missing_and_spare_bits_must_be_zero() {
+fn rfc7617_2_padding_and_spare_bits() {
     check("R34 ");
 }
 
 // R35. §2: the first colon.
 #[test]
-fn rfc7617_2_the_first_colon_separates_before_anything_is_decoded() {
+fn rfc7617_2_first_colon_separates() {
     check("R35 ");
 }
 
 // R37. §2: "The user-id and password MUST NOT contain any control characters".
 #[test]
-fn rfc7617_2_control_characters_are_refused_bare_and_encoded() {
+fn rfc7617_2_control_characters_are_refused() {
     check("R37 ");
     for control in (0..0x20).chain([0x7f]) {
         let bare = [b"basic:basic-s3cr3t", &[control][..]].concat();
         let encoded = format!("basic:basic-s3cr3t%{control:02X}").into_bytes();
         let in_id = format!("basic%{control:02x}:basic-s3cr3t").into_bytes();
-        for octets in [bare, encoded, in_id] {
-            let answer = crate::support::ask(&Ask::bare().basic(&octets));
-            assert_eq!(answer, refused(K::MalformedAuthorization), "{}", octets.escape_ascii());
+        for bytes in [bare, encoded, in_id] {
+            let answer = crate::support::ask(&TestRequest::bare().basic(&bytes));
+            assert_eq!(answer, refused(K::MalformedAuthorization), "{}", bytes.escape_ascii());
         }
     }
 }
 
 // R38. CWE-258.
 #[test]
-fn rfc7617_2_an_empty_password_equals_nothing() {
+fn rfc7617_2_empty_password_equals_nothing() {
     check("R38 ");
 }
 
 // R40: every malformed value is 401 `invalid_client` with a challenge.
 #[test]
-fn rfc7617_2_malformed_values_are_answered_401_with_a_challenge() {
+fn rfc7617_2_malformed_values_are_401() {
     let malformed = crate::cases::cases()
         .into_iter()
         .filter(|case| case.expected.kind == Some(K::MalformedAuthorization));
@@ -93,17 +93,17 @@ fn rfc7617_2_malformed_values_are_answered_401_with_a_challenge() {
 
 // R41.
 #[test]
-fn rfc7617_2_1_octets_beyond_ascii_are_octets() {
+fn rfc7617_2_1_bytes_beyond_ascii() {
     check("R41 ");
-    for octet in 0x80..=0xff_u8 {
-        let ask = Ask::bare().authorization([b"Basic ", &[octet][..]].concat());
-        assert_eq!(crate::support::ask(&ask), refused(K::MalformedAuthorization), "{octet:x}");
+    for byte in 0x80..=0xff_u8 {
+        let ask = TestRequest::bare().authorization([b"Basic ", &[byte][..]].concat());
+        assert_eq!(crate::support::ask(&ask), refused(K::MalformedAuthorization), "{byte:x}");
     }
 }
 
 // R69. §2: the realm is a quoted string (RFC 9110 §5.6.4).
 #[test]
-fn rfc7617_2_the_realm_is_quoted() {
+fn rfc7617_2_realm_is_quoted() {
     for (realm, challenge) in [
         ("Example", r#"Basic realm="Example", charset="UTF-8""#),
         (r#"say "hi" \o/"#, r#"Basic realm="say \"hi\" \\o/", charset="UTF-8""#),
@@ -111,10 +111,10 @@ fn rfc7617_2_the_realm_is_quoted() {
         (" ", r#"Basic realm=" ", charset="UTF-8""#),
         ("a, Bearer realm=b", r#"Basic realm="a, Bearer realm=b", charset="UTF-8""#),
     ] {
-        let bench = Bench::new().set(|layer| layer.realm(realm).unwrap());
-        let service = bench.service();
+        let harness = Harness::new().set(|layer| layer.realm(realm).unwrap());
+        let service = harness.service();
         let response =
-            crate::support::run(tower::ServiceExt::oneshot(service, Ask::bare().request()))
+            crate::support::run(tower::ServiceExt::oneshot(service, TestRequest::bare().request()))
                 .unwrap();
         assert_eq!(response.headers()["www-authenticate"].as_bytes(), challenge.as_bytes());
     }
@@ -122,9 +122,9 @@ fn rfc7617_2_the_realm_is_quoted() {
 
 // R69: a realm that cannot be sent is an error while the program starts.
 #[test]
-fn rfc7617_2_a_realm_that_cannot_be_sent_is_an_error_at_construction() {
+fn rfc7617_2_invalid_realm_is_an_error() {
     for realm in ["", "a\r\nSet-Cookie: x", "\0", "\u{7f}", "\t"] {
-        let error = Bench::new().layer.realm(realm).unwrap_err();
+        let error = Harness::new().layer.realm(realm).unwrap_err();
         assert_eq!(error, ConfigError::Realm, "{realm:?}");
     }
 }

@@ -49,9 +49,9 @@ impl Script {
         Self::new([Step::Data(Bytes::copy_from_slice(text.as_bytes())), Step::Hang])
     }
 
-    /// The octets in pieces of these sizes, over and over, and a pause after each.
-    pub(crate) fn pieces(octets: &[u8], sizes: &[usize]) -> Self {
-        let mut rest = Bytes::copy_from_slice(octets);
+    /// The bytes in pieces of these sizes, over and over, and a pause after each.
+    pub(crate) fn pieces(bytes: &[u8], sizes: &[usize]) -> Self {
+        let mut rest = Bytes::copy_from_slice(bytes);
         let mut steps = Vec::new();
         for size in sizes.iter().cycle() {
             if rest.is_empty() {

@@ -14,12 +14,12 @@ use tower_client_auth::{
 
 use crate::{
     cases::{Case, cases},
-    support::{App, Ask, Bench, Clients, Log, MARK, app, clients, plain, run},
+    support::{App, Clients, Harness, Log, MARK, TestRequest, app, clients, plain, run},
 };
 
 /// What must not appear of a request: every secret holds the mark, and the rest is taken from it.
-fn forbidden(ask: &Ask) -> Vec<String> {
-    let text = |octets: &[u8]| octets.escape_ascii().to_string();
+fn forbidden(ask: &TestRequest) -> Vec<String> {
+    let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
     let mut parts = vec![MARK.to_owned()];
     for (name, value) in &ask.headers {
         if name.contains("authorization") || name.contains("cookie") {
@@ -37,7 +37,7 @@ fn forbidden(ask: &Ask) -> Vec<String> {
     parts
 }
 
-fn assert_hidden(ask: &Ask, what: &str, name: &str) {
+fn assert_hidden(ask: &TestRequest, what: &str, name: &str) {
     for part in forbidden(ask) {
         assert!(!what.contains(&part), "{name}: {part:?} in {what}");
     }
@@ -47,7 +47,7 @@ fn assert_hidden(ask: &Ask, what: &str, name: &str) {
 fn shown(case: &Case) -> String {
     let log = Log::<String>::default();
     let (outcomes, errors, inside) = (log.clone(), log.clone(), log.clone());
-    let layer = Bench::new()
+    let layer = Harness::new()
         .layer
         .on_outcome(move |outcome| {
             outcomes.push(format!("{outcome:?} {outcome:#?} {:?}", outcome.error()));
@@ -85,16 +85,16 @@ fn shown(case: &Case) -> String {
 }
 
 #[test]
-fn nothing_secret_is_printed_or_answered_in_any_case() {
+fn no_case_prints_or_answers_a_secret() {
     for case in cases() {
         assert_hidden(&case.ask, &shown(&case), case.name);
     }
 }
 
-// The test above is worth something only if it sees what it looks for.
+// The tests of this file prove something only if the search finds what it looks for.
 #[test]
-fn the_search_for_secrets_finds_them() {
-    let ask = Ask::form("client_id=post&client_secret=post-s3cr3t")
+fn search_finds_secrets() {
+    let ask = TestRequest::form("client_id=post&client_secret=post-s3cr3t")
         .basic("basic:basic-s3cr3t")
         .uri("/token?client_secret=query");
     let parts = forbidden(&ask);
@@ -106,7 +106,7 @@ fn the_search_for_secrets_finds_them() {
 
 // R57: what is stored.
 #[test]
-fn nothing_secret_is_printed_of_what_is_stored() {
+fn debug_shows_no_stored_secret() {
     let digest = [0xab; 32];
     let secrets = || {
         [
@@ -155,15 +155,15 @@ fn nothing_secret_is_printed_of_what_is_stored() {
     assert_eq!(format!("{:?}", secrets()[1]), "ClientSecret { sha256: [redacted] }");
 }
 
-// R111, R112: a secret that stands where it does not belong is not shown either.
+// R111, R112: a secret in the wrong place is not shown either.
 #[test]
-fn an_outcome_shows_nothing_of_the_request_that_could_be_a_credential() {
+fn outcome_shows_no_credential() {
     let log = Log::default();
     let seen = log.clone();
-    let bench = Bench::new()
+    let harness = Harness::new()
         .set(|layer| layer.on_outcome(move |outcome| seen.push(format!("{outcome:?}"))));
-    bench.ask(
-        &Ask::bare()
+    harness.ask(
+        &TestRequest::bare()
             .uri("http://id:s3cr3t@server.example/token?client_secret=s3cr3t")
             .with("proxy-authorization", "Basic s3cr3t")
             .with("cookie", "session=s3cr3t")
@@ -237,7 +237,7 @@ mod events {
 
     fn events<T>(during: impl FnOnce() -> T) -> Vec<String> {
         // Other tests meet the same call sites without a subscriber; with one for the whole process
-        // nobody concludes that they are of no interest.
+        // they are not cached as of no interest.
         static EVERYWHERE: std::sync::Once = std::sync::Once::new();
         EVERYWHERE.call_once(|| {
             tracing::subscriber::set_global_default(Capture::default()).unwrap();
@@ -248,15 +248,15 @@ mod events {
         log.take()
     }
 
-    fn event_of(ask: &Ask) -> String {
-        let events = events(|| Bench::new().ask(ask));
+    fn event_of(ask: &TestRequest) -> String {
+        let events = events(|| Harness::new().ask(ask));
         assert_eq!(events.len(), 1, "one event per decision: {events:?}");
         events.into_iter().next().unwrap()
     }
 
     // R111, and one event per decision.
     #[test]
-    fn nothing_secret_is_logged_in_any_case() {
+    fn no_case_logs_a_secret() {
         for case in cases() {
             assert_hidden(&case.ask, &event_of(&case.ask), case.name);
         }
@@ -264,25 +264,25 @@ mod events {
 
     // R113: method, outcome, reason and id.
     #[test]
-    fn an_event_tells_method_outcome_reason_and_id() {
+    fn event_has_method_outcome_reason_and_id() {
         for (ask, expected) in [
             (
-                Ask::bare().basic("basic:basic-s3cr3t"),
+                TestRequest::bare().basic("basic:basic-s3cr3t"),
                 "DEBUG message=client authenticated method=\"client_secret_basic\" \
                  client_id=\"basic\" outcome=\"success\"",
             ),
             (
-                Ask::form("client_id=post&client_secret=wrong-s3cr3t"),
+                TestRequest::form("client_id=post&client_secret=wrong-s3cr3t"),
                 "INFO message=client not authenticated method=\"client_secret_post\" \
                  client_id=\"post\" outcome=\"failure\" reason=\"wrong_secret\"",
             ),
             (
-                Ask::bare(),
+                TestRequest::bare(),
                 "INFO message=client not authenticated outcome=\"failure\" \
                  reason=\"no_credentials\"",
             ),
             (
-                Ask::form("client_id=jwt"),
+                TestRequest::form("client_id=jwt"),
                 "ERROR message=client not authenticated method=\"none\" client_id=\"jwt\" \
                  outcome=\"failure\" reason=\"unusable_registration\"",
             ),
@@ -291,13 +291,13 @@ mod events {
         }
     }
 
-    // R73: the operator needs the cause of an outage, and nobody else gets it.
+    // R73: the operator needs the cause of an outage, and the client does not get it.
     #[test]
-    fn an_outage_is_logged_as_an_error_with_its_cause() {
-        let bench = Bench::of(provider_fn(|_: &str| {
+    fn outage_is_logged_with_its_cause() {
+        let harness = Harness::of(provider_fn(|_: &str| {
             std::future::ready(Err::<Option<RegisteredClient<App>>, _>(io::Error::other("down")))
         }));
-        let logged = events(|| bench.ask(&Ask::form("client_id=c")));
+        let logged = events(|| harness.ask(&TestRequest::form("client_id=c")));
         assert_eq!(
             logged,
             ["ERROR message=client not authenticated method=\"none\" client_id=\"c\" \
@@ -307,7 +307,7 @@ mod events {
 
     // R111: log injection. What an id holds cannot end the line, forge a field, or flood the log.
     #[test]
-    fn a_hostile_id_is_escaped_and_cut() {
+    fn hostile_id_is_escaped_and_cut() {
         let hostile = [
             "x\" outcome=\"success",
             "x\u{85}y",
@@ -321,7 +321,7 @@ mod events {
         ];
         for id in hostile {
             let encoded = serde_urlencoded::to_string([("client_id", id)]).unwrap();
-            let event = event_of(&Ask::form(&encoded));
+            let event = event_of(&TestRequest::form(&encoded));
             let (_, rest) = event.split_once(" client_id=").unwrap();
             let (logged, rest) = rest.rsplit_once(" outcome=").unwrap();
             assert_eq!(rest, "\"failure\" reason=\"unknown_client\"", "{id:?}");
@@ -334,7 +334,7 @@ mod events {
 
     // Control characters never come so far.
     #[test]
-    fn an_id_with_control_characters_is_not_logged() {
+    fn id_with_control_characters_is_not_logged() {
         for encoded in ["a%0D%0Ab", "a%1b[31m", "a%00", "a%7f"] {
             let expected = |reason: ErrorKind| {
                 format!(
@@ -342,22 +342,22 @@ mod events {
                     reason.as_str()
                 )
             };
-            let by_form = event_of(&Ask::form(format!("client_id={encoded}")));
+            let by_form = event_of(&TestRequest::form(format!("client_id={encoded}")));
             assert_eq!(by_form, expected(ErrorKind::MalformedParameter));
-            let by_basic = event_of(&Ask::bare().basic(format!("{encoded}:x")));
+            let by_basic = event_of(&TestRequest::bare().basic(format!("{encoded}:x")));
             assert_eq!(by_basic, expected(ErrorKind::MalformedAuthorization));
         }
     }
 
     // R110, R113: a look-up that the caller did not wait for is an attempt, too.
     #[test]
-    fn a_request_that_is_dropped_during_its_look_up_is_logged_once() {
+    fn dropped_request_is_logged_once() {
         let logged = events(|| {
             let layer = ClientAuthLayer::new(provider_fn(|_: &str| {
                 std::future::pending::<Result<Option<RegisteredClient<App>>, Infallible>>()
             }));
             let service = layer.layer(crate::support::Recorder { calls: Log::default() });
-            let mut answer = Box::pin(service.oneshot(Ask::form("client_id=c").request()));
+            let mut answer = Box::pin(service.oneshot(TestRequest::form("client_id=c").request()));
             let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
             for _ in 0..10 {
                 assert!(answer.as_mut().poll(&mut cx).is_pending());

@@ -17,8 +17,8 @@ use tower_client_auth::{
 };
 
 use crate::support::{
-    Ask, Bench, Clients, Log, NOW, basic_client, failed, plain, post_client, public_client,
-    stored_client,
+    Clients, Harness, Log, NOW, TestRequest, basic_client, failed, plain, post_client,
+    public_client, stored_client,
 };
 
 /// A verifier that counts, and takes one secret.
@@ -32,28 +32,28 @@ fn counting(secret: &'static str) -> (ClientSecret, Arc<AtomicUsize>) {
     (secret, count)
 }
 
-fn bench(clients: impl IntoIterator<Item = RegisteredClient<crate::support::App>>) -> Bench {
-    Bench::of(MemoryProvider::from_iter(clients))
+fn harness(clients: impl IntoIterator<Item = RegisteredClient<crate::support::App>>) -> Harness {
+    Harness::of(MemoryProvider::from_iter(clients))
 }
 
 #[test]
-fn r53_a_secret_may_be_verified_elsewhere() {
+fn r53_external_verifier() {
     let (secret, count) = counting("vault-s3cr3t");
-    let bench = bench([basic_client("vault", [secret])]);
-    let right = Ask::form("").basic("vault:vault-s3cr3t");
-    assert_eq!(bench.ask(&right), right.accepted("vault", AuthMethod::ClientSecretBasic));
-    let wrong = Ask::form("").basic("vault:other-s3cr3t");
-    assert_eq!(bench.ask(&wrong), failed(K::WrongSecret, "vault"));
+    let harness = harness([basic_client("vault", [secret])]);
+    let right = TestRequest::form("").basic("vault:vault-s3cr3t");
+    assert_eq!(harness.ask(&right), right.accepted("vault", AuthMethod::ClientSecretBasic));
+    let wrong = TestRequest::form("").basic("vault:other-s3cr3t");
+    assert_eq!(harness.ask(&wrong), failed(K::WrongSecret, "vault"));
     assert_eq!(count.load(Ordering::SeqCst), 2);
     // An empty secret is none: the verifier is not asked, because a directory may take it for an
     // anonymous bind.
-    let empty = Ask::form("").basic("vault:");
-    assert_eq!(bench.ask(&empty), failed(K::WrongSecret, "vault"));
+    let empty = TestRequest::form("").basic("vault:");
+    assert_eq!(harness.ask(&empty), failed(K::WrongSecret, "vault"));
     assert_eq!(count.load(Ordering::SeqCst), 2);
 }
 
 #[test]
-fn r73_a_verifier_that_fails_or_panics_is_503_and_the_service_goes_on() {
+fn r73_failing_verifier_is_503() {
     let failing = ClientSecret::verified_by(|_| async { Err("the vault is sealed".into()) });
     let panicking = ClientSecret::verified_by(|presented: PresentedSecret| async move {
         assert!(presented.expose().is_empty(), "not today");
@@ -63,36 +63,36 @@ fn r73_a_verifier_that_fails_or_panics_is_503_and_the_service_goes_on() {
         assert!(presented.expose().is_empty(), "not even a future");
         std::future::ready(Ok(true))
     });
-    let bench = bench([
+    let harness = harness([
         basic_client("failing", [failing]),
         basic_client("panicking", [panicking]),
         basic_client("early", [early]),
         basic_client("well", [plain("s3cr3t")]),
     ]);
     for client in ["failing", "panicking", "early"] {
-        let ask = Ask::form("").basic(format!("{client}:s3cr3t"));
+        let ask = TestRequest::form("").basic(format!("{client}:s3cr3t"));
         for _ in 0..2 {
-            assert_eq!(bench.ask(&ask), failed(K::Verifier, client));
+            assert_eq!(harness.ask(&ask), failed(K::Verifier, client));
         }
     }
-    let ask = Ask::form("").basic("well:s3cr3t");
-    assert_eq!(bench.ask(&ask), ask.accepted("well", AuthMethod::ClientSecretBasic));
+    let ask = TestRequest::form("").basic("well:s3cr3t");
+    assert_eq!(harness.ask(&ask), ask.accepted("well", AuthMethod::ClientSecretBasic));
 }
 
 // R73, R110: a vault that hangs is an outage, as a store that hangs is one.
 #[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
-async fn r73_a_verifier_that_does_not_answer_is_503_at_the_deadline() {
+async fn r73_silent_verifier_is_503_at_the_deadline() {
     let deadline = std::time::Duration::from_secs(5);
     let after = |time| {
         let secret = ClientSecret::verified_by(move |_| async move {
             tokio::time::sleep(time).await;
             Ok(true)
         });
-        bench([basic_client("vault", [secret])])
+        harness([basic_client("vault", [secret])])
             .set(|layer| layer.limits(Limits::new().provider_deadline(deadline)))
     };
-    let ask = Ask::form("").basic("vault:s3cr3t");
+    let ask = TestRequest::form("").basic("vault:s3cr3t");
     let start = tokio::time::Instant::now();
     let answer = after(std::time::Duration::MAX).answer(ask.request()).await;
     assert_eq!(answer, failed(K::Verifier, "vault"));
@@ -103,7 +103,7 @@ async fn r73_a_verifier_that_does_not_answer_is_503_at_the_deadline() {
 
 // R54, R110: nothing waits for a verifier but the request itself, and with it the verifier ends.
 #[test]
-fn r54_a_verifier_that_waits_delays_nobody_else_and_ends_with_its_request() {
+fn r54_waiting_verifier_delays_no_other_request() {
     let alive = Arc::new(());
     let held = Arc::clone(&alive);
     let waits = ClientSecret::verified_by(move |_| {
@@ -114,63 +114,64 @@ fn r54_a_verifier_that_waits_delays_nobody_else_and_ends_with_its_request() {
             Ok(true)
         }
     });
-    let bench =
-        bench([basic_client("waits", [waits]), basic_client("quick", [plain("quick-s3cr3t")])]);
+    let harness =
+        harness([basic_client("waits", [waits]), basic_client("quick", [plain("quick-s3cr3t")])]);
     let before = Arc::strong_count(&alive);
-    let mut waiting = Box::pin(bench.answer(Ask::form("").basic("waits:s3cr3t").request()));
+    let mut waiting =
+        Box::pin(harness.answer(TestRequest::form("").basic("waits:s3cr3t").request()));
     assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     assert_eq!(Arc::strong_count(&alive), before + 1);
-    bench.observe_nothing();
-    let quick = Ask::form("").basic("quick:quick-s3cr3t");
-    assert_eq!(bench.ask(&quick), quick.accepted("quick", AuthMethod::ClientSecretBasic));
+    harness.observe_nothing();
+    let quick = TestRequest::form("").basic("quick:quick-s3cr3t");
+    assert_eq!(harness.ask(&quick), quick.accepted("quick", AuthMethod::ClientSecretBasic));
     drop(waiting);
     assert_eq!(Arc::strong_count(&alive), before);
 }
 
-// R78. The decoy is compared for everybody who has no secret of their own to compare with.
+// R78. The decoy is compared for every client without a secret of its own.
 #[test]
-fn r78_who_has_no_stored_secret_costs_one_verification_of_the_decoy() {
+fn r78_unknown_client_costs_one_decoy_verification() {
     for (name, ask) in [
-        ("unknown, Basic", Ask::form("").basic("nobody:x-s3cr3t")),
-        ("unknown, post", Ask::form("client_id=nobody&client_secret=x-s3cr3t")),
-        ("public with a secret", Ask::form("client_id=public&client_secret=x-s3cr3t")),
-        ("unusable", Ask::form("client_id=pigeon&client_secret=x-s3cr3t")),
-        ("secretless", Ask::form("client_id=secretless&client_secret=x-s3cr3t")),
-        ("wrong method", Ask::form("client_id=basic&client_secret=x-s3cr3t")),
+        ("unknown, Basic", TestRequest::form("").basic("nobody:x-s3cr3t")),
+        ("unknown, post", TestRequest::form("client_id=nobody&client_secret=x-s3cr3t")),
+        ("public with a secret", TestRequest::form("client_id=public&client_secret=x-s3cr3t")),
+        ("unusable", TestRequest::form("client_id=pigeon&client_secret=x-s3cr3t")),
+        ("secretless", TestRequest::form("client_id=secretless&client_secret=x-s3cr3t")),
+        ("wrong method", TestRequest::form("client_id=basic&client_secret=x-s3cr3t")),
     ] {
         // The same verifier everywhere: what is counted is comparisons.
         let (decoy, count) = counting("basic-s3cr3t");
-        let bench = bench([
+        let harness = harness([
             basic_client("basic", [decoy.clone()]),
             public_client("public"),
             stored_client("pigeon", "carrier_pigeon", []),
             stored_client("secretless", "client_secret_post", []),
         ])
         .set(|layer| layer.decoy(decoy));
-        assert_eq!(bench.ask(&ask).status, 401, "{name}");
+        assert_eq!(harness.ask(&ask).status, 401, "{name}");
         assert_eq!(count.load(Ordering::SeqCst), 1, "{name}");
     }
 }
 
 #[test]
-fn r78_who_presents_no_secret_costs_no_verification() {
+fn r78_no_presented_secret_costs_no_verification() {
     let (decoy, count) = counting("basic-s3cr3t");
-    let bench = bench([basic_client("basic", [decoy.clone()]), public_client("public")])
+    let harness = harness([basic_client("basic", [decoy.clone()]), public_client("public")])
         .set(|layer| layer.decoy(decoy));
     for client in ["basic", "public", "nobody"] {
-        bench.ask(&Ask::form(format!("client_id={client}")));
+        harness.ask(&TestRequest::form(format!("client_id={client}")));
     }
     assert_eq!(count.load(Ordering::SeqCst), 0);
 }
 
 // An unknown client must not cost a real one an attempt.
 #[test]
-fn r78_a_secret_that_is_verified_elsewhere_is_not_taken_for_a_decoy() {
+fn r78_external_verifier_is_no_decoy() {
     let (secret, count) = counting("vault-s3cr3t");
-    let bench = bench([basic_client("vault", [secret])]);
-    bench.ask(&Ask::form("").basic("vault:vault-s3cr3t"));
-    let ask = Ask::form("").basic("nobody:vault-s3cr3t");
-    assert_eq!(bench.ask(&ask), failed(K::UnknownClient, "nobody"));
+    let harness = harness([basic_client("vault", [secret])]);
+    harness.ask(&TestRequest::form("").basic("vault:vault-s3cr3t"));
+    let ask = TestRequest::form("").basic("nobody:vault-s3cr3t");
+    assert_eq!(harness.ask(&ask), failed(K::UnknownClient, "nobody"));
     assert_eq!(count.load(Ordering::SeqCst), 1);
 }
 
@@ -179,53 +180,54 @@ fn r78_a_secret_that_is_verified_elsewhere_is_not_taken_for_a_decoy() {
 fn r55_every_stored_secret_is_compared() {
     let (first, one) = counting("first-s3cr3t");
     let (second, two) = counting("second-s3cr3t");
-    let bench = bench([post_client("rotating", [first, second])]);
+    let harness = harness([post_client("rotating", [first, second])]);
     for secret in ["first-s3cr3t", "second-s3cr3t", "third-s3cr3t"] {
-        bench.ask(&Ask::form(format!("client_id=rotating&client_secret={secret}")));
+        harness.ask(&TestRequest::form(format!("client_id=rotating&client_secret={secret}")));
     }
     assert_eq!((one.load(Ordering::SeqCst), two.load(Ordering::SeqCst)), (3, 3));
 }
 
 // R55, R59, R61 hold for slow secrets as for others.
 #[test]
-fn r61_the_window_of_a_slow_secret_counts_after_the_comparison() {
+fn r61_slow_secret_window_is_checked_last() {
     let (secret, _) = counting("x-s3cr3t");
-    let bench = bench([
+    let harness = harness([
         basic_client("expired", [secret.clone().expires_at(NOW)]),
         basic_client("living", [secret.clone().expires_at(NOW + 1)]),
         basic_client("early", [secret.not_before(NOW + 1)]),
     ]);
-    let ask = |client: &str, secret: &str| Ask::form("").basic(format!("{client}:{secret}"));
-    assert_eq!(bench.ask(&ask("expired", "x-s3cr3t")), failed(K::SecretExpired, "expired"));
-    assert_eq!(bench.ask(&ask("expired", "y-s3cr3t")), failed(K::WrongSecret, "expired"));
-    assert_eq!(bench.ask(&ask("early", "x-s3cr3t")), failed(K::SecretNotYetValid, "early"));
-    assert_eq!(bench.ask(&ask("living", "x-s3cr3t")).status, 200);
+    let ask =
+        |client: &str, secret: &str| TestRequest::form("").basic(format!("{client}:{secret}"));
+    assert_eq!(harness.ask(&ask("expired", "x-s3cr3t")), failed(K::SecretExpired, "expired"));
+    assert_eq!(harness.ask(&ask("expired", "y-s3cr3t")), failed(K::WrongSecret, "expired"));
+    assert_eq!(harness.ask(&ask("early", "x-s3cr3t")), failed(K::SecretNotYetValid, "early"));
+    assert_eq!(harness.ask(&ask("living", "x-s3cr3t")).status, 200);
 }
 
-// R39 with a slow secret: decoded or as it stands.
+// R39 with a slow secret: decoded or raw.
 #[test]
-fn r39_a_slow_secret_is_also_compared_as_it_stands_if_that_is_set() {
+fn r39_slow_secret_is_also_compared_raw() {
     let (secret, _) = counting("a+b-s3cr3t");
     let clients = || MemoryProvider::from_iter([basic_client("raw", [secret.clone()])]);
-    let ask = Ask::form("").basic("raw:a+b-s3cr3t");
-    assert_eq!(Bench::of(clients()).ask(&ask), failed(K::WrongSecret, "raw"));
-    let lenient = Bench::of(clients()).set(|layer| layer.compat(Compat::new().raw_basic()));
+    let ask = TestRequest::form("").basic("raw:a+b-s3cr3t");
+    assert_eq!(Harness::of(clients()).ask(&ask), failed(K::WrongSecret, "raw"));
+    let lenient = Harness::of(clients()).set(|layer| layer.compat(Compat::new().raw_basic()));
     assert_eq!(lenient.ask(&ask), ask.accepted("raw", AuthMethod::ClientSecretBasic));
 }
 
 #[test]
-fn the_preset_verifies_slow_secrets_too() {
+fn preset_verifies_slow_secrets() {
     let (secret, _) = counting("vault-s3cr3t");
     let clients: Clients = MemoryProvider::from_iter([post_client("vault", [secret])]);
-    let bench = Bench::with(clients, ClientAuthLayer::mcp_python_sdk);
-    let right = Ask::form("client_id=vault&client_secret=vault-s3cr3t");
-    assert_eq!(bench.ask(&right), right.accepted("vault", AuthMethod::ClientSecretPost));
-    let wrong = Ask::form("client_id=vault&client_secret=other-s3cr3t");
-    assert_eq!(bench.ask(&wrong).kind, Some(K::WrongSecret));
+    let harness = Harness::with(clients, ClientAuthLayer::mcp_python_sdk);
+    let right = TestRequest::form("client_id=vault&client_secret=vault-s3cr3t");
+    assert_eq!(harness.ask(&right), right.accepted("vault", AuthMethod::ClientSecretPost));
+    let wrong = TestRequest::form("client_id=vault&client_secret=other-s3cr3t");
+    assert_eq!(harness.ask(&wrong).kind, Some(K::WrongSecret));
 }
 
 /// The label that the inner service sees.
-fn label(clients: Clients, ask: &Ask) -> Option<String> {
+fn label(clients: Clients, ask: &TestRequest) -> Option<String> {
     let layer = ClientAuthLayer::new(clients).clock(Clock::fixed(NOW));
     let service = tower::ServiceBuilder::new().layer(layer).service_fn(
         |request: http::Request<tower_client_auth::body::RequestBody<_>>| {
@@ -241,7 +243,7 @@ fn label(clients: Clients, ask: &Ask) -> Option<String> {
 }
 
 #[test]
-fn rotation_tells_which_secret_was_used() {
+fn label_tells_the_secret_used() {
     let clients = || {
         MemoryProvider::from_iter([
             post_client(
@@ -255,7 +257,7 @@ fn rotation_tells_which_secret_was_used() {
             public_client("public"),
         ])
     };
-    let seen = |form: &str| label(clients(), &Ask::form(form));
+    let seen = |form: &str| label(clients(), &TestRequest::form(form));
     let old = seen("client_id=rotating&client_secret=old-s3cr3t");
     assert_eq!(old.as_deref(), Some("2026-01"));
     let new = seen("client_id=rotating&client_secret=new-s3cr3t");
@@ -265,7 +267,7 @@ fn rotation_tells_which_secret_was_used() {
 }
 
 #[test]
-fn a_secret_in_two_windows_is_the_valid_one() {
+fn secret_in_two_windows_is_the_valid_one() {
     let clients = MemoryProvider::from_iter([post_client(
         "renewed",
         [
@@ -274,15 +276,15 @@ fn a_secret_in_two_windows_is_the_valid_one() {
             plain("same-s3cr3t").not_before(NOW + 1).labelled("future"),
         ],
     )]);
-    let seen = label(clients, &Ask::form("client_id=renewed&client_secret=same-s3cr3t"));
+    let seen = label(clients, &TestRequest::form("client_id=renewed&client_secret=same-s3cr3t"));
     assert_eq!(seen.as_deref(), Some("present"));
 }
 
 #[test]
-fn a_store_gets_each_secret_that_was_right_and_no_other() {
+fn on_secret_match_sees_right_secrets_only() {
     let log = Log::default();
     let entries = log.clone();
-    let bench = bench([
+    let harness = harness([
         basic_client("digest", [ClientSecret::sha256_of("a b-s3cr3t").labelled("sha256")]),
         post_client("plain", [plain("plain-s3cr3t")]),
         post_client("expired", [plain("expired-s3cr3t").expires_at(NOW)]),
@@ -298,14 +300,14 @@ fn a_store_gets_each_secret_that_was_right_and_no_other() {
         })
     });
     for ask in [
-        Ask::form("").basic("digest:a+b-s3cr3t"),
-        Ask::form("").basic("digest:wrong-s3cr3t"),
-        Ask::form("client_id=plain&client_secret=plain-s3cr3t"),
-        Ask::form("client_id=expired&client_secret=expired-s3cr3t"),
-        Ask::form("client_id=public"),
-        Ask::form("client_id=nobody&client_secret=x-s3cr3t"),
+        TestRequest::form("").basic("digest:a+b-s3cr3t"),
+        TestRequest::form("").basic("digest:wrong-s3cr3t"),
+        TestRequest::form("client_id=plain&client_secret=plain-s3cr3t"),
+        TestRequest::form("client_id=expired&client_secret=expired-s3cr3t"),
+        TestRequest::form("client_id=public"),
+        TestRequest::form("client_id=nobody&client_secret=x-s3cr3t"),
     ] {
-        bench.ask(&ask);
+        harness.ask(&ask);
     }
     assert_eq!(
         log.take(),
@@ -318,25 +320,25 @@ fn a_store_gets_each_secret_that_was_right_and_no_other() {
 
 // R39: what the hook gets is what matched, not what it would be after decoding.
 #[test]
-fn a_store_gets_the_secret_in_the_form_that_matched() {
+fn on_secret_match_sees_the_matching_form() {
     let log = Log::default();
     let entries = log.clone();
-    let bench = bench([basic_client("raw", [plain("a+b-s3cr3t")])]).set(move |layer| {
+    let harness = harness([basic_client("raw", [plain("a+b-s3cr3t")])]).set(move |layer| {
         layer.compat(Compat::new().raw_basic()).on_secret_match(move |matched| {
             entries.push(matched.presented().expose().to_owned());
         })
     });
-    bench.ask(&Ask::form("").basic("raw:a+b-s3cr3t"));
+    harness.ask(&TestRequest::form("").basic("raw:a+b-s3cr3t"));
     assert_eq!(log.take(), ["a+b-s3cr3t"]);
 }
 
 #[test]
-fn a_hook_that_panics_does_not_fail_the_request() {
-    let bench = bench([post_client("post", [plain("post-s3cr3t")])])
+fn panicking_hook_does_not_fail_the_request() {
+    let harness = harness([post_client("post", [plain("post-s3cr3t")])])
         .set(|layer| layer.on_secret_match(|_| panic!("the store is full")));
-    let ask = Ask::form("client_id=post&client_secret=post-s3cr3t");
+    let ask = TestRequest::form("client_id=post&client_secret=post-s3cr3t");
     for _ in 0..2 {
-        assert_eq!(bench.ask(&ask), ask.accepted("post", AuthMethod::ClientSecretPost));
+        assert_eq!(harness.ask(&ask), ask.accepted("post", AuthMethod::ClientSecretPost));
     }
 }
 
@@ -346,11 +348,11 @@ mod generate {
 
     use tower_client_auth::secret::GeneratedSecret;
 
-    use super::{Ask, AuthMethod, bench, post_client};
+    use super::{AuthMethod, TestRequest, harness, post_client};
 
     // R56. RFC 6749 §10.10: 128 bits at least, 160 or more better.
     #[test]
-    fn rfc6749_10_10_a_generated_secret_has_256_bits_and_works() {
+    fn rfc6749_10_10_generated_secret_has_256_bits() {
         let secrets: Vec<_> = (0..100).map(|_| GeneratedSecret::new().unwrap()).collect();
         let texts: HashSet<_> = secrets.iter().map(GeneratedSecret::expose).collect();
         assert_eq!(texts.len(), 100);
@@ -359,9 +361,9 @@ mod generate {
             assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
         }
         let secret = &secrets[0];
-        let bench = bench([post_client("new", [secret.to_stored()])]);
-        let ask = Ask::form(format!("client_id=new&client_secret={}", secret.expose()));
-        assert_eq!(bench.ask(&ask), ask.accepted("new", AuthMethod::ClientSecretPost));
+        let harness = harness([post_client("new", [secret.to_stored()])]);
+        let ask = TestRequest::form(format!("client_id=new&client_secret={}", secret.expose()));
+        assert_eq!(harness.ask(&ask), ask.accepted("new", AuthMethod::ClientSecretPost));
     }
 }
 
@@ -372,8 +374,8 @@ mod hashes {
     use crate::support::Answer;
 
     use super::{
-        Ask, AuthMethod, Bench, ClientSecret, Context, Future, K, Waker, basic_client, bench,
-        failed, plain,
+        AuthMethod, ClientSecret, Context, Future, Harness, K, TestRequest, Waker, basic_client,
+        failed, harness, plain,
     };
 
     /// `slow-s3cr3t` behind each algorithm, with parameters that are cheap enough for a test. Made with
@@ -398,24 +400,24 @@ mod hashes {
     ];
 
     #[tokio::test]
-    async fn r53_a_phc_string_of_each_algorithm_is_verified() {
+    async fn r53_phc_strings_of_each_algorithm() {
         for (name, hash) in HASHES {
             let secret = ClientSecret::phc(hash).unwrap();
             assert_eq!(format!("{secret:?}"), "ClientSecret { phc: [redacted] }");
-            let bench = bench([basic_client("slow", [secret])]);
-            let right = Ask::form("").basic("slow:slow-s3cr3t");
-            let answer = bench.answer(right.request()).await;
+            let harness = harness([basic_client("slow", [secret])]);
+            let right = TestRequest::form("").basic("slow:slow-s3cr3t");
+            let answer = harness.answer(right.request()).await;
             assert_eq!(answer, right.accepted("slow", AuthMethod::ClientSecretBasic), "{name}");
             for wrong in ["slow:slow-s3cr3T", "slow:", "slow:slow-s3cr3t0"] {
-                let answer = bench.answer(Ask::form("").basic(wrong).request()).await;
+                let answer = harness.answer(TestRequest::form("").basic(wrong).request()).await;
                 assert_eq!(answer, failed(K::WrongSecret, "slow"), "{name} {wrong}");
             }
         }
     }
 
-    // bcrypt ignores what is behind the 72nd octet. The reference programs are those of `HASHES`.
+    // bcrypt truncates its input at 72 bytes. The reference programs are those of `HASHES`.
     #[tokio::test]
-    async fn r53_a_long_secret_is_hashed_to_its_end() {
+    async fn r53_long_secret_is_hashed_to_its_end() {
         let secret = format!("slow-s3cr3t-{}", "0123456789".repeat(7));
         assert_eq!(secret.len(), 82);
         for hash in [
@@ -424,20 +426,20 @@ mod hashes {
             "$pbkdf2-sha256$i=1000,l=32$c2FsdCBvZiBhIHRlc3QuLg$7eAoJsZ3eaqAuYcUOJCVxrJLPGgFqDXqcwD64h6XMF4",
             "$pbkdf2-sha512$i=1000,l=64$c2FsdCBvZiBhIHRlc3QuLg$703OuoaxTanx/i2+6eSmIKOB6n9rxOKxIBxgJbDn3MAjVEchKbHkXYRVp3QWefKnBO7a+nXdASY14iy/lcvwGw",
         ] {
-            let bench = bench([basic_client("slow", [ClientSecret::phc(hash).unwrap()])]);
-            let right = Ask::form("").basic(format!("slow:{secret}"));
-            let answer = bench.answer(right.request()).await;
+            let harness = harness([basic_client("slow", [ClientSecret::phc(hash).unwrap()])]);
+            let right = TestRequest::form("").basic(format!("slow:{secret}"));
+            let answer = harness.answer(right.request()).await;
             assert_eq!(answer, right.accepted("slow", AuthMethod::ClientSecretBasic), "{hash}");
             for wrong in [&secret[..72], &secret[..81], &format!("{}X", &secret[..81])] {
-                let ask = Ask::form("").basic(format!("slow:{wrong}"));
-                let answer = bench.answer(ask.request()).await;
+                let ask = TestRequest::form("").basic(format!("slow:{wrong}"));
+                let answer = harness.answer(ask.request()).await;
                 assert_eq!(answer, failed(K::WrongSecret, "slow"), "{hash} {wrong}");
             }
         }
     }
 
     #[test]
-    fn a_string_that_cannot_be_verified_is_refused_at_construction() {
+    fn invalid_phc_is_an_error() {
         for hash in [
             "",
             "slow-s3cr3t",
@@ -470,8 +472,8 @@ mod hashes {
         (runtime, resume)
     }
 
-    fn one_worker(queue: usize) -> Bench {
-        bench([
+    fn one_worker(queue: usize) -> Harness {
+        harness([
             basic_client("slow", [ClientSecret::phc(HASHES[0].1).unwrap()]),
             basic_client("quick", [plain("quick-s3cr3t")]),
         ])
@@ -481,12 +483,12 @@ mod hashes {
     type Waiting<'a> = std::pin::Pin<Box<dyn Future<Output = Answer> + 'a>>;
 
     /// Sends a request that needs a hash, and polls it once.
-    fn slow(bench: &Bench) -> Waiting<'_> {
-        hashed(bench, Ask::form("").basic("slow:slow-s3cr3t"))
+    fn slow(harness: &Harness) -> Waiting<'_> {
+        hashed(harness, TestRequest::form("").basic("slow:slow-s3cr3t"))
     }
 
-    fn hashed(bench: &Bench, ask: Ask) -> Waiting<'_> {
-        let mut waiting: Waiting<'_> = Box::pin(async move { bench.answer(ask.request()).await });
+    fn hashed(harness: &Harness, ask: TestRequest) -> Waiting<'_> {
+        let mut waiting: Waiting<'_> = Box::pin(async move { harness.answer(ask.request()).await });
         let mut context = Context::from_waker(Waker::noop());
         assert!(waiting.as_mut().poll(&mut context).is_pending());
         waiting
@@ -494,14 +496,14 @@ mod hashes {
 
     // R54: nothing but the request itself waits for its hash.
     #[test]
-    fn r54_a_hash_does_not_delay_an_unrelated_request() {
+    fn r54_hash_delays_no_other_request() {
         let (runtime, resume) = paused();
-        let bench = one_worker(8);
+        let harness = one_worker(8);
         runtime.block_on(async {
-            let waiting = slow(&bench);
-            bench.observe_nothing();
-            let quick = Ask::form("").basic("quick:quick-s3cr3t");
-            let answer = bench.answer(quick.request()).await;
+            let waiting = slow(&harness);
+            harness.observe_nothing();
+            let quick = TestRequest::form("").basic("quick:quick-s3cr3t");
+            let answer = harness.answer(quick.request()).await;
             assert_eq!(answer, quick.accepted("quick", AuthMethod::ClientSecretBasic));
             drop(resume);
             assert_eq!(waiting.await.status, 200);
@@ -510,19 +512,19 @@ mod hashes {
 
     // R54: the queue is bounded, and what is dropped leaves it.
     #[test]
-    fn r54_one_request_too_many_is_503_with_retry_after() {
+    fn r54_full_queue_is_503_with_retry_after() {
         let (runtime, resume) = paused();
-        let bench = one_worker(1);
+        let harness = one_worker(1);
         runtime.block_on(async {
-            let computing = slow(&bench);
-            let queued = slow(&bench);
-            bench.observe_nothing();
+            let computing = slow(&harness);
+            let queued = slow(&harness);
+            harness.observe_nothing();
             // Known or not, right or wrong: the answer does not tell.
             let full = async || {
                 for client in ["slow", "nobody"] {
                     for secret in ["slow-s3cr3t", "wrong-s3cr3t"] {
-                        let ask = Ask::form("").basic(format!("{client}:{secret}"));
-                        let answer = bench.answer(ask.request()).await;
+                        let ask = TestRequest::form("").basic(format!("{client}:{secret}"));
+                        let answer = harness.answer(ask.request()).await;
                         assert_eq!(answer, failed(K::Overloaded, client));
                         assert!(answer.headers.contains(&("retry-after".into(), "1".into())));
                     }
@@ -530,8 +532,8 @@ mod hashes {
             };
             full().await;
             drop(queued);
-            let queued = slow(&bench);
-            bench.observe_nothing();
+            let queued = slow(&harness);
+            harness.observe_nothing();
             full().await;
             drop(resume);
             assert_eq!(computing.await.status, 200);
@@ -539,26 +541,26 @@ mod hashes {
         });
     }
 
-    // R78. Nobody has to think of it: an unknown client waits for a hash as a known one does.
+    // R78. Without any setting: an unknown client waits for a hash as a known one does.
     #[test]
-    fn r78_the_decoy_is_of_the_kind_that_the_store_returns() {
+    fn r78_decoy_has_the_kind_of_the_store() {
         let (runtime, resume) = paused();
-        let bench = one_worker(8);
+        let harness = one_worker(8);
         runtime.block_on(async {
-            let known = slow(&bench);
-            let unknown = hashed(&bench, Ask::form("").basic("nobody:slow-s3cr3t"));
+            let known = slow(&harness);
+            let unknown = hashed(&harness, TestRequest::form("").basic("nobody:slow-s3cr3t"));
             drop(resume);
             assert_eq!(known.await.status, 200);
-            // Right for the client that the decoy was learned from, and for nobody else.
+            // Right for the client that the decoy was learned from, and for no other.
             let answer = unknown.await;
             assert_eq!((answer.status, answer.kind), (401, Some(K::UnknownClient)));
         });
     }
 
     #[test]
-    fn r73_without_a_runtime_a_hash_is_503_and_no_panic() {
-        let bench = one_worker(1);
-        let ask = Ask::form("").basic("slow:slow-s3cr3t");
-        assert_eq!(bench.ask(&ask), failed(K::Verifier, "slow"));
+    fn r73_hash_without_a_runtime_is_503() {
+        let harness = one_worker(1);
+        let ask = TestRequest::form("").basic("slow:slow-s3cr3t");
+        assert_eq!(harness.ask(&ask), failed(K::Verifier, "slow"));
     }
 }

@@ -24,7 +24,7 @@ async fn echo(
 
 /// Two requests on one connection of HTTP/1.1: what the first one was does not matter to the second.
 #[tokio::test]
-async fn a_connection_survives_a_refusal() {
+async fn connection_survives_a_refusal() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! Each setting, on and off. What it is for stands in its documentation; the rules that need no
+//! Each setting, on and off. What it is for is in its documentation; the rules that need no
 //! setting are tested with the RFC they come from.
 
 use http::{HeaderValue, Response, StatusCode};
@@ -7,47 +7,48 @@ use tower_client_auth::{
 };
 
 use crate::support::{
-    Answer, Ask, Bench, CHALLENGE, Clients, Log, NOW, TestLayer, basic_client, clients, failed,
-    plain, post_client, refused,
+    Answer, CHALLENGE, Clients, Harness, Log, NOW, TestLayer, TestRequest, basic_client, clients,
+    failed, plain, post_client, refused,
 };
 
 /// A setting: how to turn it on, and what a request gets without and with it.
 fn on_and_off(
     set: fn(TestLayer) -> TestLayer,
-    rows: impl IntoIterator<Item = (Ask, Answer, Answer)>,
+    rows: impl IntoIterator<Item = (TestRequest, Answer, Answer)>,
 ) {
     for (ask, off, on) in rows {
-        assert_eq!(Bench::new().ask(&ask), off, "by default: {ask:?}");
-        assert_eq!(Bench::new().set(set).ask(&ask), on, "on: {ask:?}");
+        assert_eq!(Harness::new().ask(&ask), off, "by default: {ask:?}");
+        assert_eq!(Harness::new().set(set).ask(&ask), on, "on: {ask:?}");
     }
 }
 
-fn by(ask: &Ask, client_id: &str, method: AuthMethod) -> Answer {
+fn by(ask: &TestRequest, client_id: &str, method: AuthMethod) -> Answer {
     ask.accepted(client_id, method)
 }
 
 // R44.
 #[test]
 fn interchange_basic_and_post() {
-    let basic_by_post = Ask::form("client_id=basic&client_secret=basic-s3cr3t");
-    let post_by_basic = Ask::bare().basic("post:post-s3cr3t");
+    let basic_by_post = TestRequest::form("client_id=basic&client_secret=basic-s3cr3t");
+    let post_by_basic = TestRequest::bare().basic("post:post-s3cr3t");
     let accepted_post = by(&basic_by_post, "basic", AuthMethod::ClientSecretPost);
     let accepted_basic = by(&post_by_basic, "post", AuthMethod::ClientSecretBasic);
-    let mismatch = |ask: Ask, id: &str, on: K| (ask, failed(K::MethodMismatch, id), failed(on, id));
+    let mismatch =
+        |ask: TestRequest, id: &str, on: K| (ask, failed(K::MethodMismatch, id), failed(on, id));
     on_and_off(
         |layer| layer.compat(Compat::new().interchange_basic_and_post()),
         [
             (basic_by_post, failed(K::MethodMismatch, "basic"), accepted_post),
             (post_by_basic, failed(K::MethodMismatch, "post"), accepted_basic),
             // The secret is still compared, and public clients are not meant.
-            mismatch(Ask::bare().basic("post:wrong-s3cr3t"), "post", K::WrongSecret),
+            mismatch(TestRequest::bare().basic("post:wrong-s3cr3t"), "post", K::WrongSecret),
             mismatch(
-                Ask::bare().basic("post-expired:expired-s3cr3t"),
+                TestRequest::bare().basic("post-expired:expired-s3cr3t"),
                 "post-expired",
                 K::SecretExpired,
             ),
-            mismatch(Ask::bare().basic("public:"), "public", K::MethodMismatch),
-            mismatch(Ask::form("client_id=basic"), "basic", K::MethodMismatch),
+            mismatch(TestRequest::bare().basic("public:"), "public", K::MethodMismatch),
+            mismatch(TestRequest::form("client_id=basic"), "basic", K::MethodMismatch),
         ],
     );
 }
@@ -55,9 +56,9 @@ fn interchange_basic_and_post() {
 // R39.
 #[test]
 fn raw_basic() {
-    let plus = Ask::bare().basic("my+client:with+plus s3cr3t");
-    let raw = |id: &str, octets: &str, off: Answer| {
-        let ask = Ask::bare().basic(octets);
+    let plus = TestRequest::bare().basic("my+client:with+plus s3cr3t");
+    let raw = |id: &str, bytes: &str, off: Answer| {
+        let ask = TestRequest::bare().basic(bytes);
         let on = by(&ask, id, AuthMethod::ClientSecretBasic);
         (ask, off, on)
     };
@@ -72,35 +73,39 @@ fn raw_basic() {
             // Both readings are right here; the decoded one is the standard's.
             raw("basic", "basic:%62asic-s3cr3t", {
                 by(
-                    &Ask::bare().basic("basic:%62asic-s3cr3t"),
+                    &TestRequest::bare().basic("basic:%62asic-s3cr3t"),
                     "basic",
                     AuthMethod::ClientSecretBasic,
                 )
             }),
-            (Ask::bare().basic("%zz:s3cr3t"), malformed(), malformed()),
-            (Ask::bare().basic("basic:s3cr3t%zz"), malformed(), failed(K::WrongSecret, "basic")),
-            (Ask::bare().basic("basic:s3cr3t+\0"), malformed(), malformed()),
+            (TestRequest::bare().basic("%zz:s3cr3t"), malformed(), malformed()),
+            (
+                TestRequest::bare().basic("basic:s3cr3t%zz"),
+                malformed(),
+                failed(K::WrongSecret, "basic"),
+            ),
+            (TestRequest::bare().basic("basic:s3cr3t+\0"), malformed(), malformed()),
         ],
     );
     // Secrets that are not form encoding, or whose decoding is no text, or that hold what decodes
     // to a control character.
     for secret in ["100%-s3cr3t", "%zz-s3cr3t", "a%FFb-s3cr3t", "a%00b-s3cr3t", "a+%-s3cr3t", "%"] {
-        let bench = || Bench::of(Clients::from_iter([basic_client("c", [plain(secret)])]));
-        let ask = Ask::bare().basic(format!("c:{secret}"));
-        assert_eq!(bench().ask(&ask), malformed(), "{secret}");
-        let on = bench().set(|layer| layer.compat(Compat::new().raw_basic()));
+        let harness = || Harness::of(Clients::from_iter([basic_client("c", [plain(secret)])]));
+        let ask = TestRequest::bare().basic(format!("c:{secret}"));
+        assert_eq!(harness().ask(&ask), malformed(), "{secret}");
+        let on = harness().set(|layer| layer.compat(Compat::new().raw_basic()));
         assert_eq!(on.ask(&ask), by(&ask, "c", AuthMethod::ClientSecretBasic), "{secret}");
     }
 }
 
 // R39, R113: the reason is that of the reading which came further.
 #[test]
-fn raw_basic_reports_the_reason_of_the_reading_that_matched() {
-    for (secret, octets) in [("a b-s3cr3t", "c:a+b-s3cr3t"), ("a+b-s3cr3t", "c:a+b-s3cr3t")] {
+fn raw_basic_reports_the_matching_reason() {
+    for (secret, bytes) in [("a b-s3cr3t", "c:a+b-s3cr3t"), ("a+b-s3cr3t", "c:a+b-s3cr3t")] {
         let client = basic_client("c", [plain(secret).expires_at(NOW)]);
-        let bench = Bench::of(Clients::from_iter([client]))
+        let harness = Harness::of(Clients::from_iter([client]))
             .set(|layer| layer.compat(Compat::new().raw_basic()));
-        let answer = bench.ask(&Ask::bare().basic(octets));
+        let answer = harness.ask(&TestRequest::bare().basic(bytes));
         assert_eq!(answer, failed(K::SecretExpired, "c"), "{secret}");
     }
 }
@@ -109,48 +114,48 @@ fn raw_basic_reports_the_reason_of_the_reading_that_matched() {
 #[test]
 fn ignore_public_credentials() {
     let refused_by_default = || failed(K::MethodMismatch, "public");
-    let row = |ask: Ask| {
+    let row = |ask: TestRequest| {
         let on = by(&ask, "public", AuthMethod::None);
         (ask, refused_by_default(), on)
     };
     on_and_off(
         |layer| layer.compat(Compat::new().ignore_public_credentials()),
         [
-            row(Ask::bare().basic("public:")),
-            row(Ask::bare().basic("public:any-s3cr3t")),
-            row(Ask::form("client_id=public").basic("public:")),
-            row(Ask::form("client_id=public&client_secret=any-s3cr3t")),
+            row(TestRequest::bare().basic("public:")),
+            row(TestRequest::bare().basic("public:any-s3cr3t")),
+            row(TestRequest::form("client_id=public").basic("public:")),
+            row(TestRequest::form("client_id=public&client_secret=any-s3cr3t")),
             // A malformed header, two methods and confidential clients are no matter of this
             // setting.
             (
-                Ask::form("client_id=public").authorization("Basic !"),
+                TestRequest::form("client_id=public").authorization("Basic !"),
                 refused(K::MalformedAuthorization),
                 refused(K::MalformedAuthorization),
             ),
             (
-                Ask::form("client_id=public&client_secret=x").basic("public:"),
+                TestRequest::form("client_id=public&client_secret=x").basic("public:"),
                 refused(K::MultipleMethods),
                 refused(K::MultipleMethods),
             ),
             (
-                Ask::bare().basic("basic:wrong-s3cr3t"),
+                TestRequest::bare().basic("basic:wrong-s3cr3t"),
                 failed(K::WrongSecret, "basic"),
                 failed(K::WrongSecret, "basic"),
             ),
             (
-                Ask::bare().basic("none-with-secret:none-s3cr3t"),
+                TestRequest::bare().basic("none-with-secret:none-s3cr3t"),
                 failed(K::UnusableRegistration, "none-with-secret"),
                 failed(K::UnusableRegistration, "none-with-secret"),
             ),
         ],
     );
     // Nor does it open an endpoint for which `none` is not accepted.
-    for bench in [
-        Bench::new().set(|layer| layer.refuse_public_clients()),
-        Bench::new().set(|layer| layer.auth_methods([AuthMethod::ClientSecretBasic]).unwrap()),
+    for harness in [
+        Harness::new().set(|layer| layer.refuse_public_clients()),
+        Harness::new().set(|layer| layer.auth_methods([AuthMethod::ClientSecretBasic]).unwrap()),
     ] {
-        let bench = bench.set(|layer| layer.compat(Compat::new().ignore_public_credentials()));
-        let answer = bench.ask(&Ask::bare().basic("public:any-s3cr3t"));
+        let harness = harness.set(|layer| layer.compat(Compat::new().ignore_public_credentials()));
+        let answer = harness.ask(&TestRequest::bare().basic("public:any-s3cr3t"));
         assert_eq!(answer, failed(K::MethodMismatch, "public"));
     }
 }
@@ -159,7 +164,8 @@ fn ignore_public_credentials() {
 #[test]
 fn refuse_uri_credentials() {
     let with = |query: &str| {
-        Ask::form("client_id=post&client_secret=post-s3cr3t").uri(&format!("/token?{query}"))
+        TestRequest::form("client_id=post&client_secret=post-s3cr3t")
+            .uri(&format!("/token?{query}"))
     };
     let passes = |query: &str| {
         let ask = with(query);
@@ -190,16 +196,17 @@ fn refuse_uri_credentials() {
         ],
     );
     // Whatever else is wrong, the leak is made known.
-    let bench = Bench::new().set(|layer| layer.refuse_uri_credentials());
-    let get = Ask::bare().method("GET").uri("/token?client_id=post&client_secret=post-s3cr3t");
-    assert_eq!(bench.ask(&get), refused(K::CredentialsInUri));
+    let harness = Harness::new().set(|layer| layer.refuse_uri_credentials());
+    let get =
+        TestRequest::bare().method("GET").uri("/token?client_id=post&client_secret=post-s3cr3t");
+    assert_eq!(harness.ask(&get), refused(K::CredentialsInUri));
 }
 
 // R11, R12.
 #[test]
 fn last_parameter_wins() {
     let row = |form: &str, id: &str, method: AuthMethod| {
-        let ask = Ask::form(form);
+        let ask = TestRequest::form(form);
         let on = by(&ask, id, method);
         (ask, refused(K::RepeatedParameter), on)
     };
@@ -220,8 +227,8 @@ fn last_parameter_wins() {
 // R1, R5, R27: a gateway authenticates by headers whatever the rest is.
 #[test]
 fn headers_only() {
-    let bench = Bench::new().set(|layer| layer.headers_only().unwrap());
-    let right = || Ask::bare().basic("basic:basic-s3cr3t");
+    let harness = Harness::new().set(|layer| layer.headers_only().unwrap());
+    let right = || TestRequest::bare().basic("basic:basic-s3cr3t");
     for ask in [
         right(),
         right().method("GET").uri("/resource?client_secret=x"),
@@ -230,30 +237,31 @@ fn headers_only() {
         right().with("content-type", "application/json").body(r#"{"client_id":"x"}"#),
         right().with("content-encoding", "gzip").body([0x1f, 0x8b]),
         right().body(vec![b'x'; 1 << 20]),
-        // What stands in the form is the business of the service behind.
-        Ask::form("client_id=other&client_secret=x&client_id=y").basic("basic:basic-s3cr3t"),
+        // Body parameters are left to the inner service.
+        TestRequest::form("client_id=other&client_secret=x&client_id=y")
+            .basic("basic:basic-s3cr3t"),
     ] {
-        assert_eq!(bench.ask(&ask), by(&ask, "basic", AuthMethod::ClientSecretBasic));
+        assert_eq!(harness.ask(&ask), by(&ask, "basic", AuthMethod::ClientSecretBasic));
     }
     for (ask, expected) in [
-        (Ask::form("client_id=public"), refused(K::NoCredentials)),
-        (Ask::form("client_id=post&client_secret=post-s3cr3t"), refused(K::NoCredentials)),
-        (Ask::bare().method("GET"), refused(K::NoCredentials)),
-        (Ask::bare().basic("basic:x").method("GET"), failed(K::WrongSecret, "basic")),
-        (Ask::bare().authorization("Bearer x"), refused(K::UnsupportedScheme)),
+        (TestRequest::form("client_id=public"), refused(K::NoCredentials)),
+        (TestRequest::form("client_id=post&client_secret=post-s3cr3t"), refused(K::NoCredentials)),
+        (TestRequest::bare().method("GET"), refused(K::NoCredentials)),
+        (TestRequest::bare().basic("basic:x").method("GET"), failed(K::WrongSecret, "basic")),
+        (TestRequest::bare().authorization("Bearer x"), refused(K::UnsupportedScheme)),
         (right().basic("basic:basic-s3cr3t"), refused(K::RepeatedAuthorization)),
     ] {
-        assert_eq!(bench.ask(&ask), expected);
+        assert_eq!(harness.ask(&ask), expected);
     }
 }
 
-// R50: at the place where the method is found, before any look-up, and without an offer of it.
+// R50: where the method is found, before any look-up, and without an offer of it.
 #[test]
 fn auth_methods() {
     use AuthMethod::{ClientSecretBasic, ClientSecretPost, None};
-    let basic = Ask::bare().basic("basic:basic-s3cr3t");
-    let post = Ask::form("client_id=post&client_secret=post-s3cr3t");
-    let none = Ask::form("client_id=public");
+    let basic = TestRequest::bare().basic("basic:basic-s3cr3t");
+    let post = TestRequest::form("client_id=post&client_secret=post-s3cr3t");
+    let none = TestRequest::form("client_id=public");
     let challenge = |answer: Answer, value: &str| {
         answer.without("www-authenticate").with("www-authenticate", value)
     };
@@ -265,7 +273,7 @@ fn auth_methods() {
         (vec![None, ClientSecretBasic], CHALLENGE),
     ] {
         let accepts = |method: AuthMethod| methods.contains(&method);
-        let bench = Bench::new().set(|layer| layer.auth_methods(methods.clone()).unwrap());
+        let harness = Harness::new().set(|layer| layer.auth_methods(methods.clone()).unwrap());
         let not_accepted = || refused(K::MethodNotAccepted);
         for (ask, method, id, refusal) in [
             // RFC 6749 §5.2: the scheme that the client used.
@@ -274,30 +282,31 @@ fn auth_methods() {
             (&none, None, "public", challenge(not_accepted(), offer)),
         ] {
             let expected = if accepts(method.clone()) { by(ask, id, method) } else { refusal };
-            assert_eq!(bench.ask(ask), expected, "{methods:?}");
+            assert_eq!(harness.ask(ask), expected, "{methods:?}");
         }
-        assert_eq!(bench.ask(&Ask::bare()), challenge(refused(K::NoCredentials), offer));
+        assert_eq!(harness.ask(&TestRequest::bare()), challenge(refused(K::NoCredentials), offer));
         // R24: a scheme that is not Basic gets what is supported.
-        let bearer = bench.ask(&Ask::bare().authorization("Bearer x"));
+        let bearer = harness.ask(&TestRequest::bare().authorization("Bearer x"));
         assert_eq!(bearer, challenge(refused(K::UnsupportedScheme), offer), "{methods:?}");
     }
     // The realm and the methods are set in any order.
-    for bench in [
-        Bench::new()
+    for harness in [
+        Harness::new()
             .set(|layer| layer.realm("R").unwrap().auth_methods([ClientSecretPost]).unwrap()),
-        Bench::new()
+        Harness::new()
             .set(|layer| layer.auth_methods([ClientSecretPost]).unwrap().realm("R").unwrap()),
     ] {
         let expected = challenge(refused(K::NoCredentials), r#"client_secret_post realm="R""#);
-        assert_eq!(bench.ask(&Ask::bare()), expected);
+        assert_eq!(harness.ask(&TestRequest::bare()), expected);
     }
 }
 
 // R50, R81: what this build cannot check must not look accepted.
 #[test]
-fn auth_methods_that_cannot_work_are_errors_at_construction() {
-    let set =
-        |methods: Vec<AuthMethod>| Bench::new().layer.auth_methods(methods).map(drop).unwrap_err();
+fn invalid_auth_methods_are_errors() {
+    let set = |methods: Vec<AuthMethod>| {
+        Harness::new().layer.auth_methods(methods).map(drop).unwrap_err()
+    };
     assert_eq!(set(vec![]), ConfigError::NoMethods);
     for name in [
         "client_secret_jwt",
@@ -309,7 +318,7 @@ fn auth_methods_that_cannot_work_are_errors_at_construction() {
         let method = AuthMethod::from(name);
         if cfg!(feature = "jwt") && name.ends_with("_jwt") {
             // It counts as soon as there are `assertions`, before or after.
-            let layer = Bench::new().layer.auth_methods([AuthMethod::ClientSecretBasic, method]);
+            let layer = Harness::new().layer.auth_methods([AuthMethod::ClientSecretBasic, method]);
             let supported: Vec<_> = layer.unwrap().auth_methods_supported().collect();
             assert_eq!(supported, ["client_secret_basic"]);
             continue;
@@ -325,10 +334,10 @@ fn auth_methods_that_cannot_work_are_errors_at_construction() {
 #[test]
 fn limits() {
     let post = || "client_id=post&client_secret=post-s3cr3t".to_owned();
-    let ask = Ask::form(post());
+    let ask = TestRequest::form(post());
     let accepted = || by(&ask, "post", AuthMethod::ClientSecretPost);
     let with = |set: fn(Limits, usize) -> Limits, limit: usize| {
-        Bench::new().set(|layer| layer.limits(set(Limits::new(), limit))).ask(&ask)
+        Harness::new().set(|layer| layer.limits(set(Limits::new(), limit))).ask(&ask)
     };
     let length = post().len();
     assert_eq!(with(Limits::body, length), accepted());
@@ -338,14 +347,14 @@ fn limits() {
     // `post-s3cr3t` is the longest of them.
     assert_eq!(with(Limits::credential, 11), accepted());
     assert_eq!(with(Limits::credential, 10), refused(K::CredentialTooLong));
-    let basic = Ask::bare().basic("basic:basic-s3cr3t");
+    let basic = TestRequest::bare().basic("basic:basic-s3cr3t");
     let length = basic.headers[0].1.len();
     for (limit, expected) in [
         (length, by(&basic, "basic", AuthMethod::ClientSecretBasic)),
         (length - 1, refused(K::CredentialTooLong)),
     ] {
-        let bench = Bench::new().set(|layer| layer.limits(Limits::new().credential(limit)));
-        assert_eq!(bench.ask(&basic), expected);
+        let harness = Harness::new().set(|layer| layer.limits(Limits::new().credential(limit)));
+        assert_eq!(harness.ask(&basic), expected);
     }
 }
 
@@ -358,19 +367,19 @@ fn clock() {
         let layer = tower_client_auth::ClientAuthLayer::new(Clients::from_iter([client]));
         let service =
             tower::Layer::layer(&layer, crate::support::Recorder { calls: Log::default() });
-        let request = Ask::bare().basic("c:c-s3cr3t").request();
+        let request = TestRequest::bare().basic("c:c-s3cr3t").request();
         let response = crate::support::run(tower::ServiceExt::oneshot(service, request)).unwrap();
         let error = response.extensions().get::<tower_client_auth::Error>();
         assert_eq!(error.map(tower_client_auth::Error::kind), expected);
     }
 }
 
-// R78: whatever the decoy is, it lets nobody in, not even with the decoy itself.
+// R78: whatever the decoy is, it authenticates no client, not even with the decoy itself.
 #[test]
 fn decoy() {
     for decoy in [plain("decoy-s3cr3t"), ClientSecret::sha256_of("decoy-s3cr3t"), plain("")] {
-        let bench = Bench::new().set(|layer| layer.decoy(decoy.clone()));
-        for (octets, kind) in [
+        let harness = Harness::new().set(|layer| layer.decoy(decoy.clone()));
+        for (bytes, kind) in [
             ("nobody:decoy-s3cr3t", K::UnknownClient),
             ("nobody:", K::UnknownClient),
             ("public:decoy-s3cr3t", K::MethodMismatch),
@@ -378,27 +387,31 @@ fn decoy() {
             ("secretless-unchecked:decoy-s3cr3t", K::UnusableRegistration),
             ("basic:decoy-s3cr3t", K::WrongSecret),
         ] {
-            let id = octets.split(':').next().unwrap();
-            assert_eq!(bench.ask(&Ask::bare().basic(octets)), failed(kind, id), "{decoy:?}");
+            let id = bytes.split(':').next().unwrap();
+            assert_eq!(
+                harness.ask(&TestRequest::bare().basic(bytes)),
+                failed(kind, id),
+                "{decoy:?}"
+            );
         }
         // Nor where methods may be exchanged or the store answers for another client.
-        let bench = bench.set(|layer| {
+        let harness = harness.set(|layer| {
             layer
                 .compat(Compat::new().interchange_basic_and_post())
                 .compat(Compat::new().raw_basic())
                 .compat(Compat::new().ignore_public_credentials())
         });
-        let ask = Ask::bare().basic("nobody:decoy-s3cr3t");
-        assert_eq!(bench.ask(&ask), failed(K::UnknownClient, "nobody"));
+        let ask = TestRequest::bare().basic("nobody:decoy-s3cr3t");
+        assert_eq!(harness.ask(&ask), failed(K::UnknownClient, "nobody"));
     }
 }
 
 // R113.
 #[test]
-fn map_error_response_may_change_the_answer_and_not_the_decision() {
+fn map_error_response_never_lets_a_request_pass() {
     let seen = Log::default();
     let seen_inside = seen.clone();
-    let bench = Bench::new().set(|layer| {
+    let harness = Harness::new().set(|layer| {
         layer.map_error_response(move |error, response| {
             assert_eq!(error.status(), response.status());
             seen_inside.push(error.kind());
@@ -409,7 +422,7 @@ fn map_error_response_may_change_the_answer_and_not_the_decision() {
             changed
         })
     });
-    let answer = bench.ask(&Ask::bare().basic("basic:wrong-s3cr3t"));
+    let answer = harness.ask(&TestRequest::bare().basic("basic:wrong-s3cr3t"));
     let expected = Answer {
         status: 200,
         headers: vec![("x-inner".into(), "forged".into())],
@@ -419,17 +432,17 @@ fn map_error_response_may_change_the_answer_and_not_the_decision() {
     assert_eq!(answer, expected);
     assert_eq!(seen.take(), [K::WrongSecret]);
     // It is not asked about what succeeds.
-    let ask = Ask::bare().basic("basic:basic-s3cr3t");
-    assert_eq!(bench.ask(&ask), by(&ask, "basic", AuthMethod::ClientSecretBasic));
+    let ask = TestRequest::bare().basic("basic:basic-s3cr3t");
+    assert_eq!(harness.ask(&ask), by(&ask, "basic", AuthMethod::ClientSecretBasic));
     assert_eq!(seen.take(), []);
 }
 
 // R113, R79: the reason goes to the hook, once per decision, with what was presented and no secret.
 #[test]
-fn on_outcome_sees_every_decision_with_its_reason() {
+fn on_outcome_sees_every_decision() {
     let seen = Log::default();
     let seen_inside = seen.clone();
-    let bench = Bench::new().set(|layer| {
+    let harness = Harness::new().set(|layer| {
         layer.on_outcome(move |outcome: &Outcome<'_>| {
             seen_inside.push((
                 outcome.request().uri.path().to_owned(),
@@ -441,58 +454,58 @@ fn on_outcome_sees_every_decision_with_its_reason() {
     });
     let basic = || Some(AuthMethod::ClientSecretBasic);
     for (ask, client_id, method, kind) in [
-        (Ask::bare().basic("basic:basic-s3cr3t"), Some("basic"), basic(), None),
-        (Ask::bare().basic("basic:wrong"), Some("basic"), basic(), Some(K::WrongSecret)),
-        (Ask::bare().basic("nobody:x"), Some("nobody"), basic(), Some(K::UnknownClient)),
+        (TestRequest::bare().basic("basic:basic-s3cr3t"), Some("basic"), basic(), None),
+        (TestRequest::bare().basic("basic:wrong"), Some("basic"), basic(), Some(K::WrongSecret)),
+        (TestRequest::bare().basic("nobody:x"), Some("nobody"), basic(), Some(K::UnknownClient)),
         (
-            Ask::bare().basic("expired:expired-s3cr3t"),
+            TestRequest::bare().basic("expired:expired-s3cr3t"),
             Some("expired"),
             basic(),
             Some(K::SecretExpired),
         ),
         (
-            Ask::form("client_id=post"),
+            TestRequest::form("client_id=post"),
             Some("post"),
             Some(AuthMethod::None),
             Some(K::MethodMismatch),
         ),
-        (Ask::bare().method("GET"), None, None, Some(K::MethodNotAllowed)),
-        (Ask::bare(), None, None, Some(K::NoCredentials)),
+        (TestRequest::bare().method("GET"), None, None, Some(K::MethodNotAllowed)),
+        (TestRequest::bare(), None, None, Some(K::NoCredentials)),
         (
-            Ask::form("client_id=basic&client_secret=x").basic("basic:x"),
+            TestRequest::form("client_id=basic&client_secret=x").basic("basic:x"),
             None,
             None,
             Some(K::MultipleMethods),
         ),
     ] {
-        bench.ask(&ask.uri("/path"));
+        harness.ask(&ask.uri("/path"));
         assert_eq!(seen.take(), [("/path".into(), client_id.map(str::to_owned), method, kind)]);
     }
 }
 
 // Every setting belongs to the layer it is made on: a clone made before does not change.
 #[test]
-fn a_layer_is_not_changed_by_settings_on_its_clone() {
-    let bench = Bench::new();
-    let changed = Bench::new()
-        .set(|_| bench.layer.clone().refuse_public_clients().limits(Limits::new().body(0)));
+fn settings_on_a_clone_leave_the_layer() {
+    let harness = Harness::new();
+    let changed = Harness::new()
+        .set(|_| harness.layer.clone().refuse_public_clients().limits(Limits::new().body(0)));
     assert_eq!(
         changed.layer.auth_methods_supported().collect::<Vec<_>>(),
         ["client_secret_basic", "client_secret_post"]
     );
-    let ask = Ask::form("client_id=public");
-    assert_eq!(bench.ask(&ask), by(&ask, "public", AuthMethod::None));
+    let ask = TestRequest::form("client_id=public");
+    assert_eq!(harness.ask(&ask), by(&ask, "public", AuthMethod::None));
 }
 
 // R44 and R42 together with a digest: nothing depends on how the secret is stored.
 #[test]
-fn settings_hold_for_digests_as_for_plain_secrets() {
+fn settings_apply_to_digests() {
     let stored = clients();
     stored.insert(post_client("digest", [ClientSecret::sha256_of("a+b-s3cr3t")]));
-    let bench = Bench::of(stored)
+    let harness = Harness::of(stored)
         .set(|layer| layer.compat(Compat::new().interchange_basic_and_post().raw_basic()));
-    for octets in ["digest:a%2Bb-s3cr3t", "digest:a+b-s3cr3t"] {
-        let ask = Ask::bare().basic(octets);
-        assert_eq!(bench.ask(&ask), by(&ask, "digest", AuthMethod::ClientSecretBasic));
+    for bytes in ["digest:a%2Bb-s3cr3t", "digest:a+b-s3cr3t"] {
+        let ask = TestRequest::bare().basic(bytes);
+        assert_eq!(harness.ask(&ask), by(&ask, "digest", AuthMethod::ClientSecretBasic));
     }
 }

@@ -22,7 +22,7 @@ use tower_client_auth::{
     provider::MemoryProvider,
 };
 
-/// Where the clock of all tests stands.
+/// The time of the clock of all tests.
 pub(crate) const NOW: i64 = 1_900_000_000;
 
 /// Every secret of these tests holds it, so that one search finds any leak of any of them. It has
@@ -125,14 +125,14 @@ pub(crate) const ODD: [(&str, &str); 10] = [
 
 /// A request, before its body is given a type.
 #[derive(Clone, Debug)]
-pub(crate) struct Ask {
+pub(crate) struct TestRequest {
     pub(crate) method: &'static str,
     pub(crate) uri: String,
     pub(crate) headers: Vec<(&'static str, Vec<u8>)>,
     pub(crate) body: Vec<u8>,
 }
 
-impl Ask {
+impl TestRequest {
     /// POST with a form.
     pub(crate) fn form(body: impl AsRef<[u8]>) -> Self {
         Self::bare().with("content-type", FORM).body(body)
@@ -167,9 +167,9 @@ impl Ask {
         self.with("authorization", value)
     }
 
-    /// `Authorization: Basic` with the octets as they are, `id:secret`.
-    pub(crate) fn basic(self, octets: impl AsRef<[u8]>) -> Self {
-        self.authorization(basic(octets))
+    /// `Authorization: Basic` with the bytes as they are, `id:secret`.
+    pub(crate) fn basic(self, bytes: impl AsRef<[u8]>) -> Self {
+        self.authorization(basic(bytes))
     }
 
     pub(crate) fn request(&self) -> Request<Full<Bytes>> {
@@ -204,8 +204,8 @@ impl Ask {
     }
 }
 
-pub(crate) fn basic(octets: impl AsRef<[u8]>) -> String {
-    format!("Basic {}", STANDARD.encode(octets))
+pub(crate) fn basic(bytes: impl AsRef<[u8]>) -> String {
+    format!("Basic {}", STANDARD.encode(bytes))
 }
 
 /// Everything that can be observed of one request.
@@ -287,7 +287,7 @@ pub(crate) const REFUSALS: [(ErrorKind, u16, &str, &str, &str); 55] = {
         ),
         (K::UnexpectedGrpc, 415, R, "The body must be application/x-www-form-urlencoded", "accept"),
         (K::NotGrpc, 415, R, "The request must be gRPC", "accept"),
-        // Nobody gets it.
+        // Never sent.
         (K::Abandoned, 408, R, "The request was abandoned", ""),
         (
             K::UnsupportedContentEncoding,
@@ -507,31 +507,31 @@ where
 pub(crate) type TestLayer<P = Clients> = ClientAuthLayer<Asked<P>>;
 
 /// A layer, its recording service, and what both write down.
-pub(crate) struct Bench<P = Clients> {
+pub(crate) struct Harness<P = Clients> {
     pub(crate) layer: TestLayer<P>,
     lookups: Log<String>,
     calls: Log<Seen>,
 }
 
-impl Bench {
+impl Harness {
     pub(crate) fn new() -> Self {
         Self::of(clients())
     }
 }
 
-impl<P: ClientProvider<Client = App>> Bench<P> {
+impl<P: ClientProvider<Client = App>> Harness<P> {
     pub(crate) fn of(provider: P) -> Self {
         Self::with(provider, ClientAuthLayer::new)
     }
 
-    /// A bench for a layer of another constructor.
+    /// A layer of another constructor.
     pub(crate) fn with(provider: P, new: fn(Asked<P>) -> TestLayer<P>) -> Self {
         let lookups = Log::default();
         let layer = new(Asked { provider, lookups: lookups.clone() }).clock(Clock::fixed(NOW));
         Self { layer, lookups, calls: Log::default() }
     }
 
-    /// The bench with another setting.
+    /// The same with another setting.
     pub(crate) fn set(mut self, change: impl FnOnce(TestLayer<P>) -> TestLayer<P>) -> Self {
         self.layer = change(self.layer);
         self
@@ -541,7 +541,7 @@ impl<P: ClientProvider<Client = App>> Bench<P> {
         self.layer.layer(Recorder { calls: self.calls.clone() })
     }
 
-    pub(crate) fn ask(&self, ask: &Ask) -> Answer {
+    pub(crate) fn ask(&self, ask: &TestRequest) -> Answer {
         self.send(ask.request())
     }
 
@@ -589,8 +589,8 @@ impl<P: ClientProvider<Client = App>> Bench<P> {
 }
 
 /// The answer of a layer with default settings.
-pub(crate) fn ask(ask: &Ask) -> Answer {
-    Bench::new().ask(ask)
+pub(crate) fn ask(ask: &TestRequest) -> Answer {
+    Harness::new().ask(ask)
 }
 
 pub(crate) fn sorted(headers: &HeaderMap) -> Vec<(String, String)> {

@@ -28,7 +28,7 @@ use tower_test::mock::{self, Handle, Mock};
 
 use crate::{
     bodies::Script,
-    support::{App, Ask, Clients, MARK, NOW, app, clients, public_client, run},
+    support::{App, Clients, MARK, NOW, TestRequest, app, clients, public_client, run},
 };
 
 type Inside = Request<RequestBody<Script>>;
@@ -44,12 +44,12 @@ fn with<P>(layer: ClientAuthLayer<P>) -> (Stack<P>, Handle<Inside, Outside>) {
     (layer.layer(inner), handle)
 }
 
-fn request(ask: &Ask) -> Request<Script> {
+fn request(ask: &TestRequest) -> Request<Script> {
     ask.request().map(|_| Script::pieces(&ask.body, &[5]))
 }
 
 fn public() -> Request<Script> {
-    request(&Ask::form("client_id=public"))
+    request(&TestRequest::form("client_id=public"))
 }
 
 fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
@@ -62,7 +62,7 @@ fn poll_ready<S: Service<R>, R>(service: &mut S) -> Poll<Result<(), S::Error>> {
 
 // R117.
 #[test]
-fn readiness_is_that_of_the_inner_service() {
+fn readiness_is_forwarded() {
     let (mut service, mut handle) = stack();
     handle.allow(0);
     assert!(poll_ready(&mut service).is_pending());
@@ -72,7 +72,7 @@ fn readiness_is_that_of_the_inner_service() {
 
 // R117: the error of `poll_ready` is that of the inner service, unchanged.
 #[test]
-fn an_error_of_readiness_passes_unchanged() {
+fn readiness_error_passes_unchanged() {
     let (mut service, mut handle) = stack();
     handle.send_error(Refusal);
     let Poll::Ready(Err(error)) = poll_ready(&mut service) else { panic!("not ready") };
@@ -92,7 +92,7 @@ impl std::error::Error for Refusal {}
 
 // R6, R117: exactly once, with the client, and the answer passes unchanged.
 #[test]
-fn the_inner_service_is_called_exactly_once_on_success() {
+fn inner_service_is_called_once_on_success() {
     let (mut service, mut handle) = stack();
     handle.allow(1);
     assert!(poll_ready(&mut service).is_ready());
@@ -114,7 +114,7 @@ fn the_inner_service_is_called_exactly_once_on_success() {
 
 // R6.
 #[test]
-fn the_inner_service_is_never_called_on_refusal() {
+fn inner_service_is_not_called_on_refusal() {
     for case in crate::cases::cases() {
         let Some(kind) = case.expected.kind else { continue };
         let (inner, mut handle) = mock::pair::<Request<RequestBody<Full<Bytes>>>, Outside>();
@@ -129,7 +129,7 @@ fn the_inner_service_is_never_called_on_refusal() {
 
 // R117: "Errors of inner pass unchanged"; a refusal is no error.
 #[test]
-fn an_error_of_the_inner_service_passes_unchanged() {
+fn inner_error_passes_unchanged() {
     let (mut service, mut handle) = stack();
     handle.allow(1);
     assert!(poll_ready(&mut service).is_ready());
@@ -174,7 +174,7 @@ impl<R> Service<R> for OnlyIfReady {
 
 // R117: also on the second call, and with several requests under way.
 #[test]
-fn the_instance_that_was_made_ready_is_the_one_that_is_called() {
+fn ready_instance_is_called() {
     for ready_after_auth in [false, true] {
         let calls = Arc::new(AtomicUsize::new(0));
         let layer = ClientAuthLayer::new(clients());
@@ -205,28 +205,29 @@ type Never = std::future::Pending<Result<Outside, Infallible>>;
 
 // The permit that readiness took is held while the body arrives, and given back with a refusal.
 #[test]
-fn by_default_capacity_is_held_from_readiness_on_and_given_back_on_refusal() {
+fn capacity_is_reserved_by_poll_ready() {
     let service = ClientAuthLayer::new(clients()).layer(single());
     let (mut first, mut second) = (service.clone(), service);
     assert!(poll_ready::<_, Request<Script>>(&mut first).is_ready());
     assert!(poll_ready::<_, Request<Script>>(&mut second).is_pending());
-    let answer = first.call(request(&Ask::form("client_id=nobody")));
+    let answer = first.call(request(&TestRequest::form("client_id=nobody")));
     assert_eq!(run(answer).unwrap().status(), 401);
     assert!(poll_ready::<_, Request<Script>>(&mut second).is_ready());
 }
 
 #[test]
-fn with_ready_after_auth_slow_and_refused_requests_hold_no_capacity() {
+fn ready_after_auth_reserves_no_early_capacity() {
     let service = ClientAuthLayer::new(clients()).ready_after_auth().layer(single());
     let (mut slow, mut refused, mut first, mut second) =
         (service.clone(), service.clone(), service.clone(), service);
     for service in [&mut slow, &mut refused, &mut first, &mut second] {
         assert!(poll_ready::<_, Request<Script>>(service).is_ready(), "the limit is 1");
     }
-    let never_ending = Ask::form("").request().map(|_| Script::hanging_after("client_id=public"));
+    let never_ending =
+        TestRequest::form("").request().map(|_| Script::hanging_after("client_id=public"));
     let mut slow = pin!(slow.call(never_ending));
     assert!(poll_once(slow.as_mut()).is_pending());
-    let refused = refused.call(request(&Ask::form("client_id=nobody")));
+    let refused = refused.call(request(&TestRequest::form("client_id=nobody")));
     assert_eq!(run(refused).unwrap().status(), 401);
 
     let mut first = Box::pin(first.call(public()));
@@ -243,7 +244,7 @@ fn with_ready_after_auth_slow_and_refused_requests_hold_no_capacity() {
 }
 
 #[test]
-fn with_ready_after_auth_an_error_of_readiness_passes_unchanged() {
+fn ready_after_auth_passes_readiness_errors() {
     let (mut service, mut handle) = with(ClientAuthLayer::new(clients()).ready_after_auth());
     handle.send_error(Refusal);
     assert!(matches!(poll_ready(&mut service), Poll::Ready(Ok(()))));
@@ -270,7 +271,7 @@ impl Drop for Alive {
 // R110: at every stage. What the request brought, what the provider started and what the inner
 // service started is dropped with the future, and the next request is served.
 #[test]
-fn a_future_that_is_dropped_at_any_stage_leaves_nothing_behind() {
+fn dropped_future_leaves_nothing_behind() {
     let alive = Arc::new(AtomicUsize::new(0));
     let alive_in_provider = Arc::clone(&alive);
     let provider = provider_fn(move |id: &str| {
@@ -325,7 +326,7 @@ fn a_future_that_is_dropped_at_any_stage_leaves_nothing_behind() {
 // R110, R113: an attempt that reached a look-up is reported once, also if the caller hung up; a
 // request of which nothing was presented yet is none.
 #[test]
-fn a_future_that_is_dropped_during_the_look_up_reports_abandoned_once() {
+fn dropped_future_reports_abandoned_once() {
     let outcomes = crate::support::Log::default();
     let seen = outcomes.clone();
     let never =
@@ -336,7 +337,7 @@ fn a_future_that_is_dropped_during_the_look_up_reports_abandoned_once() {
         // It must not end the program while something else unwinds.
         panic!("an observer that fails");
     }));
-    for request in [public(), request(&Ask::form("")).map(|_| Script::hanging_after("x"))] {
+    for request in [public(), request(&TestRequest::form("")).map(|_| Script::hanging_after("x"))] {
         handle.allow(1);
         assert!(poll_ready(&mut service).is_ready());
         let mut answer = Box::pin(service.call(request));
@@ -349,10 +350,10 @@ fn a_future_that_is_dropped_during_the_look_up_reports_abandoned_once() {
     assert!(poll_once(pin!(handle.next_request())).is_pending());
 }
 
-// R6: a value that is already there is replaced, and never trusted. Nobody outside the crate can
+// R6: a value that is already there is replaced, and never trusted. No code outside the crate can
 // make one, so an outer layer for other clients has to do it.
 #[test]
-fn a_client_that_is_already_in_the_extensions_is_replaced_and_never_trusted() {
+fn client_in_the_extensions_is_replaced() {
     let other = Clients::from_iter([RegisteredClient::public("outer", app("outer"))]);
     let outer = ClientAuthLayer::new(other);
     let seen = crate::support::Log::default();
@@ -374,7 +375,7 @@ fn a_client_that_is_already_in_the_extensions_is_replaced_and_never_trusted() {
     });
     let stack = outer.layer(strip.layer(inner.layer(recorder)));
     let ask = |inner: &str| {
-        let ask = Ask::form("client_id=outer")
+        let ask = TestRequest::form("client_id=outer")
             .with("x-inner-authorization", crate::support::basic(inner));
         run(stack.clone().oneshot(ask.request())).unwrap()
     };
@@ -388,7 +389,7 @@ fn a_client_that_is_already_in_the_extensions_is_replaced_and_never_trusted() {
 // R118: no bound on the inner future, service or body but those that are needed. This compiles with
 // a service whose future is not `Send` and borrows nothing, and runs without any runtime.
 #[test]
-fn an_inner_service_that_is_not_send_is_served_without_a_runtime() {
+fn non_send_service_without_a_runtime() {
     let count = std::rc::Rc::new(std::cell::Cell::new(0));
     let counted = std::rc::Rc::clone(&count);
     let service = ClientAuthLayer::new(clients()).layer(tower::service_fn(
@@ -400,7 +401,7 @@ fn an_inner_service_that_is_not_send_is_served_without_a_runtime() {
             }
         },
     ));
-    let ask = Ask::form("client_id=public");
+    let ask = TestRequest::form("client_id=public");
     let response: Response<ResponseBody<Full<Bytes>>> =
         run(service.oneshot(ask.request())).unwrap();
     assert_eq!(response.status(), 200);
@@ -409,11 +410,11 @@ fn an_inner_service_that_is_not_send_is_served_without_a_runtime() {
 
 // Whatever the stage, what is printed of a future is the stage.
 #[test]
-fn what_is_printed_of_a_future_is_its_stage() {
+fn future_debug_shows_its_stage() {
     let (mut service, mut handle) = stack();
     handle.allow(1);
     assert!(poll_ready(&mut service).is_ready());
-    let ask = Ask::form("client_id=post&client_secret=post-s3cr3t");
+    let ask = TestRequest::form("client_id=post&client_secret=post-s3cr3t");
     let mut answer = Box::pin(service.call(request(&ask)));
     loop {
         let printed = format!("{answer:?}{answer:#?}");
@@ -427,7 +428,7 @@ fn what_is_printed_of_a_future_is_its_stage() {
 
 // The accessors give the inner service back.
 #[test]
-fn the_inner_service_can_be_reached() {
+fn inner_service_accessors() {
     let mut service = ClientAuthLayer::new(clients()).layer(7);
     *service.get_mut() += 1;
     assert_eq!(*service.get_ref(), 8);

@@ -1,4 +1,4 @@
-//! Properties, on input that nobody thought of. `serde_urlencoded` is the oracle for forms; the
+//! Properties, on generated input. `serde_urlencoded` is the oracle for forms; the
 //! crate reads credentials with a scanner of its own.
 
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -7,7 +7,7 @@ use tower_client_auth::{AuthMethod, ClientSecret, Compat, ErrorKind as K};
 use crate::{
     script::Script,
     support::{
-        Answer, Ask, Bench, Clients, FORM, NOW, basic_client, failed, plain, post_client,
+        Answer, Clients, FORM, Harness, NOW, TestRequest, basic_client, failed, plain, post_client,
         public_client, refused,
     },
 };
@@ -64,8 +64,8 @@ fn authorization() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         vec(any::<u8>(), 0..40),
         "[Bb]asic [ -~]{0,40}".prop_map(String::into_bytes),
-        vec(any::<u8>(), 0..30).prop_map(|octets| crate::support::basic(octets).into_bytes()),
-        "[a-z%+:]{0,12}".prop_map(|octets| crate::support::basic(octets).into_bytes()),
+        vec(any::<u8>(), 0..30).prop_map(|bytes| crate::support::basic(bytes).into_bytes()),
+        "[a-z%+:]{0,12}".prop_map(|bytes| crate::support::basic(bytes).into_bytes()),
     ]
 }
 
@@ -78,12 +78,12 @@ fn media_type() -> impl Strategy<Value = Option<Vec<u8>>> {
     ]
 }
 
-fn request() -> impl Strategy<Value = Ask> {
+fn request() -> impl Strategy<Value = TestRequest> {
     let method = prop_oneof![9 => Just("POST"), 1 => select(vec!["GET", "HEAD", "OPTIONS", "X"])];
     (method, media_type(), vec(authorization(), 0..3), form()).prop_map(
         |(method, media_type, authorizations, body)| {
             let valid = |value: &Vec<u8>| http::HeaderValue::from_bytes(value).is_ok();
-            let mut ask = Ask::bare().method(method).body(body);
+            let mut ask = TestRequest::bare().method(method).body(body);
             for value in authorizations.into_iter().filter(valid) {
                 ask = ask.authorization(value);
             }
@@ -95,9 +95,10 @@ fn request() -> impl Strategy<Value = Ask> {
     )
 }
 
-/// A provider under whose eyes every id is a client, in one of all registrations.
-fn everybody() -> Bench<impl tower_client_auth::ClientProvider<Client = crate::support::App>> {
-    Bench::of(tower_client_auth::provider::provider_fn(|id: &str| {
+/// A provider to which every id is a client, in one of all registrations.
+fn every_id_known() -> Harness<impl tower_client_auth::ClientProvider<Client = crate::support::App>>
+{
+    Harness::of(tower_client_auth::provider::provider_fn(|id: &str| {
         let secret = [plain("a"), ClientSecret::sha256_of("b").expires_at(NOW)];
         let found = match id.len() % 4 {
             0 => public_client(id),
@@ -110,7 +111,7 @@ fn everybody() -> Bench<impl tower_client_auth::ClientProvider<Client = crate::s
 }
 
 /// What holds for every answer to anything.
-fn is_an_answer(ask: &Ask, answer: &Answer) -> Result<(), TestCaseError> {
+fn is_an_answer(ask: &TestRequest, answer: &Answer) -> Result<(), TestCaseError> {
     prop_assert!(answer.lookups.len() <= 1, "{answer:?}");
     match answer.kind {
         None => {
@@ -137,14 +138,14 @@ proptest! {
 
     // R119, R6: whatever comes, it is one of the answers in the table, or one call.
     #[test]
-    fn whatever_is_sent_gets_a_well_formed_answer(ask in request()) {
-        is_an_answer(&ask, &everybody().ask(&ask))?;
+    fn any_request_gets_a_well_formed_answer(ask in request()) {
+        is_an_answer(&ask, &every_id_known().ask(&ask))?;
     }
 
     // R119: nor do the lenient settings make it panic.
     #[test]
-    fn whatever_is_sent_gets_an_answer_with_every_setting(ask in request()) {
-        let bench = everybody().set(|layer| {
+    fn any_request_gets_an_answer_with_any_setting(ask in request()) {
+        let harness = every_id_known().set(|layer| {
             layer
                 .compat(
                     Compat::new()
@@ -155,14 +156,14 @@ proptest! {
                 )
                 .refuse_uri_credentials()
         });
-        is_an_answer(&ask, &bench.ask(&ask))?;
+        is_an_answer(&ask, &harness.ask(&ask))?;
     }
 
     // R7, R9, R36: what the provider is asked for is what the oracle reads in the form, and the
     // service behind sees the same.
     #[test]
-    fn the_id_that_is_looked_up_is_the_one_that_the_oracle_reads(body in form()) {
-        let answer = everybody().ask(&Ask::form(&body));
+    fn looked_up_id_equals_the_oracle(body in form()) {
+        let answer = every_id_known().ask(&TestRequest::form(&body));
         let ids: Vec<_> = pairs(&body)
             .into_iter()
             .filter(|(name, value)| name == "client_id" && !value.is_empty())
@@ -180,7 +181,7 @@ proptest! {
 
     // R7: any text comes through the form, whatever else is in it.
     #[test]
-    fn any_id_and_secret_come_through_post(
+    fn any_credentials_pass_through_post(
         id in text(),
         secret in text(),
         before in vec(("[a-z]{8,9}", ".{0,5}"), 0..3),
@@ -192,122 +193,122 @@ proptest! {
         let own = [("client_id", id.as_str()), ("client_secret", secret.as_str())];
         form.extend(if id_first { own } else { [own[1], own[0]] });
         form.extend(after.iter().map(|(n, v)| (n.as_str(), v.as_str())));
-        let ask = Ask::form(serde_urlencoded::to_string(&form).unwrap());
+        let ask = TestRequest::form(serde_urlencoded::to_string(&form).unwrap());
         for stored in [plain(&secret), ClientSecret::sha256_of(&secret)] {
-            let bench = Bench::of(Clients::from_iter([post_client(&id, [stored])]));
+            let harness = Harness::of(Clients::from_iter([post_client(&id, [stored])]));
             let expected = ask.accepted(&id, AuthMethod::ClientSecretPost);
-            prop_assert_eq!(bench.ask(&ask), expected);
+            prop_assert_eq!(harness.ask(&ask), expected);
         }
     }
 
     // R36: and through the header, with a secret that differs refused.
     #[test]
-    fn any_id_and_secret_come_through_basic(id in text(), secret in text(), other in text()) {
-        let bench = Bench::of(Clients::from_iter([basic_client(&id, [plain(&secret)])]));
-        let ask = Ask::bare().basic(format!("{}:{}", encode(&id), encode(&secret)));
-        prop_assert_eq!(bench.ask(&ask), ask.accepted(&id, AuthMethod::ClientSecretBasic));
+    fn any_credentials_pass_through_basic(id in text(), secret in text(), other in text()) {
+        let harness = Harness::of(Clients::from_iter([basic_client(&id, [plain(&secret)])]));
+        let ask = TestRequest::bare().basic(format!("{}:{}", encode(&id), encode(&secret)));
+        prop_assert_eq!(harness.ask(&ask), ask.accepted(&id, AuthMethod::ClientSecretBasic));
         prop_assume!(other != secret);
-        let ask = Ask::bare().basic(format!("{}:{}", encode(&id), encode(&other)));
-        prop_assert_eq!(bench.ask(&ask), failed(K::WrongSecret, &id));
+        let ask = TestRequest::bare().basic(format!("{}:{}", encode(&id), encode(&other)));
+        prop_assert_eq!(harness.ask(&ask), failed(K::WrongSecret, &id));
     }
 
     // R29: a public client is found by exactly its id.
     #[test]
-    fn an_id_is_found_octet_for_octet(id in text(), other in text()) {
-        let bench = Bench::of(Clients::from_iter([public_client(&id)]));
-        let ask = Ask::form(format!("client_id={}", encode(&id)));
-        prop_assert_eq!(bench.ask(&ask), ask.accepted(&id, AuthMethod::None));
+    fn ids_are_found_byte_for_byte(id in text(), other in text()) {
+        let harness = Harness::of(Clients::from_iter([public_client(&id)]));
+        let ask = TestRequest::form(format!("client_id={}", encode(&id)));
+        prop_assert_eq!(harness.ask(&ask), ask.accepted(&id, AuthMethod::None));
         prop_assume!(other != id);
-        let ask = Ask::form(format!("client_id={}", encode(&other)));
-        prop_assert_eq!(bench.ask(&ask), failed(K::UnknownClient, &other));
+        let ask = TestRequest::form(format!("client_id={}", encode(&other)));
+        prop_assert_eq!(harness.ask(&ask), failed(K::UnknownClient, &other));
     }
 
-    // R35, R36, R37 with the oracle: arbitrary octets in the token are accepted exactly if they are
+    // R35, R36, R37 with the oracle: arbitrary bytes in the token are accepted exactly if they are
     // two halves of UTF-8 form encoding without control characters.
     #[test]
-    fn a_token_is_read_as_the_oracle_reads_its_halves(
-        octets in prop_oneof![
+    fn token_halves_equal_the_oracle(
+        bytes in prop_oneof![
             "[a-c%:+ 0-9é\u{0}]{0,10}".prop_map(String::into_bytes),
             vec(any::<u8>(), 0..12),
         ],
     ) {
         let half = |half: &[u8]| {
-            // The oracle takes a malformed escape as it stands and replaces what is no UTF-8.
-            let escapes = half.iter().enumerate().filter(|(_, octet)| **octet == b'%');
+            // The oracle takes a malformed escape literally and replaces what is no UTF-8.
+            let escapes = half.iter().enumerate().filter(|(_, byte)| **byte == b'%');
             for (at, _) in escapes {
                 let digits = half.get(at + 1..at + 3)?;
                 digits.iter().all(u8::is_ascii_hexdigit).then_some(())?;
             }
             let safe: Vec<u8> = half
                 .iter()
-                .flat_map(|octet| match octet {
+                .flat_map(|byte| match byte {
                     b'&' => b"%26".to_vec(),
-                    octet => vec![*octet],
+                    byte => vec![*byte],
                 })
                 .collect();
             let (_, text) = pairs(&[b"x=".to_vec(), safe].concat()).remove(0);
             let replaced = text.contains('\u{fffd}');
             (!replaced && !text.contains(|c: char| c.is_ascii_control())).then_some(text)
         };
-        let expected = octets.iter().position(|octet| *octet == b':').and_then(|colon| {
-            let id = half(&octets[..colon])?;
-            let secret = half(&octets[colon + 1..])?;
+        let expected = bytes.iter().position(|byte| *byte == b':').and_then(|colon| {
+            let id = half(&bytes[..colon])?;
+            let secret = half(&bytes[colon + 1..])?;
             (!id.is_empty()).then_some((id, secret))
         });
-        let ask = Ask::bare().basic(&octets);
-        let (bench, answer) = match &expected {
-            None => (everybody().ask(&ask), refused(K::MalformedAuthorization)),
+        let ask = TestRequest::bare().basic(&bytes);
+        let (harness, answer) = match &expected {
+            None => (every_id_known().ask(&ask), refused(K::MalformedAuthorization)),
             Some((id, secret)) => {
                 let clients = Clients::from_iter([basic_client(id, [plain(secret)])]);
-                let bench = Bench::of(clients).ask(&ask);
+                let harness = Harness::of(clients).ask(&ask);
                 if secret.is_empty() {
-                    (bench, failed(K::UnusableRegistration, id))
+                    (harness, failed(K::UnusableRegistration, id))
                 } else {
-                    (bench, ask.accepted(id, AuthMethod::ClientSecretBasic))
+                    (harness, ask.accepted(id, AuthMethod::ClientSecretBasic))
                 }
             }
         };
-        prop_assert_eq!(bench, answer);
+        prop_assert_eq!(harness, answer);
     }
 
-    // R33: a header with any one octet changed is not this client's any more, unless only the case
+    // R33: a header with any one byte changed is not this client's any more, unless only the case
     // of the scheme changed.
     #[test]
-    fn a_header_with_one_octet_changed_lets_nobody_in(at in 0..30_usize, octet: u8) {
+    fn header_with_one_byte_changed_is_refused(at in 0..30_usize, byte: u8) {
         let mut value = crate::support::basic("basic:basic-s3cr3t").into_bytes();
         let at = at % value.len();
-        prop_assume!(!value[at].eq_ignore_ascii_case(&octet) || at > 5);
-        prop_assume!(value[at] != octet);
-        value[at] = octet;
+        prop_assume!(!value[at].eq_ignore_ascii_case(&byte) || at > 5);
+        prop_assume!(value[at] != byte);
+        value[at] = byte;
         prop_assume!(http::HeaderValue::from_bytes(&value).is_ok());
-        let answer = crate::support::ask(&Ask::bare().authorization(&value));
+        let answer = crate::support::ask(&TestRequest::bare().authorization(&value));
         prop_assert!(answer.calls.is_empty() && answer.status >= 400, "{:?}", answer);
     }
 
     // R77: for any id and any secret.
     #[test]
-    fn unknown_wrong_expired_and_mismatched_are_answered_alike(
+    fn failures_are_answered_alike(
         id in text(),
         secret in text(),
         wrong in text(),
     ) {
         prop_assume!(wrong != secret);
         let by_basic = |secret: &str| {
-            Ask::bare().basic(format!("{}:{}", encode(&id), encode(secret)))
+            TestRequest::bare().basic(format!("{}:{}", encode(&id), encode(secret)))
         };
         let by_post = |secret: &str| {
-            Ask::form(serde_urlencoded::to_string([("client_id", &*id), ("client_secret", secret)])
+            TestRequest::form(serde_urlencoded::to_string([("client_id", &*id), ("client_secret", secret)])
                 .unwrap())
         };
-        let by_none = || Ask::form(format!("client_id={}", encode(&id)));
-        let of = |client| Bench::of(Clients::from_iter([client]));
+        let by_none = || TestRequest::form(format!("client_id={}", encode(&id)));
+        let of = |client| Harness::of(Clients::from_iter([client]));
         let live = || [plain(&secret)];
         let expired = || [ClientSecret::sha256_of(&secret).expires_at(NOW)];
         let early = || [plain(&secret).not_before(NOW + 1)];
         let answers = [
-            Bench::of(Clients::new()).ask(&by_basic(&secret)),
-            Bench::of(Clients::new()).ask(&by_post(&secret)),
-            Bench::of(Clients::new()).ask(&by_none()),
+            Harness::of(Clients::new()).ask(&by_basic(&secret)),
+            Harness::of(Clients::new()).ask(&by_post(&secret)),
+            Harness::of(Clients::new()).ask(&by_none()),
             of(basic_client(&id, live())).ask(&by_basic(&wrong)),
             of(basic_client(&id, expired())).ask(&by_basic(&secret)),
             of(basic_client(&id, expired())).ask(&by_basic(&wrong)),
@@ -328,15 +329,15 @@ proptest! {
 
     // R5: however the body is cut.
     #[test]
-    fn a_body_may_be_cut_anywhere(
+    fn body_may_be_cut_anywhere(
         sizes in vec(1..3000_usize, 1..5),
         filler in vec(any::<u8>(), 0..6000),
     ) {
         let mut body = b"client_id=public&x=".to_vec();
-        body.extend(filler.into_iter().filter(|octet| *octet != b'&'));
-        let whole = Ask::form(&body);
-        let cut = Ask::form("").request().map(|_| Script::pieces(&body, &sizes));
+        body.extend(filler.into_iter().filter(|byte| *byte != b'&'));
+        let whole = TestRequest::form(&body);
+        let cut = TestRequest::form("").request().map(|_| Script::pieces(&body, &sizes));
         let expected = whole.accepted("public", AuthMethod::None);
-        prop_assert_eq!(Bench::new().send(cut), expected);
+        prop_assert_eq!(Harness::new().send(cut), expected);
     }
 }

@@ -46,7 +46,7 @@ proptest! {
 
     /// Against a map that forgets nothing.
     #[test]
-    fn a_store_answers_as_one_that_looks_at_everything(
+    fn store_equals_the_model(
         claims in prop::collection::vec((0_i64..4, "[a-c]", "[a-d]", 0_i64..12), 0..200),
     ) {
         let (store, now) = store(6);
