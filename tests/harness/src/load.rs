@@ -13,9 +13,9 @@ use std::{
 
 use crate::{Answer, Failure, Http};
 
-/// How long a request may wait for the store. Who began to wait during an outage holds a connection
-/// of the pool until then, so that this long after it a request may still be answered 503.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a request may wait for the store. One that began to wait during an outage holds a
+/// connection of the pool until then, so this long after it a request may still be answered 503.
+const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Wrong answers that are put into words.
 const SHOWN: usize = 10;
@@ -139,11 +139,11 @@ impl Load {
         let begin = Instant::now();
         let load = Arc::clone(self);
         let rotating = tokio::spawn(async move {
-            for turn in 0.. {
+            for round in 0.. {
                 if load.is_done() {
                     break;
                 }
-                load.rotate(turn, &rotate).await;
+                load.rotate(round, &rotate).await;
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         });
@@ -167,9 +167,9 @@ impl Load {
         }
         let duration = begin.elapsed();
         rotating.await?;
-        let mut report = self.judge(&lock(&self.records), duration);
+        let mut report = self.evaluate(&lock(&self.records), duration);
         tokio::time::sleep(self.lag).await;
-        let last = self.judge(&self.try_every_secret().await, duration);
+        let last = self.evaluate(&self.try_every_secret().await, duration);
         report.violations.extend(last.violations);
         report.wrong += last.wrong;
         report.secrets = last.latencies.len();
@@ -214,17 +214,19 @@ impl Load {
         lock(&self.records).len() >= self.requests
     }
 
-    async fn rotate<F, Fut>(&self, turn: usize, rotate: &F)
+    async fn rotate<F, Fut>(&self, round: usize, rotate: &F)
     where
         F: Fn(String, String) -> Fut,
         Fut: Future<Output = Result<String, Failure>>,
     {
-        let Some((client_id, epochs)) = self.clients.get(turn % self.clients.len()) else { return };
+        let Some((client_id, epochs)) = self.clients.get(round % self.clients.len()) else {
+            return;
+        };
         let start = Instant::now();
         let secret = loop {
-            match rotate(client_id.clone(), format!("rotation {turn}")).await {
+            match rotate(client_id.clone(), format!("rotation {round}")).await {
                 Ok(secret) => break secret,
-                // Nobody knows whether it was stored.
+                // It is unknown whether it was stored.
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         };
@@ -275,7 +277,7 @@ impl Load {
         self.clients.get(client).map(|(_, epochs)| lock(epochs))
     }
 
-    fn judge(&self, records: &[Record], duration: Duration) -> Report {
+    fn evaluate(&self, records: &[Record], duration: Duration) -> Report {
         let outages = lock(&self.outages);
         let mut report = Report {
             rotations: self.rotations.load(SeqCst),
@@ -314,7 +316,9 @@ impl Load {
                 }
                 503 => {
                     report.answers[2] += 1;
-                    if !outages.iter().any(|(gone, back)| *gone <= end && start <= *back + PATIENCE)
+                    if !outages
+                        .iter()
+                        .any(|(gone, back)| *gone <= end && start <= *back + STORE_TIMEOUT)
                     {
                         Some("the store was there")
                     } else if member("error") != Some("temporarily_unavailable") {

@@ -21,7 +21,7 @@ use serde_json::Value;
 use crate::Failure;
 
 /// Much longer than anything that works takes, so that what does not ends with a message.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running server. It is killed when it is dropped.
 #[derive(Debug)]
@@ -152,8 +152,8 @@ impl Http {
             let body = response.into_body().collect().await?.to_bytes();
             Ok(Answer { status, body: serde_json::from_slice(&body).unwrap_or_default() })
         };
-        let late = |_| Failure::from(format!("no answer within {PATIENCE:?}"));
-        tokio::time::timeout(PATIENCE, exchange).await.map_err(late)?
+        let late = |_| Failure::from(format!("no answer within {TIMEOUT:?}"));
+        tokio::time::timeout(TIMEOUT, exchange).await.map_err(late)?
     }
 
     /// Asks for a token.
@@ -183,14 +183,14 @@ impl Http {
         secret: &str,
         status: u16,
     ) -> Result<(), Failure> {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         loop {
             let answer = self.token(server, client_id, secret).await?;
             if answer.status == status {
                 return Ok(());
             }
             if Instant::now() > end {
-                return Err(format!("still not {status} after {PATIENCE:?}: {answer:?}").into());
+                return Err(format!("still not {status} after {TIMEOUT:?}: {answer:?}").into());
             }
             tokio::task::yield_now().await;
         }

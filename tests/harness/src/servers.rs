@@ -165,7 +165,7 @@ impl Postgres {
         Ok(())
     }
 
-    /// Lets the server hang: its connections stand, and nothing is answered.
+    /// Lets the server hang: its connections stay open, and nothing is answered.
     ///
     /// # Errors
     ///
@@ -211,7 +211,7 @@ impl Drop for Postgres {
     }
 }
 
-/// A Redis server of its own. `REDIS_SERVER` names the program; `redis-cli` stands beside it.
+/// A Redis server of its own. `REDIS_SERVER` names the program; `redis-cli` is beside it.
 #[derive(Debug)]
 pub struct Redis {
     program: PathBuf,
@@ -239,7 +239,7 @@ impl Redis {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
-    /// Lets the server hang: its connections stand, and nothing is answered.
+    /// Lets the server hang: its connections stay open, and nothing is answered.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! A judge that finds nothing wrong is worth nothing unless it would: servers that answer wrongly in
-//! one way each, and what is said of them.
+//! The load checker must find faults: servers that answer wrongly in one way each, and what it
+//! reports of them.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -122,7 +122,7 @@ impl Store {
     }
 }
 
-async fn judge(fault: Fault) -> Report {
+async fn check(fault: Fault) -> Report {
     let clients: Vec<_> = (0..5).map(|n| (format!("client-{n}"), format!("first {n}"))).collect();
     let secrets = clients.iter().map(|(id, secret)| (id.clone(), vec![secret.clone()])).collect();
     let inside = Mutex::new(Inside { secrets, ..Inside::default() });
@@ -148,15 +148,15 @@ async fn judge(fault: Fault) -> Report {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_right_is_found_to_be() {
-    let report = judge(Fault::None).await;
+async fn correct_server_passes() {
+    let report = check(Fault::None).await;
     assert_eq!(report.violations, [""; 0]);
     assert!(report.answers.iter().all(|count| *count > 10), "{report}");
     assert_eq!(report.tokens.len(), report.answers[0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_fault_is_found_and_named() {
+async fn each_fault_is_reported() {
     for (fault, name) in [
         (Fault::RefusesWhileAway, "a secret that is right was refused: "),
         (Fault::AcceptsWhileAway, "a secret that is not right was accepted: "),
@@ -168,7 +168,7 @@ async fn each_fault_is_found_and_named() {
         (Fault::SwallowsRequests, "there is no answer: "),
         (Fault::Fails, "there is no reason for it: "),
     ] {
-        let report = judge(fault).await;
+        let report = check(fault).await;
         assert!(report.violations.iter().any(|v| v.starts_with(name)), "{name}{report}");
     }
 }
