@@ -11,7 +11,7 @@ const BEHIND_AUTHENTICATION = ['unauthorized_client', 'unsupported_grant_type']
 class Refused extends Error {}
 
 // An answer that a library made an error of: a refusal, unless it comes from behind the layer.
-export function judge(status, code) {
+export function classify(status, code) {
   if (status === 401 || code === 'invalid_client') throw new Refused(`${status} ${code}`)
   if (!BEHIND_AUTHENTICATION.includes(code)) throw new Refused(`${status} ${code}`)
 }
@@ -27,7 +27,7 @@ export async function oauth4webapi(as, client_id, authentication) {
     if (!active) throw new Refused('the token is not active')
   } catch (error) {
     if (!(error instanceof oauth.ResponseBodyError || error instanceof oauth.WWWAuthenticateChallengeError)) throw error
-    judge(error.status, error.error)
+    classify(error.status, error.error)
   }
   await oauth.processRevocationResponse(await oauth.revocationRequest(as, client, authentication, 'none', insecure))
 }
@@ -41,7 +41,7 @@ export async function openidClient(as, client_id, authentication) {
     if (!active) throw new Refused('the token is not active')
   } catch (error) {
     if (!(error instanceof openid.ResponseBodyError || error instanceof openid.WWWAuthenticateChallengeError)) throw error
-    judge(error.status, error.error)
+    classify(error.status, error.error)
   }
   await openid.tokenRevocation(config, 'none')
 }
@@ -54,7 +54,7 @@ export async function modelContextProtocol(library, provider, issuer) {
   } catch (error) {
     const code = error.errorCode ?? error.code
     if (typeof code !== 'string' || !/^[a-z]+(_[a-z]+)+$/.test(code)) throw error
-    judge(undefined, code)
+    classify(undefined, code)
   }
 }
 

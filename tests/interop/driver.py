@@ -27,7 +27,7 @@ def expect(condition, detail):
         raise Refused(detail)
 
 
-def judge(text):
+def classify(text):
     """An error that the library made of the server's answer: a refusal, unless it comes from behind the layer."""
     if not any(code in text for code in BEHIND_AUTHENTICATION):
         raise Refused(text)
@@ -42,7 +42,7 @@ def authlib(session, server, method):
         # Authlib's own error type differs between its modules; the attribute does not.
         if not hasattr(error, "error"):
             raise
-        judge(error.error)
+        classify(error.error)
     if method != "none":
         answer = session().introspect_token(f"{server}/introspect", token=token)
         expect(answer.status_code == 200 and answer.json()["active"], f"introspection: {answer.text}")
@@ -78,7 +78,7 @@ def mcp(provider, resource):
     try:
         answer = asyncio.run(call())
     except OAuthTokenError as error:
-        judge(str(error))
+        classify(str(error))
     else:
         expect(answer.status_code == 200, f"resource: {answer.status_code}")
 

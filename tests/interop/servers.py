@@ -99,7 +99,7 @@ class Front(Quiet):
 
 
 @contextlib.contextmanager
-def standing(handler, address="127.0.0.1", tls=None):
+def threaded(handler, address="127.0.0.1", tls=None):
     """A server of this process, with its `url`."""
     server = http.server.ThreadingHTTPServer((address, 0), handler)
     server.daemon_threads = True

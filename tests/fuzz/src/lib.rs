@@ -36,7 +36,7 @@ fn layer() -> ClientAuthLayer<MemoryProvider<()>> {
         .assertions(Assertions::new("https://as.example", replay).unwrap())
 }
 
-/// Sends a request, and holds the answer against what must be true of every refusal.
+/// Sends a request, and checks what must be true of every refusal.
 pub fn refuses(authorization: Option<&[u8]>, body: Vec<u8>) {
     let mut request = Request::post("/token")
         .header("content-type", "application/x-www-form-urlencoded")
@@ -60,10 +60,10 @@ pub fn refuses(authorization: Option<&[u8]>, body: Vec<u8>) {
     assert_eq!(response.headers()["cache-control"], "no-store");
 }
 
-pub fn base64url(octets: &[u8]) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(octets)
+pub fn base64url(bytes: &[u8]) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-pub fn base64(octets: &[u8]) -> String {
-    BASE64_STANDARD.encode(octets)
+pub fn base64(bytes: &[u8]) -> String {
+    BASE64_STANDARD.encode(bytes)
 }

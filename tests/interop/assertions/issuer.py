@@ -6,7 +6,7 @@ import http.client
 import json
 import urllib.parse
 
-from servers import Front, front_metadata, serving, standing
+from servers import Front, front_metadata, serving, threaded
 
 
 class Proxy(Front):
@@ -34,7 +34,7 @@ def forward(behind, path, headers, body):
 @contextlib.contextmanager
 def issuing(name, command, log):
     """Yields the issuer in front of the server that `command` starts, which is `behind` it."""
-    with standing(Proxy) as server, serving([*command, "--issuer", server.url], log) as behind:
+    with threaded(Proxy) as server, serving([*command, "--issuer", server.url], log) as behind:
         server.name, server.behind, server.seen = name, behind, []
         server.metadata = front_metadata(server.url, behind)
         yield server

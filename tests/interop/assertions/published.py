@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from servers import Quiet, standing
+from servers import Quiet, threaded
 
 
 class Publisher(Quiet):
@@ -49,7 +49,7 @@ def publishing(address, scratch):
     trusted, key = certificate(address, scratch)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(trusted, key)
-    with standing(Publisher, address, tls) as server:
+    with threaded(Publisher, address, tls) as server:
         server.trusted = str(trusted)
         server.documents, server.fetches = {}, []
         yield server

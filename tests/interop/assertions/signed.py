@@ -153,7 +153,7 @@ def tried(trial, server, registered):
                 yield registration, right, answer, wire
 
 
-def judge(server, elsewhere, registration, right, answer, wire, tally):
+def evaluate(server, elsewhere, registration, right, answer, wire, tally):
     """Checks what happened, and gives what the page says of it."""
     client = registration.client
     label = f"{client.name} {client.method} {registration.client_id} ({server.name})"
@@ -275,7 +275,7 @@ def main():
             for registration, right, answer, wire in tried(trial, server, registered):
                 if trial.arguments.verbose:
                     print(server.name, registration.client.name, registration.client_id, right, *answer)
-                fact = judge(server, elsewhere, registration, right, answer, wire, tally)
+                fact = evaluate(server, elsewhere, registration, right, answer, wire, tally)
                 # Every client works with this one.
                 if server.name == "legacy" and fact and not registration.uri:
                     facts.append(fact)

@@ -5,7 +5,7 @@ import * as mcpSdk from '@modelcontextprotocol/sdk/client/auth.js'
 import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
 import { ClientCredentials } from 'simple-oauth2'
-import { drive, judge, modelContextProtocol, oauth4webapi, openidClient } from './driver.mjs'
+import { drive, classify, modelContextProtocol, oauth4webapi, openidClient } from './driver.mjs'
 
 const ENDPOINTS = { token: '/token', introspection: '/introspect', revocation: '/revoke' }
 
@@ -41,7 +41,7 @@ const simpleOauth2 = (options) => async ({ server, client_id, client_secret }) =
     await client.getToken({})
   } catch (error) {
     if (!error.isBoom) throw error
-    judge(error.output.statusCode, error.data?.payload?.error)
+    classify(error.output.statusCode, error.data?.payload?.error)
   }
 }
 

@@ -12,7 +12,7 @@ os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"
 import driver  # noqa: E402
 import httpx  # noqa: E402
 from authlib.integrations.requests_client import OAuth2Session as AuthlibSession  # noqa: E402
-from driver import TIMEOUT, Forgetful, expect, judge  # noqa: E402
+from driver import TIMEOUT, Forgetful, expect, classify  # noqa: E402
 from httpx_auth import InvalidGrantRequest, OAuth2ClientCredentials  # noqa: E402
 from httpx_oauth.oauth2 import BaseOAuth2, OAuth2RequestError  # noqa: E402
 from mcp.client.auth import OAuthClientProvider  # noqa: E402
@@ -40,7 +40,7 @@ def requests_oauthlib(job):
             f"{job['server']}/token", client_secret=job["client_secret"], timeout=TIMEOUT, **extra
         )
     except OAuth2Error as error:
-        judge(error.error)
+        classify(error.error)
 
 
 def httpx_auth(job):
@@ -48,7 +48,7 @@ def httpx_auth(job):
     try:
         answer = httpx.get(f"{job['front']}/mcp", auth=auth, timeout=TIMEOUT)
     except InvalidGrantRequest as error:
-        judge(str(error))
+        classify(str(error))
     else:
         expect(answer.status_code == 200, f"resource: {answer.status_code}")
 
@@ -67,11 +67,11 @@ def httpx_oauth(job):
     try:
         asyncio.run(client.get_access_token("code", "https://client.example/callback"))
     except OAuth2RequestError as error:
-        judge(error.response.text if error.response is not None else str(error))
+        classify(error.response.text if error.response is not None else str(error))
     try:
         asyncio.run(client.revoke_token("none"))
     except OAuth2RequestError as error:
-        judge(error.response.text if error.response is not None else str(error))
+        classify(error.response.text if error.response is not None else str(error))
 
 
 def confidential_mcp(job):
@@ -123,7 +123,7 @@ def curl(job):
     )
     answer = json.loads(done.stdout)
     if "access_token" not in answer:
-        judge(answer["error"])
+        classify(answer["error"])
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import dataclasses
 import pathlib
 import sys
 
-from servers import Front, front_metadata, serving, standing
+from servers import Front, front_metadata, serving, threaded
 from trials import Tally, Trial, release
 
 BASIC, POST, NONE = "client_secret_basic", "client_secret_post", "none"
@@ -61,7 +61,7 @@ CLIENTS = [
     Client("curl", "python", (BASIC, POST, NONE), RAW),
 ]
 
-# Why a cell is empty: (who and when, the text). The first that applies is the reason.
+# Why a cell is empty: (which client and when, the text). The first that applies is the reason.
 REASONS = [
     (
         lambda client, method, place, text: client.writes.startswith("ascii") and not text.isascii(),
@@ -144,7 +144,7 @@ def run(trial, work):
     return answers
 
 
-def judge(answers, tally):
+def evaluate(answers, tally):
     """The cell of every (client, registration), and the reasons that cells name."""
     cells, reasons = {}, set()
     for client, registration in dict.fromkeys((key[0], key[1]) for key in answers):
@@ -239,7 +239,7 @@ def main():
         servers = {}
         for name, flags in {"default": [], "raw_basic": ["--raw-basic"]}.items():
             address = stack.enter_context(serving([*command, *flags], trial.scratch / f"{name}.log"))
-            front = stack.enter_context(standing(Front))
+            front = stack.enter_context(threaded(Front))
             front.metadata = front_metadata(front.url, address)
             servers[name] = (address, front.url)
         answers = run(trial, list(jobs(servers)))
@@ -247,7 +247,7 @@ def main():
         for (client, registration, server, right), answer in answers.items():
             print(client.name, registration.method, registration.place, KINDS[registration.kind][0], server, right, *answer)
     tally = Tally()
-    cells, used = judge(answers, tally)
+    cells, used = evaluate(answers, tally)
     return trial.settle("clients", page(cells, used), tally)
 
 

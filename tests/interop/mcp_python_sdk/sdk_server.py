@@ -4,7 +4,7 @@ Routes, handlers and `ClientAuthenticator` are the SDK's, unmodified. Two things
 
 * The clock. `ClientAuthenticator` asks `time.time()` through the name `time` of its module; that one name is
   replaced by a clock that stands still, so that both servers judge expiry at the same second.
-* The provider. It grants every refresh token to whoever authenticated and says in a response header which client
+* The provider. It grants every refresh token to any authenticated client and says in a response header which client
   that was, so that a success can be told from a failure and attributed to a client.
 """
 

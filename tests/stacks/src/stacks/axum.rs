@@ -1,4 +1,4 @@
-//! axum: where the layer may stand, what handlers read, and what surrounds it.
+//! axum: where the layer may be, what handlers read, and what surrounds it.
 
 use std::{future::pending, time::Duration};
 
@@ -42,12 +42,12 @@ fn status_layer(status: StatusCode) -> TimeoutLayer {
     TimeoutLayer::with_status_code(status, Duration::from_millis(1))
 }
 
-/// For each place: which path is guarded, and what an unknown path gets.
+/// For each position: which path is guarded, and what an unknown path gets.
 #[tokio::test]
-async fn every_place_in_a_router() {
+async fn every_position_in_a_router() {
     let routes = || Router::new().route("/token", on_post(whoami));
     let inner = Router::new().route("/token", on_post(whoami));
-    let places = [
+    let positions = [
         ("layer", "/token", routes().layer(client_auth()), StatusCode::UNAUTHORIZED),
         ("route_layer", "/token", routes().route_layer(client_auth()), StatusCode::NOT_FOUND),
         (
@@ -91,15 +91,15 @@ async fn every_place_in_a_router() {
         ),
     ];
     let client = http1();
-    for (place, path, app, unknown) in places {
+    for (position, path, app, unknown) in positions {
         let server = Server::axum(app).await;
         let response = send(&client, post(&server.url(path), BATCH, "a=1")).await;
-        assert_eq!(response.status(), StatusCode::OK, "{place}");
-        assert_eq!(response.body(), "blue", "{place}");
+        assert_eq!(response.status(), StatusCode::OK, "{position}");
+        assert_eq!(response.body(), "blue", "{position}");
         let response = send(&client, post(&server.url(path), WRONG, "a=1")).await;
         assert_refused(&response);
         let response = send(&client, post(&server.url("/unknown"), WRONG, "a=1")).await;
-        assert_eq!(response.status(), unknown, "{place}");
+        assert_eq!(response.status(), unknown, "{position}");
         server.stop().await;
     }
 }
@@ -126,7 +126,7 @@ async fn other_methods() {
     server.stop().await;
 }
 
-/// Every extractor of a body finds the octets as they were sent.
+/// Every extractor of a body finds the bytes as they were sent.
 #[tokio::test]
 async fn handlers_read_the_body() {
     #[derive(Deserialize)]
@@ -275,10 +275,10 @@ fn say(client: &Caller) -> String {
     format!("{} {} {}", client.client_id(), client.method().as_str(), client.client().0)
 }
 
-/// A handler that nothing guards must not run as if somebody had been authenticated.
+/// A handler without the layer must not run as if a client had been authenticated.
 #[cfg(feature = "axum")]
 #[tokio::test]
-async fn the_extractor_says_that_the_layer_is_missing() {
+async fn extractor_without_the_layer() {
     struct Other;
 
     let other = provider_fn(|client_id: &str| {
@@ -342,7 +342,7 @@ async fn cors_outside() {
 
 /// The store hangs: a timeout further out answers, with an empty body of our type.
 #[tokio::test]
-async fn timeout_above_a_store_that_hangs() {
+async fn timeout_above_a_hanging_store() {
     let hangs = provider_fn(|_: &str| pending::<Result<Option<RegisteredClient<()>>, BoxError>>());
     let stack = ServiceBuilder::new()
         .layer(status_layer(StatusCode::GATEWAY_TIMEOUT))
@@ -420,9 +420,9 @@ async fn compression_on_both_sides() {
     server.stop().await;
 }
 
-/// The reason is there for a middleware further out, whatever stands between.
+/// The reason is there for a middleware further out, whatever is between.
 #[tokio::test]
-async fn the_reason_reaches_a_middleware_above() {
+async fn reason_reaches_a_middleware_above() {
     async fn reason(request: Request, next: Next) -> Response {
         let response = next.run(request).await;
         let kind = response.extensions().get::<Error>().map(Error::kind);
@@ -446,9 +446,9 @@ async fn the_reason_reaches_a_middleware_above() {
     server.stop().await;
 }
 
-/// An inner layer is asked again, and its client takes the place of the outer one.
+/// An inner layer is asked again, and its client replaces the outer one.
 #[tokio::test]
-async fn the_innermost_layer_has_the_last_word() {
+async fn innermost_layer_decides() {
     let other = |tenant| {
         ClientAuthLayer::new(provider_fn(move |client_id: &str| {
             let client = RegisteredClient::public(client_id, Tenant(tenant));

@@ -26,7 +26,7 @@ fn both() -> [(HttpClient, Version); 2] {
 }
 
 #[tokio::test]
-async fn forms_reach_the_service_octet_for_octet() {
+async fn forms_arrive_byte_for_byte() {
     let server = server().await;
     let form = "grant_type=client_credentials&scope=%7e+%2B&&=&x";
     let large = format!("assertion={}", "x".repeat(60_000));
@@ -96,9 +96,9 @@ async fn head_is_refused_without_content() {
     server.stop().await;
 }
 
-/// What is declared is refused before a single octet of it is read.
+/// What is declared is refused before a single byte of it is read.
 #[tokio::test]
-async fn a_declared_length_is_refused_without_the_body() {
+async fn declared_length_is_refused_early() {
     let server = server().await;
     let mut stream = TcpStream::connect(server.addr()).await.unwrap();
     let head = format!(
@@ -133,9 +133,9 @@ async fn expect_continue_is_answered() {
     server.stop().await;
 }
 
-/// A client that goes away in the middle of its form harms nobody.
+/// A client that goes away in the middle of its form harms no other.
 #[tokio::test]
-async fn a_broken_form_concerns_its_sender_only() {
+async fn broken_form_concerns_its_sender_only() {
     let server = server().await;
     let mut stream = TcpStream::connect(server.addr()).await.unwrap();
     let head = format!(
@@ -153,7 +153,7 @@ async fn a_broken_form_concerns_its_sender_only() {
 
 /// A form that never ends delays no other request of the connection.
 #[tokio::test]
-async fn a_slow_form_delays_nobody_on_its_connection() {
+async fn slow_form_delays_no_other_request() {
     let server = server().await;
     let client = http2();
     let (frames, body) = streamed();

@@ -22,7 +22,7 @@ use hyper_util::{
 use tower_client_auth::BoxError;
 
 use super::support::{
-    BATCH, BUSY, DOWN, FORM, Octets, Server, WRONG, assert_refused, client_auth, data, full,
+    BATCH, BUSY, BytesBody, DOWN, FORM, Server, WRONG, assert_refused, client_auth, data, full,
     header, http1, http2, post, send, streamed, tenant,
 };
 
@@ -65,8 +65,10 @@ where
     }
 }
 
-/// Answers with the octets and the framing that it got.
-pub(super) async fn upstream(request: Request<Incoming>) -> Result<Response<Octets>, Infallible> {
+/// Answers with the bytes and the framing that it got.
+pub(super) async fn upstream(
+    request: Request<Incoming>,
+) -> Result<Response<BytesBody>, Infallible> {
     let (head, body) = request.into_parts();
     let mut response = Response::new(full(body.collect().await.unwrap().to_bytes()));
     let headers = response.headers_mut();
@@ -98,7 +100,7 @@ const ODD: &str =
     "grant_type=client_credentials&&scope=%7e+%2B&=&x&resource=a%20b&resource=b&empty=&%C3%A4=%c3";
 
 #[tokio::test]
-async fn octets_with_a_length_pass_unchanged() {
+async fn bytes_with_a_length_pass_unchanged() {
     let upstream = Server::hyper(service_fn(upstream)).await;
     let proxy = proxy(upstream.addr()).await;
 
@@ -133,7 +135,7 @@ async fn secrets_in_the_body_pass_unchanged() {
 }
 
 #[tokio::test]
-async fn a_chunked_form_passes_unchanged() {
+async fn chunked_form_passes_unchanged() {
     let upstream = Server::hyper(service_fn(upstream)).await;
     let proxy = proxy(upstream.addr()).await;
 
@@ -155,7 +157,7 @@ async fn a_chunked_form_passes_unchanged() {
 
 /// HTTP/2 needs no length at all, HTTP/1.1 does: the proxy knows it, because it has the form.
 #[tokio::test]
-async fn a_form_without_a_length_passes_from_http2() {
+async fn http2_form_without_a_length_passes() {
     let upstream = Server::hyper(service_fn(upstream)).await;
     let proxy = proxy(upstream.addr()).await;
 
@@ -172,7 +174,7 @@ async fn a_form_without_a_length_passes_from_http2() {
 }
 
 #[tokio::test]
-async fn a_refusal_never_reaches_the_upstream() {
+async fn refusal_never_reaches_the_upstream() {
     let upstream = Server::hyper(service_fn(upstream)).await;
     let proxy = proxy(upstream.addr()).await;
     let client = http1();
@@ -204,7 +206,7 @@ async fn a_refusal_never_reaches_the_upstream() {
 
 /// Not even while the body is still under way.
 #[tokio::test]
-async fn the_upstream_waits_for_the_decision() {
+async fn upstream_waits_for_the_decision() {
     let upstream = Server::hyper(service_fn(upstream)).await;
     let proxy = proxy(upstream.addr()).await;
 
@@ -225,7 +227,7 @@ async fn the_upstream_waits_for_the_decision() {
 }
 
 #[tokio::test]
-async fn errors_of_the_upstream_pass() {
+async fn upstream_errors_pass() {
     let upstream = Server::hyper(service_fn(upstream)).await;
     let proxy = proxy(upstream.addr()).await;
 
@@ -241,12 +243,12 @@ async fn errors_of_the_upstream_pass() {
 
 /// The error of the client comes out as it is, so that the proxy can make a 502 of it.
 #[tokio::test]
-async fn an_upstream_that_is_down_is_the_error_of_the_client() {
+async fn missing_upstream_is_an_error() {
     type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
 
-    let nobody = Server::hyper(service_fn(upstream)).await;
-    let addr = nobody.addr();
-    nobody.stop().await;
+    let stopped = Server::hyper(service_fn(upstream)).await;
+    let addr = stopped.addr();
+    stopped.stop().await;
 
     let client = Client::builder(TokioExecutor::new()).build_http();
     let service = client_auth().layer(forward(client, addr)).then(
@@ -272,7 +274,7 @@ async fn an_upstream_that_is_down_is_the_error_of_the_client() {
 }
 
 #[tokio::test]
-async fn a_gateway_streams_what_is_no_form() {
+async fn gateway_streams_other_bodies() {
     let upstream = Server::hyper(service_fn(upstream)).await;
     let client = Client::builder(TokioExecutor::new()).build_http();
     let gateway = client_auth().headers_only().unwrap().layer(forward(client, upstream.addr()));

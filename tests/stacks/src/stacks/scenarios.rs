@@ -1,6 +1,6 @@
-//! The 51 scenarios of the ecosystem study, each compiled, and run once over a real socket.
+//! 51 ways to build the layer into a stack, each compiled, and run once over a real socket.
 //!
-//! A scenario that compiles with both kinds of body stands in `both_modes.rs`, which is compiled
+//! A scenario that compiles with both kinds of body is in `both_modes.rs`, which is compiled
 //! twice; its doc comment starts with its number. Six do not compile with the default bodies:
 //!
 //! | No. | Scenario | Why not | Way out |
@@ -10,9 +10,9 @@
 //! | 48 | around hyper-util's `Client<_, axum::body::Body>` | E0277: the body type of the client is fixed before the layer | `axum_bodies()`, `MapRequestBodyLayer` below (18), or leave the type to inference (17) |
 //! | 49 | `option_layer` on hyper | E0271: with and without the layer the response types differ | `axum_bodies()` |
 //! | 50 | `option_layer` on axum | E0271: the same | `axum_bodies()` |
-//! | 51 | around a service that is not `Clone` | E0277: the instance that is ready is called, and a clone takes its place | `Buffer` below (36), whatever the bodies |
+//! | 51 | around a service that is not `Clone` | E0277: the instance that is ready is called, and a clone replaces it | `Buffer` below (36), whatever the bodies |
 //!
-//! 46 to 50 stand in `axum_bodies.rs`; 51 compiles with neither kind of body.
+//! 46 to 50 are in `axum_bodies.rs`; 51 compiles with neither kind of body.
 
 #[cfg(feature = "axum")]
 mod axum_bodies;

@@ -162,16 +162,16 @@ impl Server {
     }
 }
 
-pub(crate) type Octets = UnsyncBoxBody<Bytes, BoxError>;
+pub(crate) type BytesBody = UnsyncBoxBody<Bytes, BoxError>;
 
-pub(crate) fn full(octets: impl Into<Bytes>) -> Octets {
-    Full::new(octets.into()).map_err(|never: Infallible| match never {}).boxed_unsync()
+pub(crate) fn full(bytes: impl Into<Bytes>) -> BytesBody {
+    Full::new(bytes.into()).map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
 pub(crate) type Frames = mpsc::UnboundedSender<Result<Frame<Bytes>, BoxError>>;
 
 /// A body without a declared length, which is sent frame by frame as the test says.
-pub(crate) fn streamed() -> (Frames, Octets) {
+pub(crate) fn streamed() -> (Frames, BytesBody) {
     struct Streamed(mpsc::UnboundedReceiver<Result<Frame<Bytes>, BoxError>>);
 
     impl Body for Streamed {
@@ -190,11 +190,11 @@ pub(crate) fn streamed() -> (Frames, Octets) {
     (frames, Streamed(receiver).boxed_unsync())
 }
 
-pub(crate) fn data(octets: &'static str) -> Result<Frame<Bytes>, BoxError> {
-    Ok(Frame::data(Bytes::from_static(octets.as_bytes())))
+pub(crate) fn data(bytes: &'static str) -> Result<Frame<Bytes>, BoxError> {
+    Ok(Frame::data(Bytes::from_static(bytes.as_bytes())))
 }
 
-pub(crate) type HttpClient = Client<HttpConnector, Octets>;
+pub(crate) type HttpClient = Client<HttpConnector, BytesBody>;
 
 pub(crate) fn http1() -> HttpClient {
     Client::builder(TokioExecutor::new()).build_http()
@@ -206,7 +206,7 @@ pub(crate) fn http2() -> HttpClient {
 }
 
 /// A form post with this `Authorization`.
-pub(crate) fn post(url: &str, authorization: &str, body: impl Into<Bytes>) -> Request<Octets> {
+pub(crate) fn post(url: &str, authorization: &str, body: impl Into<Bytes>) -> Request<BytesBody> {
     Request::post(url)
         .header(header::AUTHORIZATION, authorization)
         .header(header::CONTENT_TYPE, FORM)
@@ -219,7 +219,7 @@ pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(20), future).await.unwrap()
 }
 
-pub(crate) async fn send(client: &HttpClient, request: Request<Octets>) -> Response<Bytes> {
+pub(crate) async fn send(client: &HttpClient, request: Request<BytesBody>) -> Response<Bytes> {
     let (head, body) = within(client.request(request)).await.unwrap().into_parts();
     Response::from_parts(head, within(body.collect()).await.unwrap().to_bytes())
 }
@@ -243,14 +243,14 @@ pub(crate) fn tenant(head: &Parts) -> HeaderValue {
     HeaderValue::from_static(client.map_or("nobody", |client| client.client().0))
 }
 
-/// Answers with the octets of the request and the tenant.
+/// Answers with the bytes of the request and the tenant.
 pub(crate) async fn echo<B>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible>
 where
     B: Body<Error: Into<BoxError>>,
 {
     let (head, body) = request.into_parts();
-    let octets = body.collect().await.map_err(Into::into).unwrap().to_bytes();
-    let mut response = Response::new(Full::new(octets));
+    let bytes = body.collect().await.map_err(Into::into).unwrap().to_bytes();
+    let mut response = Response::new(Full::new(bytes));
     response.headers_mut().insert("x-tenant", tenant(&head));
     Ok(response)
 }
@@ -271,7 +271,7 @@ where
             response.map(|body| body.map_err(Into::into).boxed_unsync())
         })
         .map_err(Into::into);
-    let service: BoxCloneService<_, Response<Octets>, BoxError> = BoxCloneService::new(service);
+    let service: BoxCloneService<_, Response<BytesBody>, BoxError> = BoxCloneService::new(service);
     check_server(Server::hyper(service).await).await;
 }
 

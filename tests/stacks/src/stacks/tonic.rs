@@ -95,7 +95,7 @@ fn counted() -> (Arc<AtomicUsize>, HealthServer<Probe>) {
     (Arc::clone(&probe.calls), HealthServer::new(probe))
 }
 
-/// A method with streams in both directions, whose messages are plain octets.
+/// A method with streams in both directions, whose messages are plain bytes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Mirror;
 
@@ -246,7 +246,7 @@ fn ask(authorization: &[&'static str]) -> Request<HealthCheckRequest> {
 }
 
 #[tokio::test]
-async fn a_client_sees_refusals_as_codes() {
+async fn client_sees_refusals_as_codes() {
     let (calls, health) = counted();
     let server =
         serve(TonicServer::builder().layer(client_auth().grpc().unwrap()).add_service(health))
@@ -280,7 +280,7 @@ async fn a_client_sees_refusals_as_codes() {
 
 /// gRPC over HTTP/2, "Responses": "Trailers-Only" is one block of headers that ends the stream.
 #[tokio::test]
-async fn a_refusal_is_trailers_only() {
+async fn refusal_is_trailers_only() {
     let server =
         serve(TonicServer::builder().layer(client_auth().grpc().unwrap()).add_service(health()))
             .await;
@@ -302,7 +302,7 @@ async fn a_refusal_is_trailers_only() {
 }
 
 #[tokio::test]
-async fn a_stream_is_not_touched() {
+async fn stream_is_not_touched() {
     let server =
         serve(TonicServer::builder().layer(client_auth().grpc().unwrap()).add_service(Mirror))
             .await;
@@ -346,7 +346,7 @@ impl Stream for Messages {
     }
 }
 
-/// Above the layer it can bring credentials, below it knows who they belong to.
+/// Above the layer it can bring credentials, below it knows the client that they belong to.
 #[tokio::test]
 async fn interceptors_work_on_both_sides() {
     let above = InterceptorLayer::new(|mut request: Request<()>| {
@@ -384,7 +384,7 @@ async fn interceptors_work_on_both_sides() {
 /// One service behind the layer, its neighbour open.
 #[cfg(feature = "tonic")]
 #[tokio::test]
-async fn the_name_of_a_single_service_is_forwarded() {
+async fn single_service_name_is_forwarded() {
     fn name<S: NamedService>(_: &S) -> &'static str {
         S::NAME
     }

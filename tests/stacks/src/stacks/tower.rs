@@ -24,13 +24,13 @@ use http_body_util::{BodyExt, Full};
 use tower_client_auth::{AuthMethod, BoxError};
 
 use super::support::{
-    BATCH, Octets, Server, WRONG, assert_refused, client_auth, data, echo, full,
+    BATCH, BytesBody, Server, WRONG, assert_refused, client_auth, data, echo, full,
     header as header_of, http1, http2, post, send, streamed,
 };
 
 /// The readiness that a request takes from the inner service is held while its form arrives.
 #[tokio::test]
-async fn a_slow_form_holds_inner_capacity_by_default() {
+async fn slow_form_holds_inner_capacity_by_default() {
     let mut service = ServiceBuilder::new()
         .layer(client_auth())
         .layer(GlobalConcurrencyLimitLayer::new(1))
@@ -42,13 +42,13 @@ async fn a_slow_form_holds_inner_capacity_by_default() {
     let request = post("http://a/", BATCH, "").map(|_| body);
     let slow = service.ready().await.unwrap().call(request);
     frames.send(data("a=")).unwrap();
-    assert!(Service::<Request<Octets>>::poll_ready(&mut other, cx).is_pending());
+    assert!(Service::<Request<BytesBody>>::poll_ready(&mut other, cx).is_pending());
     drop(frames);
     assert_eq!(slow.await.unwrap().status(), StatusCode::OK);
-    assert!(Service::<Request<Octets>>::poll_ready(&mut other, cx).is_ready());
+    assert!(Service::<Request<BytesBody>>::poll_ready(&mut other, cx).is_ready());
 }
 
-/// With `ready_after_auth` slow and refused clients take nothing: the one place is free for
+/// With `ready_after_auth` slow and refused clients take nothing: the one permit is free for
 /// others.
 #[tokio::test]
 async fn ready_after_auth_keeps_inner_capacity_free() {
@@ -95,10 +95,10 @@ async fn load_shed_sees_a_busy_service() {
     slow.await.unwrap();
 }
 
-/// A buffer hands out one place after the other; whoever calls an instance that is not ready
+/// A buffer hands out one permit after the other; a call of an instance that is not ready
 /// panics there.
 #[tokio::test]
-async fn a_buffer_below_is_called_when_ready() {
+async fn buffer_below_is_called_when_ready() {
     let service = ServiceBuilder::new()
         .layer(client_auth())
         .layer(BufferLayer::new(1))
@@ -181,7 +181,7 @@ async fn steer_to_endpoints_with_settings_of_their_own() {
     server.stop().await;
 }
 
-/// Two layers in a row: both check, each hands on the octets.
+/// Two layers in a row: both check, each hands on the bytes.
 #[tokio::test]
 async fn twice() {
     let service = ServiceBuilder::new()
@@ -202,13 +202,13 @@ async fn twice() {
 
 /// The layer is a value: a service can be taken apart and put together again.
 #[tokio::test]
-async fn the_inner_service_can_be_taken_out() {
-    let inner = service_fn(|request: Request<Octets>| async {
+async fn inner_service_can_be_taken_out() {
+    let inner = service_fn(|request: Request<BytesBody>| async {
         drop(request);
         Ok::<_, Infallible>(Response::new(full("bare")))
     });
     let service = client_auth().layer(inner);
     let response = service.into_inner().oneshot(Request::new(full(""))).await.unwrap();
-    let octets = response.into_body().collect().await.map_err(|error: BoxError| error).unwrap();
-    assert_eq!(octets.to_bytes(), "bare");
+    let bytes = response.into_body().collect().await.map_err(|error: BoxError| error).unwrap();
+    assert_eq!(bytes.to_bytes(), "bare");
 }

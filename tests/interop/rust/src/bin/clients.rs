@@ -27,7 +27,7 @@ struct Job {
 /// Errors that only an authenticated client gets to see.
 const BEHIND_AUTHENTICATION: [&str; 2] = ["unauthorized_client", "unsupported_grant_type"];
 
-fn judge(text: String) -> Outcome {
+fn classify(text: String) -> Outcome {
     if BEHIND_AUTHENTICATION.iter().any(|code| text.contains(code)) {
         Outcome::Accepted
     } else {
@@ -48,7 +48,7 @@ async fn with_oauth2(job: &Job, http: &oauth2::reqwest::Client) -> Done {
     let token = match client.exchange_client_credentials().request_async(http).await {
         Ok(token) => token,
         Err(RequestTokenError::ServerResponse(refusal)) => {
-            return Ok(judge(refusal.error().as_ref().to_owned()));
+            return Ok(classify(refusal.error().as_ref().to_owned()));
         }
         Err(error) => return Err(error.into()),
     };
@@ -93,7 +93,7 @@ async fn with_rmcp(job: &Job) -> Done {
     match result {
         Ok(_) => Ok(Outcome::Accepted),
         Err(AuthError::ClientCredentialsError(text) | AuthError::TokenExchangeFailed(text)) => {
-            Ok(judge(text))
+            Ok(classify(text))
         }
         Err(error) => Err(error.into()),
     }

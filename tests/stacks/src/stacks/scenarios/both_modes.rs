@@ -422,15 +422,15 @@ async fn stream_untouched() {
         .header(header::CONTENT_TYPE, "application/octet-stream")
         .body(body)
         .unwrap();
-    // The request has no end yet: an answer shows that nobody waits for it.
+    // The request has no end yet: an answer shows that it is not waited for.
     frames.send(data("one")).unwrap();
     let mut response = within(client.request(request)).await.unwrap();
     assert_eq!(header_of(&response, "x-tenant"), Some("blue"));
     let mut next = async || loop {
         // HTTP/2 may end a stream with an empty frame.
         match within(response.body_mut().frame()).await?.unwrap().into_data().unwrap() {
-            octets if octets.is_empty() => {}
-            octets => return Some(octets),
+            bytes if bytes.is_empty() => {}
+            bytes => return Some(bytes),
         }
     };
     assert_eq!(next().await.unwrap(), "one");

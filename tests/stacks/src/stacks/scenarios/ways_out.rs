@@ -25,7 +25,7 @@ async fn echo_axum(request: Request) -> Response {
 
 /// 46: `Router::layer` gives each layer axum's own body again.
 #[tokio::test]
-async fn a_layer_call_for_each() {
+async fn one_layer_call_per_route() {
     let pass = async |request, next: Next| next.run(request).await;
     let app = Router::new().route("/token", routing::post(echo_axum));
     check_axum(app.layer(from_fn(pass)).layer(client_auth())).await;
@@ -40,7 +40,7 @@ async fn a_router_around_the_router() {
 
 /// 49: both cases as one boxed service.
 #[tokio::test]
-async fn a_box_for_both_cases() {
+async fn boxed_service_for_both_cases() {
     fn stack(
         authenticate: bool,
     ) -> BoxCloneService<http::Request<Incoming>, http::Response<Boxed>, Infallible> {
@@ -75,7 +75,7 @@ where
 
 /// 51: a buffer has the one instance, and is itself `Clone`.
 #[tokio::test]
-async fn a_buffer_for_a_service_that_is_not_clone() {
+async fn buffer_for_a_service_without_clone() {
     struct Unique(Vec<u8>);
 
     let mut unique = Unique(vec![1]);
