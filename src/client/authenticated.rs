@@ -9,8 +9,8 @@ use crate::{client::RegisteredClient, iana::AuthMethod, method::Proof};
 /// It is in the extensions of the request; only the layer can make one. Cloning it copies a
 /// pointer. With the feature `axum` it is an extractor.
 ///
-/// A client with the method [`None`](AuthMethod::None) is *identified*, not authenticated: anybody
-/// can send its id.
+/// A client with the method [`None`](AuthMethod::None) is *identified*, not authenticated: any
+/// caller can send its id.
 ///
 /// # Examples
 ///

@@ -56,8 +56,8 @@ impl<C> RegisteredClient<C> {
         Self::from_registration(client_id.into(), Registration::Unusable(Problem::Declared), client)
     }
 
-    /// A client from a database row: the method may be anything that was stored, and the secrets
-    /// may be missing.
+    /// A client from a database row: the method may be any stored text, and the secrets may be
+    /// missing.
     ///
     /// # Errors
     ///

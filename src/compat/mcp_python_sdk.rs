@@ -35,7 +35,7 @@ use crate::{
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new());
 
-/// The endpoint that is imitated: they answer differently.
+/// The imitated endpoint: they answer differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Token,

@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 /// `Retry-After` (RFC 6749 §2.3.1, RFC 6585 §4).
 ///
 /// Ids are public: throttle attempts, but never lock a client out for good because of them, or
-/// anybody could lock out anybody.
+/// any caller could lock out any client.
 ///
 /// # Examples
 ///

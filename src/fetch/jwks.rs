@@ -48,7 +48,7 @@ const MAX_FETCHES: usize = 64;
 ///   [10 seconds](Self::fetch_deadline).
 /// - An assertion with a `kid` that is not in the set makes the set be fetched again, because the
 ///   client may have a new key, but not more often than the
-///   [minimum interval](Self::min_refetch_interval) allows: anybody can send such an assertion.
+///   [minimum interval](Self::min_refetch_interval) allows: any caller can send such an assertion.
 /// - While the source fails, the last keys stay in use [for an hour](Self::stale_if_error) after
 ///   their lifetime, and the source is asked every 5 seconds at most. When there are none the caller
 ///   gets 503.

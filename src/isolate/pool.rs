@@ -19,9 +19,9 @@ const QUEUE_PER_WORKER: usize = 64;
 #[cfg(feature = "argon2")]
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
-    /// One permit for each that waits or is computed.
+    /// One permit for each waiting or running hash.
     admitted: Arc<Semaphore>,
-    /// One permit for each that is computed.
+    /// One permit for each running hash.
     workers: Arc<Semaphore>,
 }
 

@@ -91,7 +91,7 @@ impl<V> SingleFlight<V> {
         drop((entries, forgotten));
     }
 
-    /// How many are in flight, those that were invalidated among them.
+    /// How many are in flight, invalidated ones included.
     #[cfg(test)]
     pub(crate) fn in_flight(&self) -> usize {
         self.shared.lock().len()

@@ -35,7 +35,7 @@ pub(crate) fn decode(part: &str, bytes: &mut Vec<u8>) -> Option<Range<usize>> {
     Some(start..bytes.len())
 }
 
-/// Reads a part that was decoded.
+/// Reads a decoded part.
 pub(crate) fn object<'a, T: Members<'a>>(bytes: Option<&'a [u8]>) -> Option<T> {
     // Checked as a whole, because the parser does not look into strings that it skips.
     let json = std::str::from_utf8(bytes?).ok()?;

@@ -12,7 +12,7 @@ use crate::jose::{
 /// More than any client rotates through; each is compared with the `kid`.
 const MOST_KEYS: usize = 64;
 
-/// The public keys of a `private_key_jwt` client: the ones that are registered (`jwks`), or where
+/// The public keys of a `private_key_jwt` client: the registered ones (`jwks`), or where
 /// they are published (`jwks_uri`; RFC 7591 §2).
 ///
 /// It is a handle: cloning it copies a pointer. Make it once per client and not once per request,

@@ -36,14 +36,14 @@ impl<'a> Outcome<'a> {
         self.request
     }
 
-    /// The id that was presented, if the request got as far as a look-up. Unless it succeeded,
-    /// anybody may have sent it, and anything: escape and cut it before it is logged.
+    /// The presented id, if the request got as far as a look-up. Unless it succeeded,
+    /// any caller may have sent it, and anything: escape and cut it before it is logged.
     #[must_use]
     pub const fn client_id(&self) -> Option<&'a str> {
         self.client_id
     }
 
-    /// The method that was used, if the request got as far as a look-up.
+    /// The method used, if the request got as far as a look-up.
     #[must_use]
     pub const fn method(&self) -> Option<&'a AuthMethod> {
         self.method

@@ -31,7 +31,7 @@ impl Policy {
         self.answers.set_realm(realm, self.scheme())
     }
 
-    /// The first method that is accepted, unless it is Basic.
+    /// The first accepted method, unless it is Basic.
     fn scheme(&self) -> Option<&'static str> {
         match self.methods.accepted.methods().iter().next() {
             Some(Method::Basic) | None => None,

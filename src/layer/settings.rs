@@ -65,7 +65,7 @@ impl<P, M> ClientAuthLayer<P, M> {
 
 /// # Methods
 impl<P, M> ClientAuthLayer<P, M> {
-    /// The methods that are accepted at this endpoint. Default: `none`, `client_secret_basic`,
+    /// The methods accepted at this endpoint. Default: `none`, `client_secret_basic`,
     /// `client_secret_post`, and those of which the settings are made, such as `assertions`.
     ///
     /// Another method is refused before any look-up, and is not offered in the challenge. The order

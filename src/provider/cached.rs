@@ -36,7 +36,7 @@ const MAX_LOOKUPS: usize = 1_024;
 /// [10 seconds](Self::lookup_deadline).
 ///
 /// Ids that are unknown are remembered apart, in a space of their own: sending many does not push
-/// out real clients. An answer that bears another id than the one that was asked for is not
+/// out real clients. An answer with another id than the requested one is not
 /// remembered.
 ///
 /// A look-up that is found here allocates nothing.
@@ -121,7 +121,7 @@ impl<P: ClientProvider> CachedProvider<P> {
     /// [time to live](Self::time_to_live) is over (RFC 5861 §4). Default: a failing provider is
     /// answered 503 as soon as the time to live is over.
     ///
-    /// For servers that must keep working: a client that was removed or a secret that was replaced
+    /// For servers that must keep working: a client removed or a secret replaced
     /// during the outage is accepted until then. The provider is asked first, each time, so it
     /// should fail fast: one that hangs until the `provider_deadline` of the layer is cut off
     /// together with this decorator.
@@ -134,7 +134,7 @@ impl<P: ClientProvider> CachedProvider<P> {
     /// How many look-ups may be in flight at a time; one more fails at once, as if the provider did:
     /// the caller is answered 503. Default: 1,024.
     ///
-    /// Requests for the same client count once. A look-up that was invalidated counts until it ends.
+    /// Requests for the same client count once. An invalidated look-up counts until it ends.
     #[must_use]
     pub fn max_lookups(self, lookups: usize) -> Self {
         Self { flights: self.flights.limit(lookups), ..self }

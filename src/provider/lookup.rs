@@ -67,7 +67,7 @@ pub trait ClientProvider: Send + Sync + 'static {
     /// Why the store could not be asked.
     type Error: Into<BoxError>;
 
-    /// Finds the client that is registered under exactly this id.
+    /// Finds the client registered under exactly this id.
     ///
     /// # Errors
     ///

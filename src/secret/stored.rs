@@ -59,7 +59,7 @@ enum Stored {
 }
 
 impl ClientSecret {
-    /// A secret that is stored in plain text. An empty one matches nothing.
+    /// A secret stored in plain text. An empty one matches nothing.
     #[must_use]
     pub fn plain(secret: impl Into<String>) -> Self {
         // The caller's buffer may be larger than the text: copy it exactly and wipe the original.

@@ -37,7 +37,7 @@ where
         }
     })
     .await;
-    // What the work holds is let go before anybody wakes; that may panic as well.
+    // What the work holds is let go before a waiter wakes; that may panic as well.
     let _ = catch_unwind(AssertUnwindSafe(|| work.set(None)));
     match outcome {
         Ok((value, remember)) => shared.settle(flight, Ok(value), remember),

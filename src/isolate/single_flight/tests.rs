@@ -27,7 +27,7 @@ fn flights() -> Flights {
     Flights::new(16, DEADLINE)
 }
 
-/// Work that is counted, and ends when it gets a permit. Its answer is the how-manieth it is.
+/// Counted work that ends when it gets a permit. Its answer is its number.
 #[derive(Clone)]
 struct Store {
     begun: Arc<AtomicUsize>,

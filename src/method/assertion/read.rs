@@ -27,7 +27,7 @@ pub(crate) struct Assertion {
     /// Where in them the signature begins.
     signature: usize,
     /// The outcome of claim validation. It is told when the signature has been verified, and not before:
-    /// until then anybody may have made them up.
+    /// until then any caller may have made them up.
     pub(super) claim: Result<ReplayClaim, InvalidAssertion>,
     /// The time at which it was read, in seconds since the Unix epoch.
     pub(super) now: i64,

@@ -129,7 +129,7 @@ impl Assertions {
         Self { explicit_typ: true, ..self }
     }
 
-    /// The `alg` values that are accepted. Default: `ES256`, `ES384`, `ES512`, `EdDSA` with Ed25519,
+    /// The accepted `alg` values. Default: `ES256`, `ES384`, `ES512`, `EdDSA` with Ed25519,
     /// `PS256`, `PS384`, `PS512`, `RS256`, `RS384`, `RS512`, and for `client_secret_jwt` `HS256`,
     /// `HS384`, `HS512`.
     ///

@@ -86,7 +86,7 @@ impl<C> Memory<C> {
         replaced
     }
 
-    /// The client that was remembered before the provider failed, if that is allowed and not too
+    /// The client remembered before the provider failed, if that is allowed and not too
     /// long ago.
     pub(super) fn stale(&self, client_id: &str) -> Option<RegisteredClient<C>> {
         let oldest = self.time_to_live.saturating_add(self.stale_if_error?);
