@@ -26,7 +26,7 @@ use crate::store::{Client, Store};
 
 const LIFETIME: Duration = Duration::from_secs(3600);
 /// For the layer, and again for what is behind it.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The endpoints `/token`, `/introspect` and `/revoke`.
 ///
@@ -42,7 +42,7 @@ pub fn router(store: Store, cache: Option<Duration>) -> Router {
         }
     };
     let layer = ClientAuthLayer::new(clients)
-        .limits(Limits::new().provider_deadline(PATIENCE).body_deadline(Duration::from_secs(10)))
+        .limits(Limits::new().provider_deadline(TIMEOUT).body_deadline(Duration::from_secs(10)))
         .on_outcome(print_refusal);
     // RFC 7662 §2.1: introspection is not for public clients.
     let confidential = layer.clone().refuse_public_clients();
@@ -91,7 +91,7 @@ async fn token(
     } else if *client.method() == AuthMethod::None {
         "unauthorized_client"
     } else {
-        let token = timeout(PATIENCE, store.issue(client.client_id(), LIFETIME)).await??;
+        let token = timeout(TIMEOUT, store.issue(client.client_id(), LIFETIME)).await??;
         let body = json!({
             "access_token": token.expose(), "token_type": "Bearer", "expires_in": LIFETIME.as_secs(),
         });
@@ -109,7 +109,7 @@ async fn introspect(
     State(store): State<Store>,
     Form(form): Form<TokenParameter>,
 ) -> Result<Json<Value>, Unavailable> {
-    Ok(Json(match timeout(PATIENCE, store.introspect(&form.token)).await?? {
+    Ok(Json(match timeout(TIMEOUT, store.introspect(&form.token)).await?? {
         Some((client_id, end)) => json!({ "active": true, "client_id": client_id, "exp": end }),
         None => json!({ "active": false }),
     }))
@@ -120,7 +120,7 @@ async fn revoke(
     Extension(client): Extension<AuthenticatedClient<Client>>,
     Form(form): Form<TokenParameter>,
 ) -> Result<StatusCode, Unavailable> {
-    timeout(PATIENCE, store.revoke(&form.token, client.client_id())).await??;
+    timeout(TIMEOUT, store.revoke(&form.token, client.client_id())).await??;
     Ok(StatusCode::OK)
 }
 

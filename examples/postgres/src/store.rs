@@ -13,7 +13,7 @@ use tower_client_auth::{
 };
 
 /// Less than the deadline of the layer, so that what is wrong is found in the logs.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What this application knows of a client.
 #[derive(Clone, Debug)]
@@ -49,10 +49,10 @@ impl Store {
     /// If `url` is not the URL of a PostgreSQL database.
     pub fn open(url: &str) -> Result<Self, sqlx::Error> {
         // A statement that hangs must give its connection back.
-        let timeout = PATIENCE.as_millis().to_string();
+        let timeout = TIMEOUT.as_millis().to_string();
         let options: PgConnectOptions = url.parse()?;
         let options = options.options([("statement_timeout", timeout)]);
-        let pool = PgPoolOptions::new().acquire_timeout(PATIENCE).connect_lazy_with(options);
+        let pool = PgPoolOptions::new().acquire_timeout(TIMEOUT).connect_lazy_with(options);
         Ok(Self { pool })
     }
 

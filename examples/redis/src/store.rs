@@ -16,7 +16,7 @@ use tower_client_auth::{
 };
 
 /// Less than the deadline of the layer, so that what is wrong is found in the logs.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 const CHANNEL: &str = "clients";
 
 /// Sets the fields of a client that does not exist. All or nothing: a client that is half there
@@ -60,10 +60,10 @@ impl Store {
     pub fn open(url: &str) -> Result<Self, RedisError> {
         let server = Server::open(url)?;
         let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE))
+            .set_connection_timeout(Some(TIMEOUT))
+            .set_response_timeout(Some(TIMEOUT))
             .set_number_of_retries(1)
-            .set_max_delay(PATIENCE / 10);
+            .set_max_delay(TIMEOUT / 10);
         let connection = ConnectionManager::new_lazy_with_config(server.clone(), config)?;
         Ok(Self { server, connection })
     }

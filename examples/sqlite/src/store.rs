@@ -14,7 +14,7 @@ use tower_client_auth::{
 };
 
 /// Less than the deadline of the layer, so that what is wrong is found in the logs.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What this application knows of a client.
 #[derive(Clone, Debug)]
@@ -54,8 +54,8 @@ impl Store {
             .filename(file)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .busy_timeout(PATIENCE);
-        let pool = SqlitePoolOptions::new().acquire_timeout(PATIENCE).connect_with(options).await?;
+            .busy_timeout(TIMEOUT);
+        let pool = SqlitePoolOptions::new().acquire_timeout(TIMEOUT).connect_with(options).await?;
         // One at a time: the server and the command line may both find the file new.
         let mut migration = pool.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::migrate!().run(&mut *migration).await?;
