@@ -211,7 +211,7 @@ signed with another key. `tests/interop/assertions/run` writes this page, and CI
 would write another one.
 
 - *Issuer* and *endpoint* are what the client sends as `aud`: the issuer, as
-  draft-ietf-oauth-rfc7523bis asks, or the URL that it sends the assertion to. Whoever sends an
+  draft-ietf-oauth-rfc7523bis asks, or the URL that it sends the assertion to. A client that sends an
   endpoint, or a lifetime above 5 minutes, is refused by the defaults.
 - *Strict settings* are [`explicit_typ`](crate::Assertions::explicit_typ)
   (draft-ietf-oauth-rfc7523bis) and [`string_audience`](crate::Assertions::string_audience) (FAPI 2.0
