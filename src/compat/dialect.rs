@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
+use http::{Response, request::Parts};
 
 use crate::{
     client::RegisteredClient,
     compat::mcp_python_sdk::{self, Endpoint},
     error::{Error, kind::ErrorKind},
     method::{self, Credentials, Method, Proof, Settings, State, Verification},
-    wire::{authorization::Authorization, form::Form, limits::Limits},
+    wire::{authorization::Presence, form::Form, limits::Limits},
 };
 
 /// Whose rules hold.
@@ -30,16 +30,16 @@ pub(crate) enum Presented {
 impl Dialect {
     pub(crate) fn extract(
         self,
-        authorization: Authorization<'_>,
+        head: &Parts,
+        authorization: Presence,
         form: &Form<'_>,
         settings: &Settings,
         limits: &Limits,
     ) -> Result<Presented, ErrorKind> {
         match self {
-            Self::Rfc => {
-                method::extract(authorization, form, settings, limits).map(Presented::Credentials)
-            }
-            Self::McpPythonSdk(_) => mcp_python_sdk::extract(authorization, form, limits)
+            Self::Rfc => method::extract(head, authorization, form, settings, limits)
+                .map(Presented::Credentials),
+            Self::McpPythonSdk(_) => mcp_python_sdk::extract(head, authorization, form, limits)
                 .map(|presented| Presented::McpPythonSdk(Box::new(presented))),
         }
     }

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use http::{
     HeaderValue, Response, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA},
+    request::Parts,
 };
 
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
     method::{Method, Proof, Registration, Settings, State, problem::Problem},
     secret::comparison,
     wire::{
-        authorization::{Authorization, basic_token},
+        authorization::{Authorization, Presence, basic_token},
         form::{self, Form},
         limits::Limits,
     },
@@ -66,31 +67,28 @@ impl Presented {
 
 /// Reads header and form. Only what is never reproduced is an error here.
 pub(super) fn extract(
-    authorization: Authorization<'_>,
+    head: &Parts,
+    authorization: Presence,
     form: &Form<'_>,
     limits: &Limits,
 ) -> Result<Presented, ErrorKind> {
-    let basic = match authorization {
+    let basic = match Authorization::read(&head.headers, authorization) {
         Authorization::Repeated => return Err(ErrorKind::RepeatedAuthorization),
         Authorization::Absent => Err(ErrorKind::UnsupportedScheme),
         Authorization::Single(value) => {
-            within_limit(value, limits)?;
+            limits.check_credential(value)?;
             basic(value)
         }
     };
     let client_id = form.client_id.ok_or(ErrorKind::NoCredentials)?;
     let secret = form.client_secret.unwrap_or_default();
-    within_limit(client_id, limits)?;
-    within_limit(secret, limits)?;
+    limits.check_credential(client_id)?;
+    limits.check_credential(secret)?;
     Ok(Presented {
         client_id: text(client_id, Plus::Space)?,
         basic,
         secret: text(secret, Plus::Space)?,
     })
-}
-
-fn within_limit(value: &[u8], limits: &Limits) -> Result<(), ErrorKind> {
-    if value.len() > limits.credential { Err(ErrorKind::CredentialTooLong) } else { Ok(()) }
 }
 
 fn basic(authorization: &[u8]) -> Result<(String, String), ErrorKind> {
@@ -191,8 +189,6 @@ fn method<C>(presented: &Presented, client: &RegisteredClient<C>) -> Result<Meth
         | Registration::Unusable(Problem::NoSecret(AuthMethod::ClientSecretPost)) => {
             Ok(Method::Post)
         }
-        // The SDK knows no assertions.
-        Registration::Assertion(assertion) => Err(unsupported(assertion.method().iana())),
         Registration::Unusable(
             Problem::NoSecret(method)
             | Problem::Invalid(method, _)
@@ -202,6 +198,8 @@ fn method<C>(presented: &Presented, client: &RegisteredClient<C>) -> Result<Meth
         Registration::Unusable(Problem::Declared | Problem::NoClientId) => {
             Err(ErrorKind::UnknownClient.into())
         }
+        // The SDK knows no others.
+        other => Err(unsupported(other.method().iana())),
     }
 }
 

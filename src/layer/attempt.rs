@@ -7,7 +7,8 @@ use std::{
     sync::Arc,
 };
 
-use http::request::Parts;
+use bytes::Bytes;
+use http::{Response, request::Parts};
 
 use crate::{
     authenticate::authenticate,
@@ -16,73 +17,84 @@ use crate::{
     error::{Error, kind::ErrorKind},
     layer::shared::Shared,
     provider::lookup::ClientProvider,
+    wire::{admission::Protocol, authorization::Presence},
 };
 
 /// The one allocation of the way: the provider's future has no name, and it borrows the credentials.
-pub(super) type Authentication<P> = Pin<Box<dyn Future<Output = Decision<P>> + Send>>;
+pub(super) type Authentication = Pin<Box<dyn Future<Output = Decision> + Send>>;
 
-/// How an attempt ended. Head and handle are given back once, which is here.
-pub(super) struct Decision<P: ClientProvider> {
-    pub(super) result: Result<AuthenticatedClient<P::Client>, Error>,
+/// The head of an authenticated request, with its client in the extensions, or the refusal.
+pub(super) type Decision = Result<Option<Parts>, Response<Bytes>>;
+
+/// What is known of a request at its look-up, in one place for whatever is asked there. The attempt has
+/// it until it is decided.
+pub(super) struct Course<P> {
+    /// It is there. It goes through the attempt as it came, because it is large and each move costs.
     pub(super) head: Option<Parts>,
-    pub(super) shared: Option<Arc<Shared<P>>>,
+    pub(super) admitted: (Protocol, Presence),
+    pub(super) presented: Presented,
+    pub(super) shared: Arc<Shared<P>>,
 }
 
 /// Looks the client up and verifies what was presented. Whatever becomes of it is reported once.
 #[inline]
-pub(super) fn begin<P: ClientProvider>(
-    head: Option<Parts>,
-    presented: Presented,
-    shared: Option<Arc<Shared<P>>>,
-) -> Authentication<P> {
-    let mut attempt = Attempt { head, presented, shared, decided: false };
+pub(super) fn begin<P: ClientProvider>(mut course: Course<P>) -> Authentication {
     Box::pin(async move {
-        let result = match &attempt.shared {
-            Some(shared) => {
-                let Shared { provider, policy, state } = &**shared;
-                let timeout = &policy.limits.provider_deadline;
-                authenticate(&**provider, &attempt.presented, &policy.methods, state, timeout).await
+        let unreported = Unreported(Some(&course));
+        let result = course.authenticate().await;
+        unreported.decide(&result);
+        match (result, &mut course.head) {
+            (Ok(client), Some(head)) => {
+                // Replaces whatever a caller or an outer layer put there.
+                head.extensions.insert(client);
+                Ok(course.head)
             }
-            None => Err(ErrorKind::Abandoned.into()),
-        };
-        attempt.decide(&result);
-        Decision { result, head: attempt.head.take(), shared: attempt.shared.take() }
+            (Err(error), Some(head)) => {
+                Err(course.shared.policy.refuse(error, course.admitted, head))
+            }
+            (_, None) => Ok(None),
+        }
     })
 }
 
-/// What is known of a request at its look-up, in one place for whatever is asked there. Dropped before
-/// it is decided, it was abandoned by the caller. A head is moved only when it must be, because it
-/// is large: hence the options.
-struct Attempt<P> {
-    head: Option<Parts>,
-    presented: Presented,
-    shared: Option<Arc<Shared<P>>>,
-    decided: bool,
-}
+/// An attempt that is not decided. Dropped before it is, it was abandoned by the caller.
+struct Unreported<'a, P>(Option<&'a Course<P>>);
 
-impl<P> Attempt<P> {
-    fn decide<C>(&mut self, result: &Result<AuthenticatedClient<C>, Error>) {
+impl<P> Unreported<'_, P> {
+    fn decide<C>(mut self, result: &Result<AuthenticatedClient<C>, Error>) {
         // Before the hooks are called, which may panic.
-        self.decided = true;
-        self.report(result.as_ref().err());
-        if let (Some(shared), Ok(client)) = (&self.shared, result) {
-            shared.policy.observers.offer(&self.presented, client);
-        }
-    }
-
-    fn report(&self, error: Option<&Error>) {
-        if let (Some(head), Some(shared)) = (&self.head, &self.shared) {
-            shared.policy.observers.report(head, Some(&self.presented), error);
+        let Some(course) = self.0.take() else { return };
+        course.report(result.as_ref().err());
+        if let Ok(client) = result {
+            course.shared.policy.observers.offer(&course.presented, client);
         }
     }
 }
 
-impl<P> Drop for Attempt<P> {
+impl<P> Drop for Unreported<'_, P> {
     fn drop(&mut self) {
-        if !self.decided {
+        if let Some(course) = self.0 {
             let abandoned = ErrorKind::Abandoned.into();
             // A second panic, while one unwinds, would end the program.
-            let _panicked = catch_unwind(AssertUnwindSafe(|| self.report(Some(&abandoned))));
+            let _panicked = catch_unwind(AssertUnwindSafe(|| course.report(Some(&abandoned))));
+        }
+    }
+}
+
+impl<P: ClientProvider> Course<P> {
+    fn authenticate(
+        &self,
+    ) -> impl Future<Output = Result<AuthenticatedClient<P::Client>, Error>> + Send {
+        let Shared { provider, policy, state } = &*self.shared;
+        let timeout = &policy.limits.provider_deadline;
+        authenticate(&**provider, &self.presented, &policy.methods, state, timeout)
+    }
+}
+
+impl<P> Course<P> {
+    fn report(&self, error: Option<&Error>) {
+        if let Some(head) = &self.head {
+            self.shared.policy.observers.report(head, Some(&self.presented), error);
         }
     }
 }

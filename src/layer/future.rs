@@ -18,19 +18,18 @@ use crate::{
     compat::dialect::Presented,
     error::{BoxError, Error, kind::ErrorKind},
     layer::{
-        attempt::{self, Authentication},
+        attempt::{self, Authentication, Course},
         policy::Policy,
         shared::Shared,
     },
     provider::lookup::ClientProvider,
     wire::{
         admission::{self, Protocol, Source},
-        authorization::{Authorization, Presence},
+        authorization::Presence,
         body::{RequestBody, ResponseBody},
         collect::Collect,
         form,
         mode::{BodyMode, WrappedBodies},
-        response,
     },
 };
 
@@ -49,9 +48,9 @@ pin_project! {
 
 pin_project! {
     #[project = StateProj]
-    enum State<S, P: ClientProvider, B, F> {
+    enum State<S, P, B, F> {
         // The exchange stays where it is from step to step, because it is large.
-        Exchange { exchange: Exchange<S, P>, #[pin] step: Step<P, B> },
+        Exchange { exchange: Exchange<S, P>, #[pin] step: Step<B> },
         Call { #[pin] future: F },
         Done,
     }
@@ -59,20 +58,22 @@ pin_project! {
 
 pin_project! {
     #[project = StepProj]
-    enum Step<P: ClientProvider, B> {
+    enum Step<B> {
         Collect { #[pin] collect: Collect<B> },
-        Authenticate { attempt: Authentication<P>, body: Option<RequestBody<B>> },
+        Begin { body: Option<RequestBody<B>> },
+        Authenticate { attempt: Authentication, body: Option<RequestBody<B>> },
         // The client is authenticated, and the inner service is not ready.
         Wait { body: Option<RequestBody<B>> },
         Refuse { error: Option<Error> },
     }
 }
 
-/// A request under way. Its attempt has the head and the handle, and gives them back.
+/// A request under way. From its look-up on, the attempt has what is taken from here.
 struct Exchange<S, P> {
     head: Option<Parts>,
     protocol: Protocol,
     authorization: Presence,
+    ready_after_auth: bool,
     inner: S,
     shared: Option<Arc<Shared<P>>>,
 }
@@ -89,50 +90,58 @@ where
         let (mut head, body) = request.into_parts();
         let Policy { admission, limits, .. } = &shared.policy;
         let (protocol, authorization, source) = admission::admit(&mut head, admission);
-        let collect = match source {
-            Ok(Source::Form { foreign }) => Collect::new(body, foreign, limits).map(Ok),
-            Ok(Source::Headers) => Ok(Err(RequestBody::stream(body))),
-            Err(kind) => Err(kind),
+        let step = match source {
+            Ok(Source::Form { foreign }) => match Collect::new(body, foreign, limits) {
+                Ok(collect) => Step::Collect { collect },
+                Err(kind) => Step::refuse(kind),
+            },
+            Ok(Source::Headers) => Step::Begin { body: Some(RequestBody::stream(body)) },
+            Err(kind) => Step::refuse(kind),
         };
-        let mut exchange =
-            Exchange { head: Some(head), protocol, authorization, inner, shared: Some(shared) };
-        let step = match collect {
-            Ok(Ok(collect)) => Step::Collect { collect },
-            Ok(Err(body)) => exchange.begin(body),
-            Err(kind) => Step::Refuse { error: Some(kind.into()) },
-        };
+        let ready_after_auth = shared.policy.ready_after_auth;
+        let (head, shared) = (Some(head), Some(shared));
+        let exchange = Exchange { head, protocol, authorization, ready_after_auth, inner, shared };
         Self { state: State::Exchange { exchange, step } }
+    }
+}
+
+impl<B> Step<B> {
+    fn refuse(error: impl Into<Error>) -> Self {
+        Self::Refuse { error: Some(error.into()) }
     }
 }
 
 impl<S, P: ClientProvider> Exchange<S, P> {
     /// Reads the credentials and starts the look-up.
-    fn begin<B>(&mut self, body: RequestBody<B>) -> Step<P, B> {
-        match self.presented(&body) {
-            Ok(presented) => {
-                let attempt = attempt::begin(self.head.take(), presented, self.shared.take());
-                Step::Authenticate { attempt, body: Some(body) }
-            }
-            Err(kind) => Step::Refuse { error: Some(kind.into()) },
-        }
-    }
-
-    fn presented<B>(&self, body: &RequestBody<B>) -> Result<Presented, ErrorKind> {
+    fn begin<B>(&mut self, body: RequestBody<B>) -> Step<B> {
         let (Some(head), Some(shared)) = (&self.head, &self.shared) else {
-            return Err(ErrorKind::Abandoned);
+            return Step::refuse(ErrorKind::Abandoned);
         };
-        let Policy { dialect, limits, methods, repeated, .. } = &shared.policy;
-        // A stream is not touched: it counts as a form without parameters.
-        let bytes = body.bytes().map(Bytes::as_ref).unwrap_or_default();
-        let form = form::scan(bytes, limits, *repeated)?;
-        let authorization = Authorization::read(&head.headers, self.authorization);
-        dialect.extract(authorization, &form, methods, limits)
+        let presented = match presented(head, self.authorization, &body, &shared.policy) {
+            Ok(presented) => presented,
+            Err(kind) => return Step::refuse(kind),
+        };
+        let admitted = (self.protocol, self.authorization);
+        let Some(shared) = self.shared.take() else {
+            return Step::refuse(ErrorKind::Abandoned);
+        };
+        let head = self.head.take();
+        let attempt = attempt::begin(Course { head, admitted, presented, shared });
+        Step::Authenticate { attempt, body: Some(body) }
     }
 }
 
-fn refuse(head: &Parts, protocol: Protocol, policy: &Policy, error: Error) -> Response<Bytes> {
-    let other = policy.dialect.answer(&error);
-    response::refuse(error, protocol, head, &policy.answers, other)
+fn presented<B>(
+    head: &Parts,
+    authorization: Presence,
+    body: &RequestBody<B>,
+    policy: &Policy,
+) -> Result<Presented, ErrorKind> {
+    let Policy { dialect, limits, methods, repeated, .. } = policy;
+    // A stream is not touched: it counts as a form without parameters.
+    let bytes = body.bytes().map(Bytes::as_ref).unwrap_or_default();
+    let form = form::scan(bytes, limits, *repeated)?;
+    dialect.extract(head, authorization, &form, methods, limits)
 }
 
 impl<S, P, B, M, R> Future for ResponseFuture<S, P, B, M>
@@ -159,38 +168,42 @@ where
                 // Polled after it was ready.
                 StateProj::Done => return Poll::Pending,
             };
-            let request = match step.as_mut().project() {
+            let future = match step.as_mut().project() {
                 StepProj::Collect { collect } => {
                     let Some(shared) = &exchange.shared else { return Poll::Pending };
                     match ready!(collect.poll_collect(&shared.policy.limits, cx)) {
                         Ok(form) => step.set(exchange.begin(RequestBody::buffered(form))),
-                        Err(error) => step.set(Step::Refuse { error: Some(error) }),
+                        Err(error) => step.set(Step::refuse(error)),
                     }
                     continue;
                 }
+                StepProj::Begin { body } => {
+                    let Some(body) = body.take() else { return Poll::Pending };
+                    step.set(exchange.begin(body));
+                    continue;
+                }
                 StepProj::Authenticate { attempt, body } => {
-                    let mut decision = ready!(attempt.as_mut().poll(cx));
-                    let (Some(head), Some(shared)) = (&mut decision.head, &decision.shared) else {
-                        return Poll::Pending;
+                    let head = match ready!(attempt.as_mut().poll(cx)) {
+                        Ok(head) => head,
+                        Err(refusal) => break refusal,
                     };
-                    match decision.result {
-                        // Replaces whatever a caller or an outer layer put there.
-                        Ok(client) => head.extensions.insert(client),
-                        Err(error) => {
-                            break refuse(head, exchange.protocol, &shared.policy, error);
-                        }
-                    };
-                    if shared.policy.ready_after_auth {
-                        exchange.head = decision.head.take();
-                        let body = body.take();
-                        step.set(Step::Wait { body });
+                    let Some(body) = body.take() else { return Poll::Pending };
+                    if exchange.ready_after_auth {
+                        exchange.head = head;
+                        step.set(Step::Wait { body: Some(body) });
                         continue;
                     }
-                    decision.head.take().zip(body.take())
+                    let Some(head) = head else { return Poll::Pending };
+                    let body = <M as BodyMode<B>>::request(body);
+                    exchange.inner.call(Request::from_parts(head, body))
                 }
                 StepProj::Wait { body } => {
                     ready!(exchange.inner.poll_ready(cx))?;
-                    exchange.head.take().zip(body.take())
+                    let (Some(body), Some(head)) = (body.take(), exchange.head.take()) else {
+                        return Poll::Pending;
+                    };
+                    let body = <M as BodyMode<B>>::request(body);
+                    exchange.inner.call(Request::from_parts(head, body))
                 }
                 StepProj::Refuse { error } => {
                     let (Some(head), Some(shared), Some(error)) =
@@ -199,12 +212,13 @@ where
                         return Poll::Pending;
                     };
                     shared.policy.observers.report(head, None, Some(&error));
-                    break refuse(head, exchange.protocol, &shared.policy, error);
+                    break shared.policy.refuse(
+                        error,
+                        (exchange.protocol, exchange.authorization),
+                        head,
+                    );
                 }
             };
-            let Some((head, body)) = request else { return Poll::Pending };
-            let request = Request::from_parts(head, <M as BodyMode<B>>::request(body));
-            let future = exchange.inner.call(request);
             state.set(State::Call { future });
         };
         state.set(State::Done);
@@ -224,6 +238,7 @@ where
         let state = match &self.state {
             State::Exchange { step, .. } => match step {
                 Step::Collect { .. } => "collect",
+                Step::Begin { .. } => "begin",
                 Step::Authenticate { .. } => "authenticate",
                 Step::Wait { .. } => "ready",
                 Step::Refuse { .. } => "refuse",

@@ -1,11 +1,20 @@
 //! All settings; each is defined beside the rule that reads it.
 
+use bytes::Bytes;
+use http::{Response, request::Parts};
+
 use crate::{
     compat::dialect::Dialect,
-    error::config::ConfigError,
+    error::{Error, config::ConfigError},
     layer::observe::Observers,
     method::{self, Method},
-    wire::{admission, form::Repeated, limits::Limits, response::Answers},
+    wire::{
+        admission::{self, Protocol},
+        authorization::Presence,
+        form::Repeated,
+        limits::Limits,
+        response::{self, Answers},
+    },
 };
 
 #[derive(Clone, Debug, Default)]
@@ -29,6 +38,17 @@ impl Policy {
 
     pub(crate) fn set_realm(&mut self, realm: &str) -> Result<(), ConfigError> {
         self.answers.set_realm(realm, self.scheme())
+    }
+
+    /// The answer to a refused request.
+    pub(crate) fn refuse(
+        &self,
+        error: Error,
+        (protocol, authorization): (Protocol, Presence),
+        head: &Parts,
+    ) -> Response<Bytes> {
+        let other = |error: &Error| self.dialect.answer(error);
+        response::refuse(error, protocol, head, authorization, &self.answers, other)
     }
 
     /// The first accepted method, unless it is Basic.

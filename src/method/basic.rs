@@ -8,7 +8,7 @@ use base64::{
 
 use crate::{
     error::kind::ErrorKind,
-    method::{self, Method, Settings, pair::Pair},
+    method::{Method, Settings, pair::Pair},
     secret::comparison::{Match, Verdict},
     wire::{
         authorization::basic_token,
@@ -52,8 +52,8 @@ pub(super) fn extract(
     limits: &Limits,
 ) -> Result<Credentials, ErrorKind> {
     let token = basic_token(authorization)?;
-    method::accepted(Method::Basic, settings)?;
-    method::within_limit(authorization, limits)?;
+    settings.accept(Method::Basic)?;
+    limits.check_credential(authorization)?;
     let credentials = decode(token, settings.raw_basic)?;
     // RFC 6749 §3.2.1: `client_id` may be in the body as well; alone it is no second method, but
     // it must not name another client.

@@ -19,17 +19,23 @@ mod shared_secret;
 
 use std::{future::Future, pin::Pin, time::Duration};
 
+use http::request::Parts;
+
 use crate::{
     clock::Clock,
     error::{Error, kind::ErrorKind},
     iana::{AuthMethod, metadata::ClientMetadata},
     isolate::pool::Pool,
-    method::{decoy::Decoy, problem::Problem, set::Accepted},
+    method::{decoy::Decoy, problem::Problem, set::Accepted, shared_secret::Matching},
     secret::{
         comparison::{Match, Secrets},
         stored::ClientSecret,
     },
-    wire::{authorization::Authorization, form::Form, limits::Limits},
+    wire::{
+        authorization::{Authorization, Presence},
+        form::Form,
+        limits::Limits,
+    },
 };
 
 /// A method that this crate checks.
@@ -186,6 +192,16 @@ impl Registration {
         }
     }
 
+    /// The method that the client uses; that of an unusable registration proves nothing.
+    pub(crate) const fn method(&self) -> Method {
+        match self {
+            Self::None | Self::Unusable(_) => Method::None,
+            Self::Basic(_) => Method::Basic,
+            Self::Post(_) => Method::Post,
+            Self::Assertion(assertion) => assertion.method(),
+        }
+    }
+
     /// The stored secrets, if there are any.
     pub(crate) fn secrets(&self) -> Option<&[ClientSecret]> {
         match self {
@@ -214,11 +230,13 @@ pub(crate) struct Proof {
 /// from one of them: RFC 6749 §2.3, "The client MUST NOT use more than one authentication method in
 /// each request".
 pub(crate) fn extract(
-    authorization: Authorization<'_>,
+    head: &Parts,
+    authorization: Presence,
     form: &Form<'_>,
     settings: &Settings,
     limits: &Limits,
 ) -> Result<Credentials, ErrorKind> {
+    let authorization = Authorization::read(&head.headers, authorization);
     // RFC 7521 §4.2: either parameter alone is an attempt, too.
     let assertion = form.client_assertion.or(form.client_assertion_type);
     match (authorization, form.client_secret, assertion) {
@@ -296,20 +314,4 @@ fn matching(
         }
         _ => Err(ErrorKind::MethodMismatch),
     }
-}
-
-/// What authenticates a client that uses the method it is registered for.
-#[derive(Clone, Copy)]
-enum Matching {
-    /// Nothing: it is identified.
-    Public,
-    Secret,
-}
-
-fn accepted(method: Method, settings: &Settings) -> Result<(), ErrorKind> {
-    if settings.accepted.contains(method) { Ok(()) } else { Err(ErrorKind::MethodNotAccepted) }
-}
-
-fn within_limit(value: &[u8], limits: &Limits) -> Result<(), ErrorKind> {
-    if value.len() > limits.credential { Err(ErrorKind::CredentialTooLong) } else { Ok(()) }
 }

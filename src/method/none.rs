@@ -2,7 +2,7 @@
 
 use crate::{
     error::kind::ErrorKind,
-    method::{self, Method, Settings},
+    method::{Method, Settings},
     wire::{
         form::{self, Form},
         limits::Limits,
@@ -26,8 +26,8 @@ pub(super) fn extract(
     limits: &Limits,
 ) -> Result<Credentials, ErrorKind> {
     let client_id = form.client_id.ok_or(ErrorKind::NoCredentials)?;
-    method::accepted(Method::None, settings)?;
-    method::within_limit(client_id, limits)?;
+    settings.accept(Method::None)?;
+    limits.check_credential(client_id)?;
     let mut text = Vec::with_capacity(client_id.len());
     form::decode_into(client_id, &mut text)?;
     let client_id = String::from_utf8(text).map_err(|_not_utf8| ErrorKind::MalformedParameter)?;

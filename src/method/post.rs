@@ -2,7 +2,7 @@
 
 use crate::{
     error::kind::ErrorKind,
-    method::{self, Method, Settings, pair::Pair},
+    method::{Method, Settings, pair::Pair},
     wire::{form::Form, limits::Limits},
 };
 
@@ -23,10 +23,10 @@ pub(super) fn extract(
     settings: &Settings,
     limits: &Limits,
 ) -> Result<Credentials, ErrorKind> {
-    method::accepted(Method::Post, settings)?;
+    settings.accept(Method::Post)?;
     // RFC 6749 §2.3.1: `client_id` is REQUIRED beside `client_secret`.
     let client_id = form.client_id.ok_or(ErrorKind::MissingClientId)?;
-    method::within_limit(client_id, limits)?;
-    method::within_limit(secret, limits)?;
+    limits.check_credential(client_id)?;
+    limits.check_credential(secret)?;
     Ok(Credentials { pair: Pair::from_form(client_id, secret)? })
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    error::config::ConfigError,
+    error::{config::ConfigError, kind::ErrorKind},
     iana::AuthMethod,
     method::{Method, Settings},
 };
@@ -92,6 +92,10 @@ impl Default for Accepted {
 }
 
 impl Settings {
+    pub(super) fn accept(&self, method: Method) -> Result<(), ErrorKind> {
+        if self.accepted.contains(method) { Ok(()) } else { Err(ErrorKind::MethodNotAccepted) }
+    }
+
     /// Adds up which methods are accepted, after a setting was changed.
     pub(crate) fn refresh(&mut self) {
         let Accepted { narrowed, public_refused, .. } = self.accepted;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     error::{Error, kind::ErrorKind},
     isolate::pool::Pool,
-    method::{Credentials, Matching, Proof, Registration, Settings, State, Verification, basic},
+    method::{Credentials, Proof, Registration, Settings, State, Verification, basic},
     secret::{
         comparison::{self, Verdict},
         stored::ClientSecret,
@@ -39,6 +39,14 @@ pub(super) fn verify<'a>(
     Verification::Done(decide(compare(credentials, secrets, now)))
 }
 
+/// What authenticates a client that uses the method it is registered for.
+#[derive(Clone, Copy)]
+pub(super) enum Matching {
+    /// Nothing: it is identified.
+    Public,
+    Secret,
+}
+
 fn decide(
     credentials: &Credentials,
     registration: &Registration,
@@ -58,7 +66,6 @@ const NOTHING: Verdict = Err(ErrorKind::WrongSecret);
 
 fn compare(credentials: &Credentials, secrets: &[ClientSecret], now: i64) -> Verdict {
     match credentials {
-        Credentials::None(_) | Credentials::Assertion(_) => NOTHING,
         Credentials::Basic(basic) => {
             let verify = |presented: &str| comparison::verify(secrets, presented.as_bytes(), now);
             let decoded = verify(basic.pair().secret());
@@ -70,6 +77,7 @@ fn compare(credentials: &Credentials, secrets: &[ClientSecret], now: i64) -> Ver
         Credentials::Post(post) => {
             comparison::verify(secrets, post.pair().secret().as_bytes(), now)
         }
+        _ => NOTHING,
     }
 }
 
@@ -86,9 +94,9 @@ async fn compare_slowly(
     timeout: Option<Duration>,
 ) -> Result<Verdict, Error> {
     let (decoded, raw) = match credentials {
-        Credentials::None(_) | Credentials::Assertion(_) => return Ok(NOTHING),
         Credentials::Basic(basic) => (basic.pair().secret(), basic.raw_secret()),
         Credentials::Post(post) => (post.pair().secret(), None),
+        _ => return Ok(NOTHING),
     };
     let verify = |presented| comparison::verify_slowly(secrets, presented, now, pool, timeout);
     let decoded = verify(decoded).await?;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::error::kind::ErrorKind;
+
 /// The bounds of a request, for [`ClientAuthLayer::limits`](crate::ClientAuthLayer::limits).
 ///
 /// # Examples
@@ -55,6 +57,11 @@ impl Limits {
     #[must_use]
     pub const fn credential(self, bytes: usize) -> Self {
         Self { credential: bytes, ..self }
+    }
+
+    /// Whether a credential is short enough, as it was sent.
+    pub(crate) const fn check_credential(&self, value: &[u8]) -> Result<(), ErrorKind> {
+        if value.len() > self.credential { Err(ErrorKind::CredentialTooLong) } else { Ok(()) }
     }
 
     /// The time that a body may take to arrive, from the call on; a slower one is answered 408.

@@ -6,15 +6,18 @@ use bytes::Bytes;
 use http::{
     HeaderValue, Method, Response, StatusCode,
     header::{
-        ACCEPT, ACCEPT_ENCODING, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, PRAGMA,
-        RETRY_AFTER, WWW_AUTHENTICATE,
+        ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER,
+        WWW_AUTHENTICATE,
     },
     request::Parts,
 };
 
 use crate::{
     error::{Error, config::ConfigError, kind::ErrorKind},
-    wire::{admission::Protocol, authorization::is_basic},
+    wire::{
+        admission::Protocol,
+        authorization::{Authorization, Presence, is_basic},
+    },
 };
 
 const DEFAULT_CHALLENGE: HeaderValue =
@@ -86,24 +89,28 @@ impl fmt::Debug for Answers {
     }
 }
 
-/// The answer to a refused request, with the error in its extensions. `other` stands in the place of
-/// the answer over HTTP.
+/// The answer to a refused request, with the error in its extensions. `other` may put another one
+/// in the place of the answer over HTTP.
 pub(crate) fn refuse(
     error: Error,
     protocol: Protocol,
     head: &Parts,
+    authorization: Presence,
     answers: &Answers,
-    other: Option<Response<Bytes>>,
+    other: impl FnOnce(&Error) -> Option<Response<Bytes>>,
 ) -> Response<Bytes> {
-    let mut response = match protocol {
-        Protocol::Http => {
-            other.unwrap_or_else(|| json(&error, head.headers.get(AUTHORIZATION), answers))
-        }
-        Protocol::Grpc => trailers_only(&error, HeaderValue::from_static("application/grpc")),
-        Protocol::GrpcWeb => {
-            trailers_only(&error, HeaderValue::from_static("application/grpc-web+proto"))
-        }
-    };
+    let mut response = Response::new(Bytes::new());
+    match protocol {
+        Protocol::Http => match other(&error) {
+            Some(other) => response = other,
+            None => {
+                let authorization = Authorization::read(&head.headers, authorization);
+                json(&error, authorization, answers, &mut response);
+            }
+        },
+        Protocol::Grpc => trailers_only(&error, "application/grpc", &mut response),
+        Protocol::GrpcWeb => trailers_only(&error, "application/grpc-web+proto", &mut response),
+    }
     if let Some(hook) = &answers.hook {
         response = hook(&error, response);
     }
@@ -116,9 +123,14 @@ pub(crate) fn refuse(
 }
 
 /// RFC 6749 §5.2.
-fn json(error: &Error, authorization: Option<&HeaderValue>, answers: &Answers) -> Response<Bytes> {
-    let answer = error.kind().entry().answer;
-    let mut response = Response::new(Bytes::from_static(answer.json.as_bytes()));
+fn json(
+    error: &Error,
+    authorization: Authorization<'_>,
+    answers: &Answers,
+    response: &mut Response<Bytes>,
+) {
+    let answer = &error.kind().entry().answer;
+    *response.body_mut() = Bytes::from_static(answer.json.as_bytes());
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -128,7 +140,8 @@ fn json(error: &Error, authorization: Option<&HeaderValue>, answers: &Answers) -
         // RFC 9110 §15.5.2: a 401 MUST carry a challenge.
         StatusCode::UNAUTHORIZED => {
             // RFC 6749 §5.2: the scheme that the client used, if it used one.
-            let used_basic = authorization.is_some_and(|value| is_basic(value.as_bytes()));
+            let used_basic =
+                matches!(authorization, Authorization::Single(value) if is_basic(value));
             let challenge = if used_basic { &answers.basic_challenge } else { &answers.challenge };
             headers.insert(WWW_AUTHENTICATE, challenge.clone());
         }
@@ -156,22 +169,19 @@ fn json(error: &Error, authorization: Option<&HeaderValue>, answers: &Answers) -
         let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
         headers.insert(RETRY_AFTER, seconds.into());
     }
-    response
 }
 
 /// gRPC over HTTP/2, "Responses": a status without a message is sent as headers alone, with HTTP
 /// status 200.
-fn trailers_only(error: &Error, media_type: HeaderValue) -> Response<Bytes> {
+fn trailers_only(error: &Error, media_type: &'static str, response: &mut Response<Bytes>) {
     let (status, message) = match error.status() {
         StatusCode::UNAUTHORIZED => ("16", "client authentication failed"),
         StatusCode::TOO_MANY_REQUESTS => ("8", "too many attempts"),
         StatusCode::SERVICE_UNAVAILABLE => ("14", "clients cannot be authenticated at the moment"),
         _ => ("3", "malformed client authentication"),
     };
-    let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, media_type);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert("grpc-status", HeaderValue::from_static(status));
     headers.insert("grpc-message", HeaderValue::from_static(message));
-    response
 }

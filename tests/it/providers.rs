@@ -9,7 +9,7 @@ use std::{
 };
 
 use tower_client_auth::{
-    AuthMethod, BoxError, ClientProvider, ErrorKind as K, Limits, RegisteredClient,
+    AuthMethod, BoxError, ClientProvider, ErrorKind as K, RegisteredClient,
     provider::{BoxClientProvider, Throttled, provider_fn},
 };
 
@@ -168,7 +168,7 @@ async fn silent_provider_is_503_at_its_deadline() {
                 Ok::<Found, Infallible>(clients().get(&id))
             }
         }))
-        .set(|layer| layer.limits(Limits::new().provider_deadline(deadline)))
+        .set(|layer| layer.limits(tower_client_auth::Limits::new().provider_deadline(deadline)))
     };
     let start = tokio::time::Instant::now();
     let answer = slow(Duration::MAX).answer(right().request()).await;
@@ -179,7 +179,7 @@ async fn silent_provider_is_503_at_its_deadline() {
     let never_boxed = Harness::of(BoxClientProvider::new(provider_fn(|_: &str| {
         std::future::pending::<Result<Found, Infallible>>()
     })))
-    .set(|layer| layer.limits(Limits::new().provider_deadline(deadline)));
+    .set(|layer| layer.limits(tower_client_auth::Limits::new().provider_deadline(deadline)));
     let answer = never_boxed.answer(right().request()).await;
     assert_eq!(answer, failed(K::ProviderTimeout, "basic"));
 }

@@ -272,14 +272,14 @@ fn rfc6749_5_2_answer_of_every_error_kind() {
     let mut elsewhere =
         HashSet::from([K::BodyTimeout, K::ProviderTimeout, K::Verifier, K::Overloaded]);
     elsewhere.extend([K::UnexpectedGrpc, K::NotGrpc, K::Abandoned]);
-    elsewhere.extend(OF_ASSERTIONS);
+    elsewhere.extend(OF_ASSERTIONS.iter().copied());
     assert_eq!(missing, elsewhere.iter().collect::<HashSet<_>>());
 }
 
 // R64, R65, R70. §5.2: the members, the codes, and the characters of `error_description`.
 #[test]
 fn rfc6749_5_2_refusals_are_json_with_registered_codes() {
-    for (kind, status, code, description, _) in REFUSALS {
+    for (kind, status, code, description, _) in REFUSALS.iter().copied() {
         let json: Value = serde_json::from_str(&refused(kind).body).unwrap();
         assert_eq!(json, serde_json::json!({"error": code, "error_description": description}));
         assert!(
@@ -300,7 +300,7 @@ fn rfc6749_5_2_refusals_are_json_with_registered_codes() {
 // What `Error` tells the application about a refusal is what the caller gets.
 #[test]
 fn rfc6749_5_2_error_extension_agrees_with_answer() {
-    for (kind, status, code, ..) in REFUSALS {
+    for (kind, status, code, ..) in REFUSALS.iter().copied() {
         let error = tower_client_auth::Error::from(kind);
         assert_eq!((error.status().as_u16(), error.error_code()), (status, code), "{kind:?}");
     }

@@ -59,7 +59,7 @@ fn rfc9110_15_5_2_every_401_has_one_challenge() {
 // R74. §15.5.6, §15.5.16; R72. RFC 9111 §5.2.2.5. The whole answers are in the table.
 #[test]
 fn rfc9110_15_5_refusals_name_what_is_allowed() {
-    for (kind, status, _, _, header) in REFUSALS {
+    for (kind, status, _, _, header) in REFUSALS.iter().copied() {
         let expected = match status {
             405 => "allow",
             415 if kind == K::UnsupportedContentEncoding => "accept-encoding",

@@ -13,7 +13,7 @@ use std::{
 use tower::ServiceExt;
 use tower_client_auth::{
     AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientSecret, Clock, Compat, ErrorKind as K,
-    Limits, RegisteredClient, provider::MemoryProvider, secret::PresentedSecret,
+    RegisteredClient, provider::MemoryProvider, secret::PresentedSecret,
 };
 
 use crate::support::{
@@ -90,7 +90,7 @@ async fn r73_silent_verifier_is_503_at_the_deadline() {
             Ok(true)
         });
         harness([basic_client("vault", [secret])])
-            .set(|layer| layer.limits(Limits::new().provider_deadline(deadline)))
+            .set(|layer| layer.limits(tower_client_auth::Limits::new().provider_deadline(deadline)))
     };
     let ask = TestRequest::form("").basic("vault:s3cr3t");
     let start = tokio::time::Instant::now();

@@ -16,10 +16,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt};
+#[cfg(feature = "jwt")]
+use tower_client_auth::assertion::InvalidAssertion;
 use tower_client_auth::{
     AuthMethod, AuthenticatedClient, BoxError, ClientAuthLayer, ClientProvider, ClientSecret,
-    Clock, Error, ErrorKind, RegisteredClient, assertion::InvalidAssertion, body::RequestBody,
-    provider::MemoryProvider,
+    Clock, Error, ErrorKind, RegisteredClient, body::RequestBody, provider::MemoryProvider,
 };
 
 /// The time of the clock of all tests.
@@ -271,12 +272,12 @@ const NOT_AUTHENTICATED: &str = "Client authentication failed";
 
 /// The refusals as the documentation has them: status, `error`, `error_description`, and the header
 /// that the status asks for. This table is the reference, so nothing of it is taken from the crate.
-pub(crate) const REFUSALS: [(ErrorKind, u16, &str, &str, &str); 55] = {
+pub(crate) const REFUSALS: &[(ErrorKind, u16, &str, &str, &str)] = {
     use ErrorKind as K;
     const R: &str = "invalid_request";
     const C: &str = "invalid_client";
     const T: &str = "temporarily_unavailable";
-    [
+    &[
         (K::MethodNotAllowed, 405, R, "The request method must be POST", "allow"),
         (
             K::UnsupportedMediaType,
@@ -325,23 +326,41 @@ pub(crate) const REFUSALS: [(ErrorKind, u16, &str, &str, &str); 55] = {
         (K::SecretExpired, 401, C, NOT_AUTHENTICATED, ""),
         (K::SecretNotYetValid, 401, C, NOT_AUTHENTICATED, ""),
         (K::UnusableRegistration, 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::Incomplete), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::UnknownType), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::Malformed), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::UnsupportedHeader), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::UnsupportedTyp), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::UnsupportedAlgorithm), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::AlgorithmMismatch), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::UnknownKey), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::AmbiguousKey), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::WrongSignature), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::MissingClaim), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::IssuerMismatch), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::WrongAudience), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::Expired), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::NotYetValid), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::Lifetime), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::IdTooLong), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::Replayed), 401, C, NOT_AUTHENTICATED, ""),
         (K::ProviderMismatch, 401, C, NOT_AUTHENTICATED, ""),
         (K::Provider, 503, T, "Clients cannot be authenticated at the moment", ""),
@@ -355,26 +374,44 @@ pub(crate) const REFUSALS: [(ErrorKind, u16, &str, &str, &str); 55] = {
 };
 
 /// The kinds that only assertions come to: see `rfc7523.rs`.
-pub(crate) const OF_ASSERTIONS: [ErrorKind; 20] = {
+pub(crate) const OF_ASSERTIONS: &[ErrorKind] = {
     use ErrorKind as K;
-    [
+    &[
+        #[cfg(feature = "jwt")]
         K::Assertion(InvalidAssertion::Incomplete),
+        #[cfg(feature = "jwt")]
         K::Assertion(InvalidAssertion::UnknownType),
+        #[cfg(feature = "jwt")]
         K::Assertion(InvalidAssertion::Malformed),
+        #[cfg(feature = "jwt")]
         K::Assertion(InvalidAssertion::UnsupportedHeader),
+        #[cfg(feature = "jwt")]
         K::Assertion(InvalidAssertion::UnsupportedTyp),
+        #[cfg(feature = "jwt")]
         K::Assertion(InvalidAssertion::UnsupportedAlgorithm),
+        #[cfg(feature = "jwt")]
         K::Assertion(InvalidAssertion::AlgorithmMismatch),
+        #[cfg(feature = "jwt")]
         K::Assertion(InvalidAssertion::UnknownKey),
+        #[cfg(feature = "jwt")]
         K::Assertion(InvalidAssertion::AmbiguousKey),
+        #[cfg(feature = "jwt")]
         K::Assertion(InvalidAssertion::WrongSignature),
+        #[cfg(feature = "jwt")]
         K::Assertion(InvalidAssertion::MissingClaim),
+        #[cfg(feature = "jwt")]
         K::Assertion(InvalidAssertion::IssuerMismatch),
+        #[cfg(feature = "jwt")]
         K::Assertion(InvalidAssertion::WrongAudience),
+        #[cfg(feature = "jwt")]
         K::Assertion(InvalidAssertion::Expired),
+        #[cfg(feature = "jwt")]
         K::Assertion(InvalidAssertion::NotYetValid),
+        #[cfg(feature = "jwt")]
         K::Assertion(InvalidAssertion::Lifetime),
+        #[cfg(feature = "jwt")]
         K::Assertion(InvalidAssertion::IdTooLong),
+        #[cfg(feature = "jwt")]
         K::Assertion(InvalidAssertion::Replayed),
         K::ReplayStore,
         K::KeySource,
@@ -384,7 +421,7 @@ pub(crate) const OF_ASSERTIONS: [ErrorKind; 20] = {
 /// The whole answer to a refusal before any look-up.
 pub(crate) fn refused(kind: ErrorKind) -> Answer {
     let (_, status, code, description, header) =
-        REFUSALS.into_iter().find(|row| row.0 == kind).unwrap();
+        REFUSALS.iter().copied().find(|row| row.0 == kind).unwrap();
     let answer = Answer {
         status,
         headers: vec![

@@ -80,7 +80,7 @@ pub(super) fn extract(
     else {
         return Err(InvalidAssertion::Incomplete.into());
     };
-    method::within_limit(assertion, limits)?;
+    limits.check_credential(assertion)?;
     if assertion_type != ENCODED_TYPE && !form::equals(assertion_type, TYPE).unwrap_or_default() {
         return Err(InvalidAssertion::UnknownType.into());
     }
@@ -99,7 +99,7 @@ pub(super) fn extract(
         text.push_str(compact);
         (text, sub.len())
     })?;
-    method::accepted(method_of(assertion.algorithm), settings)?;
+    settings.accept(method_of(assertion.algorithm))?;
     let credentials = Box::new(Credentials { text, id_length, assertion });
     // RFC 7521 §4.2: `client_id` is unnecessary beside an assertion, and must agree with it.
     match form.client_id {
