@@ -213,8 +213,8 @@ would write another one.
 - *Issuer* and *endpoint* are what the client sends as `aud`: the issuer, as
   draft-ietf-oauth-rfc7523bis asks, or the URL that it sends the assertion to. A client that sends an
   endpoint, or a lifetime above 5 minutes, is refused by the defaults.
-- *Strict settings* are [`explicit_typ`](crate::Assertions::explicit_typ)
-  (draft-ietf-oauth-rfc7523bis) and [`string_audience`](crate::Assertions::string_audience) (FAPI 2.0
+- *Strict settings* are [`explicit_typ`](crate::assertion::Assertions::explicit_typ)
+  (draft-ietf-oauth-rfc7523bis) and [`string_audience`](crate::assertion::Assertions::string_audience) (FAPI 2.0
   Security Profile §5.3.2.1). Clients that work with these work with the defaults, too; all others
   were refused by them, for their `typ`. Every client sends `aud` as a string.
 - A client with ✓ names its key by `kid`. It had a second key of the same kind, and nothing but the
@@ -227,8 +227,8 @@ would write another one.
 WORKS = {
     STRICT: "strict settings",
     DEFAULT: "the defaults",
-    LEGACY: "[`legacy_audiences`](crate::Assertions::legacy_audiences) with the URL of every endpoint, and a "
-    "[`longest_lifetime`](crate::Assertions::longest_lifetime) of an hour",
+    LEGACY: "[`legacy_audiences`](crate::assertion::Assertions::legacy_audiences) with the URL of every endpoint, and a "
+    "[`longest_lifetime`](crate::assertion::Assertions::longest_lifetime) of an hour",
 }
 
 NOTES = """
