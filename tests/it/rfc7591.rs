@@ -284,7 +284,7 @@ fn rfc7592_changes_count_from_the_next_request() {
     assert_eq!(harness.ask(&ask), right());
 }
 
-// R106. CIMD: an id that is a URL is compared as text, by either method.
+// R106. An id that is a URL is compared as text, by either method.
 #[test]
 fn url_client_id_is_text() {
     check("R106 ");
