@@ -39,7 +39,7 @@ fn fail(name: &'static str, kind: K, client_id: &str, ask: TestRequest) -> Case 
     Case { name, ask, expected: failed(kind, client_id) }
 }
 
-/// The right credentials of a client that is registered for Basic.
+/// The right credentials of a client registered for Basic.
 fn right() -> TestRequest {
     TestRequest::bare().basic("basic:basic-s3cr3t")
 }
@@ -825,7 +825,7 @@ fn secrets() -> Vec<Case> {
 }
 
 /// Compares the rows of one rule, or all of them, with the answers of a layer with default
-/// settings. The tests that are named for a rule call it.
+/// settings. The tests named for a rule call it.
 pub(crate) fn check(rule: &str) {
     let mut wrong = Vec::new();
     let mut checked = 0;

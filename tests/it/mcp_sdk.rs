@@ -458,7 +458,7 @@ fn preset_rows_that_the_sdk_does_not_test() {
     }
 }
 
-// The rows of tests/requirements.md that are marked *never*.
+// The rows of tests/requirements.md marked *never*.
 #[test]
 fn preset_never_imitates() {
     let harness = harness(ClientAuthLayer::mcp_python_sdk);

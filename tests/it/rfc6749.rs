@@ -206,7 +206,7 @@ fn rfc6749_5_2_failed_header_is_401_with_its_scheme() {
     );
 }
 
-/// One way to each refusal, with the answer that is expected.
+/// One way to each refusal, with the expected answer.
 pub(crate) fn every_refusal() -> Vec<Answer> {
     let on = |change: fn(crate::support::TestLayer) -> crate::support::TestLayer,
               ask: &TestRequest| { Harness::new().set(change).ask(ask) };

@@ -622,7 +622,7 @@ fn rfc8725_2_1_public_key_is_never_a_secret() {
             assert_eq!(kind(&harness(), &assertion), Some(ErrorKind::MethodMismatch));
         }
     }
-    // The other way round, and the secret of a client that is registered to send it.
+    // The other way round, and the secret of a client registered to send it.
     for (key, alg, client_id, expected) in [
         (ed(), "EdDSA", "mac", ErrorKind::MethodMismatch),
         (&Key::secret(""), "HS256", "mac", ErrorKind::Assertion(InvalidAssertion::WrongSignature)),

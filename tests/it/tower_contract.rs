@@ -386,7 +386,7 @@ fn client_in_the_extensions_is_replaced() {
     assert_eq!(seen.take(), []);
 }
 
-// R118: no bound on the inner future, service or body but those that are needed. This compiles with
+// R118: no bound on the inner future, service or body but the needed ones. This compiles with
 // a service whose future is not `Send` and borrows nothing, and runs without any runtime.
 #[test]
 fn non_send_service_without_a_runtime() {

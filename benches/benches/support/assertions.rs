@@ -64,7 +64,7 @@ pub(crate) enum What {
     Bare,
     /// A request with a secret, as long as the one with an assertion.
     Secret,
-    /// A request with an assertion that is accepted.
+    /// A request with a right assertion.
     Right,
     /// One with a made-up signature.
     WrongSignature,

@@ -74,7 +74,7 @@ pub(crate) const fn mix(n: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Thousands of chunks that are freed inside a measured call would be counted there: a store lives
+/// Thousands of chunks freed inside a measured call would be counted there: a store lives
 /// to the end.
 fn leak<C>(count: u64, client: impl Fn(Client) -> C) -> &'static Store<C> {
     let store = (0..count).map(|n| {

@@ -1,4 +1,4 @@
-//! The programs that are compared, each a tower service.
+//! The compared programs, each a tower service.
 
 use std::convert::Infallible;
 

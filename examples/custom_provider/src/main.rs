@@ -80,7 +80,7 @@ impl ClientProvider for Clients {
         // An outage is an error and answered 503; `None` is an unknown client, answered 401.
         Ok(found?.map(|row| {
             let client = Application { team: row.team, scopes: row.scopes };
-            // With the id of the row, not the one that was asked for: a database that compares
+            // With the id of the row, not the requested one: a database that compares
             // without case, or cuts, gives the row of another client, and the layer refuses it.
             match row.secret {
                 Some(secret) => {

@@ -287,7 +287,7 @@ async fn load(options: &[&str], lag: Duration) {
     assert!(report.answers.iter().all(|count| *count >= 50), "{report}");
     assert_eq!(report.tokens.len(), report.answers[0]);
 
-    // Each token that was handed out is known afterwards.
+    // Each issued token is known afterwards.
     let http = Http::new();
     let store = Store::open(&database.url()).unwrap();
     let (id, _) = secrets.first().unwrap();

@@ -1,5 +1,5 @@
 //! A reverse proxy: authenticates the clients of a token endpoint and forwards the very bytes. The
-//! server behind it is not contacted for a request that is refused.
+//! server behind it is not contacted for a refused request.
 //!
 //! ```text
 //! cargo run -p token_server

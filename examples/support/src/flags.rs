@@ -23,7 +23,7 @@ use tower_client_auth::BoxError;
 pub struct Flags {
     usage: &'static str,
     arguments: Skip<Args>,
-    /// The one that was taken last, for messages.
+    /// The last one taken, for messages.
     name: String,
 }
 

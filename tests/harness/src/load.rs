@@ -80,7 +80,7 @@ pub struct Load {
 pub struct Report {
     /// The first answers that were wrong, in words. There should be none.
     pub violations: Vec<String>,
-    /// The tokens that were issued, with the client that each belongs to.
+    /// The issued tokens, each with its client.
     pub tokens: Vec<(String, String)>,
     /// How many answers there were of 200, 401 and 503.
     pub answers: [usize; 3],
@@ -122,11 +122,11 @@ impl Load {
     }
 
     /// Sends all requests, `workers` at a time, while secrets rotate. Of a hundred one has a secret
-    /// that was never right, and one a secret that was replaced.
+    /// that was never right, and one a replaced secret.
     ///
     /// `rotate` replaces the secret of a client and returns the new one; it gets a label that is the
     /// same when it is called again after a failure. In the end every secret that there ever was is
-    /// tried once more, so that no rotation that was acknowledged can have been lost.
+    /// tried once more, so that no acknowledged rotation can have been lost.
     ///
     /// # Errors
     ///

@@ -22,7 +22,7 @@ const NOBODY: u32 = 65534;
 const STEP: Duration = Duration::from_millis(20);
 const STEPS: u32 = 3000;
 
-/// A folder that is removed when it is dropped.
+/// A folder, removed on drop.
 #[derive(Debug)]
 struct Folder(PathBuf);
 

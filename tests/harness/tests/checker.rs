@@ -43,7 +43,7 @@ struct Inside {
     away: bool,
     requests: usize,
     rotations: usize,
-    /// The secrets that are accepted.
+    /// The accepted secrets.
     secrets: HashMap<String, Vec<String>>,
 }
 
@@ -70,7 +70,7 @@ impl Store {
         Ok(new)
     }
 
-    /// The status and the body; none is a connection that is closed.
+    /// The status and the body; none is a closed connection.
     fn answer(&self, client_id: &str, secret: &str) -> Option<(u16, &'static str)> {
         let mut inside = self.inside.lock().unwrap();
         inside.requests += 1;
