@@ -1,4 +1,4 @@
-//! The decision: one look-up, then one verification, whoever the client is.
+//! The decision: one look-up, then one verification, for every client.
 
 use std::{future::Future, time::Duration};
 

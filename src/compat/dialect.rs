@@ -13,7 +13,7 @@ use crate::{
     wire::{authorization::Presence, form::Form, limits::Limits},
 };
 
-/// Whose rules hold.
+/// Which rules apply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Dialect {
     #[default]
@@ -44,7 +44,7 @@ impl Dialect {
         }
     }
 
-    /// The answer in the place of the one that RFC 6749 §5.2 prescribes, if there is one.
+    /// The answer instead of the one that RFC 6749 §5.2 prescribes, if there is one.
     pub(crate) fn answer(self, error: &Error) -> Option<Response<Bytes>> {
         match self {
             Self::Rfc => None,

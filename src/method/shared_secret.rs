@@ -1,4 +1,4 @@
-//! The methods that present a secret, or nothing: one comparison, whoever the client is.
+//! The methods that present a secret, or nothing: one comparison, for every client.
 
 use std::time::Duration;
 

@@ -58,8 +58,8 @@ impl Answers {
     }
 
     /// RFC 9110 §15.5.2: a 401 has a challenge, always. Where Basic is not accepted it must not be
-    /// offered, and there is no registered scheme for credentials in a form; the IANA name of a
-    /// method that is accepted is a valid scheme name and says what is meant.
+    /// offered, and there is no registered scheme for credentials in a form; the IANA name of an
+    /// accepted method is a valid scheme name and says what is meant.
     pub(crate) fn offer(&mut self, scheme: Option<&str>) {
         let challenge = scheme.and_then(|scheme| {
             HeaderValue::try_from(format!("{scheme} realm=\"{}\"", self.realm)).ok()
@@ -89,8 +89,8 @@ impl fmt::Debug for Answers {
     }
 }
 
-/// The answer to a refused request, with the error in its extensions. `other` may put another one
-/// in the place of the answer over HTTP.
+/// The answer to a refused request, with the error in its extensions. `other` may replace
+/// the answer over HTTP.
 pub(crate) fn refuse(
     error: Error,
     protocol: Protocol,
