@@ -87,20 +87,17 @@ where
     B::Error: Into<BoxError>,
 {
     pub(crate) fn new(request: Request<B>, inner: S, shared: Arc<Shared<P>>) -> Self {
-        let (mut head, body) = request.into_parts();
-        let Policy { admission, limits, .. } = &shared.policy;
-        let (protocol, authorization, source) = admission::admit(&mut head, admission);
-        let step = match source {
-            Ok(Source::Form { foreign }) => match Collect::new(body, foreign, limits) {
-                Ok(collect) => Step::Collect { collect },
-                Err(kind) => Step::refuse(kind),
-            },
-            Ok(Source::Headers) => Step::Begin { body: Some(RequestBody::stream(body)) },
-            Err(kind) => Step::refuse(kind),
+        let (head, body) = request.into_parts();
+        // The head is put where it stays, and admitted there.
+        let mut exchange = Exchange {
+            head: Some(head),
+            protocol: Protocol::Http,
+            authorization: Presence::Absent,
+            ready_after_auth: shared.policy.ready_after_auth,
+            inner,
+            shared: Some(shared),
         };
-        let ready_after_auth = shared.policy.ready_after_auth;
-        let (head, shared) = (Some(head), Some(shared));
-        let exchange = Exchange { head, protocol, authorization, ready_after_auth, inner, shared };
+        let step = exchange.admit(body);
         Self { state: State::Exchange { exchange, step } }
     }
 }
@@ -112,6 +109,27 @@ impl<B> Step<B> {
 }
 
 impl<S, P: ClientProvider> Exchange<S, P> {
+    fn admit<B>(&mut self, body: B) -> Step<B>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<BoxError>,
+    {
+        let (Some(head), Some(shared)) = (&mut self.head, &self.shared) else {
+            return Step::refuse(ErrorKind::Abandoned);
+        };
+        let Policy { admission, limits, .. } = &shared.policy;
+        let (protocol, authorization, source) = admission::admit(head, admission);
+        (self.protocol, self.authorization) = (protocol, authorization);
+        match source {
+            Ok(Source::Form { foreign }) => match Collect::new(body, foreign, limits) {
+                Ok(collect) => Step::Collect { collect },
+                Err(kind) => Step::refuse(kind),
+            },
+            Ok(Source::Headers) => Step::Begin { body: Some(RequestBody::stream(body)) },
+            Err(kind) => Step::refuse(kind),
+        }
+    }
+
     /// Reads the credentials and starts the look-up.
     fn begin<B>(&mut self, body: RequestBody<B>) -> Step<B> {
         let (Some(head), Some(shared)) = (&self.head, &self.shared) else {
@@ -121,12 +139,15 @@ impl<S, P: ClientProvider> Exchange<S, P> {
             Ok(presented) => presented,
             Err(kind) => return Step::refuse(kind),
         };
-        let admitted = (self.protocol, self.authorization);
         let Some(shared) = self.shared.take() else {
             return Step::refuse(ErrorKind::Abandoned);
         };
-        let head = self.head.take();
-        let attempt = attempt::begin(Course { head, admitted, presented, shared });
+        let attempt = attempt::begin(Course {
+            head: self.head.take(),
+            admitted: (self.protocol, self.authorization),
+            presented,
+            shared,
+        });
         Step::Authenticate { attempt, body: Some(body) }
     }
 }
@@ -183,19 +204,22 @@ where
                     continue;
                 }
                 StepProj::Authenticate { attempt, body } => {
-                    let head = match ready!(attempt.as_mut().poll(cx)) {
-                        Ok(head) => head,
-                        Err(refusal) => break refusal,
-                    };
-                    let Some(body) = body.take() else { return Poll::Pending };
-                    if exchange.ready_after_auth {
-                        exchange.head = head;
-                        step.set(Step::Wait { body: Some(body) });
-                        continue;
+                    // Bound where it is used: each move of a head costs.
+                    match attempt.as_mut().poll(cx) {
+                        Poll::Ready(Ok(head)) if exchange.ready_after_auth => {
+                            exchange.head = head;
+                            let body = body.take();
+                            step.set(Step::Wait { body });
+                            continue;
+                        }
+                        Poll::Ready(Ok(Some(head))) => {
+                            let Some(body) = body.take() else { return Poll::Pending };
+                            let body = <M as BodyMode<B>>::request(body);
+                            exchange.inner.call(Request::from_parts(head, body))
+                        }
+                        Poll::Ready(Err(refusal)) => break refusal,
+                        Poll::Ready(Ok(None)) | Poll::Pending => return Poll::Pending,
                     }
-                    let Some(head) = head else { return Poll::Pending };
-                    let body = <M as BodyMode<B>>::request(body);
-                    exchange.inner.call(Request::from_parts(head, body))
                 }
                 StepProj::Wait { body } => {
                     ready!(exchange.inner.poll_ready(cx))?;
