@@ -236,7 +236,3 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
 #[cfg(all(test, private_tests))]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests;
-
-#[cfg(all(test, private_tests))]
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-mod chain;

@@ -1,5 +1,7 @@
 //! Against a TLS server on the loopback interface, which only these tests can allow.
 
+mod chain;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::{
