@@ -21,8 +21,8 @@ use tower_client_auth::{
 use crate::{
     jose::{ISSUER, Key, TYPE, base64url, claims, compact, ed, form, jwks, rsa, sign, with},
     support::{
-        Answer, App, CHALLENGE, Clients, Harness, Log, MARK, NOW, Recorder, TestRequest, app,
-        clients, failed, plain, refused, run,
+        Answer, App, CHALLENGE, Clients, Harness, Log, MARK, NOW, Recorder, TestLayer, TestRequest,
+        app, clients, failed, plain, refused, run,
     },
 };
 
@@ -1115,6 +1115,50 @@ fn rfc8414_2_announced_algorithms() {
     // Not turned on: seen, counted and refused.
     let answer = Harness::of(registered()).ask(&TestRequest::form(form(&signed)));
     assert_eq!(answer, refused(ErrorKind::MethodNotAccepted));
+}
+
+// R50, R103. What was narrowed stays narrow, and a method counts when it has all that it needs.
+#[test]
+fn settings_of_methods_commute() {
+    let set = |layer: TestLayer, setting: &str, methods: &[AuthMethod]| match setting {
+        "methods" => layer.auth_methods(methods.iter().cloned()).unwrap(),
+        "assertions" => layer.assertions(settings()),
+        _ => layer.refuse_public_clients(),
+    };
+    let all = [
+        AuthMethod::ClientSecretBasic,
+        AuthMethod::ClientSecretPost,
+        AuthMethod::PrivateKeyJwt,
+        AuthMethod::ClientSecretJwt,
+        AuthMethod::None,
+    ];
+    for subset in 1_u8..1 << all.len() {
+        let picked = |index: &usize| subset & 1 << *index != 0;
+        let methods: Vec<_> = (0..all.len()).filter(picked).map(|i| all[i].clone()).collect();
+        for order in [
+            &["methods", "assertions"][..],
+            &["assertions", "methods"],
+            &["methods", "no public"],
+            &["no public", "methods"],
+            &["methods", "assertions", "no public"],
+            &["methods", "no public", "assertions"],
+            &["assertions", "methods", "no public"],
+            &["assertions", "no public", "methods"],
+            &["no public", "methods", "assertions"],
+            &["no public", "assertions", "methods"],
+        ] {
+            let expected: Vec<_> = methods
+                .iter()
+                .map(AuthMethod::as_str)
+                .filter(|method| order.contains(&"assertions") || !method.ends_with("_jwt"))
+                .filter(|method| !order.contains(&"no public") || *method != "none")
+                .collect();
+            let layer = Harness::new().layer;
+            let layer = order.iter().fold(layer, |layer, setting| set(layer, setting, &methods));
+            let supported: Vec<_> = layer.auth_methods_supported().collect();
+            assert_eq!(supported, expected, "{order:?}");
+        }
+    }
 }
 
 // R81, R87.
