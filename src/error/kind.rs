@@ -1,5 +1,7 @@
 //! The reasons for a refusal: one row for each, with all that there is to say.
 
+use std::fmt;
+
 #[cfg(feature = "jwt")]
 use crate::error::assertion::InvalidAssertion;
 use crate::error::entry::{Entry, FAILED, NOT_A_FORM, OUTAGE, entry};
@@ -266,5 +268,12 @@ impl ErrorKind {
                 temporarily_unavailable(TOO_MANY_REQUESTS, "There have been too many attempts")
             },
         }
+    }
+}
+
+/// Writes [`as_str`](ErrorKind::as_str).
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }

@@ -73,10 +73,13 @@ impl Error {
     }
 
     /// A look-up that failed. RFC 6749 §5.2 has no code for it; answering `invalid_client` would
-    /// make clients throw away good credentials.
+    /// make clients throw away good credentials. A throttle is looked for among the causes, because
+    /// applications have errors of their own.
     pub(crate) fn provider(source: BoxError) -> Self {
-        let kind =
-            if source.is::<Throttled>() { ErrorKind::Throttled } else { ErrorKind::Provider };
+        let kind = match Throttled::find(&*source) {
+            Some(_) => ErrorKind::Throttled,
+            None => ErrorKind::Provider,
+        };
         Self::with_source(kind, source)
     }
 
@@ -85,7 +88,7 @@ impl Error {
     }
 
     pub(crate) fn throttled(&self) -> Option<&Throttled> {
-        self.source.as_ref()?.downcast_ref()
+        Throttled::find(&***self.source.as_ref()?)
     }
 }
 

@@ -16,7 +16,9 @@ const MOST_KEYS: usize = 64;
 /// they are published (`jwks_uri`; RFC 7591 §2).
 ///
 /// It is a handle: cloning it copies a pointer. Make it once per client and not once per request,
-/// because preparing a key takes longer than it looks.
+/// because preparing a key takes longer than it looks. A provider that reads rows needs a
+/// `CachedProvider` (feature `cache`) around it, or keeps the `ClientKeys` itself, by the text that
+/// they were made from: then new keys in the row are used at once.
 ///
 /// # Examples
 ///

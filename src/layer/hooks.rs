@@ -25,7 +25,8 @@ impl<P, M> ClientAuthLayer<P, M> {
     /// Changes the answer to a refused request. Default: it is sent as it is.
     ///
     /// `change` gets the reason and the answer, and returns the answer to send. It cannot let the
-    /// request pass.
+    /// request pass. For 400 instead of 401 see
+    /// [`guide::switching_over`](crate::guide::switching_over#servers-that-answered-400).
     ///
     /// # Examples
     ///

@@ -32,6 +32,7 @@ use crate::{client::RegisteredClient, error::BoxError};
 /// use tower_client_auth::{ClientProvider, ClientSecret, RegisteredClient};
 ///
 /// struct Row {
+///     client_id: String,
 ///     secret_sha256: [u8; 32],
 ///     tenant: u64,
 /// }
@@ -47,7 +48,7 @@ use crate::{client::RegisteredClient, error::BoxError};
 ///     ) -> Result<Option<RegisteredClient<u64>>, Infallible> {
 ///         Ok(self.0.get(client_id).map(|row| {
 ///             RegisteredClient::secret_basic(
-///                 client_id,
+///                 row.client_id.clone(), // and not the one that was asked for
 ///                 [ClientSecret::sha256(row.secret_sha256)],
 ///                 row.tenant,
 ///             )

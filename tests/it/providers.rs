@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    fmt,
     future::{Future, ready},
     io,
     sync::Arc,
@@ -103,6 +104,7 @@ fn failing_provider_is_503_without_detail() {
     assert!(cause.is::<io::Error>(), "the operator's logs need it");
     assert!(error.is_internal());
     assert_eq!(error.to_string(), "the provider failed");
+    assert_eq!(error.kind().to_string(), error.kind().as_str());
 }
 
 // R73, R119: before and after its first await, with any payload, and the service stays usable.
@@ -221,6 +223,47 @@ fn throttled_attempt_is_429_with_retry_after() {
         let erased = Harness::of(BoxClientProvider::new(boxed));
         assert_eq!(erased.ask(&right()), expected);
     }
+}
+
+// R75, R79: also as the cause of an error of the application's own, at any depth; its text says nothing.
+#[test]
+fn throttled_cause_is_429_with_retry_after() {
+    #[derive(Debug)]
+    enum StoreError {
+        Refused(Throttled),
+        Replica(Box<Self>),
+        Text(&'static str),
+    }
+    impl fmt::Display for StoreError {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(if let Self::Text(text) = self { text } else { "the store failed" })
+        }
+    }
+    impl std::error::Error for StoreError {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            match self {
+                Self::Refused(throttled) => Some(throttled),
+                Self::Replica(cause) => Some(cause.as_ref()),
+                Self::Text(_) => None,
+            }
+        }
+    }
+    fn answer(make: fn(Throttled) -> BoxError) -> crate::support::Answer {
+        let throttled = Throttled::new(Duration::from_secs(30));
+        let failing = provider_fn(move |_: &str| ready(Err::<Found, BoxError>(make(throttled))));
+        Harness::of(failing).ask(&right())
+    }
+    let expected = failed(K::Throttled, "basic").with("retry-after", "30");
+    assert_eq!(answer(Into::into), expected);
+    assert_eq!(answer(|throttled| StoreError::Refused(throttled).into()), expected);
+    assert_eq!(
+        answer(|throttled| StoreError::Replica(Box::new(StoreError::Refused(throttled))).into()),
+        expected
+    );
+    let text = answer(|_| StoreError::Text("too many attempts, retry after 30s").into());
+    assert_eq!(text, failed(K::Provider, "basic"));
+    let nested = answer(|_| StoreError::Replica(Box::new(StoreError::Text("throttled"))).into());
+    assert_eq!(nested, failed(K::Provider, "basic"));
 }
 
 // R79: a decorator that throttles is asked before anything expensive is done, and only then.
