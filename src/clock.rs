@@ -9,6 +9,9 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+/// A hundred years.
+const FURTHEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// Where the time comes from: Unix seconds for what is dated by others (the expiry of secrets, the
 /// claims of assertions), and monotonic time for how long something is kept.
 ///
@@ -84,7 +87,8 @@ impl Clock {
     pub fn advance(&self, by: Duration) {
         if let Readings::Fixed(fixed) = &self.0 {
             let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-            fixed.advanced.fetch_add(by, Ordering::SeqCst);
+            let advance = |advanced: u64| Some(advanced.saturating_add(by));
+            let _before = fixed.advanced.fetch_update(Ordering::SeqCst, Ordering::SeqCst, advance);
         }
     }
 
@@ -105,10 +109,8 @@ impl Clock {
     pub fn instant(&self) -> Instant {
         match &self.0 {
             Readings::System => Instant::now(),
-            // Beyond the last instant that can be told, it stands still.
-            Readings::Fixed(fixed) => {
-                fixed.instant.checked_add(fixed.advanced()).unwrap_or(fixed.instant)
-            }
+            // Every platform can tell instants that far ahead. After that it stands still.
+            Readings::Fixed(fixed) => fixed.instant + fixed.advanced().min(FURTHEST),
             Readings::Custom(custom) => (custom.instant)(),
         }
     }

@@ -1,6 +1,6 @@
 //! Too many attempts.
 
-use std::{fmt, iter, time::Duration};
+use std::{fmt, io, iter, time::Duration};
 
 /// The error that a [`ClientProvider`](crate::ClientProvider) returns to refuse an attempt before
 /// anything expensive is done, because there have been too many. The caller gets 429 with
@@ -129,7 +129,13 @@ impl Throttled {
 
     /// The throttle that `error` is, or that caused it.
     pub(crate) fn find<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Self> {
-        iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
+        // The source of an `io::Error` is the source of what it wraps, which would be skipped.
+        let cause = |error: &&'a (dyn std::error::Error + 'static)| {
+            error
+                .downcast_ref::<io::Error>()
+                .map_or_else(|| error.source(), |error| error.get_ref().map(|wrapped| wrapped as _))
+        };
+        iter::successors(Some(error), cause).find_map(|error| error.downcast_ref())
     }
 }
 

@@ -52,6 +52,8 @@ const MAX_FETCHES: usize = 64;
 /// - While the source fails, the last keys stay in use [for an hour](Self::stale_if_error) after
 ///   their lifetime, and the source is asked every 5 seconds at most. When there are none the caller
 ///   gets 503.
+/// - A fetch is a task of its own, which needs a runtime of tokio: without one a caller that hangs up
+///   cuts the fetch off, and that counts as a failure.
 /// - A document that is no key set, holds no usable key or is longer than 64 KiB is a failure of the
 ///   source, and does not replace the keys that are known.
 ///
@@ -134,6 +136,8 @@ impl JwksCache {
 
     /// How many fetches may be in flight at a time; one more fails at once, as if the source did: the
     /// caller is answered 503 unless the keys that are known will do. Default: 64.
+    ///
+    /// A fetch that no request waits for any more is ended when there is no room.
     #[must_use]
     pub fn max_fetches(self, fetches: usize) -> Self {
         Self { flights: self.flights.limit(fetches), ..self }
@@ -141,8 +145,9 @@ impl JwksCache {
 
     /// How long a fetch may take before it counts as failed. Default: 10 seconds.
     ///
-    /// It needs the timer of the tokio runtime. Without one, a fetch ends when the next request for
-    /// its address arrives after this time.
+    /// It needs the timer of the tokio runtime (`enable_time`). Without one, a fetch ends when the next
+    /// request for its address arrives after this time; as tokio tells only by a panic that there is no
+    /// timer, a program with `panic = "abort"` must enable it.
     #[must_use]
     pub fn fetch_deadline(self, deadline: Duration) -> Self {
         Self { flights: self.flights.deadline(deadline), ..self }

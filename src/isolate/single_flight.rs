@@ -33,6 +33,9 @@ use crate::isolate::single_flight::{
 /// How long the work may take, unless a cache says otherwise.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 
+/// How long after the deadline a waiter ends a flight that did not end by itself.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// At most one flight per key, and no more than `limit` of them at a time.
 ///
 /// A flight ends at its deadline. Its timer is that of the runtime; where there is none, it ends
@@ -139,10 +142,7 @@ impl<V: Clone + Send + Sync + 'static> SingleFlight<V> {
         if !overdue.is_empty() {
             drop(flights);
             for flight in overdue {
-                self.shared.end(&flight, FlightError::TimedOut);
-                if let Some(task) = flight.task.get() {
-                    task.abort();
-                }
+                self.shared.cut_off(&flight, FlightError::TimedOut);
             }
             flights = self.shared.lock();
         }
@@ -151,7 +151,18 @@ impl<V: Clone + Send + Sync + 'static> SingleFlight<V> {
             return Ok(self.waiter(entry));
         }
         if flights.len() >= self.limit {
-            return Err(FlightError::Full);
+            let abandoned = flights.abandoned().ok_or(FlightError::Full)?;
+            drop(flights);
+            self.shared.cut_off(&abandoned, FlightError::Abandoned);
+            flights = self.shared.lock();
+            // Another request may have taken the room, or the key.
+            if let Some(entry) = flights.current.get_mut(key) {
+                entry.waiters = entry.waiters.saturating_add(1);
+                return Ok(self.waiter(entry));
+            }
+            if flights.len() >= self.limit {
+                return Err(FlightError::Full);
+            }
         }
         let key: Arc<str> = key.into();
         let flight = Arc::new(Flight::new(Arc::clone(&key), now.checked_add(self.deadline)));
@@ -194,7 +205,24 @@ struct Waiter<V> {
 impl<V: Clone> Waiter<V> {
     async fn outcome(self) -> Result<V, FlightError> {
         match &self.parked {
-            None => self.flight.landed().await,
+            None => {
+                // The runtime of the task may be alive and not driven: this one has a timer, too.
+                let (mut landed, mut timer) = (pin!(self.flight.landed()), pin!(None));
+                let mut is_set = false;
+                poll_fn(|cx| {
+                    if landed.as_mut().poll(cx).is_ready() {
+                        return Poll::Ready(());
+                    }
+                    if !is_set {
+                        is_set = true;
+                        let ends = self.flight.ends.and_then(|ends| ends.checked_add(GRACE));
+                        timer.set(ends.and_then(|ends| self.shared.timer(ends)));
+                    }
+                    timer.as_mut().as_pin_mut().map_or(Poll::Pending, |timer| timer.poll(cx))
+                })
+                .await;
+                self.shared.cut_off(&self.flight, FlightError::TimedOut);
+            }
             Some(parked) => {
                 let (mut landed, mut driven) = (pin!(self.flight.landed()), pin!(parked.drive()));
                 poll_fn(|cx| match landed.as_mut().poll(cx) {
@@ -209,17 +237,14 @@ impl<V: Clone> Waiter<V> {
 }
 
 impl<V> Drop for Waiter<V> {
-    /// Nothing drives the work once the last waiter is dropped: the flight ends.
+    /// Without a runtime nothing drives the work once the last waiter is dropped: the flight ends.
     fn drop(&mut self) {
-        if self.parked.is_none() {
-            return;
-        }
         let mut flights = self.shared.lock();
         let mut last = false;
         if let Some(entry) = flights.current.get_mut(&self.flight.key) {
             if Arc::ptr_eq(&entry.flight, &self.flight) {
                 entry.waiters = entry.waiters.saturating_sub(1);
-                last = entry.waiters == 0;
+                last = entry.waiters == 0 && self.parked.is_some();
             }
         }
         let entry = if last { flights.current.remove(&self.flight.key) } else { None };

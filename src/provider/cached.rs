@@ -134,7 +134,9 @@ impl<P: ClientProvider> CachedProvider<P> {
     /// How many look-ups may be in flight at a time; one more fails at once, as if the provider did:
     /// the caller is answered 503. Default: 1,024.
     ///
-    /// Requests for the same client count once. An invalidated look-up counts until it ends.
+    /// Requests for the same client count once. An invalidated look-up counts until it ends. One that
+    /// no request waits for any more is ended when there is no room: callers that hang up keep no
+    /// others out. Callers that wait do, so throttle them by address further out.
     #[must_use]
     pub fn max_lookups(self, lookups: usize) -> Self {
         Self { flights: self.flights.limit(lookups), ..self }
@@ -142,8 +144,9 @@ impl<P: ClientProvider> CachedProvider<P> {
 
     /// How long a look-up may take before it counts as failed. Default: 10 seconds.
     ///
-    /// It needs the timer of the tokio runtime. Without one, a look-up ends when the next request
-    /// for its client arrives after this time.
+    /// It needs the timer of the tokio runtime (`enable_time`). Without one, a look-up ends when the
+    /// next request for its client arrives after this time; as tokio tells only by a panic that there
+    /// is no timer, a program with `panic = "abort"` must enable it.
     #[must_use]
     pub fn lookup_deadline(self, deadline: Duration) -> Self {
         Self { flights: self.flights.deadline(deadline), ..self }
@@ -208,7 +211,7 @@ impl<P: ClientProvider> CachedProvider<P> {
         });
         let error: BoxError = match answer.await {
             Ok(Ok(found)) => return Ok(found),
-            Ok(Err(error)) => match error.downcast_ref::<Throttled>() {
+            Ok(Err(error)) => match Throttled::find(error.get_ref()) {
                 // A throttle is no outage: it must not be got around with what is remembered.
                 Some(throttled) => return Err((*throttled).into()),
                 None => error.into(),

@@ -82,7 +82,7 @@ impl Drop for Question<'_> {
         if !self.answered {
             let now = catch_unwind(AssertUnwindSafe(|| self.now())).unwrap_or(self.asked);
             let error = SharedError::new("the fetch was cut off before it ended");
-            self.slot.note(now, Outcome::Failed(error), None);
+            self.slot.note_failure(self.asked, now, error);
         }
     }
 }
@@ -95,6 +95,19 @@ impl Slot {
     pub(super) fn known(&self) -> MutexGuard<'_, Known> {
         // Nothing panics while it is held: what is poisoned is whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Unless another question has been asked since.
+    fn note_failure(&self, asked: Instant, now: Instant, error: SharedError) {
+        let mut known = self.known();
+        let is_last = known
+            .asked
+            .as_ref()
+            .is_some_and(|last| last.at == asked && matches!(last.outcome, Outcome::InFlight));
+        let failed = Asked { at: now, outcome: Outcome::Failed(error) };
+        let before = if is_last { known.asked.replace(failed) } else { Some(failed) };
+        drop(known);
+        drop(before);
     }
 
     fn note(&self, at: Instant, outcome: Outcome, keys: Option<Keys>) {

@@ -38,8 +38,8 @@ impl SharedError {
     }
 
     #[cfg(feature = "cache")]
-    pub(crate) fn downcast_ref<E: std::error::Error + 'static>(&self) -> Option<&E> {
-        self.0.downcast_ref()
+    pub(crate) fn get_ref(&self) -> &(dyn std::error::Error + 'static) {
+        &**self.0
     }
 }
 

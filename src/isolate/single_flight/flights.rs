@@ -4,13 +4,11 @@ use std::{
     collections::HashMap,
     panic::catch_unwind,
     ptr,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use tokio::{
+    runtime::{Handle, Id},
     sync::Notify,
     task::AbortHandle,
     time::{Instant, Sleep, sleep_until},
@@ -20,25 +18,28 @@ use crate::isolate::single_flight::{error::FlightError, parked::Parked};
 
 pub(super) struct Shared<V> {
     flights: Mutex<Flights<V>>,
-    /// Whether a runtime was met whose timer is off.
-    no_timer: AtomicBool,
+    /// The last runtime that was met without a timer.
+    no_timer: Mutex<Option<Id>>,
 }
 
 impl<V> Default for Shared<V> {
     fn default() -> Self {
-        Self { flights: Mutex::default(), no_timer: AtomicBool::new(false) }
+        Self { flights: Mutex::default(), no_timer: Mutex::new(None) }
     }
 }
 
 impl<V> Shared<V> {
-    /// `None` if the timer of the runtime is off. Tokio tells only by a panic, so it is asked once.
+    /// `None` without a runtime, or if its timer is off. Tokio tells that only by a panic, so a
+    /// runtime is asked once.
     pub(super) fn timer(&self, ends: Instant) -> Option<Sleep> {
-        if self.no_timer.load(Ordering::Relaxed) {
+        let runtime = Handle::try_current().ok()?.id();
+        let mut no_timer = self.no_timer.lock().unwrap_or_else(PoisonError::into_inner);
+        if *no_timer == Some(runtime) {
             return None;
         }
         let timer = catch_unwind(|| sleep_until(ends)).ok();
         if timer.is_none() {
-            self.no_timer.store(true, Ordering::Relaxed);
+            *no_timer = Some(runtime);
         }
         timer
     }
@@ -55,6 +56,17 @@ impl<V> Shared<V> {
 
     pub(super) fn end(&self, flight: &Flight<V>, error: FlightError) {
         self.settle(flight, Err(error), None::<fn()>);
+    }
+
+    /// Ends the flight and its task, unless it has ended.
+    pub(super) fn cut_off(&self, flight: &Flight<V>, error: FlightError) {
+        if flight.outcome.get().is_some() {
+            return;
+        }
+        self.end(flight, error);
+        if let Some(task) = flight.task.get() {
+            task.abort();
+        }
     }
 
     /// Ends the flight, unless it has ended. What it brings is remembered and the flight removed in
@@ -114,6 +126,13 @@ impl<V> Flights<V> {
         }
         let current = self.current.values().map(|entry| &entry.flight);
         current.chain(&self.invalidated).filter(is_overdue).cloned().collect()
+    }
+
+    /// The oldest flight that no request waits for any more: the first to end when there is no room.
+    /// Callers that hang up must not keep the others out.
+    pub(super) fn abandoned(&self) -> Option<Arc<Flight<V>>> {
+        let abandoned = self.current.values().filter(|entry| entry.waiters == 0);
+        abandoned.min_by_key(|entry| entry.flight.ends).map(|entry| Arc::clone(&entry.flight))
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use tokio::{
-    runtime::Builder,
+    runtime::{Builder, Runtime},
     sync::Semaphore,
     task::{JoinSet, yield_now},
 };
@@ -243,6 +243,57 @@ async fn flights_are_bounded() {
     }
     assert_eq!(store.wait(&flights, "c").await, Ok(3));
     assert_eq!(store.begun(), 3, "what is refused does not begin");
+}
+
+// Callers that hang up must not keep the others out.
+#[tokio::test]
+async fn abandoned_flights_make_room() {
+    let (flights, store) = (Flights::new(2, DEADLINE), Store::new());
+    let waiting = store.ask(&flights, "a");
+    drop(store.ask(&flights, "b"));
+    settle().await;
+    assert_eq!((store.begun(), flights.in_flight()), (2, 2), "what was abandoned goes on");
+    let honest = store.ask(&flights, "c");
+    settle().await;
+    assert_eq!((store.begun(), flights.in_flight()), (3, 2));
+    assert_eq!(store.wait(&flights, "d").await, Err(FlightError::Full), "two are waited for");
+    store.gate.add_permits(2);
+    assert_eq!((waiting.await, honest.await), (Ok(1), Ok(3)));
+    assert_eq!((store.remembered(), flights.in_flight()), (vec![1, 3], 0));
+}
+
+fn paused() -> Runtime {
+    Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
+}
+
+/// Begins a flight on a runtime, hangs up, and leaves the runtime alive but not driven.
+fn begun_on(runtime: &Runtime, flights: &Flights, store: &Store, key: &str) {
+    runtime.block_on(async {
+        let mut waiting = store.wait(flights, key);
+        let is_pending = poll_fn(|cx| Poll::Ready(waiting.as_mut().poll(cx).is_pending())).await;
+        assert!(is_pending);
+    });
+}
+
+#[test]
+fn waiter_outlives_a_runtime_that_is_not_driven() {
+    let (flights, store) = (flights(), Store::new());
+    let idle = paused();
+    begun_on(&idle, &flights, &store, "key");
+    let outcome = paused().block_on(store.wait(&flights, "key"));
+    assert_eq!(outcome, Err(FlightError::TimedOut));
+    assert_eq!(flights.in_flight(), 0);
+    store.gate.add_permits(1);
+    assert!(paused().block_on(store.wait(&flights, "key")).is_ok());
+}
+
+#[test]
+fn a_runtime_without_a_timer_takes_none_from_others() {
+    let (flights, store) = (flights(), Store::new());
+    let no_timer = Builder::new_current_thread().build().unwrap();
+    begun_on(&no_timer, &flights, &store, "a");
+    let outcome = paused().block_on(store.wait(&flights, "b"));
+    assert_eq!(outcome, Err(FlightError::TimedOut));
 }
 
 #[tokio::test(start_paused = true)]
