@@ -64,6 +64,6 @@ impl<P> ClientAuthLayer<P> {
     }
 
     fn imitating(provider: P, endpoint: Endpoint) -> Self {
-        Self::new(provider).set_repeated(true).set_dialect(Dialect::McpPythonSdk(endpoint))
+        Self::new(provider).set_dialect(Dialect::McpPythonSdk(endpoint))
     }
 }

@@ -10,7 +10,11 @@ use crate::{
     compat::mcp_python_sdk::{self, Endpoint},
     error::{Error, kind::ErrorKind},
     method::{self, Credentials, Method, Proof, Settings, State, Verification},
-    wire::{authorization::Presence, form::Form, limits::Limits},
+    wire::{
+        authorization::Presence,
+        form::{Form, Repeated},
+        limits::Limits,
+    },
 };
 
 /// Which rules apply.
@@ -28,6 +32,28 @@ pub(crate) enum Presented {
 }
 
 impl Dialect {
+    /// Whether a request can succeed with the method.
+    pub(crate) const fn knows(self, method: Method) -> bool {
+        match self {
+            Self::Rfc => true,
+            Self::McpPythonSdk(_) => matches!(method, Method::Basic | Method::Post | Method::None),
+        }
+    }
+
+    /// Whether a request can succeed with the method, of which only the headers are read.
+    pub(crate) const fn knows_in_headers(self, method: Method) -> bool {
+        // The SDK reads the `client_id` from the form.
+        matches!((self, method), (Self::Rfc, Method::Basic))
+    }
+
+    /// What is done about a parameter that occurs again.
+    pub(crate) const fn repeated(self, repeated: Repeated) -> Repeated {
+        match self {
+            Self::Rfc => repeated,
+            Self::McpPythonSdk(_) => Repeated::LastWins,
+        }
+    }
+
     pub(crate) fn extract(
         self,
         head: &Parts,

@@ -153,6 +153,7 @@ pub(super) async fn verify<C>(
         return Err(ErrorKind::UnknownClient.into());
     };
     let method = method(presented, client)?;
+    settings.accept(method)?;
     let secret = presented.secret(method);
     let Some(secrets) = client.registration().secrets() else {
         return match method {

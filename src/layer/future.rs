@@ -161,7 +161,7 @@ fn presented<B>(
     let Policy { dialect, limits, methods, repeated, .. } = policy;
     // A stream is not touched: it counts as a form without parameters.
     let bytes = body.bytes().map(Bytes::as_ref).unwrap_or_default();
-    let form = form::scan(bytes, limits, *repeated)?;
+    let form = form::scan(bytes, limits, dialect.repeated(*repeated))?;
     dialect.extract(head, authorization, &form, methods, limits)
 }
 

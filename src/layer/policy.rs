@@ -7,7 +7,7 @@ use crate::{
     compat::dialect::Dialect,
     error::{Error, config::ConfigError},
     layer::observe::Observers,
-    method::{self, Method},
+    method::{self, Method, set::Methods},
     wire::{
         admission::{self, Protocol},
         authorization::Presence,
@@ -32,8 +32,25 @@ pub(crate) struct Policy {
 impl Policy {
     pub(crate) fn set_methods(&mut self, change: impl FnOnce(&mut method::Settings)) {
         change(&mut self.methods);
+        self.refresh();
+    }
+
+    /// Adds up what depends on several settings, after one of them was changed.
+    pub(crate) fn refresh(&mut self) {
         self.methods.refresh();
         self.answers.offer(self.scheme());
+    }
+
+    /// What a request can succeed with.
+    pub(crate) fn supported(&self) -> Methods {
+        let dialect = self.dialect;
+        self.methods.accepted.methods().filter(|method| {
+            if self.admission.reads_forms() {
+                dialect.knows(method)
+            } else {
+                dialect.knows_in_headers(method)
+            }
+        })
     }
 
     pub(crate) fn set_realm(&mut self, realm: &str) -> Result<(), ConfigError> {
@@ -53,7 +70,7 @@ impl Policy {
 
     /// The first accepted method, unless it is Basic.
     fn scheme(&self) -> Option<&'static str> {
-        match self.methods.accepted.methods().iter().next() {
+        match self.supported().iter().next() {
             Some(Method::Basic) | None => None,
             Some(method) => Some(method.iana().as_str()),
         }

@@ -10,7 +10,7 @@ use crate::{
     error::config::ConfigError,
     iana::AuthMethod,
     layer::{ClientAuthLayer, policy::Policy, shared::Shared},
-    method::{self, Method, decoy::Decoy, set::Methods},
+    method::{self, Method, decoy::Decoy},
     secret::stored::ClientSecret,
     wire::{form::Repeated, limits::Limits},
 };
@@ -43,23 +43,15 @@ impl<P, M> ClientAuthLayer<P, M> {
     }
 
     pub(crate) fn set_dialect(self, dialect: Dialect) -> Self {
-        self.set(|policy| policy.dialect = dialect)
+        self.set(|policy| {
+            policy.dialect = dialect;
+            policy.refresh();
+        })
     }
 
-    /// The settings of the methods, for their own part of the interface.
-    pub(crate) fn methods(&self) -> &method::Settings {
-        &self.shared.policy.methods
-    }
-
-    /// What a request can succeed with.
-    pub(crate) fn supported(&self) -> Methods {
-        let accepted = self.methods().accepted.methods();
-        // Only Basic is all in the headers.
-        if self.shared.policy.admission.reads_forms() {
-            accepted
-        } else {
-            accepted.only(Method::Basic)
-        }
+    /// What is set, for the parts of the interface that stand with the methods.
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.shared.policy
     }
 }
 
@@ -70,12 +62,12 @@ impl<P, M> ClientAuthLayer<P, M> {
     ///
     /// Another method is refused before any look-up, and is not offered in the challenge. The order
     /// of the settings does not matter: a method whose settings are missing is not accepted, and
-    /// what was left out here stays out.
+    /// what was left out here stays out. Called again, it narrows further.
     ///
     /// # Errors
     ///
     /// [`ConfigError::UnsupportedMethod`] if a method cannot be checked by this build,
-    /// [`ConfigError::NoMethods`] if there is none.
+    /// [`ConfigError::NoMethods`] if none is left.
     pub fn auth_methods(
         self,
         methods: impl IntoIterator<Item = AuthMethod>,
@@ -106,7 +98,7 @@ impl<P, M> ClientAuthLayer<P, M> {
     /// );
     /// ```
     pub fn auth_methods_supported(&self) -> impl Iterator<Item = &'static str> + use<P, M> {
-        self.supported().iter().map(|method: Method| method.iana().as_str())
+        self.policy().supported().iter().map(|method: Method| method.iana().as_str())
     }
 
     /// Refuses public clients (`none`). Default: they are accepted.
@@ -187,7 +179,11 @@ impl<P, M> ClientAuthLayer<P, M> {
     ///
     /// [`ConfigError::GrpcAndHeadersOnly`] after [`grpc`](Self::grpc).
     pub fn headers_only(self) -> Result<Self, ConfigError> {
-        self.try_set(|policy| policy.admission.set_headers_only())
+        self.try_set(|policy| {
+            policy.admission.set_headers_only()?;
+            policy.refresh();
+            Ok(())
+        })
     }
 
     /// Makes a layer for gRPC services: credentials come from the `authorization` metadata, the body
@@ -212,7 +208,11 @@ impl<P, M> ClientAuthLayer<P, M> {
     /// # Ok::<(), tower_client_auth::ConfigError>(())
     /// ```
     pub fn grpc(self) -> Result<Self, ConfigError> {
-        self.try_set(|policy| policy.admission.set_grpc())
+        self.try_set(|policy| {
+            policy.admission.set_grpc()?;
+            policy.refresh();
+            Ok(())
+        })
     }
 
     /// Makes the inner service ready after a request has been authenticated, instead of before it

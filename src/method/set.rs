@@ -23,9 +23,9 @@ impl Methods {
         self.0 & 1 << method as u8 != 0
     }
 
-    /// No method but this.
-    pub(crate) fn only(self, method: Method) -> Self {
-        if self.contains(method) { Self::EMPTY.with(method) } else { Self::EMPTY }
+    /// Those for which it holds.
+    pub(crate) fn filter(self, holds: impl Fn(Method) -> bool) -> Self {
+        self.iter().filter(|method| holds(*method)).fold(Self::EMPTY, Self::with)
     }
 
     pub(crate) fn iter(self) -> impl Iterator<Item = Method> {
@@ -75,10 +75,13 @@ impl Accepted {
                 None => return Err(ConfigError::UnsupportedMethod(method)),
             }
         }
-        if set == Methods::EMPTY {
+        // What was left out before stays out.
+        let narrowed =
+            self.narrowed.map_or(set, |narrowed| set.filter(|method| narrowed.contains(method)));
+        if narrowed == Methods::EMPTY {
             return Err(ConfigError::NoMethods);
         }
-        self.narrowed = Some(set);
+        self.narrowed = Some(narrowed);
         Ok(())
     }
 }
@@ -92,7 +95,7 @@ impl Default for Accepted {
 }
 
 impl Settings {
-    pub(super) fn accept(&self, method: Method) -> Result<(), ErrorKind> {
+    pub(crate) fn accept(&self, method: Method) -> Result<(), ErrorKind> {
         if self.accepted.contains(method) { Ok(()) } else { Err(ErrorKind::MethodNotAccepted) }
     }
 

@@ -54,8 +54,8 @@
 //! | R46 | `cases::every_case`, `metadata::records_become_clients_or_fail_closed`, `rfc7591::rfc7591_2_missing_secret_fails_closed`, `rfc7591::rfc7591_2_contradictory_registrations`, `rfc7523::rfc7591_2_keys_and_alg_from_metadata` |
 //! | R47 | `cases::every_case`, `rfc7591::rfc7591_2_public_client_has_no_credentials`, `settings::ignore_public_credentials` |
 //! | R48 | `cases::every_case`, `metadata::records_become_clients_or_fail_closed`, `rfc7591::rfc7591_2_contradictory_registrations`, `rfc7591::rfc7591_2_none_with_a_secret_fails_closed` |
-//! | R49 | `rfc7009_7662::rfc7662_2_1_refuse_public_clients`, `rfc7009_7662::rfc7662_2_1_public_clients_stay_refused_with_leniency`, `rfc7009_7662::rfc7009_2_1_revocation_par_and_device_are_public` |
-//! | R50 | `settings::auth_methods`, `settings::invalid_auth_methods_are_errors`, `rfc7523::rfc8414_2_announced_algorithms` |
+//! | R49 | `rfc7009_7662::rfc7662_2_1_refuse_public_clients`, `rfc7009_7662::rfc7662_2_1_public_clients_stay_refused_with_leniency`, `rfc7009_7662::rfc7009_2_1_revocation_par_and_device_are_public`, `mcp_sdk::preset_obeys_the_settings_of_methods` |
+//! | R50 | `settings::auth_methods`, `settings::invalid_auth_methods_are_errors`, `rfc7523::rfc8414_2_announced_algorithms`, `settings::auth_methods_narrow_again`, `rfc7523::settings_of_methods_commute` |
 //! | R51 | `cases::every_case`, `rfc6749::rfc6749_2_3_1_basic_and_post_by_default` |
 //! | R52 | `cases::every_case`, `rfc6749::rfc6749_10_10_whole_secret_is_compared` |
 //! | R53 | `cases::every_case`, `rfc7591::rfc6819_5_1_4_1_3_digest_is_enough`, `secrets_at_rest::r53_external_verifier`, `secrets_at_rest::hashes::r53_phc_strings_of_each_algorithm`, `secrets_at_rest::hashes::r53_long_secret_is_hashed_to_its_end` |
@@ -68,7 +68,7 @@
 //! | R60 | `metadata::records_become_clients_or_fail_closed`, `rfc7591::rfc7591_3_2_1_expiry_to_the_second` |
 //! | R61 | `cases::every_case`, `rfc7591::rfc7591_3_2_1_any_valid_secret_of_several`, `secrets_at_rest::r61_slow_secret_window_is_checked_last` |
 //! | R62 | `rfc7523::oidc_10_1_secret_keys_assertions_while_valid` |
-//! | R63 | `rfc7591::rfc7591_3_2_1_expiry_to_the_second`, `settings::clock` |
+//! | R63 | `rfc7591::rfc7591_3_2_1_expiry_to_the_second`, `settings::clock`, `settings::fixed_clock_never_goes_back` |
 //! | R64 | `rfc6749::rfc6749_5_2_answer_of_every_error_kind`, `rfc6749::rfc6749_5_2_refusals_are_json_with_registered_codes` |
 //! | R65 | `rfc6749::rfc6749_5_2_answer_of_every_error_kind`, `rfc6749::rfc6749_5_2_refusals_are_json_with_registered_codes` |
 //! | R66 | `rfc6749::rfc6749_5_2_failed_header_is_401_with_its_scheme` |
@@ -80,11 +80,11 @@
 //! | R72 | `rfc6749::rfc6749_5_2_answer_of_every_error_kind`, `rfc9110::rfc9110_15_5_refusals_name_what_is_allowed` |
 //! | R73 | `secrets_at_rest::r73_failing_verifier_is_503`, `secrets_at_rest::r73_silent_verifier_is_503_at_the_deadline`, `isolate::pool::tests`, `grpc::grpc_outages_are_unavailable`, `providers::failing_provider_is_503_without_detail`, `providers::panicking_provider_is_503`, `providers::silent_provider_is_503_at_its_deadline` and more, `cache::r73_panicking_provider_is_503_for_all_waiters` |
 //! | R74 | `rfc6749::rfc6749_5_2_answer_of_every_error_kind`, `rfc9110::rfc9110_15_5_refusals_name_what_is_allowed` |
-//! | R75 | `grpc::grpc_outages_are_unavailable`, `providers::throttled_attempt_is_429_with_retry_after`, `rfc6749::rfc6749_5_2_answer_of_every_error_kind` |
+//! | R75 | `grpc::grpc_outages_are_unavailable`, `providers::throttled_attempt_is_429_with_retry_after`, `rfc6749::rfc6749_5_2_answer_of_every_error_kind`, `providers::throttled_cause_is_429_with_retry_after` |
 //! | R76 | by design or documentation |
 //! | R77 | `cases::every_case`, `props::failures_are_answered_alike`, `rfc6749::rfc6749_10_10_failures_are_answered_alike`, `rfc7523::rfc7521_4_2_1_failed_assertions_are_alike` |
 //! | R78 | `secrets_at_rest::r78_unknown_client_costs_one_decoy_verification`, `secrets_at_rest::r78_no_presented_secret_costs_no_verification`, `settings::decoy`, `secrets_at_rest::hashes::r78_decoy_has_the_kind_of_the_store`, `secrets_at_rest::r78_external_verifier_is_no_decoy`, `method::decoy::tests`, `method::assertion::decoy::tests` |
-//! | R79 | `providers::throttled_attempt_is_429_with_retry_after`, `providers::throttle_runs_before_the_store`, `settings::on_outcome_sees_every_decision`, `cache::r79_throttled_is_not_remembered`, `cache::r79_stale_if_error_respects_a_throttle` |
+//! | R79 | `providers::throttled_attempt_is_429_with_retry_after`, `providers::throttle_runs_before_the_store`, `settings::on_outcome_sees_every_decision`, `cache::r79_throttled_is_not_remembered`, `cache::r79_stale_if_error_respects_a_throttle`, `providers::throttled_cause_is_429_with_retry_after` |
 //! | R80 | by design or documentation |
 //! | R81 | `rfc7523::rfc7521_4_2_assertion_needs_both_parameters`, `settings::invalid_auth_methods_are_errors`, `rfc7523::rfc6749_2_3_assertion_beside_another_method`, `rfc7523::rfc8414_2_announced_algorithms`, `rfc7523::invalid_settings_are_errors` |
 //! | R82 | `rfc7523::rfc7523_3_iss_sub_and_client_id_agree` |
@@ -108,7 +108,7 @@
 //! | R100 | later, with certificates |
 //! | R101 | `cases::every_case` |
 //! | R102 | by design or documentation |
-//! | R103 | `rfc7009_7662::rfc8414_2_announced_methods_work`, `rfc7009_7662::rfc8414_2_headers_only_announces_basic`, `rfc7523::rfc8414_2_announced_algorithms` |
+//! | R103 | `rfc7009_7662::rfc8414_2_announced_methods_work`, `rfc7009_7662::rfc8414_2_headers_only_announces_basic`, `rfc7523::rfc8414_2_announced_algorithms`, `mcp_sdk::preset_obeys_the_settings_of_methods` |
 //! | R104 | `metadata::rfc7591_3_2_1_round_trip_without_the_secret`, `metadata::rfc7591_3_2_1_zero_differs_from_absent`, `rfc7523::rfc7591_2_keys_and_alg_from_metadata` |
 //! | R105 | `rfc7591::iana_names_round_trip` |
 //! | R106 | `cases::every_case`, `providers::url_id_reaches_the_provider_unchanged`, `rfc7591::url_client_id_is_text` |

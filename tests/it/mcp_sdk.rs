@@ -10,7 +10,8 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_client_auth::{
-    AuthMethod, ClientAuthLayer, ErrorKind as K, body::RequestBody, provider::MemoryProvider,
+    AuthMethod, ClientAuthLayer, Compat, ErrorKind as K, body::RequestBody,
+    provider::MemoryProvider,
 };
 
 use crate::support::{
@@ -520,4 +521,45 @@ fn preset_refuses_clients_without_a_method() {
 
 fn lower(bytes: &str) -> String {
     basic(bytes).replace("Basic", "basic")
+}
+
+// R49, R50, R103: the preset is an endpoint like any other. What is announced is what is enforced.
+#[test]
+fn preset_obeys_the_settings_of_methods() {
+    let basic = TestRequest::form("client_id=basic").basic("basic:basic-s3cr3t");
+    let post = TestRequest::form("client_id=post&client_secret=post-s3cr3t");
+    let public = TestRequest::form("client_id=public");
+    let names = |layer: &TestLayer| layer.auth_methods_supported().collect::<Vec<_>>();
+
+    let closed =
+        harness(ClientAuthLayer::mcp_python_sdk).set(|layer| layer.refuse_public_clients());
+    assert_eq!(names(&closed.layer), ["client_secret_basic", "client_secret_post"]);
+    assert_eq!(closed.ask(&public), failed(K::MethodNotAccepted, "public"));
+    assert_eq!(closed.ask(&post), post.accepted("post", AuthMethod::ClientSecretPost));
+
+    let basic_only = harness(ClientAuthLayer::mcp_python_sdk)
+        .set(|layer| layer.auth_methods([AuthMethod::ClientSecretBasic]).unwrap());
+    assert_eq!(names(&basic_only.layer), ["client_secret_basic"]);
+    for (ask, id) in [(&post, "post"), (&public, "public")] {
+        assert_eq!(basic_only.ask(ask), failed(K::MethodNotAccepted, id));
+    }
+    assert_eq!(basic_only.ask(&basic), basic.accepted("basic", AuthMethod::ClientSecretBasic));
+
+    // It reads the `client_id` from the form alone, and knows no assertions.
+    let headers = harness(ClientAuthLayer::mcp_python_sdk).layer.headers_only().unwrap();
+    assert_eq!(names(&headers), [""; 0]);
+    #[cfg(feature = "jwt")]
+    {
+        use tower_client_auth::{assertion::Assertions, replay::MemoryReplayStore};
+
+        let assertions = Assertions::new("https://as.example", MemoryReplayStore::default());
+        let layer = harness(ClientAuthLayer::mcp_python_sdk).layer.assertions(assertions.unwrap());
+        assert_eq!(names(&layer), ["client_secret_basic", "client_secret_post", "none"]);
+    }
+
+    // A leniency that is set beside it does not take away what the SDK does.
+    let lenient = harness(ClientAuthLayer::mcp_python_sdk)
+        .set(|layer| layer.compat(Compat::new().interchange_basic_and_post()));
+    let twice = TestRequest::form("client_id=x&client_id=public");
+    assert_eq!(lenient.ask(&twice), twice.accepted("public", AuthMethod::None));
 }

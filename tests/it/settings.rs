@@ -509,3 +509,36 @@ fn settings_apply_to_digests() {
         assert_eq!(harness.ask(&ask), by(&ask, "digest", AuthMethod::ClientSecretBasic));
     }
 }
+
+// R50. What was left out stays out, also when an endpoint narrows what it shares with others.
+#[test]
+fn auth_methods_narrow_again() {
+    use AuthMethod::{ClientSecretBasic, ClientSecretPost, None};
+
+    let shared = || Harness::new().layer.auth_methods([ClientSecretBasic, None]).unwrap();
+    let again = shared().auth_methods([ClientSecretBasic, ClientSecretPost, None]).unwrap();
+    assert_eq!(again.auth_methods_supported().collect::<Vec<_>>(), ["client_secret_basic", "none"]);
+    let narrower = shared().auth_methods([ClientSecretBasic, ClientSecretPost]).unwrap();
+    assert_eq!(narrower.auth_methods_supported().collect::<Vec<_>>(), ["client_secret_basic"]);
+    let nothing = shared().auth_methods([ClientSecretPost]).map(drop);
+    assert_eq!(nothing, Err(ConfigError::NoMethods));
+}
+
+// R63. However far a clock is moved, it never goes back: what has expired stays expired.
+#[test]
+fn fixed_clock_never_goes_back() {
+    use std::time::Duration;
+
+    let clock = tower_client_auth::Clock::fixed(1_000);
+    let begin = clock.instant();
+    clock.clone().advance(Duration::from_millis(1_500));
+    assert_eq!(clock.unix_seconds(), 1_001);
+    assert_eq!(clock.instant() - begin, Duration::from_millis(1_500));
+    let mut before = (clock.unix_seconds(), clock.instant());
+    for by in [Duration::MAX, Duration::from_millis(1), Duration::MAX] {
+        clock.advance(by);
+        let now = (clock.unix_seconds(), clock.instant());
+        assert!(now.0 >= before.0 && now.1 >= before.1, "{now:?} after {before:?}");
+        before = now;
+    }
+}

@@ -30,8 +30,8 @@ impl<P, M> ClientAuthLayer<P, M> {
     /// presents assertions is accepted.
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn auth_signing_algs_supported(&self) -> impl Iterator<Item = &'static str> {
-        let accepted = self.supported();
-        let settings = self.methods().assertions.as_deref();
+        let accepted = self.policy().supported();
+        let settings = self.policy().methods.assertions.as_deref();
         settings.into_iter().flat_map(|settings| settings.algorithms.names()).filter_map(
             move |(name, algorithm)| {
                 accepted.contains(assertion::method_of(algorithm)).then_some(name)
