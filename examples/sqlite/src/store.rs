@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 use sqlx::{
-    FromRow, SqlitePool,
+    ConnectOptions, Connection, FromRow, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
 };
 use tower_client_auth::{
@@ -15,6 +15,9 @@ use tower_client_auth::{
 
 /// Less than the deadline of the layer, so that what is wrong is found in the logs.
 const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Who opens the file waits for the one who makes its schema.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What this application knows of a client.
 #[derive(Clone, Debug)]
@@ -54,12 +57,15 @@ impl Store {
             .filename(file)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .busy_timeout(TIMEOUT);
-        let pool = SqlitePoolOptions::new().acquire_timeout(TIMEOUT).connect_with(options).await?;
+            .busy_timeout(OPEN_TIMEOUT);
         // One at a time: the server and the command line may both find the file new.
-        let mut migration = pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut first = options.connect().await?;
+        let mut migration = first.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::migrate!().run(&mut *migration).await?;
         migration.commit().await?;
+        first.close().await?;
+        let options = options.busy_timeout(TIMEOUT);
+        let pool = SqlitePoolOptions::new().acquire_timeout(TIMEOUT).connect_with(options).await?;
         Ok(Self { pool })
     }
 
