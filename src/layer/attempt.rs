@@ -43,16 +43,14 @@ pub(super) fn begin<P: ClientProvider>(mut course: Course<P>) -> Authentication 
         let unreported = Unreported(Some(&course));
         let result = course.authenticate().await;
         unreported.decide(&result);
-        match (result, &mut course.head) {
-            (Ok(client), Some(head)) => {
+        let Some(head) = &mut course.head else { return Ok(None) };
+        match result {
+            Ok(client) => {
                 // Replaces whatever a caller or an outer layer put there.
                 head.extensions.insert(client);
                 Ok(course.head)
             }
-            (Err(error), Some(head)) => {
-                Err(course.shared.policy.refuse(error, course.admitted, head))
-            }
-            (_, None) => Ok(None),
+            Err(error) => Err(course.shared.policy.refuse(error, course.admitted, head)),
         }
     })
 }
