@@ -170,7 +170,7 @@ impl ErrorKind {
                 invalid_request(BAD_REQUEST, "A client credential is too long")
             },
             Self::CredentialsInUri => entry! {
-                "credentials_in_uri", "credentials stand in the request URI",
+                "credentials_in_uri", "credentials are in the request URI",
                 invalid_request(BAD_REQUEST, "Client credentials must not be sent in the URI")
             },
             Self::RepeatedAuthorization => entry! {

@@ -1,4 +1,4 @@
--- Ids and labels are compared octet for octet (RFC 6749 §2.2), whatever the collation of the database.
+-- Ids and labels are compared byte for byte (RFC 6749 §2.2), whatever the collation of the database.
 CREATE TABLE clients (
     client_id text COLLATE "C" PRIMARY KEY CHECK (octet_length(client_id) BETWEEN 1 AND 255),
     auth_method text NOT NULL CHECK (auth_method IN ('none', 'client_secret_basic', 'client_secret_post')),

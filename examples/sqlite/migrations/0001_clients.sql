@@ -1,4 +1,4 @@
--- SQLite compares text octet for octet, as RFC 6749 §2.2 has it, unless a collation says otherwise.
+-- SQLite compares text byte for byte, as RFC 6749 §2.2 has it, unless a collation says otherwise.
 CREATE TABLE clients (
     client_id TEXT PRIMARY KEY NOT NULL CHECK (length(client_id) BETWEEN 1 AND 255),
     auth_method TEXT NOT NULL CHECK (auth_method IN ('none', 'client_secret_basic', 'client_secret_post')),
