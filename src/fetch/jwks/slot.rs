@@ -68,9 +68,7 @@ impl<'a> Question<'a> {
                 let keys = Keys { set: Arc::clone(set), since: self.asked, lifetime: *lifetime };
                 self.slot.note(self.asked, Outcome::Answered, Some(keys));
             }
-            Err(error) => {
-                self.slot.note(self.now(), Outcome::Failed(error.clone()), None);
-            }
+            Err(error) => self.slot.note_failure(self.asked, self.now(), error.clone()),
         }
         self.answered = true;
         answer.map(|(set, _)| set)

@@ -264,14 +264,17 @@ fn abandoned_fetch_is_a_failure() {
 
 // A runtime drops what was cut off when it is next driven, and another may have asked since.
 #[test]
-fn late_cut_off_replaces_no_newer_answer() {
+fn late_failure_replaces_no_newer_answer() {
     let clock = Clock::fixed(0);
     let slot = Slot::new(clock.instant());
     let cut_off = Question::note(&slot, &clock);
+    let slow = Question::note(&slot, &clock);
     clock.advance(Duration::from_secs(1));
     let answer = Question::note(&slot, &clock).answer(Err("the source is down".into()));
     assert_eq!(answer.map(drop).unwrap_err().to_string(), "the source is down");
     drop(cut_off);
+    let late = slow.answer(Err("it is slow".into()));
+    assert_eq!(late.map(drop).unwrap_err().to_string(), "it is slow");
     let known = slot.known();
     let Some(Outcome::Failed(error)) = known.asked.as_ref().map(|asked| &asked.outcome) else {
         panic!("the failure is forgotten")
