@@ -149,6 +149,8 @@ mod providers;
 mod replay;
 #[cfg(feature = "redis")]
 mod replay_redis;
+#[cfg(feature = "jwt")]
+mod replay_store;
 mod rfc6749;
 mod rfc7009_7662;
 #[cfg(feature = "jwt")]

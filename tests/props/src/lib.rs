@@ -10,6 +10,9 @@
 mod props;
 #[cfg(feature = "jwt")]
 mod replay;
+#[cfg(feature = "jwt")]
+#[path = "../../it/replay_store.rs"]
+mod replay_store;
 #[path = "../../it/script.rs"]
 #[expect(clippy::allow_attributes, reason = "some parts are for other tests")]
 #[allow(dead_code)]

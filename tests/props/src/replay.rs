@@ -1,45 +1,10 @@
 //! The memory store of used assertions.
 
-use std::{
-    collections::HashMap,
-    future::Future,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    task::{Context, Poll, Waker},
-};
+use std::{collections::HashMap, sync::atomic::Ordering};
 
 use proptest::prelude::*;
-use tower_client_auth::{
-    Clock,
-    replay::{MemoryReplayStore, ReplayStore, ReplayStoreFull},
-};
 
-/// The memory store is always ready.
-fn claim(
-    store: &MemoryReplayStore,
-    client_id: &str,
-    jti: &str,
-    until: i64,
-) -> Result<bool, ReplayStoreFull> {
-    match pin!(store.claim(client_id, jti, until)).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(claimed) => claimed,
-        Poll::Pending => panic!("the memory store waits for nothing"),
-    }
-}
-
-/// A store and the hands of its clock.
-fn store(capacity: usize) -> (MemoryReplayStore, Arc<AtomicI64>) {
-    let now = Arc::new(AtomicI64::new(1_000));
-    let hands = Arc::clone(&now);
-    (
-        MemoryReplayStore::new(capacity)
-            .clock(Clock::new(move || hands.load(Ordering::SeqCst), std::time::Instant::now)),
-        now,
-    )
-}
+use crate::replay_store::{claim, store};
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
