@@ -67,7 +67,8 @@ impl Limits {
     /// The time that a body may take to arrive, from the call on; a slower one is answered 408.
     /// Default: no limit, for stacks that have one further out.
     ///
-    /// It needs a tokio runtime with its timer enabled.
+    /// It needs a tokio runtime with its timer enabled: without one, a body that is not there at once
+    /// is too slow.
     #[cfg(feature = "tokio")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
     #[must_use]
@@ -79,7 +80,8 @@ impl Limits {
     /// [verified elsewhere](crate::ClientSecret::verified_by), the replay store, the source of
     /// keys. A slower answer is 503. Default: no limit, for providers that have one.
     ///
-    /// It needs a tokio runtime with its timer enabled.
+    /// It needs a tokio runtime with its timer enabled: without one, an answer that is not there at
+    /// once is too slow.
     #[cfg(feature = "tokio")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
     #[must_use]

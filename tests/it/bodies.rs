@@ -224,6 +224,20 @@ mod deadline {
         assert_eq!(start.elapsed().as_secs(), DEADLINE.as_secs());
     }
 
+    // What is there needs no timer; what is not is too slow, and no reason to panic.
+    #[test]
+    fn deadline_without_a_timer_has_passed() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let limits = Limits::new().body_deadline(DEADLINE).provider_deadline(DEADLINE);
+            let harness = Harness::new().set(|layer| layer.limits(limits));
+            let there = harness.answer(TestRequest::form(POST).request()).await;
+            assert_eq!(there, accepted(POST));
+            let answer = harness.answer(form(Script::hanging_after(POST))).await;
+            assert_eq!(answer, refused(K::BodyTimeout));
+        });
+    }
+
     // It is a deadline for the whole, which a trickle does not move.
     #[tokio::test(start_paused = true)]
     async fn trickle_does_not_move_the_deadline() {
