@@ -17,6 +17,9 @@ pub enum ErrorKind {
     /// The body is not `application/x-www-form-urlencoded` (RFC 6749 Appendix B). → 415
     /// `invalid_request`
     UnsupportedMediaType,
+    /// The media type of the form has a `charset` other than UTF-8, or one that could be read so (RFC
+    /// 6749 Appendix B). → 415 `invalid_request`
+    UnsupportedCharset,
     /// The request is gRPC, and the layer was made without
     /// [`grpc`](crate::ClientAuthLayer::grpc). → 415 `invalid_request`
     UnexpectedGrpc,
@@ -124,6 +127,10 @@ impl ErrorKind {
             Self::UnsupportedMediaType => entry! {
                 "unsupported_media_type", "the body is not a form",
                 NOT_A_FORM
+            },
+            Self::UnsupportedCharset => entry! {
+                "unsupported_charset", "the form is not in UTF-8",
+                invalid_request(UNSUPPORTED_MEDIA_TYPE, "The charset of the body must be UTF-8")
             },
             Self::UnexpectedGrpc => entry! {
                 "unexpected_grpc", "the request is gRPC, and the layer was made without `.grpc()`",

@@ -100,6 +100,8 @@ enum MediaType {
     #[default]
     Absent,
     Form,
+    /// A form in another charset than UTF-8.
+    OtherCharset,
     Grpc,
     GrpcWeb,
     Other,
@@ -132,16 +134,22 @@ impl Fields {
 }
 
 impl MediaType {
-    /// Type and subtype are compared without case, and parameters do not matter (RFC 9110 §8.3.1).
+    /// Type and subtype are compared without case (RFC 9110 §8.3.1). Of the parameters only the charset
+    /// of a form matters.
     fn of(value: &[u8]) -> Self {
         const FORM: &[u8] = b"application/x-www-form-urlencoded";
         if value == FORM {
             return Self::Form;
         }
         let end = memchr::memchr(b';', value).unwrap_or(value.len());
-        let name = value.get(..end).unwrap_or_default().trim_ascii_end();
+        let (name, parameters) = value.split_at_checked(end).unwrap_or_default();
+        let name = name.trim_ascii_end();
         if name.eq_ignore_ascii_case(FORM) {
-            return Self::Form;
+            // Several fields that were joined on the way.
+            if memchr::memchr(b',', parameters).is_some() {
+                return Self::Other;
+            }
+            return if is_utf_8(parameters) { Self::Form } else { Self::OtherCharset };
         }
         // gRPC over HTTP/2, "Requests": the media type is `application/grpc`, and a suffix names
         // the encoding of the messages.
@@ -155,6 +163,18 @@ impl MediaType {
             _ => Self::Other,
         }
     }
+}
+
+/// Whether no parser behind the layer can read another charset than UTF-8 from the parameters of a
+/// form, and in it another `client_id`. Some search them for `charset=`, also within another name or
+/// between quotes: wherever the word is, it has to be the plain parameter.
+fn is_utf_8(parameters: &[u8]) -> bool {
+    const CHARSET: &[u8] = b"charset";
+    const PLAIN: [&[u8]; 2] = [b"charset=utf-8", b"charset=\"utf-8\""];
+    parameters.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).all(|parameter| {
+        PLAIN.iter().any(|plain| parameter.eq_ignore_ascii_case(plain))
+            || !parameter.windows(CHARSET.len()).any(|word| word.eq_ignore_ascii_case(CHARSET))
+    })
 }
 
 fn is_web(suffix: &[u8]) -> bool {
@@ -234,6 +254,7 @@ fn source(
     // RFC 6749 Appendix B.
     let foreign = match fields.media_type {
         MediaType::Form => None,
+        MediaType::OtherCharset => Some(ErrorKind::UnsupportedCharset),
         MediaType::Grpc | MediaType::GrpcWeb => Some(ErrorKind::UnexpectedGrpc),
         MediaType::Absent | MediaType::Other => Some(ErrorKind::UnsupportedMediaType),
     };

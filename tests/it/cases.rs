@@ -479,12 +479,51 @@ fn body() -> Vec<Case> {
         |media_type: &[u8]| TestRequest::bare().with("content-type", media_type).body(RIGHT_FORM);
     let form = |name, media_type: &str| by_post(name, "post", typed(media_type.as_bytes()));
     let not_form = |name, media_type: &[u8]| no(name, K::UnsupportedMediaType, typed(media_type));
+    let other_charset = |name, parameters: &str| {
+        let media_type = format!("{}{parameters}", crate::support::FORM);
+        no(name, K::UnsupportedCharset, typed(media_type.as_bytes()))
+    };
     let method = |name, method| no(name, K::MethodNotAllowed, right().method(method));
     vec![
-        form("R2 charset", "application/x-www-form-urlencoded; charset=UTF-8"),
-        form("R2 a space before the parameter", "application/x-www-form-urlencoded ;charset=x"),
-        form("R2 a tab before the parameter", "application/x-www-form-urlencoded\t;charset=x"),
+        form("R2 charset: UTF-8", "application/x-www-form-urlencoded; charset=UTF-8"),
+        form("R2 a space before the parameter", "application/x-www-form-urlencoded ;charset=utf-8"),
+        form("R2 a tab before the parameter", "application/x-www-form-urlencoded\t;\tcharset=utf-8"),
         form("R2 a broken parameter", "application/x-www-form-urlencoded;"),
+        form("R2 charset: UTF-8, quoted", "application/x-www-form-urlencoded; charset=\"Utf-8\""),
+        form("R2 charset: UTF-8 twice", "application/x-www-form-urlencoded;charset=utf-8;charset=UTF-8"),
+        form("R2 empty parameters", "application/x-www-form-urlencoded; ;; charset=utf-8;"),
+        form("R2 another parameter", "application/x-www-form-urlencoded; q=\"1\"; profile=a/b"),
+        other_charset("R2 charset: UTF-16", "; charset=utf-16"),
+        other_charset("R2 charset: UTF-7", ";charset=UTF-7"),
+        other_charset("R2 charset: EBCDIC, quoted", "; charset=\"ibm037\""),
+        other_charset("R2 charset: a charset before UTF-8", "; charset=ibm037; charset=utf-8"),
+        other_charset("R2 charset: a charset after UTF-8", "; charset=utf-8; charset=ibm037"),
+        other_charset("R2 charset: a charset in upper case", ";CHARSET=IBM037"),
+        other_charset("R2 charset: an alias that not all know", "; charset=utf8"),
+        other_charset("R2 charset: an empty charset", "; charset="),
+        other_charset("R2 charset: charset without a value", "; charset"),
+        other_charset("R2 charset: a space before the equals sign", "; charset =ibm037"),
+        other_charset("R2 charset: UTF-8 and a comment", "; charset=utf-8 (ibm037)"),
+        other_charset("R2 charset: an extended charset", "; charset*=us-ascii''ibm037"),
+        other_charset("R2 charset: an escape in a charset", "; charset=\"utf\\-8\""),
+        other_charset("R2 charset: a quotation mark that is not closed", "; charset=\"utf-8"),
+        other_charset("R2 charset: charset between quotation marks", "; q=\"charset=ibm037\""),
+        other_charset("R2 charset: a parameter between quotation marks", "; q=\"; charset=ibm037; \""),
+        other_charset("R2 charset: charset in a longer name", "; x-charset=ibm037"),
+        not_form("R2 a list behind a parameter", b"application/x-www-form-urlencoded;a=b, text/plain"),
+        no(
+            "R2 charset: EBCDIC, and right Basic",
+            K::UnsupportedCharset,
+            // `client_id=` in EBCDIC, and what a server behind would read.
+            right().with("content-type", "application/x-www-form-urlencoded; charset=ibm037").body(
+                "%83%93%89%85%95%a3%6d%89%84=%97%a4%82%93%89%83",
+            ),
+        ),
+        by_basic(
+            "R3 no body, so that its charset does not matter",
+            "basic",
+            right().with("content-type", "application/x-www-form-urlencoded; charset=utf-16"),
+        ),
         form("R2 upper case", "APPLICATION/X-WWW-FORM-URLENCODED"),
         form("R2 mixed case", "Application/X-Www-Form-Urlencoded; charset=utf-8"),
         not_form("R2 a longer subtype", b"application/x-www-form-urlencoded-evil"),

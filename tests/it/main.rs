@@ -7,7 +7,7 @@
 //! | rule | tests |
 //! |---|---|
 //! | R1 | `cases::every_case`, `rfc6749::rfc6749_3_2_only_post_is_accepted`, `settings::headers_only` |
-//! | R2 | `cases::every_case`, `grpc::grpc_lookalikes_follow_the_http_rules`, `rfc6749::rfc6749_appendix_b_media_type`, `rfc9110::rfc9110_8_3_1_media_type_comparison`, `grpc::caller_never_turns_a_refusal_into_a_success` |
+//! | R2 | `cases::every_case`, `grpc::grpc_lookalikes_follow_the_http_rules`, `rfc6749::rfc6749_appendix_b_media_type`, `rfc9110::rfc9110_8_3_1_media_type_comparison`, `rfc9110::form_in_another_charset_is_refused`, `grpc::caller_never_turns_a_refusal_into_a_success` |
 //! | R3 | `bodies::empty_frames_without_a_media_type`, `cases::every_case`, `rfc9110::rfc9110_8_3_missing_media_type_is_no_form` |
 //! | R4 | `bodies::declared_too_large_body_is_not_polled`, `bodies::body_of_unknown_length_is_cut_at_the_limit`, `bodies::declared_length_reserves_no_memory`, `cases::every_case` and more |
 //! | R5 | `bodies::body_arrives_byte_for_byte`, `bodies::empty_frames_are_skipped`, `bodies::trailers_are_kept_apart`, `bodies::stream_is_handed_on_untouched` and more |

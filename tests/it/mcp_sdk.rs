@@ -491,6 +491,13 @@ fn preset_never_imitates() {
             TestRequest::form("client_id=post&client_secret=%01"),
             K::MalformedParameter,
         ),
+        (
+            "D25 charset",
+            TestRequest::bare()
+                .with("content-type", "application/x-www-form-urlencoded; charset=latin1")
+                .body("client_id=post&client_secret=post-s3cr3t"),
+            K::UnsupportedCharset,
+        ),
         ("D7b", header("Basic x").authorization("Basic x"), K::RepeatedAuthorization),
     ] {
         assert_eq!(harness.ask(&ask), refused(kind), "{row}");

@@ -227,6 +227,9 @@ pub(crate) fn every_refusal() -> Vec<Answer> {
     let by_default = [
         right.clone().method("GET"),
         TestRequest::bare().body("x"),
+        TestRequest::bare()
+            .with("content-type", "application/x-www-form-urlencoded; charset=utf-16")
+            .body("x"),
         right.clone().with("content-encoding", "br"),
         TestRequest::form("x".repeat(64 * 1024 + 1)),
         TestRequest::form("&".repeat(1024)),

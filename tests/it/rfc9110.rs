@@ -13,6 +13,13 @@ fn rfc9110_8_3_1_media_type_comparison() {
     check("R2 ");
 }
 
+// R2. RFC 6749 Appendix B: what a server behind the layer could decode otherwise is not a form that was
+// checked.
+#[test]
+fn form_in_another_charset_is_refused() {
+    check("R2 charset");
+}
+
 // R3. §8.3.
 #[test]
 fn rfc9110_8_3_missing_media_type_is_no_form() {

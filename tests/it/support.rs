@@ -286,6 +286,7 @@ pub(crate) const REFUSALS: &[(ErrorKind, u16, &str, &str, &str)] = {
             "The body must be application/x-www-form-urlencoded",
             "accept",
         ),
+        (K::UnsupportedCharset, 415, R, "The charset of the body must be UTF-8", "accept"),
         (K::UnexpectedGrpc, 415, R, "The body must be application/x-www-form-urlencoded", "accept"),
         (K::NotGrpc, 415, R, "The request must be gRPC", "accept"),
         // Never sent.
