@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use http::{
-    HeaderMap, Method, Version,
+    HeaderMap, HeaderValue, Method, Version,
     header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, TE},
     request::Parts,
 };
@@ -126,11 +126,18 @@ impl Fields {
                     _ => MediaType::Other,
                 };
             } else if name == CONTENT_ENCODING {
-                fields.coded |= !value.as_bytes().eq_ignore_ascii_case(b"identity");
+                fields.coded |=
+                    elements(value).any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
             }
         }
         fields
     }
+}
+
+/// The elements of a list. Empty ones do not count (RFC 9110 §5.6.1.2).
+fn elements(list: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    let elements = list.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    elements.filter(|element| !element.is_empty())
 }
 
 impl MediaType {
@@ -214,8 +221,7 @@ fn grpc(head: &Parts, media_type: MediaType) -> Protocol {
 
 /// Whether `te` names `trailers` (RFC 9110 §10.1.4).
 fn has_trailers(headers: &HeaderMap) -> bool {
-    let names = headers.get_all(TE).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
-    names.map(<[u8]>::trim_ascii).any(|name| name.eq_ignore_ascii_case(b"trailers"))
+    headers.get_all(TE).iter().flat_map(elements).any(|name| name.eq_ignore_ascii_case(b"trailers"))
 }
 
 fn source(

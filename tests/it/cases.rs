@@ -479,6 +479,9 @@ fn body() -> Vec<Case> {
         |media_type: &[u8]| TestRequest::bare().with("content-type", media_type).body(RIGHT_FORM);
     let form = |name, media_type: &str| by_post(name, "post", typed(media_type.as_bytes()));
     let not_form = |name, media_type: &[u8]| no(name, K::UnsupportedMediaType, typed(media_type));
+    let with_coding = |value| TestRequest::form(RIGHT_FORM).with("content-encoding", value);
+    let not_coded = |name, value| by_post(name, "post", with_coding(value));
+    let coded = |name, value| no(name, K::UnsupportedContentEncoding, with_coding(value));
     let other_charset = |name, parameters: &str| {
         let media_type = format!("{}{parameters}", crate::support::FORM);
         no(name, K::UnsupportedCharset, typed(media_type.as_bytes()))
@@ -568,11 +571,16 @@ fn body() -> Vec<Case> {
                 .with("content-encoding", "identity")
                 .with("content-encoding", "gzip"),
         ),
-        by_post(
-            "R16 identity",
-            "post",
-            TestRequest::form(RIGHT_FORM).with("content-encoding", "Identity"),
-        ),
+        not_coded("R16 identity", "Identity"),
+        not_coded("R16 nothing", ""),
+        not_coded("R16 empty elements", " ,,\t, "),
+        not_coded("R16 identity and an empty element", "identity,"),
+        not_coded("R16 identity twice", ", identity , IDENTITY"),
+        coded("R16 gzip in a list", "identity, gzip"),
+        coded("R16 gzip behind an empty element", ",gzip"),
+        coded("R16 a charset", "UTF-8"),
+        coded("R16 a longer name", "identityx"),
+        coded("R16 a parameter", "identity;q=1"),
         method("R1 GET", "GET"),
         Case {
             name: "R1 HEAD, whose answer has no content",

@@ -32,6 +32,15 @@ fn rfc9110_8_4_content_coding_is_refused() {
     check("R16 ");
 }
 
+// R16. §5.6.1.2: fields that are lists are read as lists.
+#[test]
+fn rfc9110_5_6_1_2_empty_elements_are_ignored() {
+    for value in ["", ",", "identity,", ", ,identity"] {
+        let ask = TestRequest::form("client_id=public").with("content-encoding", value);
+        assert_eq!(crate::support::ask(&ask), ask.accepted("public", AuthMethod::None), "{value}");
+    }
+}
+
 // R25. §5.3, §11.6.2.
 #[test]
 fn rfc9110_11_6_2_several_authorizations_are_refused() {
