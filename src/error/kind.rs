@@ -29,6 +29,9 @@ pub enum ErrorKind {
     /// The body has a content coding; an unauthenticated body is never inflated. → 415
     /// `invalid_request`
     UnsupportedContentEncoding,
+    /// The body has a transfer coding other than `chunked`, once (RFC 9112 §6.1). → 501
+    /// `invalid_request`
+    UnsupportedTransferCoding,
     /// The predicate of [`require_https`](crate::ClientAuthLayer::require_https) said no
     /// (RFC 6749 §3.2). → 400 `invalid_request`
     InsecureTransport,
@@ -143,6 +146,10 @@ impl ErrorKind {
             Self::UnsupportedContentEncoding => entry! {
                 "unsupported_content_encoding", "the body has a content coding",
                 invalid_request(UNSUPPORTED_MEDIA_TYPE, "The body must not have a content coding")
+            },
+            Self::UnsupportedTransferCoding => entry! {
+                "unsupported_transfer_coding", "the body has a transfer coding other than chunked",
+                invalid_request(NOT_IMPLEMENTED, "The transfer coding of the body must be chunked")
             },
             Self::InsecureTransport => entry! {
                 "insecure_transport", "the request did not come over TLS",

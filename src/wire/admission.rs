@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use http::{
     HeaderMap, HeaderValue, Method, Version,
-    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, TE},
+    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, TE, TRANSFER_ENCODING},
     request::Parts,
 };
 
@@ -93,6 +93,17 @@ struct Fields {
     authorization: Presence,
     /// Whether the body has a content coding.
     coded: bool,
+    /// The transfer codings of the body.
+    transfer: Transfer,
+}
+
+/// What HTTP/1.1 did to the body on the way. A server undoes `chunked`, once, and nothing else.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Transfer {
+    #[default]
+    Plain,
+    Chunked,
+    Other,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -128,9 +139,20 @@ impl Fields {
             } else if name == CONTENT_ENCODING {
                 fields.coded |=
                     elements(value).any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+            } else if name == TRANSFER_ENCODING {
+                fields.transfer = elements(value).fold(fields.transfer, Transfer::and);
             }
         }
         fields
+    }
+}
+
+impl Transfer {
+    fn and(self, coding: &[u8]) -> Self {
+        match self {
+            Self::Plain if coding.eq_ignore_ascii_case(b"chunked") => Self::Chunked,
+            _ => Self::Other,
+        }
     }
 }
 
@@ -252,6 +274,11 @@ fn source(
     // RFC 6749 §3.2: "The client MUST use the HTTP "POST" method".
     if head.method != Method::POST {
         return Err(ErrorKind::MethodNotAllowed);
+    }
+    // RFC 9112 §6.1: "A server that receives a request message with a transfer coding it does not
+    // understand SHOULD respond with 501 (Not Implemented)."
+    if fields.transfer == Transfer::Other {
+        return Err(ErrorKind::UnsupportedTransferCoding);
     }
     // RFC 9110 §8.4, §15.5.16: an unauthenticated body is not inflated.
     if fields.coded {

@@ -136,6 +136,7 @@ fn body_of_a_refused_head_is_not_polled() {
     for ask in [
         TestRequest::form("").method("PUT"),
         TestRequest::form("").with("content-encoding", "gzip"),
+        TestRequest::form("").with("transfer-encoding", "gzip, chunked"),
     ] {
         let body = Script::pieces(POST.as_bytes(), &[10]);
         let polls = Arc::clone(&body.polls);

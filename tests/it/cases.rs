@@ -482,6 +482,10 @@ fn body() -> Vec<Case> {
     let with_coding = |value| TestRequest::form(RIGHT_FORM).with("content-encoding", value);
     let not_coded = |name, value| by_post(name, "post", with_coding(value));
     let coded = |name, value| no(name, K::UnsupportedContentEncoding, with_coding(value));
+    let with_transfer = |value| TestRequest::form(RIGHT_FORM).with("transfer-encoding", value);
+    let transferred = |name, value| by_post(name, "post", with_transfer(value));
+    let not_transferred =
+        |name, value| no(name, K::UnsupportedTransferCoding, with_transfer(value));
     let other_charset = |name, parameters: &str| {
         let media_type = format!("{}{parameters}", crate::support::FORM);
         no(name, K::UnsupportedCharset, typed(media_type.as_bytes()))
@@ -581,6 +585,26 @@ fn body() -> Vec<Case> {
         coded("R16 a charset", "UTF-8"),
         coded("R16 a longer name", "identityx"),
         coded("R16 a parameter", "identity;q=1"),
+        transferred("R16 transfer: chunked", "chunked"),
+        transferred("R16 transfer: upper case and empty elements", ", Chunked ,"),
+        transferred("R16 transfer: nothing", ""),
+        not_transferred("R16 transfer: gzip, chunked", "gzip, chunked"),
+        not_transferred("R16 transfer: gzip", "gzip"),
+        not_transferred("R16 transfer: chunked, gzip", "chunked,gzip"),
+        not_transferred("R16 transfer: chunked twice", "chunked, chunked"),
+        not_transferred("R16 transfer: identity", "identity"),
+        not_transferred("R16 transfer: a longer name", "xchunked"),
+        not_transferred("R16 transfer: a parameter", "chunked;q=1"),
+        no(
+            "R16 transfer: gzip in another field",
+            K::UnsupportedTransferCoding,
+            with_transfer("gzip").with("transfer-encoding", "chunked"),
+        ),
+        no(
+            "R16 transfer: chunked in two fields",
+            K::UnsupportedTransferCoding,
+            with_transfer("chunked").with("transfer-encoding", "chunked"),
+        ),
         method("R1 GET", "GET"),
         Case {
             name: "R1 HEAD, whose answer has no content",

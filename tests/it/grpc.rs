@@ -72,6 +72,7 @@ fn grpc_requests_authenticate_by_headers() {
     // Neither the limit nor a coding of the body is the layer's business, as it does not read it.
     let ask = call("application/grpc")
         .with("content-encoding", "gzip")
+        .with("transfer-encoding", "gzip, chunked")
         .basic("basic:basic-s3cr3t")
         .body(vec![0; 100_000]);
     let expected = ask.accepted("basic", AuthMethod::ClientSecretBasic);

@@ -21,7 +21,7 @@
 //! | R13 | `cases::every_case`, `rfc6749::rfc6749_3_2_unknown_parameters_are_ignored` |
 //! | R14 | `cases::every_case`, `rfc6749::rfc6749_2_3_1_no_credentials_from_the_uri`, `settings::refuse_uri_credentials` |
 //! | R15 | `rfc6749::rfc6749_3_2_tls_is_required_first` |
-//! | R16 | `cases::every_case`, `rfc9110::rfc9110_8_4_content_coding_is_refused`, `rfc9110::rfc9110_5_6_1_2_empty_elements_are_ignored` |
+//! | R16 | `cases::every_case`, `rfc9110::rfc9110_8_4_content_coding_is_refused`, `rfc9110::rfc9110_5_6_1_2_empty_elements_are_ignored`, `rfc9110::rfc9112_6_1_other_transfer_coding_is_501` |
 //! | R17 | `bodies::broken_body_is_400` |
 //! | R18 | `cases::every_case`, `rfc6749::rfc6749_2_3_two_right_methods_are_refused`, `rfc7523::rfc6749_2_3_assertion_beside_another_method` |
 //! | R19 | `cases::every_case`, `rfc6749::rfc6749_2_3_two_right_methods_are_refused`, `rfc7523::rfc6749_2_3_assertion_beside_another_method` |

@@ -231,6 +231,7 @@ pub(crate) fn every_refusal() -> Vec<Answer> {
             .with("content-type", "application/x-www-form-urlencoded; charset=utf-16")
             .body("x"),
         right.clone().with("content-encoding", "br"),
+        right.clone().with("transfer-encoding", "gzip, chunked"),
         TestRequest::form("x".repeat(64 * 1024 + 1)),
         TestRequest::form("&".repeat(1024)),
         TestRequest::form("client_id=a&client_id=a"),
@@ -292,7 +293,7 @@ fn rfc6749_5_2_refusals_are_json_with_registered_codes() {
         // `temporarily_unavailable` is of §4.1.2.1; §5.2 has no code for an outage.
         let allowed: &[_] = match code {
             "invalid_client" => &[401],
-            "invalid_request" => &[400, 405, 408, 413, 415],
+            "invalid_request" => &[400, 405, 408, 413, 415, 501],
             "temporarily_unavailable" => &[429, 503],
             other => panic!("{other}"),
         };

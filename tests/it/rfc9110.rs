@@ -41,6 +41,12 @@ fn rfc9110_5_6_1_2_empty_elements_are_ignored() {
     }
 }
 
+// R16. RFC 9112 §6.1: nothing but `chunked` was undone by the server, so the bytes are no form.
+#[test]
+fn rfc9112_6_1_other_transfer_coding_is_501() {
+    check("R16 transfer");
+}
+
 // R25. §5.3, §11.6.2.
 #[test]
 fn rfc9110_11_6_2_several_authorizations_are_refused() {

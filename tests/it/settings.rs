@@ -236,6 +236,7 @@ fn headers_only() {
         right().method("OPTIONS"),
         right().with("content-type", "application/json").body(r#"{"client_id":"x"}"#),
         right().with("content-encoding", "gzip").body([0x1f, 0x8b]),
+        right().with("transfer-encoding", "gzip, chunked").body([0x1f, 0x8b]),
         right().body(vec![b'x'; 1 << 20]),
         // Body parameters are left to the inner service.
         TestRequest::form("client_id=other&client_secret=x&client_id=y")

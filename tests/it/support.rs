@@ -298,6 +298,13 @@ pub(crate) const REFUSALS: &[(ErrorKind, u16, &str, &str, &str)] = {
             "The body must not have a content coding",
             "accept-encoding",
         ),
+        (
+            K::UnsupportedTransferCoding,
+            501,
+            R,
+            "The transfer coding of the body must be chunked",
+            "",
+        ),
         (K::InsecureTransport, 400, R, "The request must be made over TLS", ""),
         (K::BodyTooLarge, 413, R, "The body is too large", ""),
         (K::BodyRead, 400, R, "The body could not be read", ""),
