@@ -161,6 +161,9 @@ impl TryFrom<ClientMetadata> for RegisteredClient<ClientMetadata> {
 
     /// Moves the secret from the metadata to the registration.
     ///
+    /// An empty string or key set is absent, because many programs write every member:
+    /// `"jwks_uri": ""`, `"jwks": {"keys": []}`.
+    ///
     /// # Errors
     ///
     /// As [`RegisteredClient::new`].
@@ -171,7 +174,7 @@ impl TryFrom<ClientMetadata> for RegisteredClient<ClientMetadata> {
             .take()
             .map(|secret| ClientSecret::plain(secret).expires_at(expires_at));
         let registration = Registration::from_metadata(&metadata, secret);
-        let method_is_absent = metadata.token_endpoint_auth_method.is_none();
+        let method_is_absent = metadata.stated_method().is_none();
         let client =
             Self::try_from_registration(metadata.client_id.clone(), registration, metadata);
         if method_is_absent {

@@ -1,14 +1,22 @@
 //! The registry "OAuth Dynamic Client Registration Metadata".
 
+mod read;
+
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::iana::AuthMethod;
 
 /// A client information response (RFC 7591 §3.2.1), as far as client authentication is concerned;
 /// every other member is kept in [`other`](Self::other).
+///
+/// A member that decides who authenticates (the id, secret, expiry, method, algorithm and keys) must
+/// have the right type and be there once, or nothing is read, with an error that names the member and
+/// quotes nothing. No other member is an obstacle: one of another type than its field is kept in
+/// `other`, so that nothing is lost. Times may have fractions, which are rounded down; only 0 itself
+/// is never, so that a secret which expires at 0.4 has expired. `null` is absent.
 ///
 /// `client_secret` is read and never written:
 /// [`RegisteredClient`](crate::RegisteredClient) takes it out, `Debug` hides it
@@ -35,45 +43,46 @@ use crate::iana::AuthMethod;
 /// assert_eq!(client.client().other["logo_uri"], "https://client.example/logo.png");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Default, Deserialize, Serialize)]
+#[derive(Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct ClientMetadata {
     /// `client_id`
     pub client_id: String,
     /// `client_secret`, until [`RegisteredClient`](crate::RegisteredClient) takes it.
-    #[serde(default, skip_serializing, deserialize_with = "secret")]
+    #[serde(skip_serializing)]
     pub client_secret: Option<String>,
     /// `client_secret_expires_at`, in seconds since the Unix epoch; 0 means never.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_secret_expires_at: Option<i64>,
     /// `client_id_issued_at`, in seconds since the Unix epoch.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id_issued_at: Option<i64>,
     /// `token_endpoint_auth_method`
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_method: Option<AuthMethod>,
     /// `token_endpoint_auth_signing_alg`, the only algorithm that the client signs assertions with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_signing_alg: Option<String>,
     /// `jwks`, the public keys of the client.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks: Option<Value>,
     /// `jwks_uri`, where the client publishes them instead.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<String>,
     /// `client_name`
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_name: Option<String>,
     /// `redirect_uris`
-    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub redirect_uris: Vec<String>,
     /// `grant_types`
-    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub grant_types: Vec<String>,
     /// `scope`, separated by spaces.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-    /// Every other member, as it was read.
+    /// Every other member, as it was read. One of the names above is here if its value did not fit
+    /// the field; take it out before the field is set, or both are written.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -85,22 +94,16 @@ impl ClientMetadata {
         Self { client_id: client_id.into(), ..Self::default() }
     }
 
-    /// The registered method: `client_secret_basic` if the member is absent (RFC 7591 §2).
+    /// The registered method: `client_secret_basic` if the member is absent (RFC 7591 §2) or empty,
+    /// as programs write it that write every member.
     #[must_use]
     pub fn auth_method(&self) -> AuthMethod {
-        self.token_endpoint_auth_method.clone().unwrap_or(AuthMethod::ClientSecretBasic)
+        self.stated_method().cloned().unwrap_or(AuthMethod::ClientSecretBasic)
     }
-}
 
-/// An empty secret is none (RFC 6749 §3.2): it must not become one that an empty password equals.
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let secret = Option::<String>::deserialize(deserializer)?;
-    Ok(secret.filter(|secret| !secret.is_empty()))
-}
-
-/// Some programs write an absent list as `null`.
-fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+    pub(crate) fn stated_method(&self) -> Option<&AuthMethod> {
+        self.token_endpoint_auth_method.as_ref().filter(|method| !method.as_str().is_empty())
+    }
 }
 
 impl fmt::Debug for ClientMetadata {

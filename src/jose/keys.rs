@@ -111,12 +111,6 @@ impl ClientKeys {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidKeys(&'static str);
 
-impl InvalidKeys {
-    pub(crate) const fn reason(&self) -> &'static str {
-        self.0
-    }
-}
-
 impl fmt::Display for InvalidKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)

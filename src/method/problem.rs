@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use crate::iana::AuthMethod;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Problem {
     /// The application said so.
     Declared,
@@ -12,7 +12,7 @@ pub(crate) enum Problem {
     NoSecret(AuthMethod),
     PublicWithSecret,
     UnsupportedMethod(AuthMethod),
-    /// What the method needs is missing or wrong. The text quotes nothing of it.
+    /// What the method needs is missing or wrong. The text names the member and quotes nothing of it.
     Invalid(AuthMethod, Cow<'static, str>),
 }
 
@@ -23,11 +23,19 @@ impl fmt::Display for Problem {
             Self::NoClientId => f.write_str("the client_id is empty"),
             Self::NoSecret(method) => write!(f, "`{method}` needs a secret and none is stored"),
             Self::PublicWithSecret => f.write_str("`none` contradicts a stored secret"),
-            // Anything may have been stored as the name.
-            Self::UnsupportedMethod(method) => {
-                write!(f, "the method {:?} is not supported", method.as_str())
+            // Anything may have been stored as the name, also what belongs to another member.
+            Self::UnsupportedMethod(AuthMethod::Other(_)) => {
+                f.write_str("`token_endpoint_auth_method` names no known method")
             }
+            Self::UnsupportedMethod(method) => write!(f, "the method `{method}` is not supported"),
             Self::Invalid(_, problem) => f.write_str(problem),
         }
+    }
+}
+
+// Derived, it would show the name of the method.
+impl fmt::Debug for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }

@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::{
     client::RegisteredClient, iana::metadata::ClientMetadata, provider::lookup::ClientProvider,
@@ -83,7 +83,8 @@ impl MemoryProvider<ClientMetadata> {
     ///
     /// A record that cannot be used does no harm to the others: it is kept as a client that never
     /// authenticates, and reported. A record without a string `client_id` is reported only. Of
-    /// two records with one `client_id` neither can be trusted.
+    /// two records with one `client_id` neither can be trusted. What disables a client is said at
+    /// [`ClientMetadata`].
     ///
     /// # Errors
     ///
@@ -108,7 +109,8 @@ impl MemoryProvider<ClientMetadata> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn from_json(json: &[u8]) -> io::Result<(Self, Vec<InvalidRecord>)> {
-        let records: Vec<Value> = serde_json::from_slice(json).map_err(|error| {
+        // Each record is read by itself, so that one which cannot be read does no harm.
+        let records: Vec<&RawValue> = serde_json::from_slice(json).map_err(|error| {
             // The message of the parser may quote the text, and the text holds secrets.
             let (line, column) = (error.line(), error.column());
             let problem =
@@ -119,19 +121,17 @@ impl MemoryProvider<ClientMetadata> {
         let mut invalid = Vec::new();
         for (index, record) in records.into_iter().enumerate() {
             let mut report = |problem: String| invalid.push(InvalidRecord { index, problem });
-            let Some(client_id) =
-                record.get("client_id").and_then(Value::as_str).map(str::to_owned)
-            else {
+            let Some(client_id) = client_id(record) else {
                 report("client_id is missing or not a string".to_owned());
                 continue;
             };
-            let client = match serde_json::from_value::<ClientMetadata>(record) {
+            let client = match serde_json::from_str::<ClientMetadata>(record.get()) {
                 Ok(metadata) => RegisteredClient::try_from(metadata).unwrap_or_else(|error| {
                     report(error.to_string());
                     error.into_unusable()
                 }),
-                Err(_) => {
-                    report(format!("client {client_id:?}: a member has the wrong type"));
+                Err(error) => {
+                    report(format!("client {client_id:?}: {}", without_place(&error)));
                     RegisteredClient::unusable(&*client_id, ClientMetadata::new(&*client_id))
                 }
             };
@@ -145,6 +145,18 @@ impl MemoryProvider<ClientMetadata> {
         }
         Ok((provider, invalid))
     }
+}
+
+fn client_id(record: &RawValue) -> Option<String> {
+    let members: HashMap<String, &RawValue> = serde_json::from_str(record.get()).ok()?;
+    serde_json::from_str(members.get("client_id")?.get()).ok()
+}
+
+/// The parser counts lines from the beginning of the record.
+fn without_place(error: &serde_json::Error) -> String {
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let problem = error.to_string();
+    problem.strip_suffix(&place).map_or(problem.clone(), str::to_owned)
 }
 
 impl<C: Send + Sync + 'static> ClientProvider for MemoryProvider<C> {

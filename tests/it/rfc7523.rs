@@ -1246,7 +1246,48 @@ fn rfc7591_2_keys_and_alg_from_metadata() {
             json!({"token_endpoint_auth_method": jwt, "jwks": keys, "jwks_uri": "https://client.example/jwks"}),
             Err("`jwks` and `jwks_uri` must not both be present"),
         ),
-        (json!({"token_endpoint_auth_method": jwt, "jwks": "x"}), Err("not a JSON Web Key Set")),
+        (
+            json!({"token_endpoint_auth_method": jwt, "jwks": "x"}),
+            Err("`jwks`: not a JSON Web Key Set"),
+        ),
+        // Programs that write every member write an empty one for what is absent.
+        (
+            json!({"token_endpoint_auth_method": jwt, "jwks": keys, "jwks_uri": "", "token_endpoint_auth_signing_alg": ""}),
+            Ok(()),
+        ),
+        (
+            json!({"token_endpoint_auth_method": jwt, "jwks": {}, "jwks_uri": "https://client.example/jwks"}),
+            Ok(()),
+        ),
+        (
+            json!({"token_endpoint_auth_method": jwt, "jwks": {"keys": []}, "jwks_uri": "https://client.example/jwks"}),
+            Ok(()),
+        ),
+        (
+            json!({"token_endpoint_auth_method": jwt, "jwks": {"keys": null}, "jwks_uri": "https://client.example/jwks"}),
+            Ok(()),
+        ),
+        (
+            json!({"token_endpoint_auth_method": jwt, "jwks": "", "jwks_uri": "https://client.example/jwks"}),
+            Ok(()),
+        ),
+        (
+            json!({"token_endpoint_auth_method": jwt, "jwks": {"keys": []}, "jwks_uri": ""}),
+            Err("`private_key_jwt` needs `jwks` or `jwks_uri`"),
+        ),
+        (
+            json!({"token_endpoint_auth_method": jwt, "jwks": [], "jwks_uri": "https://client.example/jwks"}),
+            Ok(()),
+        ),
+        // These are not empty.
+        (
+            json!({"token_endpoint_auth_method": jwt, "jwks": {"kyes": []}, "jwks_uri": "https://client.example/jwks"}),
+            Err("`jwks` and `jwks_uri` must not both be present"),
+        ),
+        (
+            json!({"token_endpoint_auth_method": jwt, "jwks": [{}], "jwks_uri": "https://client.example/jwks"}),
+            Err("`jwks` and `jwks_uri` must not both be present"),
+        ),
         (
             json!({"token_endpoint_auth_method": jwt, "jwks_uri": "http://client.example/jwks"}),
             Err("`jwks_uri` is not an https URL"),

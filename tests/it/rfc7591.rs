@@ -108,8 +108,8 @@ fn rfc7591_2_contradictory_registrations() {
             vec![plain("")],
             "`client_secret_basic` needs a secret and none is stored",
         ),
-        ("c", "pigeon\n", secret(), "the method \"pigeon\\n\" is not supported"),
-        ("c\r\n", "tls_client_auth", vec![], "the method \"tls_client_auth\" is not supported"),
+        ("c", "pigeon\n", secret(), "`token_endpoint_auth_method` names no known method"),
+        ("c\r\n", "tls_client_auth", vec![], "the method `tls_client_auth` is not supported"),
     ] {
         assert_eq!(
             problem(client_id, method, secrets),

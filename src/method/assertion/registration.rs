@@ -1,5 +1,7 @@
 //! What the clients are registered with that present assertions.
 
+use serde_json::Value;
+
 use crate::{
     iana::{AuthMethod, metadata::ClientMetadata},
     jose::{
@@ -60,38 +62,45 @@ impl Registration {
         secret: Option<ClientSecret>,
     ) -> Result<Self, Problem> {
         let method = &metadata.auth_method();
-        let invalid = |problem: &'static str| Problem::Invalid(method.clone(), problem.into());
-        let alg = metadata.token_endpoint_auth_signing_alg.as_deref();
+        let invalid = |problem: String| Problem::Invalid(method.clone(), problem.into());
+        let alg = metadata.token_endpoint_auth_signing_alg.as_deref().filter(|alg| !alg.is_empty());
         // OpenID Connect Registration §2: "The value none MUST NOT be used."
         let only = match alg.map(Algorithm::from_name) {
             None => None,
             Some(Some(algorithm)) if method_of(algorithm).iana() == method => Some(algorithm),
             Some(_) => {
-                return Err(invalid("`token_endpoint_auth_signing_alg` does not fit the method"));
+                let problem = "`token_endpoint_auth_signing_alg` does not fit the method";
+                return Err(invalid(problem.to_owned()));
             }
         };
         if *method == AuthMethod::PrivateKeyJwt {
+            let jwks = metadata.jwks.as_ref().filter(|jwks| !is_empty(jwks));
+            let jwks_uri = metadata.jwks_uri.as_deref().filter(|jwks_uri| !jwks_uri.is_empty());
             // RFC 7591 §2: "The jwks_uri and jwks parameters MUST NOT both be present".
-            let keys = match (&metadata.jwks, &metadata.jwks_uri) {
-                (Some(jwks), None) => ClientKeys::from_jwks(&jwks.to_string()),
-                (None, Some(jwks_uri)) => ClientKeys::jwks_uri(jwks_uri),
-                (None, None) => {
-                    return Err(invalid("`private_key_jwt` needs `jwks` or `jwks_uri`"));
+            let keys = match (jwks, jwks_uri) {
+                (Some(jwks), None) => ClientKeys::from_jwks(&jwks.to_string())
+                    .map_err(|keys| format!("`jwks`: {keys}")),
+                (None, Some(jwks_uri)) => {
+                    ClientKeys::jwks_uri(jwks_uri).map_err(|keys| keys.to_string())
                 }
+                (None, None) => Err("`private_key_jwt` needs `jwks` or `jwks_uri`".to_owned()),
                 (Some(_), Some(_)) => {
-                    return Err(invalid("`jwks` and `jwks_uri` must not both be present"));
+                    Err("`jwks` and `jwks_uri` must not both be present".to_owned())
                 }
             };
             let keys = match alg {
-                Some(alg) => keys.and_then(|keys| keys.signing_alg(alg)),
+                Some(alg) => {
+                    keys.and_then(|keys| keys.signing_alg(alg).map_err(|keys| keys.to_string()))
+                }
                 None => keys,
             };
-            return keys.map(Self::PrivateKey).map_err(|keys| invalid(keys.reason()));
+            return keys.map(Self::PrivateKey).map_err(invalid);
         }
         let registration = Self::from_secrets(method, Secrets::new(secret))?;
         match (registration, only) {
             (Self::Secret { keys, .. }, Some(only)) if !keys.iter().all(|keys| keys.can(only)) => {
-                Err(invalid("the secret is shorter than the hash of the signing algorithm"))
+                let problem = "the secret is shorter than the hash of the signing algorithm";
+                Err(invalid(problem.to_owned()))
             }
             (Self::Secret { secrets, keys, .. }, Some(only)) => {
                 Ok(Self::Secret { secrets, keys, algorithms: Algorithms::EMPTY.with(only) })
@@ -120,4 +129,16 @@ impl Registration {
             Self::Secret { algorithms, .. } => *algorithms,
         }
     }
+}
+
+/// As programs write a key set that write every member: RFC 7517 §5 has `{"keys": []}`.
+fn is_empty(jwks: &Value) -> bool {
+    let is_empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(keys) => keys.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
+    };
+    is_empty(jwks) || jwks.get("keys").is_some_and(is_empty)
 }

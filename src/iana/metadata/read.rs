@@ -1,0 +1,187 @@
+//! Reading client metadata. A member that decides who authenticates must be as it should, and there
+//! once; of any other member the value is kept, whatever it is.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor},
+};
+use serde_json::Value;
+
+use crate::iana::metadata::ClientMetadata;
+
+const DECIDING: [&str; 7] = [
+    "client_id",
+    "client_secret",
+    "client_secret_expires_at",
+    "token_endpoint_auth_method",
+    "token_endpoint_auth_signing_alg",
+    "jwks",
+    "jwks_uri",
+];
+
+impl<'de> Deserialize<'de> for ClientMetadata {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MetadataVisitor)
+    }
+}
+
+struct MetadataVisitor;
+
+impl<'de> Visitor<'de> for MetadataVisitor {
+    type Value = ClientMetadata;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of client metadata")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<ClientMetadata, A::Error> {
+        let mut metadata = ClientMetadata::default();
+        let mut decided = Vec::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if let Some(name) = DECIDING.into_iter().find(|deciding| *deciding == name) {
+                // Parsers disagree on which of two counts (RFC 8259 §4).
+                if decided.contains(&name) {
+                    return Err(A::Error::custom(format_args!("`{name}` is there twice")));
+                }
+                decided.push(name);
+                decide(&mut metadata, name, &mut members)?;
+            } else {
+                let value = members.next_value().map_err(unreadable(&name))?;
+                carry(&mut metadata, name, value);
+            }
+        }
+        if decided.contains(&"client_id") {
+            Ok(metadata)
+        } else {
+            Err(A::Error::missing_field("client_id"))
+        }
+    }
+}
+
+fn decide<'de, A: MapAccess<'de>>(
+    metadata: &mut ClientMetadata,
+    name: &str,
+    members: &mut A,
+) -> Result<(), A::Error> {
+    match name {
+        "client_id" => metadata.client_id = read(members, name, "is not a string")?,
+        // An empty secret is none (RFC 6749 §3.2): it must not become one that an empty password
+        // equals.
+        "client_secret" => {
+            let secret: Option<String> = read(members, name, "is not a string")?;
+            metadata.client_secret = secret.filter(|secret| !secret.is_empty());
+        }
+        "client_secret_expires_at" => {
+            let expiry: Option<Expiry> = read(members, name, "is not a time")?;
+            metadata.client_secret_expires_at = expiry.map(|expiry| expiry.0);
+        }
+        "token_endpoint_auth_method" => {
+            metadata.token_endpoint_auth_method = read(members, name, "is not a string")?;
+        }
+        "token_endpoint_auth_signing_alg" => {
+            metadata.token_endpoint_auth_signing_alg = read(members, name, "is not a string")?;
+        }
+        "jwks" => metadata.jwks = read(members, name, "cannot be read")?,
+        _ => metadata.jwks_uri = read(members, name, "is not a string")?,
+    }
+    Ok(())
+}
+
+/// The message of the parser would quote the value, which may be a secret.
+fn read<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
+    members: &mut A,
+    name: &str,
+    problem: &str,
+) -> Result<T, A::Error> {
+    members
+        .next_value()
+        .map_err(|_quotes_the_value| A::Error::custom(format_args!("`{name}` {problem}")))
+}
+
+fn unreadable<E: Error>(name: &str) -> impl FnOnce(E) -> E {
+    // Any other name may be anything.
+    let name = match name {
+        "client_id_issued_at" | "client_name" | "redirect_uris" | "grant_types" | "scope" => {
+            format!("`{name}`")
+        }
+        _ => "a member".to_owned(),
+    };
+    move |_quotes_the_value| E::custom(format_args!("{name} cannot be read"))
+}
+
+/// Of two members the last one counts, as it does for `serde_json`.
+fn carry(metadata: &mut ClientMetadata, name: String, value: Value) {
+    let fits = match name.as_str() {
+        "client_id_issued_at" => {
+            metadata.client_id_issued_at =
+                value.as_i64().or_else(|| value.as_f64().and_then(whole_seconds));
+            metadata.client_id_issued_at.is_some()
+        }
+        "client_name" => fill(&mut metadata.client_name, &value),
+        "redirect_uris" => fill(&mut metadata.redirect_uris, &value),
+        "grant_types" => fill(&mut metadata.grant_types, &value),
+        "scope" => fill(&mut metadata.scope, &value),
+        _ => {
+            metadata.other.insert(name, value);
+            return;
+        }
+    };
+    // Some programs write what is absent as `null`.
+    if fits || value.is_null() {
+        metadata.other.remove(&name);
+    } else {
+        metadata.other.insert(name, value);
+    }
+}
+
+fn fill<'de, T: Deserialize<'de> + Default>(field: &mut T, value: &'de Value) -> bool {
+    let read = T::deserialize(value);
+    let fits = read.is_ok();
+    *field = read.unwrap_or_default();
+    fits
+}
+
+/// `client_secret_expires_at`: seconds, and 0 for never.
+struct Expiry(i64);
+
+impl<'de> Deserialize<'de> for Expiry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_f64(ExpiryVisitor)
+    }
+}
+
+struct ExpiryVisitor;
+
+impl Visitor<'_> for ExpiryVisitor {
+    type Value = Expiry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("seconds since the Unix epoch")
+    }
+
+    fn visit_i64<E>(self, seconds: i64) -> Result<Expiry, E> {
+        Ok(Expiry(seconds))
+    }
+
+    fn visit_u64<E: Error>(self, seconds: u64) -> Result<Expiry, E> {
+        i64::try_from(seconds).map(Expiry).map_err(E::custom)
+    }
+
+    fn visit_f64<E: Error>(self, seconds: f64) -> Result<Expiry, E> {
+        match whole_seconds(seconds) {
+            // Only 0 itself is never.
+            Some(0) if seconds != 0.0 => Ok(Expiry(-1)),
+            Some(whole) => Ok(Expiry(whole)),
+            None => Err(E::custom("beyond all times")),
+        }
+    }
+}
+
+/// Rounded down, if it is a time at all.
+fn whole_seconds(seconds: f64) -> Option<i64> {
+    const END: f64 = 9_223_372_036_854_775_808.0; // 2⁶³
+    let whole = seconds.floor();
+    (-END..END).contains(&whole).then_some(whole as i64)
+}
