@@ -84,7 +84,7 @@ impl MemoryProvider<ClientMetadata> {
     /// A record that cannot be used does no harm to the others: it is kept as a client that never
     /// authenticates, and reported. A record without a string `client_id` is reported only. Of
     /// two records with one `client_id` neither can be trusted. What disables a client is said at
-    /// [`ClientMetadata`].
+    /// [`ClientMetadata`]. A byte order mark before the array is skipped.
     ///
     /// # Errors
     ///
@@ -109,6 +109,8 @@ impl MemoryProvider<ClientMetadata> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn from_json(json: &[u8]) -> io::Result<(Self, Vec<InvalidRecord>)> {
+        // Editors put a byte order mark before a file; RFC 8259 §8.1 lets parsers ignore it.
+        let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
         // Each record is read by itself, so that one which cannot be read does no harm.
         let records: Vec<&RawValue> = serde_json::from_slice(json).map_err(|error| {
             // The message of the parser may quote the text, and the text holds secrets.

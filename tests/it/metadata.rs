@@ -378,6 +378,18 @@ fn report_names_the_member_and_not_its_value() {
     assert_eq!(report(&format!("[{deep}]")), [expected]);
 }
 
+// Windows editors put a byte order mark before a file (RFC 8259 §8.1: a parser may ignore it).
+#[test]
+fn byte_order_mark_before_the_list_is_skipped() {
+    let json = "\u{feff}[{\"client_id\": \"c\", \"token_endpoint_auth_method\": \"none\"}]";
+    let (clients, invalid) = MemoryProvider::from_json(json.as_bytes()).unwrap();
+    assert_eq!(invalid, []);
+    assert!(clients.get("c").is_some());
+    for json in ["\u{feff}\u{feff}[]", "[\u{feff}]", "\u{fffe}[]"] {
+        assert!(MemoryProvider::from_json(json.as_bytes()).is_err(), "{json:?}");
+    }
+}
+
 // What cannot be used is reported, does no harm to the rest, and shows no secret.
 #[test]
 fn unusable_records_spare_the_others() {
