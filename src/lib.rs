@@ -50,7 +50,10 @@ pub mod assertion {
     pub use crate::{
         error::assertion::InvalidAssertion,
         fetch::jwks::{FetchedJwks, JwksCache, JwksSource},
-        jose::keys::{ClientKeys, InvalidKeys},
+        jose::{
+            invalid::{InvalidKeys, OmittedKey},
+            keys::ClientKeys,
+        },
         method::assertion::settings::Assertions,
     };
 }

@@ -20,7 +20,7 @@ use crate::{
         source::DynJwksSource,
     },
     isolate::single_flight::{DEADLINE, SingleFlight},
-    jose::keys::KeySet,
+    jose::set::KeySet,
 };
 
 /// A hundred times what a client of a few keys publishes.
@@ -223,7 +223,7 @@ impl JwksCache {
         }
         let (shortest, longest) = (*self.lifetime.start(), *self.lifetime.end());
         let lifetime = fetched.max_age().unwrap_or(shortest).max(shortest).min(longest);
-        Ok((KeySet::parse(fetched.document())?, lifetime))
+        Ok((KeySet::published(fetched.document())?, lifetime))
     }
 
     /// What can be said without waiting for the source, or `None` if it has to be asked or is being

@@ -46,6 +46,18 @@ impl Algorithm {
     pub(crate) const fn is_symmetric(self) -> bool {
         matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
     }
+
+    /// Whether the verification of a signature that long takes much longer than one of ES256: the longer
+    /// curves, and RSA beyond 4096 bits.
+    pub(crate) const fn is_slow(self, signature_length: usize) -> bool {
+        match self {
+            Self::Es384 | Self::Es512 => true,
+            Self::Es256 | Self::EdDsa | Self::Hs256 | Self::Hs384 | Self::Hs512 => false,
+            Self::Ps256 | Self::Ps384 | Self::Ps512 | Self::Rs256 | Self::Rs384 | Self::Rs512 => {
+                signature_length > 512
+            }
+        }
+    }
 }
 
 /// A set of algorithms.

@@ -1,179 +1,198 @@
-//! One public key (RFC 7517 §4), prepared for many verifications.
+//! The members of a JSON Web Key (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2).
 
-use std::sync::Arc;
+use std::fmt;
 
-use aws_lc_rs::signature::{
-    self, EcdsaVerificationAlgorithm, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents,
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+    prelude::BASE64_URL_SAFE_NO_PAD,
 };
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
 use serde_json::Value;
 
-use crate::jose::alg::Algorithm;
+use crate::jose::{invalid::Fault, json::Text};
 
-/// NIST SP 800-57 and RFC 7518 §3.3 ask for 2048 bits at least; beyond 8192 a verification takes
-/// milliseconds.
-const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
+/// The members that are read.
+const MEMBERS: [&str; 10] = ["kty", "use", "key_ops", "alg", "kid", "crv", "x", "y", "n", "e"];
 
-/// RFC 7517 §4, RFC 7518 §6, RFC 8037 §2. Members are read whatever their type: a key that is not
-/// understood is left out and does not spoil the set (RFC 7517 §5).
-#[derive(Deserialize)]
+/// Members of private keys: RSA, EC, OKP, AKP.
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
+
+/// An element of `keys`. Whatever it is, reading it succeeds: a key that is not understood is left
+/// out and does not spoil the set (RFC 7517 §5).
+#[derive(Default)]
 pub(crate) struct Jwk {
-    kty: Option<Value>,
-    #[serde(rename = "use")]
-    key_use: Option<Value>,
-    key_ops: Option<Value>,
-    alg: Option<Value>,
-    kid: Option<Value>,
-    crv: Option<Value>,
-    x: Option<Value>,
-    y: Option<Value>,
-    n: Option<Value>,
-    e: Option<Value>,
-    k: Option<IgnoredAny>,
-    d: Option<IgnoredAny>,
-    p: Option<IgnoredAny>,
-    q: Option<IgnoredAny>,
-    dp: Option<IgnoredAny>,
-    dq: Option<IgnoredAny>,
-    qi: Option<IgnoredAny>,
-    oth: Option<IgnoredAny>,
-}
-
-/// A key for one algorithm.
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    algorithm: Algorithm,
-    key: ParsedPublicKey,
-    pub(crate) signature_length: usize,
-    /// The modulus of an RSA key.
-    modulus: Option<Arc<[u8]>>,
-}
-
-impl Prepared {
-    /// Whether the signature is the key's, or `None` if it has another length or, as a number, is
-    /// not below the modulus (RFC 8017 §5.2.2): that is found out without any work.
-    pub(crate) fn verify(&self, signed: &[u8], signature: &[u8]) -> Option<bool> {
-        let in_range = signature.len() == self.signature_length
-            && self.modulus.as_ref().is_none_or(|modulus| signature < &**modulus);
-        in_range.then(|| self.key.verify_sig(signed, signature).is_ok())
-    }
-}
-
-/// A key, prepared for each algorithm that it may be used with.
-#[derive(Debug)]
-pub(crate) struct Key {
-    pub(crate) kid: Option<Box<str>>,
-    prepared: Box<[Prepared]>,
-}
-
-impl Key {
-    pub(crate) fn prepare(jwk: &Jwk) -> Option<Self> {
-        let for_signatures = jwk.key_use.as_ref().is_none_or(|value| value == "sig")
-            && jwk.key_ops.as_ref().is_none_or(|ops| {
-                ops.as_array().is_some_and(|ops| ops.iter().any(|op| op == "verify"))
-            });
-        if !for_signatures {
-            return None;
-        }
-        let kid = match &jwk.kid {
-            None => None,
-            Some(kid) => Some(kid.as_str()?.into()),
-        };
-        let prepared = match jwk.kty.as_ref()?.as_str()? {
-            "RSA" => rsa(jwk)?,
-            "EC" => ec(jwk)?,
-            "OKP" => okp(jwk)?,
-            _ => return None,
-        };
-        let prepared: Box<[_]> = match &jwk.alg {
-            None => prepared.into(),
-            Some(alg) => {
-                let only = Algorithm::from_name(alg.as_str()?)?;
-                prepared.into_iter().filter(|key| key.algorithm == only).collect()
-            }
-        };
-        (!prepared.is_empty()).then_some(Self { kid, prepared })
-    }
-
-    pub(crate) fn for_algorithm(&self, algorithm: Algorithm) -> Option<&Prepared> {
-        self.prepared.iter().find(|key| key.algorithm == algorithm)
-    }
-}
-
-fn rsa(jwk: &Jwk) -> Option<Vec<Prepared>> {
-    const PARAMETERS: [(Algorithm, &RsaParameters); 6] = [
-        (Algorithm::Rs256, &signature::RSA_PKCS1_2048_8192_SHA256),
-        (Algorithm::Rs384, &signature::RSA_PKCS1_2048_8192_SHA384),
-        (Algorithm::Rs512, &signature::RSA_PKCS1_2048_8192_SHA512),
-        (Algorithm::Ps256, &signature::RSA_PSS_2048_8192_SHA256),
-        (Algorithm::Ps384, &signature::RSA_PSS_2048_8192_SHA384),
-        (Algorithm::Ps512, &signature::RSA_PSS_2048_8192_SHA512),
-    ];
-    let (n, e) = (bytes(jwk.n.as_ref())?, bytes(jwk.e.as_ref())?);
-    let (n, e) = (without_leading_zeros(&n), without_leading_zeros(&e));
-    let (first, last) = (*n.first()?, *e.last()?);
-    // A modulus of 256 bytes may still have fewer than 2048 bits.
-    let long_enough = RSA_BYTES.contains(&n.len()) && (n.len() > 256 || first & 0x80 != 0);
-    // An exponent of 1 makes every message its own signature; a long one only costs time.
-    if !long_enough || e.len() > 4 || last & 1 == 0 || e == [1] {
-        return None;
-    }
-    let modulus: Arc<[u8]> = n.into();
-    let components = RsaPublicKeyComponents { n, e };
-    PARAMETERS
-        .into_iter()
-        .map(|(algorithm, parameters)| {
-            let key = components.to_parsed_public_key(parameters).ok()?;
-            let modulus = Some(Arc::clone(&modulus));
-            Some(Prepared { algorithm, key, signature_length: n.len(), modulus })
-        })
-        .collect()
-}
-
-fn ec(jwk: &Jwk) -> Option<Vec<Prepared>> {
-    let (algorithm, parameters, length): (_, &'static EcdsaVerificationAlgorithm, _) =
-        match jwk.crv.as_ref()?.as_str()? {
-            "P-256" => (Algorithm::Es256, &signature::ECDSA_P256_SHA256_FIXED, 32),
-            "P-384" => (Algorithm::Es384, &signature::ECDSA_P384_SHA384_FIXED, 48),
-            "P-521" => (Algorithm::Es512, &signature::ECDSA_P521_SHA512_FIXED, 66),
-            _ => return None,
-        };
-    let (x, y) = (bytes(jwk.x.as_ref())?, bytes(jwk.y.as_ref())?);
-    // RFC 7518 §6.2.1.2: full length. SEC 1 §2.3.3: 4 marks an uncompressed point.
-    if x.len() != length || y.len() != length {
-        return None;
-    }
-    let point = [&[4], &*x, &*y].concat();
-    let key = ParsedPublicKey::new(parameters, point).ok()?;
-    Some(vec![Prepared { algorithm, key, signature_length: 2 * length, modulus: None }])
-}
-
-fn okp(jwk: &Jwk) -> Option<Vec<Prepared>> {
-    let x = bytes(jwk.x.as_ref())?;
-    if jwk.crv.as_ref()? != "Ed25519" || x.len() != 32 {
-        return None;
-    }
-    let key = ParsedPublicKey::new(&signature::ED25519, x).ok()?;
-    Some(vec![Prepared { algorithm: Algorithm::EdDsa, key, signature_length: 64, modulus: None }])
-}
-
-fn bytes(value: Option<&Value>) -> Option<Vec<u8>> {
-    BASE64_URL_SAFE_NO_PAD.decode(value?.as_str()?).ok()
-}
-
-/// RFC 7518 §2 forbids them, and some libraries write the one that DER needs.
-fn without_leading_zeros(number: &[u8]) -> &[u8] {
-    let zeros = number.iter().take_while(|byte| **byte == 0).count();
-    number.get(zeros..).unwrap_or_default()
+    members: Vec<(&'static str, Value)>,
+    /// What is wrong with it as JSON.
+    pub(crate) malformed: Option<Fault>,
+    /// Where it has a private or symmetric key.
+    pub(crate) secret: Option<Fault>,
+    pub(crate) symmetric: bool,
 }
 
 impl Jwk {
-    pub(crate) fn is_symmetric(&self) -> bool {
-        self.k.is_some() || self.kty.as_ref().is_some_and(|kty| kty == "oct")
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        // Some exports have `null` for what is absent.
+        let (_, value) = self.members.iter().find(|(member, _)| *member == name)?;
+        (!value.is_null()).then_some(value)
     }
 
-    pub(crate) fn is_private(&self) -> bool {
-        [self.d, self.p, self.q, self.dp, self.dq, self.qi, self.oth].iter().any(Option::is_some)
+    /// # Errors
+    ///
+    /// If it is something else than a string.
+    pub(crate) fn text(&self, name: &'static str) -> Result<Option<&str>, Fault> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Fault::of(name, "is not a string")),
+        }
+    }
+
+    /// # Errors
+    ///
+    /// If it is missing or something else than a string.
+    pub(crate) fn required(&self, name: &'static str) -> Result<&str, Fault> {
+        self.text(name)?.ok_or(Fault::of(name, "is missing"))
+    }
+
+    /// # Errors
+    ///
+    /// If it is missing or no base64url.
+    pub(crate) fn bytes(&self, name: &'static str) -> Result<Vec<u8>, Fault> {
+        BASE64_URL_SAFE_NO_PAD
+            .decode(self.required(name)?)
+            .map_err(|_quotes_it| Fault::of(name, "is not base64url without padding"))
+    }
+
+    /// A positive number, of which the leading zeros do not matter: RFC 7518 §2 forbids them in an RSA
+    /// key and §6.2.1.2 demands them in a coordinate, and libraries get both wrong.
+    ///
+    /// # Errors
+    ///
+    /// If it is missing or no base64url.
+    pub(crate) fn number(&self, name: &'static str) -> Result<Vec<u8>, Fault> {
+        self.bytes(name).map(without_leading_zeros)
+    }
+
+    /// What two keys with the same private key have in common, read as leniently as possible: a modulus
+    /// or the x-coordinate of a point (of an Edwards curve the y-coordinate). The other coordinate, the
+    /// sign and the exponent do not matter, because a private key gives away those of its siblings.
+    pub(crate) fn public_part(&self) -> Option<Vec<u8>> {
+        let modulus = self.get("n");
+        let text = modulus.or_else(|| self.get("x"))?.as_str()?;
+        let text: String = text
+            .trim_end_matches('=')
+            .chars()
+            .map(|c| match c {
+                '+' => '-',
+                '/' => '_',
+                c => c,
+            })
+            .collect();
+        let mut part = LENIENT.decode(text).ok()?;
+        if modulus.is_none() && self.get("kty").is_some_and(|kty| kty == "OKP") {
+            if let Some(last) = part.last_mut() {
+                *last &= 0x7f;
+            }
+        }
+        Some(without_leading_zeros(part))
+    }
+}
+
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+fn without_leading_zeros(mut number: Vec<u8>) -> Vec<u8> {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    number.drain(..zeros);
+    number
+}
+
+impl<'de> Deserialize<'de> for Jwk {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(JwkVisitor)
+    }
+}
+
+struct JwkVisitor;
+
+impl JwkVisitor {
+    fn other() -> Jwk {
+        Jwk { malformed: Some(Fault::whole("is not an object")), ..Jwk::default() }
+    }
+}
+
+impl<'de> Visitor<'de> for JwkVisitor {
+    type Value = Jwk;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    /// By name only, and each name once: RFC 7517 §4.
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Jwk, A::Error> {
+        let mut jwk = Jwk::default();
+        while let Some(Text(name)) = map.next_key::<Text<'de>>()? {
+            if let Some(member) = MEMBERS.into_iter().find(|member| *member == name) {
+                let value = map.next_value()?;
+                if jwk.members.iter().any(|(read, _)| *read == member) {
+                    jwk.malformed = Some(Fault::of(member, "is there more than once"));
+                } else {
+                    jwk.members.push((member, value));
+                }
+                continue;
+            }
+            let present = map.next_value::<Option<IgnoredAny>>()?.is_some();
+            if !present {
+                continue;
+            }
+            if name == "k" {
+                jwk.symmetric = true;
+                jwk.secret = Some(Fault::of("k", "is a symmetric key"));
+            } else if let Some(name) = PRIVATE.into_iter().find(|private| *private == name) {
+                jwk.secret = Some(Fault::of(name, "belongs to a private key"));
+            }
+        }
+        if jwk.get("kty").is_some_and(|kty| kty == "oct") {
+            jwk.symmetric = true;
+            jwk.secret = Some(Fault::of("kty", "is that of a symmetric key"));
+        }
+        Ok(jwk)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Jwk, A::Error> {
+        while values.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Self::other())
+    }
+
+    fn visit_unit<E>(self) -> Result<Jwk, E> {
+        Ok(Self::other())
+    }
+
+    fn visit_bool<E>(self, _value: bool) -> Result<Jwk, E> {
+        Ok(Self::other())
+    }
+
+    fn visit_i64<E>(self, _value: i64) -> Result<Jwk, E> {
+        Ok(Self::other())
+    }
+
+    fn visit_u64<E>(self, _value: u64) -> Result<Jwk, E> {
+        Ok(Self::other())
+    }
+
+    fn visit_f64<E>(self, _value: f64) -> Result<Jwk, E> {
+        Ok(Self::other())
+    }
+
+    fn visit_str<E>(self, _value: &str) -> Result<Jwk, E> {
+        Ok(Self::other())
     }
 }

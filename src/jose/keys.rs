@@ -1,16 +1,12 @@
 //! The public keys of a client, prepared once for many verifications.
 
-use std::{fmt, sync::Arc};
-
-use serde::Deserialize;
+use std::sync::Arc;
 
 use crate::jose::{
     alg::{Algorithm, Algorithms},
-    jwk::{Jwk, Key, Prepared},
+    invalid::{InvalidKeys, OmittedKey},
+    set::KeySet,
 };
-
-/// More than any client rotates through; each is compared with the `kid`.
-const MOST_KEYS: usize = 64;
 
 /// The public keys of a `private_key_jwt` client: the registered ones (`jwks`), or where
 /// they are published (`jwks_uri`; RFC 7591 §2).
@@ -52,14 +48,17 @@ impl ClientKeys {
     /// P-521 and Ed25519.
     ///
     /// Keys of other types, of `"use": "enc"`, without `verify` in their `key_ops` or for another
-    /// algorithm are left out.
+    /// algorithm are left out, and so is what follows the first 8 keys of one type and curve.
+    /// [`omitted_keys`](Self::omitted_keys) says why. Zeros in front of an RSA number or the coordinate
+    /// of a point may be missing or too many. A byte order mark is skipped.
     ///
     /// # Errors
     ///
     /// [`InvalidKeys`] if the text is no key set, no key is left, or one of them is private or
-    /// symmetric: publishing such a key compromises it.
+    /// symmetric: it is known to everybody who can read the set.
     pub fn from_jwks(json: &str) -> Result<Self, InvalidKeys> {
-        KeySet::parse(json.as_bytes()).map(|keys| Self::new(Source::Registered(Arc::new(keys))))
+        KeySet::registered(json.as_bytes())
+            .map(|keys| Self::new(Source::Registered(Arc::new(keys))))
     }
 
     /// Keys that the client publishes at this address. They are fetched by the source of the
@@ -73,7 +72,7 @@ impl ClientKeys {
         // The rest of the URL is checked by the source that fetches it.
         let https = jwks_uri.get(..8).is_some_and(|s| s.eq_ignore_ascii_case("https://"));
         if !https || !jwks_uri.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(InvalidKeys("`jwks_uri` is not an https URL"));
+            return Err(InvalidKeys::new("`jwks_uri` is not an https URL"));
         }
         Ok(Self::new(Source::Published(jwks_uri.into())))
     }
@@ -94,7 +93,16 @@ impl ClientKeys {
             Some(algorithm) if !algorithm.is_symmetric() => {
                 Ok(Self { algorithms: Algorithms::EMPTY.with(algorithm), ..self })
             }
-            _ => Err(InvalidKeys("the signing algorithm is not supported")),
+            _ => Err(InvalidKeys::new("the signing algorithm is not supported")),
+        }
+    }
+
+    /// The registered keys that are not used, such as those of another type, and why (64 at most).
+    #[must_use]
+    pub fn omitted_keys(&self) -> &[OmittedKey] {
+        match &self.source {
+            Source::Registered(keys) => keys.omitted(),
+            Source::Published(_) => &[],
         }
     }
 
@@ -104,93 +112,5 @@ impl ClientKeys {
 
     pub(crate) const fn source(&self) -> &Source {
         &self.source
-    }
-}
-
-/// A key set that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidKeys(&'static str);
-
-impl fmt::Display for InvalidKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl std::error::Error for InvalidKeys {}
-
-/// Why a set has no key for a signature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoKey {
-    /// None has the `kid`.
-    Unknown,
-    /// Several fit.
-    Ambiguous,
-    /// None is for the algorithm.
-    Algorithm,
-}
-
-/// Prepared keys.
-#[derive(Debug)]
-pub(crate) struct KeySet {
-    keys: Box<[Key]>,
-}
-
-#[derive(Deserialize)]
-struct Document {
-    keys: Vec<Jwk>,
-}
-
-impl KeySet {
-    pub(crate) fn parse(json: &[u8]) -> Result<Self, InvalidKeys> {
-        // The message of the parser may quote the text.
-        let document: Document = serde_json::from_slice(json)
-            .map_err(|_quotes_the_text| InvalidKeys("not a JSON Web Key Set"))?;
-        if document.keys.len() > MOST_KEYS {
-            return Err(InvalidKeys("the key set has more than 64 keys"));
-        }
-        if document.keys.iter().any(Jwk::is_symmetric) {
-            return Err(InvalidKeys("the key set holds a symmetric key"));
-        }
-        if document.keys.iter().any(Jwk::is_private) {
-            return Err(InvalidKeys("the key set holds a private key"));
-        }
-        let keys: Box<[_]> = document.keys.iter().filter_map(Key::prepare).collect();
-        if keys.is_empty() {
-            return Err(InvalidKeys("the key set has no key that can verify a signature"));
-        }
-        Ok(Self { keys })
-    }
-
-    /// Whether there is a key of this id.
-    pub(crate) fn has(&self, kid: &str) -> bool {
-        self.keys.iter().any(|key| key.kid.as_deref() == Some(kid))
-    }
-
-    /// The one key that may have made a signature (RFC 7515 §4.1.4). The header chooses among the
-    /// registered keys and never brings its own; the key says which algorithms it is for.
-    pub(crate) fn find(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<&Prepared, NoKey> {
-        let mut named = self
-            .keys
-            .iter()
-            .filter(|key| kid.is_none_or(|kid| key.kid.as_deref() == Some(kid)))
-            .peekable();
-        if named.peek().is_none() {
-            return Err(NoKey::Unknown);
-        }
-        let mut fitting = named.filter_map(|key| key.for_algorithm(algorithm));
-        match (fitting.next(), fitting.next()) {
-            (Some(key), None) => Ok(key),
-            (Some(_), Some(_)) => Err(NoKey::Ambiguous),
-            (None, _) => Err(NoKey::Algorithm),
-        }
-    }
-
-    /// Any key whose signatures are that long.
-    pub(crate) fn of_size(&self, algorithm: Algorithm, length: usize) -> Option<&Prepared> {
-        self.keys
-            .iter()
-            .filter_map(|key| key.for_algorithm(algorithm))
-            .find(|key| key.signature_length == length)
     }
 }

@@ -2,10 +2,13 @@
 
 pub(crate) mod alg;
 pub(crate) mod compact;
+pub(crate) mod invalid;
 pub(crate) mod json;
-pub(crate) mod jwk;
+mod jwk;
+pub(crate) mod key;
 pub(crate) mod keys;
 pub(crate) mod mac;
+pub(crate) mod set;
 // In tests/private.
 #[cfg(all(test, private_tests))]
 mod vectors;

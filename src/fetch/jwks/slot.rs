@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    clock::Clock, error::BoxError, isolate::single_flight::SharedError, jose::keys::KeySet,
+    clock::Clock, error::BoxError, isolate::single_flight::SharedError, jose::set::KeySet,
 };
 
 pub(super) type Answer = Result<Arc<KeySet>, SharedError>;

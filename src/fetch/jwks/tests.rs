@@ -386,7 +386,7 @@ async fn unknown_kids_spare_a_failing_source() {
 #[tokio::test]
 async fn invalid_key_set_replaces_nothing() {
     let long = format!(r#"{{"keys": []{}}}"#, " ".repeat(LONGEST_DOCUMENT));
-    for document in ["", "{}", "[]", "<html>", r#"{"keys": {}}"#, r#"{"keys": []}"#, &long] {
+    for document in ["", "{}", "[]", "<html>", r#"{"keys": {}}"#, &long] {
         let (_, cache, _) = Source::new([Ok(FetchedJwks::new(document.to_owned().into(), None))]);
         assert!(ask(&cache, "1").await.is_err(), "{document:.20}");
 

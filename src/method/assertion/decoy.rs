@@ -4,7 +4,7 @@
 
 use std::sync::OnceLock;
 
-use crate::jose::{alg::Algorithm, keys::KeySet, mac::MacKeys};
+use crate::jose::{alg::Algorithm, mac::MacKeys, set::KeySet};
 
 /// Public keys of every kind, RSA in the three usual sizes. The private ones were not kept, and it
 /// would not matter: what is checked against a decoy is refused. The moduli begin with 64 bits that are
@@ -21,7 +21,7 @@ struct Decoys {
 
 fn decoys() -> &'static Decoys {
     static DECOYS: OnceLock<Decoys> = OnceLock::new();
-    DECOYS.get_or_init(|| Decoys { keys: KeySet::parse(KEYS).ok(), mac: MacKeys::new(SECRET) })
+    DECOYS.get_or_init(|| Decoys { keys: KeySet::registered(KEYS).ok(), mac: MacKeys::new(SECRET) })
 }
 
 /// Prepares the keys, so that the first refusal does not.
@@ -38,7 +38,7 @@ pub(super) fn verify(algorithm: Algorithm, signed: &[u8], signature: &[u8]) {
     } else if let Some(key) =
         decoys.keys.as_ref().and_then(|keys| keys.of_size(algorithm, signature.len()))
     {
-        let _refused = key.verify(signed, signature);
+        let _refused = key.verify(algorithm, signed, signature);
     }
 }
 
@@ -51,7 +51,9 @@ mod tests {
         for length in [256, 384, 512] {
             let decoy =
                 decoys().keys.as_ref().and_then(|keys| keys.of_size(Algorithm::Rs256, length));
-            let verify = |signature: &[u8]| decoy.and_then(|decoy| decoy.verify(b"x", signature));
+            let verify = |signature: &[u8]| {
+                decoy.and_then(|decoy| decoy.verify(Algorithm::Rs256, b"x", signature))
+            };
             let mut signature = vec![0xff; length];
             assert_eq!(verify(&signature), None, "as large as no modulus");
             if let Some(byte) = signature.get_mut(7) {

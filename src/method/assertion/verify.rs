@@ -7,8 +7,9 @@ use crate::{
     fetch::jwks::JwksCache,
     isolate::{deadline::Deadline, guard::guard},
     jose::{
-        keys::{KeySet, NoKey, Source},
+        keys::Source,
         mac::MacKeys,
+        set::{KeySet, NoKey},
     },
     method::{
         self, Proof,
@@ -122,16 +123,18 @@ async fn use_up(
 
 impl Assertion {
     fn verify_signature(&self, signed: &[u8], keys: &KeySet) -> Result<Option<Match>, ErrorKind> {
-        let key =
+        let (first, second) =
             keys.find(self.algorithm, self.kid.as_deref()).map_err(|reason| match reason {
                 NoKey::Unknown => InvalidAssertion::UnknownKey,
                 NoKey::Ambiguous => InvalidAssertion::AmbiguousKey,
                 NoKey::Algorithm => InvalidAssertion::AlgorithmMismatch,
             })?;
-        match key.verify(signed, self.signature()) {
-            Some(true) => return Ok(None),
-            Some(false) => {}
-            None => decoy::verify(self.algorithm, signed, self.signature()),
+        for key in [Some(first), second].into_iter().flatten() {
+            match key.verify(self.algorithm, signed, self.signature()) {
+                Some(true) => return Ok(None),
+                Some(false) => {}
+                None => decoy::verify(self.algorithm, signed, self.signature()),
+            }
         }
         Err(InvalidAssertion::WrongSignature.into())
     }

@@ -1,0 +1,94 @@
+//! What is said about keys that cannot be used. It quotes nothing of them.
+
+use std::{borrow::Cow, fmt};
+
+/// Of an error, so that it stays a line.
+const MOST_REASONS: usize = 4;
+
+/// Why a key cannot be used. It quotes nothing of the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// The member that is at fault, or `None` for the key as a whole.
+    pub(crate) member: Option<&'static str>,
+    pub(crate) reason: &'static str,
+}
+
+impl Fault {
+    pub(crate) const fn of(member: &'static str, reason: &'static str) -> Self {
+        Self { member: Some(member), reason }
+    }
+
+    pub(crate) const fn whole(reason: &'static str) -> Self {
+        Self { member: None, reason }
+    }
+}
+
+/// A key of a set that is not used, and why. It quotes nothing of the key.
+///
+/// Its `Display` is such as "`keys[0].n` has fewer than 2048 bits".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OmittedKey {
+    pub(crate) index: usize,
+    pub(crate) fault: Fault,
+    pub(crate) private: bool,
+}
+
+impl OmittedKey {
+    /// Where it is in the array `keys`, counted from 0.
+    #[must_use]
+    pub const fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The member that is at fault, or `None` for the key as a whole.
+    #[must_use]
+    pub const fn member(&self) -> Option<&'static str> {
+        self.fault.member
+    }
+
+    /// Whether it is a private or symmetric key: everybody who can read the set can sign with it. It
+    /// must not be used again, whatever the set says later.
+    #[must_use]
+    pub const fn is_private(&self) -> bool {
+        self.private
+    }
+}
+
+impl fmt::Display for OmittedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.fault.member {
+            Some(member) => write!(f, "`keys[{}].{member}` {}", self.index, self.fault.reason),
+            None => write!(f, "`keys[{}]` {}", self.index, self.fault.reason),
+        }
+    }
+}
+
+/// A key set that cannot be used. It quotes nothing of the set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidKeys(Cow<'static, str>);
+
+impl InvalidKeys {
+    pub(crate) const fn new(reason: &'static str) -> Self {
+        Self(Cow::Borrowed(reason))
+    }
+
+    pub(crate) fn none_usable(omitted: &[OmittedKey]) -> Self {
+        let mut reason = "the key set has no key that can verify a signature".to_owned();
+        for (n, key) in omitted.iter().take(MOST_REASONS).enumerate() {
+            reason += if n == 0 { ": " } else { "; " };
+            reason += &key.to_string();
+        }
+        if omitted.len() > MOST_REASONS {
+            reason += "; …";
+        }
+        Self(Cow::Owned(reason))
+    }
+}
+
+impl fmt::Display for InvalidKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for InvalidKeys {}

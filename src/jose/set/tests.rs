@@ -1,0 +1,113 @@
+//! What is taken from the keys that a client publishes.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+
+fn ed(kid: &str) -> Value {
+    json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": X})
+}
+
+/// Another key of these examples.
+fn ec(kid: &str) -> Value {
+    json!({
+        "kty": "EC", "crv": "P-256", "kid": kid,
+        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+    })
+}
+
+fn with(mut key: Value, members: &Value) -> Value {
+    key.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    key
+}
+
+/// The ids of the keys that are used, and what is said about the others.
+fn published(keys: &[Value]) -> (String, String) {
+    let set = KeySet::published(json!({ "keys": keys }).to_string().as_bytes()).unwrap();
+    let kids: Vec<_> = set.keys.iter().filter_map(|key| key.kid.as_deref()).collect();
+    let omitted: Vec<_> = set
+        .omitted()
+        .iter()
+        .map(|key| format!("{key}{}", if key.is_private() { " (private)" } else { "" }))
+        .collect();
+    (kids.join(" "), omitted.join(", "))
+}
+
+#[test]
+fn set_without_a_usable_key_is_an_answer() {
+    for set in [r#"{"keys":[]}"#, r#"{"keys":[{}]}"#, r#"{"keys":[1],"more":{"keys":0}}"#] {
+        assert!(KeySet::published(set.as_bytes()).unwrap().keys.is_empty(), "{set}");
+    }
+    for set in ["", "{}", "[]", "null", r#"{"keys":{}}"#, r#"{"keys":null}"#, r#"{"keys":[}"#] {
+        assert!(KeySet::published(set.as_bytes()).is_err(), "{set}");
+    }
+    assert!(KeySet::published("\u{feff}{\"keys\":[]}".as_bytes()).is_ok());
+    assert!(KeySet::published(b"{\"keys\":[],\"\xff\":0}").is_err());
+}
+
+#[test]
+fn private_key_withdraws_its_public_keys() {
+    let private = json!({"d": "secret"});
+    let omitted = "`keys[0].d` belongs to a private key (private)";
+    let twin = "`keys[1]` has its private key in the set";
+    for (keys, kids, others) in [
+        // Of the same public part, whatever its id, and written differently.
+        (vec![with(ed("a"), &private), ed("b"), ec("c")], "c", twin),
+        (
+            vec![
+                json!({"kty": "OKP", "x": X.replace('_', "/") + "=", "d": 0}),
+                with(ed("b"), &json!({"use": "sig"})),
+                ec("c"),
+            ],
+            "c",
+            twin,
+        ),
+        (
+            vec![with(ec("a"), &json!({"d": "", "y": "AA", "use": "enc"})), ec("b"), ed("c")],
+            "c",
+            twin,
+        ),
+        // Of the same id.
+        (
+            vec![with(ed("a"), &private), ec("a"), ec("c")],
+            "c",
+            "`keys[1].kid` is also that of a private or symmetric key",
+        ),
+        (
+            vec![json!({"kid": "a", "d": "secret"}), ec("a"), ed("c")],
+            "c",
+            "`keys[1].kid` is also that of a private or symmetric key",
+        ),
+    ] {
+        let shown = json!(keys).to_string();
+        assert_eq!(published(&keys), (kids.into(), format!("{omitted}, {others}")), "{shown}");
+    }
+    // The order does not matter.
+    let keys = [ed("b"), ec("c"), with(ed("a"), &private)];
+    let expected =
+        "`keys[2].d` belongs to a private key (private), `keys[0]` has its private key in the set";
+    assert_eq!(published(&keys), ("c".into(), expected.into()));
+}
+
+#[test]
+fn symmetric_key_withdraws_its_id() {
+    for (key, fault) in [
+        (json!({"kty": "oct", "k": "secret", "kid": "a"}), "kty` is that of a symmetric key"),
+        (json!({"kty": "oct", "kid": "a"}), "kty` is that of a symmetric key"),
+        (json!({"k": "secret", "kid": "a"}), "k` is a symmetric key"),
+    ] {
+        let expected = format!(
+            "`keys[0].{fault} (private), `keys[1].kid` is also that of a private or symmetric key"
+        );
+        assert_eq!(published(&[key, ed("a"), ed("b")]), ("b".into(), expected));
+    }
+}
+
+#[test]
+fn absent_private_members_are_absent() {
+    let key = with(ed("a"), &json!({"d": null, "k": null, "use": null, "alg": null}));
+    assert_eq!(published(&[key]), ("a".into(), String::new()));
+}
