@@ -64,6 +64,11 @@ fn argon2id() -> io::Result<ClientSecret> {
         .map_err(io::Error::other)
 }
 
+/// One client alone has but an eighth of the pool.
+fn slow_id(id: usize) -> String {
+    format!("slow{id}")
+}
+
 async fn answer<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
     Ok(Response::new(Full::from("ok")))
 }
@@ -71,10 +76,10 @@ async fn answer<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
 /// `workers` is how many hashes are computed at a time; without, it is the default.
 #[tokio::main]
 async fn server(workers: Option<NonZeroUsize>) -> io::Result<()> {
-    let clients = MemoryProvider::from_iter([
-        RegisteredClient::secret_post("fast", [ClientSecret::sha256_of(SECRET)], ()),
-        RegisteredClient::secret_post("slow", [argon2id()?], ()),
-    ]);
+    let fast = RegisteredClient::secret_post("fast", [ClientSecret::sha256_of(SECRET)], ());
+    let slow = argon2id()?;
+    let slow = |id| RegisteredClient::secret_post(slow_id(id), [slow.clone()], ());
+    let clients = MemoryProvider::from_iter((0..SLOW).map(slow).chain([fast]));
     let mut layer = ClientAuthLayer::new(clients);
     if let Some(workers) = workers {
         layer = layer.hash_workers(workers, 2 * SLOW);
@@ -150,8 +155,8 @@ fn measure(workers: &str, rounds: usize, calls: usize) -> io::Result<Latency> {
     };
     thread::scope(|scope| {
         let mut callers = Vec::new();
-        for _ in 0..SLOW {
-            let caller = Caller::new(server.address, "slow")?;
+        for id in 0..SLOW {
+            let caller = Caller::new(server.address, &slow_id(id))?;
             callers.push(scope.spawn(|| slow(caller)));
         }
         let mut caller = Caller::new(server.address, "fast")?;

@@ -22,6 +22,7 @@ use crate::{
     client::RegisteredClient,
     error::{Error, kind::ErrorKind},
     iana::AuthMethod,
+    isolate::pool::Attempt,
     method::{Method, Proof, Registration, Settings, State, problem::Problem},
     secret::comparison,
     wire::{
@@ -145,8 +146,10 @@ pub(super) async fn verify<C>(
 ) -> Result<Proof, Error> {
     // The SDK's one second: a secret expires after the second that is named, not at it.
     let now = settings.clock.unix_seconds().saturating_sub(1);
-    let compare =
-        |secrets, secret| comparison::verify_slowly(secrets, secret, now, &state.pool, timeout);
+    let attempt = Attempt { client_id: presented.client_id(), known: client.is_some() };
+    let compare = |secrets, secret| {
+        comparison::verify_slowly(secrets, secret, now, attempt, &state.pool, timeout)
+    };
     let Some(client) = client else {
         // The same work as for a known client.
         let _wrong = compare(state.decoy.secrets(), &presented.secret).await?;

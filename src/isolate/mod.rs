@@ -2,6 +2,7 @@
 
 pub(crate) mod deadline;
 pub(crate) mod guard;
+#[cfg_attr(not(any(feature = "argon2", feature = "jwt")), path = "pool/disabled.rs")]
 pub(crate) mod pool;
 #[cfg(any(feature = "cache", feature = "jwt"))]
 pub(crate) mod single_flight;

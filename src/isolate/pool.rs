@@ -1,131 +1,171 @@
-//! Where slow hashes are computed: off the async workers, and never more at a time than the machine
-//! has cores. Without the feature `argon2` there are none.
+//! Where what is dear to verify is computed: off the async workers, never more at a time than the
+//! machine has cores, and with places that callers who only make up ids cannot take from clients.
 
-#[cfg(feature = "argon2")]
-use std::{num::NonZeroUsize, sync::Arc, thread::available_parallelism};
+#![cfg_attr(
+    not(any(feature = "argon2", test)),
+    expect(dead_code, reason = "dear signatures are not verified here yet")
+)]
 
-#[cfg(feature = "argon2")]
-use tokio::{runtime::Handle, sync::Semaphore};
+mod places;
 
-#[cfg(feature = "argon2")]
-use crate::error::{Error, kind::ErrorKind};
+use std::{
+    future::{Future, poll_fn},
+    num::NonZeroUsize,
+    panic::catch_unwind,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::Poll,
+    thread::available_parallelism,
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Handle,
+    sync::Semaphore,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    error::{Error, kind::ErrorKind},
+    isolate::pool::places::Places,
+};
 
 /// Waiting requests per worker. At some ten milliseconds a hash, the last one waits for a second.
-#[cfg(feature = "argon2")]
 const QUEUE_PER_WORKER: usize = 64;
 
-/// A bounded pool with a bounded queue. What waits in the queue and is dropped leaves it; what is
-/// being computed is computed to its end, and keeps its permit until then.
-#[cfg(feature = "argon2")]
+/// Whose credentials are verified.
+#[derive(Clone, Copy)]
+pub(crate) struct Attempt<'a> {
+    pub(crate) client_id: &'a str,
+    /// Whether it is a client's, and the verification could succeed.
+    pub(crate) known: bool,
+}
+
+/// A kind of verification, which takes about as long each time. Clones share what was measured.
+#[derive(Clone, Debug)]
+pub(crate) struct Work {
+    nanoseconds: Arc<AtomicU64>,
+    is_long: bool,
+}
+
+impl Work {
+    /// `guess` holds until one was measured. What is long is never computed on an async worker.
+    pub(crate) fn new(guess: Duration, is_long: bool) -> Self {
+        let nanoseconds = Arc::new(AtomicU64::new(nanoseconds(guess)));
+        Self { nanoseconds, is_long }
+    }
+
+    /// How long it takes just now.
+    fn takes(&self) -> u64 {
+        self.nanoseconds.load(Ordering::Relaxed)
+    }
+
+    /// A mean in which the last ones count most.
+    fn took(&self, time: Duration) {
+        let mean = self.takes();
+        self.nanoseconds.store(mean - mean / 4 + nanoseconds(time) / 4, Ordering::Relaxed);
+    }
+}
+
+/// A quarter of the greatest date at most, so that sums do not overflow.
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).min(u64::MAX / 4)
+}
+
+/// A bounded pool with a bounded queue. Any one id has an eighth of the places, workers included,
+/// and the ids of no client have a quarter together, so that they cannot fill it.
+///
+/// What waits in the queue and is dropped leaves it; what is being computed is computed to its end,
+/// and keeps its place until then.
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
-    /// One permit for each waiting or running hash.
-    admitted: Arc<Semaphore>,
-    /// One permit for each running hash.
+    places: Arc<Places>,
+    /// One permit for each that is computed.
     workers: Arc<Semaphore>,
+    /// Whether a runtime without a timer was met. Tokio tells that only by a panic.
+    no_timer: Arc<AtomicBool>,
 }
 
-#[cfg(feature = "argon2")]
 impl Pool {
     pub(crate) fn new(workers: usize, queue: usize) -> Self {
-        let permits = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
-        Self { admitted: permits(workers.saturating_add(queue)), workers: permits(workers) }
+        Self {
+            places: Arc::new(Places::new(workers, queue)),
+            workers: Arc::new(Semaphore::new(workers.min(Semaphore::MAX_PERMITS))),
+            no_timer: Arc::default(),
+        }
     }
 
+    /// What `job` returns; or `None` if it was not computed, because other unknown ids have all the
+    /// places that are for them. It then takes as long as if it had been.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Overloaded`] if there is no place for a known client either,
+    /// [`ErrorKind::Verifier`] if `job` panics, or is long and there is no runtime.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
+        attempt: Attempt<'_>,
+        work: &Work,
         job: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Error> {
-        let admission = Arc::clone(&self.admitted)
-            .try_acquire_owned()
-            .map_err(|_full| Error::from(ErrorKind::Overloaded))?;
+    ) -> Result<Option<T>, Error> {
+        let runtime = match Handle::try_current() {
+            Ok(runtime) => runtime,
+            Err(_no_runtime) if !work.is_long => return Ok(Some(job())),
+            Err(no_runtime) => return Err(Error::verifier(no_runtime)),
+        };
+        let place = self.places.enter(attempt, work.takes()).ok_or(ErrorKind::Overloaded)?;
+        if let Some(wait) = place.wait() {
+            self.pass(wait).await;
+            return Ok(None);
+        }
         let worker = Arc::clone(&self.workers).acquire_owned().await.map_err(Error::verifier)?;
-        let runtime = Handle::try_current().map_err(Error::verifier)?;
+        // That of a client may be cheaper than what is computed for an unknown id.
+        let measured = (!attempt.known).then(|| work.clone());
         let job = runtime.spawn_blocking(move || {
+            let start = Instant::now();
             let result = job();
-            drop((worker, admission));
+            if let Some(work) = measured {
+                work.took(start.elapsed());
+            }
+            drop((worker, place));
             result
         });
-        job.await.map_err(Error::verifier)
+        job.await.map(Some).map_err(Error::verifier)
+    }
+
+    /// Waits, until so many do that this one has waited longest.
+    async fn pass(&self, wait: Duration) {
+        let mut leave = pin!(self.places.leave.notified());
+        let mut timer = pin!(self.timer(wait));
+        poll_fn(|cx| {
+            if leave.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            // Without a timer there is no waiting.
+            timer.as_mut().as_pin_mut().map_or(Poll::Ready(()), |timer| timer.poll(cx))
+        })
+        .await;
+    }
+
+    fn timer(&self, wait: Duration) -> Option<tokio::time::Sleep> {
+        if self.no_timer.load(Ordering::Relaxed) {
+            return None;
+        }
+        let timer = catch_unwind(|| sleep(wait)).ok();
+        self.no_timer.store(timer.is_none(), Ordering::Relaxed);
+        timer
     }
 }
 
-#[cfg(feature = "argon2")]
 impl Default for Pool {
     fn default() -> Self {
         let workers = available_parallelism().map_or(1, NonZeroUsize::get);
-        Self::new(workers, workers * QUEUE_PER_WORKER)
+        Self::new(workers, workers.saturating_mul(QUEUE_PER_WORKER))
     }
 }
 
-#[cfg(not(feature = "argon2"))]
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Pool(());
-
-#[cfg(all(test, feature = "argon2"))]
-#[expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
-mod tests {
-    use std::{
-        future::Future,
-        pin::pin,
-        sync::mpsc,
-        task::{Context, Poll, Waker},
-    };
-
-    use http::StatusCode;
-    use tokio::runtime::{Builder, Runtime};
-
-    use super::*;
-
-    /// A runtime with one thread for hashes.
-    fn runtime() -> Runtime {
-        Builder::new_current_thread().max_blocking_threads(1).build().unwrap()
-    }
-
-    /// How many may come in, and how many of them are computed at a time.
-    fn room(pool: &Pool) -> (usize, usize) {
-        (pool.admitted.available_permits(), pool.workers.available_permits())
-    }
-
-    fn starts<F: Future>(future: std::pin::Pin<&mut F>) -> bool {
-        matches!(future.poll(&mut Context::from_waker(Waker::noop())), Poll::Pending)
-    }
-
-    // R54, R73. No hash is known to panic, so a job stands in for one that does.
-    #[test]
-    fn panic_is_503_and_frees_the_pool() {
-        let pool = Pool::new(2, 1);
-        runtime().block_on(async {
-            // More often than there are permits.
-            for _ in 0..5 {
-                let error = pool.run(|| -> () { panic!("a bug") }).await.unwrap_err();
-                assert_eq!(error.kind(), ErrorKind::Verifier);
-                assert_eq!(error.status(), StatusCode::SERVICE_UNAVAILABLE);
-                assert_eq!(room(&pool), (3, 2));
-            }
-            assert_eq!(pool.run(|| "done").await.unwrap(), "done");
-        });
-    }
-
-    // R54, R110. No request waits for it any longer, but it still takes a core and memory.
-    #[test]
-    fn dropped_job_keeps_its_permit_until_done() {
-        let pool = Pool::new(1, 1);
-        let (finish, wait) = mpsc::channel::<()>();
-        let runtime = runtime();
-        runtime.block_on(async {
-            {
-                let mut computed = pin!(pool.run(move || wait.recv().unwrap_err()));
-                let mut queued = pin!(pool.run(|| ()));
-                assert!(starts(computed.as_mut()) && starts(queued.as_mut()));
-                assert_eq!(room(&pool), (0, 0));
-            }
-            assert_eq!(room(&pool), (1, 0));
-            let mut next = pin!(pool.run(|| "next"));
-            assert!(starts(next.as_mut()));
-            drop(finish);
-            assert_eq!(next.await.unwrap(), "next");
-        });
-        assert_eq!(room(&pool), (2, 1));
-    }
-}
+#[cfg(test)]
+mod tests;

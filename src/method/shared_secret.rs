@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     error::{Error, kind::ErrorKind},
-    isolate::pool::Pool,
+    isolate::pool::{Attempt, Pool},
     method::{Credentials, Proof, Registration, Settings, State, Verification, basic},
     secret::{
         comparison::{self, Verdict},
@@ -33,7 +33,10 @@ pub(super) fn verify<'a>(
     };
     if secrets.iter().any(ClientSecret::is_slow) {
         return Verification::Pending(Box::pin(async move {
-            compare_slowly(credentials, secrets, now, &state.pool, timeout).await.and_then(decide)
+            let attempt = Attempt { client_id: credentials.client_id(), known: known.is_some() };
+            compare_slowly(credentials, secrets, now, attempt, &state.pool, timeout)
+                .await
+                .and_then(decide)
         }));
     }
     Verification::Done(decide(compare(credentials, secrets, now)))
@@ -90,6 +93,7 @@ async fn compare_slowly(
     credentials: &Credentials,
     secrets: &[ClientSecret],
     now: i64,
+    attempt: Attempt<'_>,
     pool: &Pool,
     timeout: Option<Duration>,
 ) -> Result<Verdict, Error> {
@@ -98,7 +102,8 @@ async fn compare_slowly(
         Credentials::Post(post) => (post.pair().secret(), None),
         _ => return Ok(NOTHING),
     };
-    let verify = |presented| comparison::verify_slowly(secrets, presented, now, pool, timeout);
+    let verify =
+        |presented| comparison::verify_slowly(secrets, presented, now, attempt, pool, timeout);
     let decoded = verify(decoded).await?;
     match raw {
         Some(raw) => Ok(basic::either(decoded, verify(raw).await?)),

@@ -4,7 +4,7 @@ use std::{hint::black_box, ops::Deref, time::Duration};
 
 use crate::{
     error::{Error, kind::ErrorKind},
-    isolate::pool::Pool,
+    isolate::pool::{Attempt, Pool},
     secret::stored::ClientSecret,
 };
 
@@ -98,12 +98,13 @@ pub(crate) async fn verify_slowly(
     secrets: &[ClientSecret],
     presented: &str,
     now: i64,
+    attempt: Attempt<'_>,
     pool: &Pool,
     timeout: Option<Duration>,
 ) -> Result<Verdict, Error> {
     let mut comparison = Comparison::default();
     for (index, secret) in secrets.iter().enumerate() {
-        let matches = secret.matches_slowly(presented, pool, timeout).await?;
+        let matches = secret.matches_slowly(presented, attempt, pool, timeout).await?;
         comparison.add(secret, index, matches, now);
     }
     Ok(comparison.verdict())

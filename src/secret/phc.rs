@@ -1,6 +1,6 @@
 //! Secrets behind a slow hash, as PHC strings.
 
-use std::fmt;
+use std::{fmt, sync::LazyLock, time::Duration};
 
 use argon2::{
     Argon2, PasswordVerifier,
@@ -8,6 +8,8 @@ use argon2::{
 };
 use pbkdf2::Pbkdf2;
 use scrypt::Scrypt;
+
+use crate::isolate::pool::Work;
 
 /// The most memory in KiB that a hash may ask for: 1 GiB, twenty times what OWASP names. A string that
 /// asks for more than there is would end the program.
@@ -18,6 +20,10 @@ pub(crate) struct Phc {
     hash: PasswordHash,
     verify: Verify,
 }
+
+/// How long they take.
+pub(crate) static WORK: LazyLock<Work> =
+    LazyLock::new(|| Work::new(Duration::from_millis(20), true));
 
 type Verify = fn(&[u8], &PasswordHash) -> Result<(), Error>;
 

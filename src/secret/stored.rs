@@ -6,10 +6,14 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 #[cfg(feature = "argon2")]
-use crate::secret::phc::{InvalidPhc, Phc};
+use crate::secret::phc::{InvalidPhc, Phc, WORK};
 use crate::{
     error::{BoxError, Error},
-    isolate::{deadline::Deadline, guard::guard, pool::Pool},
+    isolate::{
+        deadline::Deadline,
+        guard::guard,
+        pool::{Attempt, Pool},
+    },
     secret::presented::{PresentedSecret, Verifier},
 };
 
@@ -192,11 +196,10 @@ impl ClientSecret {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        matches!(&self.stored, Stored::Plain(secret) if secret.is_empty())
+        self.plain_bytes().is_some_and(<[u8]>::is_empty)
     }
 
     /// The secret itself, where it is stored.
-    #[cfg(feature = "jwt")]
     pub(crate) fn plain_bytes(&self) -> Option<&[u8]> {
         match &self.stored {
             Stored::Plain(secret) => Some(secret),
@@ -247,6 +250,7 @@ impl ClientSecret {
     pub(super) async fn matches_slowly(
         &self,
         presented: &str,
+        attempt: Attempt<'_>,
         pool: &Pool,
         timeout: Option<Duration>,
     ) -> Result<bool, Error> {
@@ -254,7 +258,8 @@ impl ClientSecret {
             #[cfg(feature = "argon2")]
             Stored::Phc(phc) => {
                 let (phc, presented) = (Arc::clone(phc), PresentedSecret::new(presented));
-                pool.run(move || phc.matches(presented.expose().as_bytes())).await
+                let job = move || phc.matches(presented.expose().as_bytes());
+                Ok(pool.run(attempt, &WORK, job).await?.unwrap_or_default())
             }
             Stored::External(verify) if !presented.is_empty() => {
                 let presented = PresentedSecret::new(presented);

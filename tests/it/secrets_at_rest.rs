@@ -475,6 +475,7 @@ mod hashes {
     fn one_worker(queue: usize) -> Harness {
         harness([
             basic_client("slow", [ClientSecret::phc(HASHES[0].1).unwrap()]),
+            basic_client("slower", [ClientSecret::phc(HASHES[0].1).unwrap()]),
             basic_client("quick", [plain("quick-s3cr3t")]),
         ])
         .set(|layer| layer.hash_workers(NonZeroUsize::MIN, queue))
@@ -485,6 +486,11 @@ mod hashes {
     /// Sends a request that needs a hash, and polls it once.
     fn slow(harness: &Harness) -> Waiting<'_> {
         hashed(harness, TestRequest::form("").basic("slow:slow-s3cr3t"))
+    }
+
+    /// As [`slow`], for another client: one alone has but an eighth of the places.
+    fn slower(harness: &Harness) -> Waiting<'_> {
+        hashed(harness, TestRequest::form("").basic("slower:slow-s3cr3t"))
     }
 
     fn hashed(harness: &Harness, ask: TestRequest) -> Waiting<'_> {
@@ -517,7 +523,7 @@ mod hashes {
         let harness = one_worker(1);
         runtime.block_on(async {
             let computing = slow(&harness);
-            let queued = slow(&harness);
+            let queued = slower(&harness);
             harness.observe_nothing();
             // Known or not, right or wrong: the answer does not tell.
             let full = async || {
@@ -532,7 +538,7 @@ mod hashes {
             };
             full().await;
             drop(queued);
-            let queued = slow(&harness);
+            let queued = slower(&harness);
             harness.observe_nothing();
             full().await;
             drop(resume);
