@@ -109,7 +109,8 @@ pub enum ErrorKind {
     /// The caller hung up before the client was authenticated; only hooks see it. → never answered,
     /// counted as 408 `invalid_request`
     Abandoned,
-    /// The provider returned [`Throttled`](crate::provider::Throttled). → 429 `temporarily_unavailable`
+    /// The provider or the replay store returned [`Throttled`](crate::provider::Throttled). → 429
+    /// `temporarily_unavailable`
     Throttled,
 }
 
@@ -278,7 +279,7 @@ impl ErrorKind {
                 invalid_request(REQUEST_TIMEOUT, "The request was abandoned")
             },
             Self::Throttled => entry! {
-                "throttled", "the provider throttles the client",
+                "throttled", "the client is throttled",
                 temporarily_unavailable(TOO_MANY_REQUESTS, "There have been too many attempts")
             },
         }

@@ -73,12 +73,17 @@ impl Error {
     }
 
     /// A look-up that failed. RFC 6749 §5.2 has no code for it; answering `invalid_client` would
-    /// make clients throw away good credentials. A throttle is looked for among the causes, because
-    /// applications have errors of their own.
+    /// make clients throw away good credentials.
     pub(crate) fn provider(source: BoxError) -> Self {
+        Self::unless_throttled(ErrorKind::Provider, source)
+    }
+
+    /// A failure of what the application brings, or its throttle. That is looked for among the causes,
+    /// because applications have errors of their own.
+    pub(crate) fn unless_throttled(failure: ErrorKind, source: BoxError) -> Self {
         let kind = match Throttled::find(&*source) {
             Some(_) => ErrorKind::Throttled,
-            None => ErrorKind::Provider,
+            None => failure,
         };
         Self::with_source(kind, source)
     }

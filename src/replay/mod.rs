@@ -15,6 +15,10 @@ use sha2::{Digest, Sha256};
 
 use crate::error::BoxError;
 
+/// Seconds that the stores of this crate keep a claim longer than the assertion is accepted: clocks
+/// differ, and are set back.
+const KEPT_LONGER: i64 = 60;
+
 /// Remembers which assertions were used, by client and `jti` (RFC 7523 §3, OpenID Connect Core §9).
 ///
 /// The layer claims an assertion after everything else about it has been verified: what does not
@@ -29,6 +33,8 @@ use crate::error::BoxError;
 ///   `("ab", "c")`.
 /// - A store that cannot say for sure that a pair is new fails. It never forgets one to make room,
 ///   and never grants a claim because it is out of order.
+/// - It keeps a claim for a minute longer than asked, so that a clock that is set back by less makes no
+///   used assertion new.
 /// - The returned future may be dropped at any time. The claim may be taken then, and the assertion
 ///   be lost: the client makes a new one.
 ///
@@ -70,13 +76,15 @@ pub trait ReplayStore: Send + Sync + 'static {
 
     /// Claims an assertion: `true` if it was not claimed before, `false` if it was.
     ///
-    /// `until` is when the assertion ceases to be accepted, in seconds since the Unix epoch. The
-    /// store keeps the claim at least until then. `client_id` and `jti` are at most a few hundred
-    /// bytes long; `jti` was chosen by the client.
+    /// `until` is when the assertion ceases to be accepted, in seconds since the Unix epoch; the layer
+    /// claims it before that time. The store keeps the claim at least until then. `client_id` and `jti`
+    /// are at most a few hundred bytes long and hold no ASCII control characters; `jti` was chosen by
+    /// the client.
     ///
     /// # Errors
     ///
-    /// If the store cannot be asked, or has no room. The caller is answered 503.
+    /// If the store cannot be asked, or has no room. The caller is answered 503; with a
+    /// [`Throttled`](crate::provider::Throttled) as the error, or among its causes, 429.
     fn claim(
         &self,
         client_id: &str,

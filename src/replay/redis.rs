@@ -8,15 +8,11 @@ use tokio::time::timeout;
 
 use crate::{
     error::BoxError,
-    replay::{ReplayStore, digest},
+    replay::{KEPT_LONGER, ReplayStore, digest},
 };
 
 const PREFIX: &str = "used-assertion:";
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Seconds that a claim outlives its assertion, because the clocks of Redis and of the servers
-/// differ.
-const CLOCK_SKEW: i64 = 60;
 
 /// A replay store in Redis (or Valkey), which all replicas of a server share.
 ///
@@ -30,11 +26,13 @@ const CLOCK_SKEW: i64 = 60;
 ///
 /// # What Redis must promise
 ///
-/// - It evicts nothing: `maxmemory-policy noeviction`. Room for an entry is about 150 bytes.
+/// - It evicts nothing: `maxmemory-policy noeviction`. Room for an entry is about 150 bytes. Nothing here
+///   bounds how many entries a client has: let [`Throttled`](crate::provider::Throttled) bound what it may
+///   send.
 /// - It keeps what it confirmed. A fail-over to a replica that had not got a key yet, or a restart
 ///   without `appendonly yes`, lets an assertion that has not expired be used once more.
-/// - Its clock and those of the servers agree within a minute. Where Redis is further ahead, it
-///   forgets a claim while the assertion is still accepted.
+/// - Its clock and those of the servers agree within a minute, and `response_timeout` is shorter than
+///   that. Where Redis is further ahead, it forgets a claim while the assertion is still accepted.
 ///
 /// # Examples
 ///
@@ -83,7 +81,7 @@ where
 
     fn command(&self, client_id: &str, jti: &str, until: i64) -> redis::Cmd {
         let key = URL_SAFE_NO_PAD.encode(digest(client_id, jti));
-        let milliseconds = until.saturating_add(CLOCK_SKEW).saturating_mul(1_000);
+        let milliseconds = until.saturating_add(KEPT_LONGER).saturating_mul(1_000);
         let mut set = redis::cmd("SET");
         set.arg([&*self.prefix, &key].concat()).arg(1).arg("NX").arg("PXAT").arg(milliseconds);
         set
