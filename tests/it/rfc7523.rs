@@ -12,9 +12,10 @@ use std::{
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt};
 use tower_client_auth::{
-    AuthMethod, ClientAuthLayer, ClientMetadata, Clock, ConfigError, ErrorKind, RegisteredClient,
+    AuthMethod, BoxError, ClientAuthLayer, ClientMetadata, Clock, ConfigError, ErrorKind,
+    RegisteredClient,
     assertion::{Assertions, ClientKeys, InvalidAssertion},
-    provider::MemoryProvider,
+    provider::{MemoryProvider, provider_fn},
     replay::{MemoryReplayStore, ReplayStore},
 };
 
@@ -339,11 +340,12 @@ fn rfc7523_3_times_are_checked() {
         (json!({"exp": NOW + 1}), None),
         (json!({"exp": NOW as f64 + 0.5}), None),
         (json!({"exp": NOW + 300}), None),
+        (json!({"exp": NOW + 360}), None),
         (
-            json!({"exp": NOW as f64 + 300.5}),
+            json!({"exp": NOW as f64 + 360.5}),
             Some(ErrorKind::Assertion(InvalidAssertion::Lifetime)),
         ),
-        (json!({"exp": NOW + 301}), Some(ErrorKind::Assertion(InvalidAssertion::Lifetime))),
+        (json!({"exp": NOW + 361}), Some(ErrorKind::Assertion(InvalidAssertion::Lifetime))),
         (json!({"exp": i64::MAX}), Some(ErrorKind::Assertion(InvalidAssertion::Lifetime))),
         (json!({"exp": u64::MAX}), Some(ErrorKind::Assertion(InvalidAssertion::Lifetime))),
         (json!({"exp": 1e300}), Some(ErrorKind::Assertion(InvalidAssertion::Lifetime))),
@@ -365,7 +367,7 @@ fn rfc7523_3_times_are_checked() {
         assert_eq!(verdict(changes.clone()), expected, "{changes}");
     }
     for (exp, expected) in
-        [(NOW + 3600, None), (NOW + 3601, Some(ErrorKind::Assertion(InvalidAssertion::Lifetime)))]
+        [(NOW + 3660, None), (NOW + 3661, Some(ErrorKind::Assertion(InvalidAssertion::Lifetime)))]
     {
         assert_eq!(self::verdict(&hour, json!({"exp": exp})), expected);
     }
@@ -388,6 +390,52 @@ fn rfc7523_3_times_are_checked() {
         let claims = changed(json!({"exp": "X"})).to_string().replace("\"X\"", exp);
         let assertion = compact(ed(), "EdDSA", r#"{"alg":"EdDSA"}"#, &claims);
         assert_eq!(kind(&harness(), &assertion), expected, "{exp}");
+    }
+}
+
+// R84. The MCP SDKs make assertions of exactly five minutes, and Authlib of exactly an hour.
+#[test]
+fn longest_lifetime_is_measured_by_a_clock_that_may_be_ahead() {
+    let hour = unprotected().longest_lifetime(Duration::from_secs(3600)).unwrap();
+    for (settings, lifetime) in [(unprotected(), 300), (hour, 3600)] {
+        for (ahead, expected) in [
+            (-10, None),
+            (0, None),
+            (1, None),
+            (10, None),
+            (60, None),
+            (61, Some(ErrorKind::Assertion(InvalidAssertion::Lifetime))),
+        ] {
+            let iat = NOW + ahead;
+            let times = json!({"iat": iat, "nbf": iat, "exp": iat + lifetime});
+            assert_eq!(verdict(&settings, times), expected, "{lifetime} {ahead}");
+        }
+    }
+}
+
+// R84, R85: a store may have forgotten what has expired.
+#[test]
+fn assertion_that_expires_during_the_look_up_is_refused() {
+    for (seconds, expected) in
+        [(59, None), (60, Some(ErrorKind::Assertion(InvalidAssertion::Expired)))]
+    {
+        let clock = Clock::fixed(NOW);
+        let slow = clock.clone();
+        let clients = provider_fn(move |_id: &str| {
+            slow.advance(Duration::from_secs(seconds));
+            ready(Ok::<_, BoxError>(Some(key_client("ed", &jwks([ed().jwk()])))))
+        });
+        let claims_made = Arc::new(AtomicUsize::new(0));
+        let store = Store(Arc::clone(&claims_made), || Ok(true));
+        let layer = ClientAuthLayer::new(clients)
+            .clock(clock)
+            .assertions(Assertions::new(ISSUER, store).unwrap());
+        let service = layer.layer(Recorder { calls: Log::default() });
+        let request = TestRequest::form(form(&sign(ed(), "EdDSA", &claims("ed")))).request();
+        let response = run(service.oneshot(request)).unwrap();
+        let error = response.extensions().get::<tower_client_auth::Error>();
+        assert_eq!(error.map(tower_client_auth::Error::kind), expected);
+        assert_eq!(claims_made.load(Ordering::SeqCst), usize::from(expected.is_none()));
     }
 }
 
@@ -414,6 +462,57 @@ fn rfc7523_3_assertion_is_accepted_once() {
     }
     let longest = sign(ed(), "EdDSA", &changed(json!({"jti": "x".repeat(256)})));
     assert_eq!(kind(&harness, &longest), None);
+}
+
+// R85: a store of text would fail on some of them, and that is an outage.
+#[test]
+fn jti_with_control_characters_is_refused() {
+    for jti in ["a\0", "\n", "a\u{1b}[2J", "\u{7f}"] {
+        assert_eq!(
+            verdict(&settings(), json!({"jti": jti})),
+            Some(ErrorKind::Assertion(InvalidAssertion::Malformed)),
+            "{jti:?}"
+        );
+    }
+    assert_eq!(verdict(&settings(), json!({"jti": "caf\u{e9} 1"})), None);
+}
+
+// R85.
+#[test]
+fn layers_that_share_a_store_accept_an_assertion_once() {
+    let assertion = sign(ed(), "EdDSA", &claims("ed"));
+    let layer = |store: &Arc<MemoryReplayStore>| {
+        harness_of(registered(), Assertions::new(ISSUER, Arc::clone(store)).unwrap())
+    };
+    let shared = Arc::new(store());
+    let (token, revocation) = (layer(&shared), layer(&shared));
+    assert_eq!(kind(&token, &assertion), None);
+    let replayed = Some(ErrorKind::Assertion(InvalidAssertion::Replayed));
+    assert_eq!(kind(&revocation, &assertion), replayed);
+    let of_its_own = layer(&Arc::new(store()));
+    assert_eq!(kind(&of_its_own, &assertion), None, "another store has not seen it");
+}
+
+// R85: one client that signs without end is no outage for the others.
+#[test]
+fn client_with_its_share_of_the_replay_store_is_throttled_alone() {
+    let replay = MemoryReplayStore::new(8).clock(Clock::fixed(NOW));
+    let harness = harness_of(registered(), Assertions::new(ISSUER, replay).unwrap());
+    let ask = |key, alg, client_id: &str, jti: &str| {
+        let claims = with(claims(client_id), json!({"jti": jti}));
+        harness.ask(&TestRequest::form(form(&sign(key, alg, &claims))))
+    };
+    for jti in ["1", "2", "3", "4"] {
+        assert_eq!(kind_of(&ask(ed(), "EdDSA", "ed", jti)), None);
+    }
+    assert_eq!(
+        ask(ed(), "EdDSA", "ed", "5"),
+        failed(ErrorKind::Throttled, "ed").with("retry-after", "60")
+    );
+    let replayed = ErrorKind::Assertion(InvalidAssertion::Replayed);
+    assert_eq!(kind_of(&ask(ed(), "EdDSA", "ed", "4")), Some(replayed));
+    assert_eq!(kind_of(&ask(rsa(), "RS256", "rsa", "1")), None);
+    assert_eq!(kind_of(&ask(&Key::secret(SECRET), "HS256", "mac", "1")), None);
 }
 
 /// Counts claims, and answers each like this.

@@ -56,10 +56,38 @@ impl Assertions {
     /// The issuer is compared byte for byte, and never with anything that the caller sends beside
     /// the assertion, such as `Host`.
     ///
+    /// All layers of an issuer need one store, or an assertion that one of them accepted is accepted by
+    /// the next one, too. An `Arc` is a store as well.
+    ///
     /// # Errors
     ///
     /// [`ConfigError::Issuer`] if it is not an `https` URL without query and fragment. `http` is
     /// taken, too, for development.
+    ///
+    /// # Examples
+    ///
+    /// Two endpoints with settings of their own, and one store:
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tower_client_auth::{
+    ///     ClientAuthLayer, ClientMetadata, assertion::Assertions, provider::MemoryProvider,
+    ///     replay::MemoryReplayStore,
+    /// };
+    ///
+    /// let clients = Arc::new(MemoryProvider::<ClientMetadata>::new());
+    /// let used = Arc::new(MemoryReplayStore::default());
+    /// let token = ClientAuthLayer::new(Arc::clone(&clients))
+    ///     .assertions(Assertions::new("https://as.example", Arc::clone(&used))?);
+    /// let revocation = ClientAuthLayer::new(clients).assertions(
+    ///     Assertions::new("https://as.example", used)?
+    ///         .legacy_audiences(["https://as.example/revoke"]),
+    /// );
+    /// # drop((token, revocation));
+    /// # Ok::<(), tower_client_auth::ConfigError>(())
+    /// ```
+    ///
+    /// Where the settings are the same, a clone of the layer or of its `Assertions` shares the store, too.
     pub fn new(issuer: &str, replay: impl ReplayStore) -> Result<Self, ConfigError> {
         let assertions = Self::dangerously_without_replay_protection(issuer)?;
         Ok(Self { replay: Some(Arc::new(replay)), ..assertions })
@@ -92,6 +120,8 @@ impl Assertions {
     }
 
     /// How far ahead `exp` may be. Default: 5 minutes. At most an hour.
+    ///
+    /// A minute more is accepted, because the clock of the client may be ahead by as much.
     ///
     /// # Errors
     ///

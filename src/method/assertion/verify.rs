@@ -37,7 +37,8 @@ pub(in crate::method) async fn verify(
     settings: &method::Settings,
     timeout: Option<Duration>,
 ) -> Result<Proof, Error> {
-    let Some(settings) = &settings.assertions else {
+    let method::Settings { assertions, clock, .. } = settings;
+    let Some(settings) = assertions else {
         return Err(ErrorKind::MethodNotAccepted.into());
     };
     let (assertion, compact) = (&presented.assertion, presented.compact());
@@ -73,6 +74,10 @@ pub(in crate::method) async fn verify(
         }
     };
     let claim = assertion.claim.as_ref().map_err(|invalid| *invalid)?;
+    // The look-up took its time, and a store may have forgotten what has expired.
+    if claim.until <= clock.unix_seconds() {
+        return Err(InvalidAssertion::Expired.into());
+    }
     use_up(claim, presented.client_id(), settings, timeout).await?;
     Ok(Proof { method: presented.method(), secret })
 }
@@ -116,7 +121,7 @@ async fn use_up(
     match guard(claim, Deadline::new(timeout)).await {
         Ok(Ok(true)) => Ok(()),
         Ok(Ok(false)) => Err(InvalidAssertion::Replayed.into()),
-        Ok(Err(error)) => Err(Error::with_source(ErrorKind::ReplayStore, error)),
+        Ok(Err(error)) => Err(Error::unless_throttled(ErrorKind::ReplayStore, error)),
         Err(failure) => Err(Error::with_source(ErrorKind::ReplayStore, failure.as_str().into())),
     }
 }
