@@ -25,17 +25,28 @@ use crate::{client::RegisteredClient, error::BoxError, provider::lookup::ClientP
 /// # Examples
 ///
 /// ```
-/// use std::convert::Infallible;
-/// use tower_client_auth::{ClientAuthLayer, ClientSecret, RegisteredClient, provider::provider_fn};
+/// use tower_client_auth::{
+///     BoxError, ClientAuthLayer, ClientSecret, RegisteredClient, provider::provider_fn,
+/// };
+///
+/// struct Row {
+///     client_id: String,
+///     secret_sha256: [u8; 32],
+/// }
+///
+/// async fn row(_client_id: &str) -> Result<Option<Row>, BoxError> {
+///     // SELECT client_id, secret_sha256 FROM clients WHERE client_id = $1
+///     Ok(None)
+/// }
 ///
 /// let layer = ClientAuthLayer::new(provider_fn(|client_id: &str| {
 ///     let client_id = client_id.to_owned();
 ///     async move {
-///         let known = client_id == "batch";
-///         Ok::<_, Infallible>(known.then(|| {
+///         // With the id of the row, not the one that was asked for.
+///         Ok::<_, BoxError>(row(&client_id).await?.map(|row| {
 ///             RegisteredClient::secret_post(
-///                 client_id,
-///                 [ClientSecret::plain("gX9kWZ2c6qyVbDmC5rN1uA")],
+///                 row.client_id,
+///                 [ClientSecret::sha256(row.secret_sha256)],
 ///                 (),
 ///             )
 ///         }))

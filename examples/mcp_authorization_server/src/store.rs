@@ -250,8 +250,8 @@ impl ClientProvider for Store {
         client_id: &str,
     ) -> Result<Option<RegisteredClient<ClientMetadata>>, sqlx::Error> {
         let row = sqlx::query(
-            "SELECT auth_method, secret_sha256, secret_expires_at, metadata FROM clients \
-             WHERE client_id = ?",
+            "SELECT client_id, auth_method, secret_sha256, secret_expires_at, metadata \
+             FROM clients WHERE client_id = ?",
         )
         .bind(client_id)
         .fetch_optional(&self.pool)
@@ -267,7 +267,9 @@ impl ClientProvider for Store {
             .and_then(|digest| digest.try_into().ok())
             .map(|digest: Sha256| ClientSecret::sha256(digest).expires_at(expires_at));
         let method = AuthMethod::from(row.try_get::<&str, _>("auth_method")?);
-        let client = RegisteredClient::new(client_id, &method, secret, metadata);
+        // With the id of the row, not the one that was asked for: some databases ignore case.
+        let stored_id: String = row.try_get("client_id")?;
+        let client = RegisteredClient::new(stored_id, &method, secret, metadata);
         Ok(Some(client.unwrap_or_else(InvalidRegistration::into_unusable)))
     }
 }

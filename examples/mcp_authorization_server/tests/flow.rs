@@ -25,6 +25,7 @@ use http_body_util::{BodyExt, Full};
 use mcp_authorization_server::{Store, router};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tower::ServiceExt;
 use url::Url;
 
@@ -255,6 +256,36 @@ async fn metadata_announces_endpoints_and_methods() {
             "bearer_methods_supported": ["header"],
         })
     );
+}
+
+// RFC 6749 §2.2: ids are compared as they are, also where the database ignores case.
+#[tokio::test]
+async fn id_in_another_case_is_unknown() {
+    let file = std::env::temp_dir().join(format!("mcp-{}.sqlite", std::process::id()));
+    let name = file.to_str().unwrap();
+    let options = SqliteConnectOptions::new().filename(name).create_if_missing(true);
+    let mut database = SqliteConnection::connect_with(&options).await.unwrap();
+    let schema = include_str!("../src/schema.sql")
+        .replace("client_id TEXT PRIMARY KEY", "client_id TEXT COLLATE NOCASE PRIMARY KEY");
+    assert!(schema.contains("NOCASE"));
+    sqlx::raw_sql(sqlx::AssertSqlSafe(schema)).execute(&mut database).await.unwrap();
+    let store = Store::open(Some(name)).await.unwrap();
+    let server = Server { app: router(store.clone(), ISSUER, Clock::fixed(NOW)).unwrap(), store };
+
+    for method in METHODS {
+        let mut client = server.client(method).await;
+        assert_eq!(server.revoke(&client, "any").await.status, 200);
+        client.id = match client.id.to_ascii_uppercase() {
+            upper if upper == client.id => client.id.to_ascii_lowercase(),
+            upper => upper,
+        };
+        let answer = server.revoke(&client, "any").await;
+        assert_eq!(answer.error(), (401, "invalid_client".to_owned()), "{method}");
+    }
+    drop(server);
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{name}{suffix}"));
+    }
 }
 
 // RFC 7591 §3.2.1.
