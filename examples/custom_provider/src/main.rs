@@ -13,12 +13,17 @@ mod audit;
 
 use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
-use axum::{Extension, Json, Router, routing::any};
+use axum::{
+    Extension, Json, Router,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::any,
+};
 use example_support::{Flags, Server, print_refusal};
-use serde_json::{Value, json};
+use serde_json::json;
 use tower_client_auth::{
-    AuthenticatedClient, BoxError, ClientAuthLayer, ClientProvider, ClientSecret, Limits,
-    RegisteredClient,
+    AuthMethod, AuthenticatedClient, BoxError, ClientAuthLayer, ClientProvider, ClientSecret,
+    Limits, RegisteredClient,
 };
 
 use crate::audit::{Answer, Audit};
@@ -48,12 +53,12 @@ const TABLE: [Row; 2] = [
 ];
 
 impl Database {
-    /// `SELECT * FROM clients WHERE client_id = $1`
+    /// `SELECT * FROM clients WHERE client_id = $1`. Like many databases it ignores case.
     async fn row(&self, client_id: &str) -> io::Result<Option<&'static Row>> {
         if client_id == "legacy" {
             return Err(io::Error::other("this shard is down"));
         }
-        Ok(TABLE.iter().find(|row| row.client_id == client_id))
+        Ok(TABLE.iter().find(|row| row.client_id.eq_ignore_ascii_case(client_id)))
     }
 }
 
@@ -80,8 +85,8 @@ impl ClientProvider for Clients {
         // An outage is an error and answered 503; `None` is an unknown client, answered 401.
         Ok(found?.map(|row| {
             let client = Application { team: row.team, scopes: row.scopes };
-            // With the id of the row, not the requested one: a database that compares
-            // without case, or cuts, gives the row of another client, and the layer refuses it.
+            // With the id of the row, not the one that was asked for: then the layer sees that the
+            // database gave the row of another client, and refuses it.
             match row.secret {
                 Some(secret) => {
                     let secret = ClientSecret::sha256_of(secret);
@@ -93,9 +98,15 @@ impl ClientProvider for Clients {
     }
 }
 
-async fn token(Extension(client): Extension<AuthenticatedClient<Application>>) -> Json<Value> {
+async fn token(Extension(client): Extension<AuthenticatedClient<Application>>) -> Response {
+    // RFC 6749 §4.4: "The client credentials grant type MUST only be used by confidential clients."
+    if *client.method() == AuthMethod::None {
+        let body = json!({ "error": "unauthorized_client" });
+        return (StatusCode::BAD_REQUEST, Json(body)).into_response();
+    }
     let Application { team, scopes } = client.client();
-    Json(json!({ "client_id": client.client_id(), "team": team, "scope": scopes.join(" ") }))
+    let body = json!({ "client_id": client.client_id(), "team": team, "scope": scopes.join(" ") });
+    Json(body).into_response()
 }
 
 async fn run() -> Result<(), BoxError> {
