@@ -124,13 +124,16 @@ impl<V: Clone + Send + Sync + 'static> SingleFlight<V> {
         W: Future<Output = (V, Option<R>)> + Send + 'static,
         R: FnOnce() -> G + 'static,
     {
-        self.join(key, start)?.outcome().await
+        self.join(key, start, true)?.outcome().await
     }
 
-    fn join<W, R, G: 'static>(
+    /// [`run`](Self::run) up to the wait. Who drops the waiter leaves the flight to go on by itself,
+    /// where there is a runtime, and must not let it make room: such flights would end each other.
+    pub(crate) fn join<W, R, G: 'static>(
         &self,
         key: &str,
         start: impl FnOnce(Arc<str>) -> W,
+        makes_room: bool,
     ) -> Result<Waiter<V>, FlightError>
     where
         W: Future<Output = (V, Option<R>)> + Send + 'static,
@@ -151,7 +154,7 @@ impl<V: Clone + Send + Sync + 'static> SingleFlight<V> {
             return Ok(self.waiter(entry));
         }
         if flights.len() >= self.limit {
-            let abandoned = flights.abandoned().ok_or(FlightError::Full)?;
+            let abandoned = flights.abandoned().filter(|_| makes_room).ok_or(FlightError::Full)?;
             drop(flights);
             self.shared.cut_off(&abandoned, FlightError::Abandoned);
             flights = self.shared.lock();
@@ -196,7 +199,7 @@ impl<V: Clone + Send + Sync + 'static> SingleFlight<V> {
 }
 
 /// A request that waits for a flight.
-struct Waiter<V> {
+pub(crate) struct Waiter<V> {
     shared: Arc<Shared<V>>,
     flight: Arc<Flight<V>>,
     parked: Option<Arc<Parked>>,

@@ -37,7 +37,6 @@ impl SharedError {
         Self(Arc::new(error.into()))
     }
 
-    #[cfg(feature = "cache")]
     pub(crate) fn get_ref(&self) -> &(dyn std::error::Error + 'static) {
         &**self.0
     }

@@ -262,6 +262,26 @@ async fn abandoned_flights_make_room() {
     assert_eq!((store.remembered(), flights.in_flight()), (vec![1, 3], 0));
 }
 
+// They would end each other, and none would land.
+#[tokio::test]
+async fn flights_that_nobody_waits_for_make_no_room() {
+    let (flights, store) = (Flights::new(1, DEADLINE), Store::new());
+    for (key, refused) in [("a", None), ("a", None), ("b", Some(FlightError::Full))] {
+        let store = store.clone();
+        let work = move |_key| async move {
+            let answer = store.begun.fetch_add(1, SeqCst) + 1;
+            store.gate.acquire().await.unwrap().forget();
+            (answer, Some(move || store.remembered.lock().unwrap().push(answer)))
+        };
+        assert_eq!(flights.join(key, work, false).map(drop).err(), refused);
+        settle().await;
+    }
+    assert_eq!((store.begun(), flights.in_flight()), (1, 1));
+    store.gate.add_permits(1);
+    settle().await;
+    assert_eq!((store.remembered(), flights.in_flight()), (vec![1], 0));
+}
+
 fn paused() -> Runtime {
     Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
 }
