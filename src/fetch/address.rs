@@ -51,9 +51,15 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
             let within = |(prefix, length): (Ipv6Addr, u32)| {
                 (address.to_bits() ^ prefix.to_bits()).leading_zeros() >= length
             };
-            within(GLOBAL_V6) && !SPECIAL_V6.into_iter().any(within)
+            within(GLOBAL_V6) && !SPECIAL_V6.into_iter().any(within) && !is_isatap(address)
         }
     }
+}
+
+/// Whether an IPv4 address is inside, in whatever network (RFC 5214 §6.1).
+const fn is_isatap(address: Ipv6Addr) -> bool {
+    let [_, _, _, _, local, protocol, _, _] = address.segments();
+    matches!((local, protocol), (0 | 0x200, 0x5efe))
 }
 
 #[cfg(test)]
@@ -115,6 +121,8 @@ mod tests {
             "2001:1ff:ffff::1",
             "2001:db8::1",
             "2001:db8:ffff::1",
+            "2001:4860::5efe:7f00:1",
+            "2001:4860::200:5efe:808:808",
             "2002::1",
             "2002:7f00:1::",
             "2002:ffff::1",
@@ -166,6 +174,8 @@ mod tests {
             "2000::1",
             "2001:200::1",
             "2001:4860:4860::8888",
+            "2001:4860::5eff:7f00:1",
+            "2001:4860::100:5efe:7f00:1",
             "2001:db7::1",
             "2001:db9::1",
             "2003::1",
