@@ -1,26 +1,25 @@
 //! The keys of clients that publish them at a `jwks_uri`.
 
-mod slot;
 mod source;
 
 use std::{
-    collections::HashMap,
     fmt,
     ops::RangeInclusive,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
 };
 
 pub use crate::fetch::jwks::source::{FetchedJwks, JwksSource};
 use crate::{
     clock::Clock,
-    error::BoxError,
-    fetch::jwks::{
-        slot::{Answer, Outcome, Question, Slot},
-        source::DynJwksSource,
+    error::{BoxError, Error, kind::ErrorKind, throttled::Throttled},
+    fetch::{
+        budget::PerHost,
+        jwks::source::DynJwksSource,
+        remembered::{Capacity, Documents, Fetched, Remembered, Settings},
     },
-    isolate::single_flight::{DEADLINE, SingleFlight},
-    jose::set::KeySet,
+    jose::{invalid::OmittedKey, set::KeySet},
 };
 
 /// A hundred times what a client of a few keys publishes.
@@ -30,9 +29,9 @@ const LIFETIME: RangeInclusive<Duration> =
     Duration::from_secs(5 * 60)..=Duration::from_secs(24 * 60 * 60);
 const MIN_REFETCH_INTERVAL: Duration = Duration::from_secs(30);
 const STALE_IF_ERROR: Duration = Duration::from_secs(60 * 60);
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
-const CAPACITY: usize = 1_000;
-const MAX_FETCHES: usize = 64;
+const CAPACITY: Capacity = Capacity { addresses: 1_000, bytes: 16 * 1024 * 1024 };
+const MAX_FETCHES: usize = 16;
+const PER_HOST: PerHost = PerHost { at_a_time: 4, per_minute: 30 };
 
 /// Remembers the keys that a [`JwksSource`] fetched, prepared for many verifications.
 ///
@@ -40,22 +39,31 @@ const MAX_FETCHES: usize = 64;
 /// source; make it yourself to change them.
 ///
 /// - A key set is kept as long as its origin allows, within the bounds of
-///   [`lifetime`](Self::lifetime).
-/// - Requests for one address that arrive while it is being fetched wait for that fetch, unless the
-///   keys that are known will do. The fetch is a task of its own where there is a tokio runtime: a
-///   request that is dropped does not stop it, and what it brings is remembered. At most
-///   [64](Self::max_fetches) are in flight at a time, and each has
+///   [`lifetime`](Self::lifetime). In the second half of its lifetime a request makes it be fetched
+///   again, and does not wait.
+/// - Requests for an address of which nothing is known, or whose keys are past their lifetime, wait
+///   for one fetch together. The fetch is a task of its own where there is a tokio runtime: a request
+///   that is dropped does not stop it, and what it brings is remembered. Each has
 ///   [10 seconds](Self::fetch_deadline).
-/// - An assertion with a `kid` that is not in the set makes the set be fetched again, because the
-///   client may have a new key, but not more often than the
-///   [minimum interval](Self::min_refetch_interval) allows: any caller can send such an assertion.
-/// - While the source fails, the last keys stay in use [for an hour](Self::stale_if_error) after
-///   their lifetime, and the source is asked every 5 seconds at most. When there are none the caller
-///   gets 503.
-/// - A fetch is a task of its own, which needs a runtime of tokio: without one a caller that hangs up
-///   cuts the fetch off, and that counts as a failure.
-/// - A document that is no key set, holds no usable key or is longer than 64 KiB is a failure of the
-///   source, and does not replace the keys that are known.
+/// - An assertion with a `kid` that is not in the set is judged at once by the keys that are known,
+///   and the set is fetched again for the next one, because the client may have a new key; but not
+///   more often than the [minimum interval](Self::min_refetch_interval) allows: any caller can send
+///   such an assertion.
+/// - What is a key set replaces the keys that were known, also an empty one, and so does the answer
+///   that there is [none](FetchedJwks::gone). All else is an outage: a source that fails, a document
+///   that is no key set, one longer than 64 KiB.
+/// - During an outage the last keys stay in use [for an hour](Self::stale_if_error) after their
+///   lifetime, and the source is asked after 5 seconds, then after twice as many, up to a minute.
+///   When there are no keys the caller is answered 503.
+/// - An address is *proven* once a signature was verified with its keys. All others are on probation,
+///   because anybody who may register can invent them. The two kinds have a memory of their own
+///   ([`capacity`](Self::capacity), [`max_bytes`](Self::max_bytes)) and fetches of their own
+///   ([`max_fetches`](Self::max_fetches)); those on probation are also bounded
+///   [per host](Self::max_unproven_per_host).
+///
+/// Without a runtime of tokio nothing goes on in the background: a request waits for the fetch that it
+/// causes, keys are not fetched before their lifetime is over, and a caller that hangs up cuts the
+/// fetch off, which counts as a failure.
 ///
 /// # Examples
 ///
@@ -76,31 +84,27 @@ const MAX_FETCHES: usize = 64;
 /// }
 /// ```
 #[derive(Clone)]
-pub struct JwksCache {
-    source: Arc<dyn DynJwksSource>,
-    flights: SingleFlight<Answer>,
-    slots: Arc<Mutex<HashMap<Box<str>, Arc<Slot>>>>,
-    capacity: usize,
-    lifetime: RangeInclusive<Duration>,
-    min_refetch_interval: Duration,
-    stale_if_error: Duration,
-    clock: Clock,
-}
+pub struct JwksCache(Remembered<KeySets>);
 
 impl JwksCache {
     /// A cache with the defaults.
     #[must_use]
     pub fn new(source: impl JwksSource) -> Self {
-        Self {
-            source: Arc::new(source),
-            flights: SingleFlight::new(MAX_FETCHES, DEADLINE),
-            slots: Arc::default(),
-            capacity: CAPACITY,
+        let settings = Settings {
             lifetime: LIFETIME,
-            min_refetch_interval: MIN_REFETCH_INTERVAL,
+            interval: MIN_REFETCH_INTERVAL,
             stale_if_error: STALE_IF_ERROR,
+            capacity: CAPACITY,
+            per_host: PER_HOST,
             clock: Clock::system(),
-        }
+        };
+        let documents = KeySets { source: Arc::new(source), on_omitted_keys: None };
+        Self(Remembered::new(documents, settings, MAX_FETCHES))
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut Settings)) -> Self {
+        set(&mut self.0.settings);
+        self
     }
 
     /// How long a key set is kept at least and at most, whatever its origin says. One whose origin
@@ -109,38 +113,57 @@ impl JwksCache {
     /// A key that a client has withdrawn is accepted until the set is fetched again.
     #[must_use]
     pub fn lifetime(self, lifetime: RangeInclusive<Duration>) -> Self {
-        Self { lifetime, ..self }
+        self.with(|settings| settings.lifetime = lifetime)
     }
 
     /// How long after a fetch an unknown `kid` does not cause another. Default: 30 seconds.
     ///
-    /// A client that signs with a key right after publishing it may be refused for that long.
+    /// A client that signs with a key right after publishing it is refused until the set was fetched
+    /// again: once at least, and for this long at most.
     #[must_use]
     pub fn min_refetch_interval(self, min_refetch_interval: Duration) -> Self {
-        Self { min_refetch_interval, ..self }
+        self.with(|settings| settings.interval = min_refetch_interval)
     }
 
     /// Goes on with the last keys while the source fails, for this long after their
     /// [lifetime](Self::lifetime) is over (RFC 5861 §4). Default: 1 hour.
     #[must_use]
     pub fn stale_if_error(self, stale_if_error: Duration) -> Self {
-        Self { stale_if_error, ..self }
+        self.with(|settings| settings.stale_if_error = stale_if_error)
     }
 
-    /// How many addresses are remembered; the one that was not used for the longest time makes room.
-    /// Default: 1,000.
+    /// How many addresses are remembered: this many that are proven, and as many on probation. The
+    /// one of its kind that was not used for the longest time makes room. Default: 1,000.
     #[must_use]
     pub fn capacity(self, addresses: usize) -> Self {
-        Self { capacity: addresses, ..self }
+        self.with(|settings| settings.capacity.addresses = addresses)
     }
 
-    /// How many fetches may be in flight at a time; one more fails at once, as if the source did: the
-    /// caller is answered 503 unless the keys that are known will do. Default: 64.
+    /// How many bytes of memory the keys take at most: this many those of proven addresses, and as
+    /// many the others. Default: 16 MiB.
+    #[must_use]
+    pub fn max_bytes(self, bytes: usize) -> Self {
+        self.with(|settings| settings.capacity.bytes = bytes)
+    }
+
+    /// How many fetches may be in flight at a time: this many of addresses on probation, and as many
+    /// of proven ones. One more fails at once, as if the source did: the caller is answered 503 unless
+    /// keys are known. Default: 16.
     ///
     /// A fetch that no request waits for any more is ended when there is no room.
     #[must_use]
     pub fn max_fetches(self, fetches: usize) -> Self {
-        Self { flights: self.flights.limit(fetches), ..self }
+        Self(self.0.max_fetches(fetches))
+    }
+
+    /// How many addresses on probation are fetched from one host, at a time and within a minute. One
+    /// more is answered 429 with `Retry-After`, unless keys are known. Default: 4 and 30.
+    ///
+    /// After a start all addresses are on probation. A server with many clients whose keys are at one
+    /// host needs more.
+    #[must_use]
+    pub fn max_unproven_per_host(self, at_a_time: usize, per_minute: u32) -> Self {
+        self.with(|settings| settings.per_host = PerHost { at_a_time, per_minute })
     }
 
     /// How long a fetch may take before it counts as failed. Default: 10 seconds.
@@ -150,131 +173,73 @@ impl JwksCache {
     /// timer, a program with `panic = "abort"` must enable it.
     #[must_use]
     pub fn fetch_deadline(self, deadline: Duration) -> Self {
-        Self { flights: self.flights.deadline(deadline), ..self }
+        Self(self.0.fetch_deadline(deadline))
+    }
+
+    /// Calls this with the address of a key set after each fetch that found keys in it which are not
+    /// used, and why. It is called in the task of the fetch, so it must not block; a panic is swallowed.
+    ///
+    /// A [private](OmittedKey::is_private) key among them is an incident: whoever has read the set can be
+    /// the client, so neither this key nor another of its public part or `kid` is used, and the client
+    /// must be told.
+    ///
+    /// ```
+    /// # use tower_client_auth::assertion::{JwksCache, JwksSource};
+    /// fn cache(source: impl JwksSource) -> JwksCache {
+    ///     JwksCache::new(source).on_omitted_keys(|jwks_uri, keys| {
+    ///         for key in keys.iter().filter(|key| key.is_private()) {
+    ///             eprintln!("{}: {key}", jwks_uri.escape_debug());
+    ///         }
+    ///     })
+    /// }
+    /// ```
+    #[must_use]
+    pub fn on_omitted_keys(
+        mut self,
+        observe: impl Fn(&str, &[OmittedKey]) + Send + Sync + 'static,
+    ) -> Self {
+        self.0.documents.on_omitted_keys = Some(Arc::new(observe));
+        self
     }
 
     /// The clock. Default: the system's.
     #[must_use]
     pub fn clock(self, clock: Clock) -> Self {
-        Self { clock, ..self }
+        self.with(|settings| settings.clock = clock)
     }
 
-    fn now(&self) -> Instant {
-        self.clock.instant()
-    }
-
-    /// The prepared keys at `jwks_uri`, with the one of this `kid` if it can be had.
+    /// The prepared keys at `jwks_uri`, with the one of this `kid` if it is known.
     ///
     /// # Errors
     ///
-    /// If there are none that may be used.
+    /// If it is not known whether there are any.
     pub(crate) async fn keys(
         &self,
         jwks_uri: &str,
         kid: Option<&str>,
-    ) -> Result<Arc<KeySet>, BoxError> {
-        let slot = self.slot(jwks_uri);
-        if let Some(answer) = self.remembered(&slot, kid) {
-            return answer.map_err(Into::into);
-        }
-        // Boxed, so that the future of a request that finds its keys stays small.
-        Box::pin(self.fetched(&slot, jwks_uri, kid)).await
-    }
-
-    async fn fetched(
-        &self,
-        slot: &Arc<Slot>,
-        jwks_uri: &str,
-        kid: Option<&str>,
-    ) -> Result<Arc<KeySet>, BoxError> {
-        let answer = self.flights.run(jwks_uri, |jwks_uri| {
-            let (cache, slot, kid) = (self.clone(), Arc::clone(slot), kid.map(Box::<str>::from));
-            async move { (cache.ask(&slot, &jwks_uri, kid.as_deref()).await, None::<fn()>) }
-        });
-        let error = match answer.await {
-            Ok(Ok(keys)) => return Ok(keys),
-            Ok(Err(error)) => error.into(),
-            Err(error) => error.into(),
+    ) -> Result<Arc<KeySet>, Error> {
+        let has = |keys: &KeySet| kid.map_or(!keys.is_empty(), |kid| keys.has(kid));
+        let error = match self.0.get(jwks_uri, has).await {
+            Ok(keys) => return Ok(keys),
+            Err(error) => error,
         };
-        let now = self.now();
-        slot.known().usable(kid, now, self.stale_if_error).ok_or(error)
+        Err(match Throttled::find(error.get_ref()) {
+            Some(throttled) => Error::with_source(ErrorKind::Throttled, (*throttled).into()),
+            None => Error::with_source(ErrorKind::KeySource, error.into()),
+        })
     }
 
-    /// The work of a flight.
-    async fn ask(&self, slot: &Slot, jwks_uri: &str, kid: Option<&str>) -> Answer {
-        // The last flight may have landed after this request had looked.
-        if let Some(answer) = self.remembered(slot, kid) {
-            return answer;
-        }
-        let question = Question::note(slot, &self.clock);
-        let fetched = self.source.fetch_dyn(jwks_uri).await;
-        question.answer(self.evaluate(fetched))
+    /// A signature was verified with the keys at this address.
+    pub(crate) fn proved(&self, jwks_uri: &str) {
+        self.0.proved(jwks_uri);
     }
 
-    /// Here alone is said what is an answer, which replaces the keys that are known, and what is an
-    /// outage, during which they stay in use.
-    fn evaluate(
-        &self,
-        fetched: Result<FetchedJwks, BoxError>,
-    ) -> Result<(KeySet, Duration), BoxError> {
-        let fetched = fetched?;
-        if fetched.document().len() > LONGEST_DOCUMENT {
-            return Err("the key set is longer than 64 KiB".into());
+    /// Waits until no fetch is in flight.
+    #[cfg(all(test, private_tests))]
+    pub(crate) async fn landed(&self) {
+        while self.0.in_flight() > 0 {
+            tokio::task::yield_now().await;
         }
-        let (shortest, longest) = (*self.lifetime.start(), *self.lifetime.end());
-        let lifetime = fetched.max_age().unwrap_or(shortest).max(shortest).min(longest);
-        Ok((KeySet::published(fetched.document())?, lifetime))
-    }
-
-    /// What can be said without waiting for the source, or `None` if it has to be asked or is being
-    /// asked.
-    fn remembered(&self, slot: &Slot, kid: Option<&str>) -> Option<Answer> {
-        let now = self.now();
-        let mut known = slot.known();
-        known.used = now;
-        let fresh = known.fresh(now);
-        let usable = known.usable(kid, now, self.stale_if_error);
-        if fresh && usable.is_some() {
-            return usable.map(Ok);
-        }
-        let asked = known.asked.as_ref()?;
-        let (failure, pause) = match &asked.outcome {
-            // A request with keys to go on with need not wait.
-            Outcome::InFlight => return usable.map(Ok),
-            Outcome::Failed(error) if !fresh => (Some(error), PAUSE_AFTER_FAILURE),
-            Outcome::Failed(error) => (Some(error), self.min_refetch_interval),
-            Outcome::Answered => (None, self.min_refetch_interval),
-        };
-        if now.saturating_duration_since(asked.at) >= pause {
-            return None;
-        }
-        match (usable, failure) {
-            (Some(keys), _) => Some(Ok(keys)),
-            // While the source fails, it is unknown whether the client has such a key.
-            (None, Some(error)) => Some(Err(error.clone())),
-            (None, None) => known.usable(None, now, self.stale_if_error).map(Ok),
-        }
-    }
-
-    fn slot(&self, jwks_uri: &str) -> Arc<Slot> {
-        let now = self.now();
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = slots.get(jwks_uri) {
-            return Arc::clone(slot);
-        }
-        let mut evicted = None;
-        if slots.len() >= self.capacity {
-            let longest_unused = slots.iter().min_by_key(|(_, slot)| slot.known().used);
-            if let Some(uri) = longest_unused.map(|(uri, _)| uri.clone()) {
-                evicted = slots.remove(&uri);
-            }
-        }
-        let slot = Arc::new(Slot::new(now));
-        slots.insert(jwks_uri.into(), Arc::clone(&slot));
-        // What the source failed with is dropped outside of the lock.
-        drop(slots);
-        drop(evicted);
-        slot
     }
 }
 
@@ -286,12 +251,39 @@ impl<J: JwksSource> From<J> for JwksCache {
 
 impl fmt::Debug for JwksCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = &self.0.settings;
         f.debug_struct("JwksCache")
-            .field("capacity", &self.capacity)
-            .field("lifetime", &self.lifetime)
-            .field("min_refetch_interval", &self.min_refetch_interval)
-            .field("stale_if_error", &self.stale_if_error)
+            .field("capacity", &settings.capacity.addresses)
+            .field("max_bytes", &settings.capacity.bytes)
+            .field("lifetime", &settings.lifetime)
+            .field("min_refetch_interval", &settings.interval)
+            .field("stale_if_error", &settings.stale_if_error)
             .finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone)]
+struct KeySets {
+    source: Arc<dyn DynJwksSource>,
+    on_omitted_keys: Option<Arc<OnOmittedKeys>>,
+}
+
+type OnOmittedKeys = dyn Fn(&str, &[OmittedKey]) + Send + Sync;
+
+impl Documents for KeySets {
+    type Document = KeySet;
+
+    /// Here alone is said what is an answer, and what is an outage.
+    async fn fetch(&self, url: &str, proven: bool) -> Result<Fetched<KeySet>, BoxError> {
+        let fetched = self.source.fetch_dyn(url, proven).await?;
+        if fetched.document().len() > LONGEST_DOCUMENT {
+            return Err("the key set is longer than 64 KiB".into());
+        }
+        let document = KeySet::published(fetched.document())?;
+        if let (Some(observe), omitted @ [_, ..]) = (&self.on_omitted_keys, document.omitted()) {
+            let _ = catch_unwind(AssertUnwindSafe(|| observe(url, omitted)));
+        }
+        Ok(Fetched { bytes: document.size(), document, max_age: fetched.max_age() })
     }
 }
 

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "jwks-fetch")]
 mod address;
+mod budget;
 #[cfg(feature = "jwks-fetch")]
 pub(crate) mod https;
 pub(crate) mod jwks;
+mod remembered;

@@ -125,10 +125,13 @@ impl KeySet {
     }
 
     /// How many bytes it takes up at most, once every key has been used.
-    #[expect(dead_code, reason = "the cache is about to count them")]
     pub(crate) fn size(&self) -> usize {
         let keys: usize = self.keys.iter().map(|key| key.size()).sum();
         size_of::<Self>() + size_of_val(&*self.keys) + size_of_val(&*self.omitted) + keys
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.keys.is_empty()
     }
 
     /// Whether there is a key of this id.

@@ -98,7 +98,7 @@
 //! | R90 | `rfc7523::rfc7515_7_1_strict_compact_form`, `rfc7523::rfc7515_4_1_no_embedded_keys_or_crit`, `rfc7523::rfc7518_3_4_signatures_have_one_form` |
 //! | R91 | `rfc7523::rfc7519_4_hostile_claims_cost_bounded_work` |
 //! | R92 | `rfc7523::oidc_10_1_secret_keys_assertions_while_valid` |
-//! | R93 | `fetch::jwks::tests`, `fetch::https::tests`, `fetch::https::tests::chain`, `fetch::address::tests`, `rfc7523::rfc7591_2_published_keys_need_a_source` |
+//! | R93 | `published_keys`, `fetch::jwks::tests`, `fetch::remembered::tests`, `fetch::budget::tests`, `fetch::https::tests`, `fetch::https::tests::chain`, `fetch::address::tests`, `rfc7523::rfc7591_2_published_keys_need_a_source` |
 //! | R94 | `rfc7523::rfc7521_4_2_1_failed_assertions_are_alike` |
 //! | R95 | later, with certificates |
 //! | R96 | later, with certificates |
@@ -145,6 +145,8 @@ mod jose;
 mod mcp_sdk;
 mod metadata;
 mod providers;
+#[cfg(feature = "jwt")]
+mod published_keys;
 #[cfg(feature = "jwt")]
 mod replay;
 #[cfg(feature = "redis")]

@@ -14,6 +14,9 @@ use crate::error::BoxError;
 /// # Contract
 ///
 /// - Follow no redirects, limit time and size, and refuse addresses that are not public.
+/// - Tell an answer from an outage. A key set is an answer, also an empty one, and so is that there is
+///   none, which [`FetchedJwks::gone`] says: what was known before is forgotten, and the client has
+///   withdrawn its keys. An error is an outage: the keys that are known stay in use for a while.
 /// - The returned future may be dropped at any time. It runs in a task of its own where there is a
 ///   tokio runtime.
 ///
@@ -33,10 +36,16 @@ use crate::error::BoxError;
 ///     async fn fetch(&self, jwks_uri: &str) -> io::Result<FetchedJwks> {
 ///         let path = match jwks_uri {
 ///             "https://batch.example/jwks.json" => "/run/jwks/batch.json",
-///             _ => return Err(io::ErrorKind::NotFound.into()),
+///             _ => return Ok(FetchedJwks::gone(None)),
 ///         };
-///         let document = std::fs::read(path)?;
-///         Ok(FetchedJwks::new(document.into(), Some(Duration::from_secs(600))))
+///         let max_age = Some(Duration::from_secs(600));
+///         match std::fs::read(path) {
+///             Ok(document) => Ok(FetchedJwks::new(document.into(), max_age)),
+///             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+///                 Ok(FetchedJwks::gone(max_age))
+///             }
+///             Err(error) => Err(error),
+///         }
 ///     }
 /// }
 /// ```
@@ -48,11 +57,26 @@ pub trait JwksSource: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// If it cannot be fetched. The caller is answered 503.
+    /// If it cannot be fetched. Unless keys are known, the caller is answered 503, or 429 where the
+    /// error is, or was caused by, [`Throttled`](crate::provider::Throttled).
     fn fetch(
         &self,
         jwks_uri: &str,
     ) -> impl Future<Output = Result<FetchedJwks, Self::Error>> + Send;
+
+    /// Fetches the document at an address whose keys have verified no signature yet. Anybody may
+    /// have chosen it, and a source may bound such fetches more narrowly than others. Default:
+    /// [`fetch`](Self::fetch).
+    ///
+    /// # Errors
+    ///
+    /// As for [`fetch`](Self::fetch).
+    fn fetch_unproven(
+        &self,
+        jwks_uri: &str,
+    ) -> impl Future<Output = Result<FetchedJwks, Self::Error>> + Send {
+        self.fetch(jwks_uri)
+    }
 }
 
 /// A fetched key set (RFC 7517 §5).
@@ -67,6 +91,12 @@ impl FetchedJwks {
     #[must_use]
     pub const fn new(document: Bytes, max_age: Option<Duration>) -> Self {
         Self { document, max_age }
+    }
+
+    /// There is no key set at this address, and no keys are left: HTTP answers that with 404 or 410.
+    #[must_use]
+    pub const fn gone(max_age: Option<Duration>) -> Self {
+        Self::new(Bytes::from_static(br#"{"keys":[]}"#), max_age)
     }
 
     /// The JSON text.
@@ -86,11 +116,17 @@ pub(super) type Fetch<'a> =
     Pin<Box<dyn Future<Output = Result<FetchedJwks, BoxError>> + Send + 'a>>;
 
 pub(super) trait DynJwksSource: Send + Sync {
-    fn fetch_dyn<'a>(&'a self, jwks_uri: &'a str) -> Fetch<'a>;
+    fn fetch_dyn<'a>(&'a self, jwks_uri: &'a str, proven: bool) -> Fetch<'a>;
 }
 
 impl<J: JwksSource> DynJwksSource for J {
-    fn fetch_dyn<'a>(&'a self, jwks_uri: &'a str) -> Fetch<'a> {
-        Box::pin(async move { self.fetch(jwks_uri).await.map_err(Into::into) })
+    fn fetch_dyn<'a>(&'a self, jwks_uri: &'a str, proven: bool) -> Fetch<'a> {
+        Box::pin(async move {
+            let fetched = match proven {
+                true => self.fetch(jwks_uri).await,
+                false => self.fetch_unproven(jwks_uri).await,
+            };
+            fetched.map_err(Into::into)
+        })
     }
 }

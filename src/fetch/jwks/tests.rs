@@ -2,9 +2,13 @@
 
 use std::{
     collections::VecDeque,
+    error::Error as _,
     future::Future,
     pin::pin,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -74,40 +78,71 @@ fn keys(kids: &[&str], max_age: Option<u64>) -> Result<FetchedJwks, &'static str
 
 /// Whether there is the key, or what is wrong.
 async fn ask(cache: &JwksCache, kid: &str) -> Result<bool, String> {
-    match cache.keys(URI, Some(kid)).await {
+    ask_at(cache, URI, kid).await
+}
+
+async fn ask_at(cache: &JwksCache, uri: &str, kid: &str) -> Result<bool, String> {
+    match cache.keys(uri, Some(kid)).await {
         Ok(keys) => Ok(keys.has(kid)),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(error.source().unwrap().to_string()),
+    }
+}
+
+/// Lets the fetches go on until they wait for the source.
+async fn settle() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
     }
 }
 
 #[tokio::test]
 async fn r93_keys_are_kept_for_max_age() {
-    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR))]);
+    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR)), Err("down")]);
+    let cache = cache.stale_if_error(Duration::ZERO);
     for _ in 0..100 {
         assert_eq!(ask(&cache, "1").await, Ok(true));
     }
     assert!(cache.keys(URI, None).await.is_ok());
+    assert_eq!(source.fetches(), 1);
     pass(HOUR - 1);
     assert_eq!(ask(&cache, "1").await, Ok(true));
-    assert_eq!(source.fetches(), 1);
     pass(1);
-    assert_eq!(ask(&cache, "1").await, Ok(true));
-    assert_eq!(source.fetches(), 2);
+    assert_eq!(ask(&cache, "1").await, Err("down".to_owned()));
 }
 
 #[tokio::test]
 async fn r93_lifetime_is_bounded() {
     let cases = [(None, 5 * MINUTE), (Some(0), 5 * MINUTE), (Some(u64::MAX), DAY)];
     for (max_age, kept) in cases {
-        let (source, cache, pass) = Source::new([keys(&["1"], max_age)]);
+        let (_, cache, pass) = Source::new([keys(&["1"], max_age), Err("down")]);
+        let cache = cache.stale_if_error(Duration::ZERO);
         assert_eq!(ask(&cache, "1").await, Ok(true));
         pass(kept - 1);
         assert_eq!(ask(&cache, "1").await, Ok(true));
-        assert_eq!(source.fetches(), 1, "{max_age:?}");
         pass(1);
-        assert_eq!(ask(&cache, "1").await, Ok(true));
-        assert_eq!(source.fetches(), 2, "{max_age:?}");
+        assert_eq!(ask(&cache, "1").await, Err("down".to_owned()), "{max_age:?}");
     }
+}
+
+#[tokio::test]
+async fn keys_are_fetched_again_in_the_second_half_of_their_lifetime() {
+    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR)), keys(&["2"], Some(HOUR))]);
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+    source.gate.forget_permits(usize::MAX);
+    pass(HOUR / 2 - 1);
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+    settle().await;
+    assert_eq!(source.fetches(), 1);
+    pass(1);
+    for _ in 0..100 {
+        assert_eq!(ask(&cache, "1").await, Ok(true), "without waiting");
+        settle().await;
+    }
+    assert_eq!(source.fetches(), 2);
+    source.gate.add_permits(1);
+    settle().await;
+    assert_eq!(ask(&cache, "1").await, Ok(false));
+    assert_eq!(ask(&cache, "2").await, Ok(true));
 }
 
 #[tokio::test]
@@ -117,18 +152,90 @@ async fn r93_unknown_kid_refetches_once_per_interval() {
     assert_eq!(ask(&cache, "1").await, Ok(true));
     for kid in ["2", "junk", ""] {
         assert_eq!(ask(&cache, kid).await, Ok(false));
+        settle().await;
     }
     pass(29);
     assert_eq!(ask(&cache, "2").await, Ok(false));
+    settle().await;
     assert_eq!(source.fetches(), 1);
     pass(1);
     for _ in 0..100 {
         assert_eq!(ask(&cache, "2").await, Ok(false));
+        settle().await;
     }
     assert_eq!(source.fetches(), 2);
     pass(30);
+    assert_eq!(ask(&cache, "2").await, Ok(false), "judged by what is known");
+    settle().await;
     assert_eq!(ask(&cache, "2").await, Ok(true));
     assert_eq!(source.fetches(), 3);
+}
+
+// A stranger can send both at any time, and must not learn from the time that the client exists.
+#[tokio::test]
+async fn unknown_kid_is_answered_at_once_whatever_the_source_does() {
+    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR)), Err("down")]);
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+    source.gate.forget_permits(usize::MAX);
+    pass(30);
+    for kid in ["junk", "2"] {
+        assert_eq!(ask(&cache, kid).await, Ok(false), "while the fetch is in flight");
+        settle().await;
+    }
+    source.gate.add_permits(1);
+    settle().await;
+    for kid in ["junk", "2"] {
+        assert_eq!(ask(&cache, kid).await, Ok(false), "while the source is down");
+    }
+    assert_eq!(source.fetches(), 2);
+}
+
+#[test]
+fn unknown_kid_waits_where_nothing_goes_on_in_the_background() {
+    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR)), keys(&["2"], Some(HOUR))]);
+    let ask = |kid| {
+        let mut asking = pin!(ask(&cache, kid));
+        asking.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    };
+    assert_eq!(ask("1"), Poll::Ready(Ok(true)));
+    pass(30);
+    assert_eq!(ask("2"), Poll::Ready(Ok(true)));
+    pass(HOUR / 2);
+    assert_eq!(ask("2"), Poll::Ready(Ok(true)));
+    assert_eq!(source.fetches(), 2);
+}
+
+#[tokio::test]
+async fn withdrawn_key_is_refused_at_once() {
+    let empty = FetchedJwks::new(r#"{"keys": []}"#.into(), None);
+    for answer in [empty, FetchedJwks::gone(None)] {
+        let (source, cache, pass) =
+            Source::new([keys(&["1"], Some(HOUR)), Ok(answer), Err("down")]);
+        assert_eq!(ask(&cache, "1").await, Ok(true));
+        pass(HOUR);
+        assert_eq!(ask(&cache, "1").await, Ok(false));
+        assert!(cache.keys(URI, None).await.unwrap().is_empty());
+        assert_eq!(source.fetches(), 2);
+        pass(HOUR / 2);
+        assert_eq!(ask(&cache, "1").await, Ok(false), "an outage does not bring it back");
+    }
+}
+
+#[tokio::test]
+async fn keys_are_back_soon_after_there_were_none() {
+    let gone = FetchedJwks::gone(Some(Duration::from_secs(DAY)));
+    for kid in [None, Some("1")] {
+        let (source, cache, pass) = Source::new([Ok(gone.clone()), keys(&["1"], None)]);
+        assert!(cache.keys(URI, kid).await.unwrap().is_empty());
+        pass(29);
+        assert!(cache.keys(URI, kid).await.unwrap().is_empty());
+        settle().await;
+        assert_eq!(source.fetches(), 1);
+        pass(1);
+        assert!(cache.keys(URI, kid).await.unwrap().is_empty());
+        settle().await;
+        assert!(!cache.keys(URI, kid).await.unwrap().is_empty());
+    }
 }
 
 #[tokio::test]
@@ -150,44 +257,34 @@ async fn concurrent_requests_share_a_fetch() {
 }
 
 /// Asks, is polled once, and hangs up.
-fn hang_up(cache: &JwksCache, kid: &str) {
-    let mut asking = pin!(ask(cache, kid));
+fn hang_up(cache: &JwksCache, uri: &str) {
+    let mut asking = pin!(ask_at(cache, uri, "1"));
     assert!(asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-}
-
-/// Lets the fetches go on until they wait for the source.
-async fn settle() {
-    for _ in 0..10 {
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test]
 async fn dropped_requests_cause_one_fetch() {
-    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR))]);
-    assert_eq!(ask(&cache, "1").await, Ok(true));
+    let (source, cache, _) = Source::new([keys(&["1"], Some(HOUR))]);
     source.gate.forget_permits(usize::MAX);
-    pass(31);
     for _ in 0..500 {
-        hang_up(&cache, "unknown");
+        hang_up(&cache, URI);
         tokio::task::yield_now().await;
     }
-    assert_eq!(source.fetches(), 2);
+    assert_eq!(source.fetches(), 1);
     source.gate.add_permits(1);
     settle().await;
     for _ in 0..500 {
         assert_eq!(ask(&cache, "unknown").await, Ok(false), "and none in the interval after it");
     }
-    assert_eq!(source.fetches(), 2);
+    assert_eq!(source.fetches(), 1);
 }
 
 // It may begin a fetch just after another one filled the cache.
 #[tokio::test]
 async fn late_miss_finds_the_landed_answer() {
     let (source, cache, _) = Source::new([keys(&["1"], None)]);
-    let slot = cache.slot(URI);
-    for kid in ["1", "unknown"] {
-        assert!(cache.fetched(&slot, URI, Some(kid)).await.is_ok());
+    for _ in 0..2 {
+        assert!(cache.0.wait(URI, false).await.is_ok());
     }
     assert_eq!(source.fetches(), 1);
 }
@@ -210,7 +307,7 @@ async fn slow_fetch_still_fills_the_cache() {
 async fn failure_is_remembered_without_waiters() {
     let (source, cache, pass) = Source::new([Err("down"), keys(&["1"], None)]);
     source.gate.forget_permits(usize::MAX);
-    hang_up(&cache, "1");
+    hang_up(&cache, URI);
     settle().await;
     pass(8);
     source.gate.add_permits(2);
@@ -232,7 +329,7 @@ async fn fetch_deadline_is_a_remembered_failure() {
         async move { ask(&cache, "1").await }
     });
     settle().await;
-    hang_up(&cache, "2");
+    hang_up(&cache, URI);
     pass(10);
     let begun = tokio::time::Instant::now();
     assert_eq!(waiting.await.unwrap(), Err("it did not answer before the deadline".to_owned()));
@@ -250,36 +347,16 @@ async fn fetch_deadline_is_a_remembered_failure() {
 fn abandoned_fetch_is_a_failure() {
     let (source, cache, pass) = Source::new([keys(&["1"], None)]);
     source.gate.forget_permits(usize::MAX);
-    for _ in 0..2 {
-        hang_up(&cache, "1");
+    for pause in [5, 10] {
+        hang_up(&cache, URI);
         for _ in 0..100 {
             let mut asking = pin!(ask(&cache, "1"));
             let polled = asking.as_mut().poll(&mut Context::from_waker(Waker::noop()));
             assert!(matches!(polled, Poll::Ready(Err(_))));
         }
-        pass(5);
+        pass(pause);
     }
     assert_eq!(source.fetches(), 2);
-}
-
-// A runtime drops what was cut off when it is next driven, and another may have asked since.
-#[test]
-fn late_failure_replaces_no_newer_answer() {
-    let clock = Clock::fixed(0);
-    let slot = Slot::new(clock.instant());
-    let cut_off = Question::note(&slot, &clock);
-    let slow = Question::note(&slot, &clock);
-    clock.advance(Duration::from_secs(1));
-    let answer = Question::note(&slot, &clock).answer(Err("the source is down".into()));
-    assert_eq!(answer.map(drop).unwrap_err().to_string(), "the source is down");
-    drop(cut_off);
-    let late = slow.answer(Err("it is slow".into()));
-    assert_eq!(late.map(drop).unwrap_err().to_string(), "it is slow");
-    let known = slot.known();
-    let Some(Outcome::Failed(error)) = known.asked.as_ref().map(|asked| &asked.outcome) else {
-        panic!("the failure is forgotten")
-    };
-    assert_eq!(error.to_string(), "the source is down");
 }
 
 #[tokio::test]
@@ -299,40 +376,26 @@ async fn panicking_source_is_a_failure() {
 }
 
 #[tokio::test]
-async fn fetches_are_bounded() {
-    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR))]);
-    let cache = cache.max_fetches(1);
-    assert_eq!(ask(&cache, "1").await, Ok(true));
-    source.gate.forget_permits(usize::MAX);
-    pass(HOUR);
-    let first = tokio::spawn({
-        let cache = cache.clone();
-        async move { cache.keys("https://slow.example/", None).await.is_ok() }
-    });
-    settle().await;
-    let full = "too many are in flight".to_owned();
-    assert_eq!(ask(&cache, "2").await, Err(full));
-    assert_eq!(ask(&cache, "1").await, Ok(true), "an outage like any other");
-    assert_eq!(source.fetches(), 2);
-    source.gate.add_permits(2);
-    assert!(first.await.unwrap());
-    assert_eq!(ask(&cache, "2").await, Ok(false));
-}
-
-#[tokio::test]
-async fn failure_is_remembered_briefly() {
-    let (source, cache, pass) = Source::new([Err("down"), Err("still down"), keys(&["1"], None)]);
-    for _ in 0..100 {
+async fn failures_are_followed_by_longer_and_longer_pauses() {
+    let (source, cache, pass) = Source::new([Err("down")]);
+    for (failures, pause) in [5, 10, 20, 40, 60, 60, 60].into_iter().enumerate() {
+        for _ in 0..100 {
+            assert_eq!(ask(&cache, "1").await, Err("down".to_owned()));
+        }
+        pass(pause - 1);
         assert_eq!(ask(&cache, "1").await, Err("down".to_owned()));
+        assert_eq!(source.fetches(), failures + 1);
+        pass(1);
     }
-    pass(4);
-    assert_eq!(ask(&cache, "1").await, Err("down".to_owned()));
-    assert_eq!(source.fetches(), 1);
-    pass(1);
-    assert_eq!(ask(&cache, "1").await, Err("still down".to_owned()));
-    pass(5);
+    *source.answers.lock().unwrap() = [keys(&["1"], None), Err("down again")].into();
     assert_eq!(ask(&cache, "1").await, Ok(true));
-    assert_eq!(source.fetches(), 3);
+    let fetches = source.fetches();
+    pass(2 * HOUR);
+    for _ in 0..2 {
+        assert_eq!(ask(&cache, "1").await, Err("down again".to_owned()));
+        pass(5);
+    }
+    assert_eq!(source.fetches(), fetches + 2, "an answer in between makes them short again");
 }
 
 #[tokio::test]
@@ -344,7 +407,7 @@ async fn stale_keys_are_used_for_a_bounded_time() {
         assert_eq!(ask(&cache, "1").await, Ok(true));
     }
     assert_eq!(source.fetches(), 2);
-    assert_eq!(ask(&cache, "2").await, Err("down".to_owned()), "unknown while the source fails");
+    assert_eq!(ask(&cache, "2").await, Ok(false));
     // An hour from the end of their lifetime (RFC 5861 §4).
     pass(HOUR - 1);
     assert_eq!(ask(&cache, "1").await, Ok(true));
@@ -374,12 +437,14 @@ async fn unknown_kids_spare_a_failing_source() {
     assert_eq!(ask(&cache, "1").await, Ok(true));
     pass(30);
     for _ in 0..6 {
-        assert_eq!(ask(&cache, "2").await, Err("down".to_owned()));
+        assert_eq!(ask(&cache, "2").await, Ok(false));
+        settle().await;
         assert_eq!(ask(&cache, "1").await, Ok(true));
         pass(5);
     }
     assert_eq!(source.fetches(), 2);
-    assert_eq!(ask(&cache, "2").await, Err("down".to_owned()));
+    assert_eq!(ask(&cache, "2").await, Ok(false));
+    settle().await;
     assert_eq!(source.fetches(), 3);
 }
 
@@ -410,14 +475,205 @@ async fn document_length_limit() {
     assert!(ask(&cache, "1").await.is_err(), "one byte more");
 }
 
+fn stranger(number: usize) -> String {
+    format!("https://{number}.example/jwks.json")
+}
+
 #[tokio::test]
-async fn least_recently_used_address_is_evicted() {
-    let (source, cache, pass) = Source::new([keys(&["1"], None)]);
+async fn strangers_push_out_no_proven_keys() {
+    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR)), keys(&["2"], Some(HOUR))]);
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+    cache.proved(URI);
+    for number in 0..5_000 {
+        assert_eq!(ask_at(&cache, &stranger(number), "2").await, Ok(true));
+    }
+    let [(strangers, _), (proven, _)] = cache.0.held();
+    assert_eq!((strangers, proven), (1_000, 1));
+    *source.answers.lock().unwrap() = [Err("down")].into();
+    pass(HOUR);
+    assert_eq!(ask(&cache, "1").await, Ok(true), "also while its host is down");
+}
+
+#[tokio::test]
+async fn proven_newcomer_pushes_out_what_was_unused_longest() {
+    let (source, cache, _) = Source::new([keys(&["1"], None)]);
     let cache = cache.capacity(2);
     for (uri, fetches) in [("a", 1), ("b", 2), ("a", 2), ("c", 3), ("a", 3), ("b", 4)] {
-        pass(1);
+        assert!(cache.keys(uri, None).await.is_ok());
+        cache.proved(uri);
+        assert_eq!(source.fetches(), fetches, "{uri}");
+    }
+    let [(strangers, _), (proven, _)] = cache.0.held();
+    assert_eq!((strangers, proven), (0, 2));
+}
+
+#[tokio::test]
+async fn unproven_addresses_are_bounded_too() {
+    let (source, cache, _) = Source::new([keys(&["1"], None)]);
+    let cache = cache.capacity(2);
+    for (uri, fetches) in [("a", 1), ("b", 2), ("a", 2), ("c", 3), ("a", 3), ("b", 4)] {
         assert!(cache.keys(uri, None).await.is_ok());
         assert_eq!(source.fetches(), fetches, "{uri}");
     }
-    assert_eq!(cache.slots.lock().unwrap().len(), 2);
+    let [(strangers, _), (proven, _)] = cache.0.held();
+    assert_eq!((strangers, proven), (2, 0));
+}
+
+#[tokio::test]
+async fn remembered_bytes_are_bounded() {
+    const MOST: usize = 64 * 1024;
+    let (_, cache, _) = Source::new([keys(&["1", "2", "3", "4", "5", "6", "7", "8"], None)]);
+    let cache = cache.max_bytes(MOST);
+    for number in 0..100 {
+        assert_eq!(ask_at(&cache, &stranger(number), "8").await, Ok(true));
+        if number % 2 == 0 {
+            cache.proved(&stranger(number));
+        }
+        for (_, bytes) in cache.0.held() {
+            assert!(bytes <= MOST, "{bytes}");
+        }
+    }
+    for (addresses, bytes) in cache.0.held() {
+        assert!((2..30).contains(&addresses) && bytes > MOST / 2, "{addresses} {bytes}");
+    }
+}
+
+// Otherwise it would be fetched for every request.
+#[tokio::test]
+async fn a_set_beyond_the_bound_is_kept_alone() {
+    let (source, cache, _) = Source::new([keys(&["1"], None)]);
+    let cache = cache.max_bytes(0);
+    for (uri, fetches) in [("a", 1), ("a", 1), ("b", 2), ("b", 2), ("a", 3)] {
+        assert_eq!(ask_at(&cache, uri, "1").await, Ok(true));
+        assert_eq!(source.fetches(), fetches, "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_is_fetched_from_so_often_a_minute_for_strangers() {
+    let (source, cache, pass) = Source::new([keys(&["1"], None)]);
+    let flood = async || {
+        let mut throttled = 0;
+        for number in 0..3_000 {
+            let uri = format!("https://victim.example/{number}");
+            if let Err(error) = cache.keys(&uri, Some("1")).await {
+                assert_eq!(error.kind(), ErrorKind::Throttled);
+                assert_eq!(error.throttled().unwrap().retry_after(), Duration::from_secs(60));
+                throttled += 1;
+            }
+        }
+        throttled
+    };
+    assert_eq!(flood().await, 3_000 - 30);
+    assert_eq!(source.fetches(), 30);
+    assert_eq!(ask_at(&cache, "https://other.example/", "1").await, Ok(true));
+    assert_eq!(
+        cache.0.held().map(|(addresses, _)| addresses),
+        [31, 0],
+        "refusals push out nothing"
+    );
+    pass(60);
+    assert_eq!(ask_at(&cache, "https://victim.example/new", "1").await, Ok(true));
+    pass(60);
+    let cache = cache.clone().max_unproven_per_host(4, 1);
+    assert_eq!(ask_at(&cache, "https://victim.example/newer", "1").await, Ok(true));
+    assert!(ask_at(&cache, "https://victim.example/newest", "1").await.is_err());
+}
+
+#[tokio::test]
+async fn proven_addresses_of_one_host_are_not_throttled() {
+    let (source, cache, pass) = Source::new([keys(&["1"], None)]);
+    let cache = cache.max_unproven_per_host(4, 100);
+    let uri = |number| format!("https://tenants.example/{number}");
+    for number in 0..100 {
+        assert_eq!(ask_at(&cache, &uri(number), "1").await, Ok(true));
+        cache.proved(&uri(number));
+    }
+    pass(5 * MINUTE);
+    for round in 1..4 {
+        for number in 0..100 {
+            assert_eq!(ask_at(&cache, &uri(number), "1").await, Ok(true));
+        }
+        assert_eq!(source.fetches(), 100 + 100 * round);
+        pass(5 * MINUTE);
+    }
+}
+
+#[tokio::test]
+async fn fetches_of_strangers_are_bounded_and_hold_up_no_proven_client() {
+    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR))]);
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+    cache.proved(URI);
+    source.gate.forget_permits(usize::MAX);
+    pass(HOUR);
+    let waiting = |uri: String| {
+        let cache = cache.clone();
+        tokio::spawn(async move { ask_at(&cache, &uri, "1").await })
+    };
+    let strangers: Vec<_> = (0..16).map(|number| waiting(stranger(number))).collect();
+    settle().await;
+    let full = "too many are in flight".to_owned();
+    for number in 16..1_000 {
+        assert_eq!(ask_at(&cache, &stranger(number), "1").await, Err(full.clone()));
+    }
+    assert_eq!(source.fetches(), 1 + 16);
+    let proven = waiting(URI.to_owned());
+    settle().await;
+    assert_eq!(source.fetches(), 1 + 16 + 1);
+    source.gate.add_permits(100);
+    assert_eq!(proven.await.unwrap(), Ok(true));
+    for stranger in strangers {
+        assert_eq!(stranger.await.unwrap(), Ok(true));
+    }
+    assert_eq!(ask_at(&cache, &stranger(16), "1").await, Ok(true));
+}
+
+#[tokio::test]
+async fn a_host_is_fetched_from_so_often_at_a_time_for_strangers() {
+    let (source, cache, _) = Source::new([keys(&["1"], Some(HOUR))]);
+    source.gate.forget_permits(usize::MAX);
+    let waiting: Vec<_> = (0..10)
+        .map(|number| {
+            let cache = cache.clone();
+            let uri = format!("https://victim.example/{number}");
+            tokio::spawn(async move { ask_at(&cache, &uri, "1").await.is_ok() })
+        })
+        .collect();
+    settle().await;
+    assert_eq!(source.fetches(), 4);
+    source.gate.add_permits(100);
+    let mut fetched = 0;
+    for waiting in waiting {
+        fetched += usize::from(waiting.await.unwrap());
+    }
+    assert_eq!(fetched, 4);
+    assert_eq!(ask_at(&cache, "https://victim.example/9", "1").await, Ok(true));
+}
+
+// Otherwise a burst of them would end each other, and none would ever land.
+#[tokio::test]
+async fn background_fetches_end_no_other() {
+    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR))]);
+    let cache = cache.max_fetches(1);
+    for uri in ["a", "b"] {
+        assert_eq!(ask_at(&cache, uri, "1").await, Ok(true));
+        cache.proved(uri);
+    }
+    source.gate.forget_permits(usize::MAX);
+    pass(HOUR / 2);
+    for uri in ["a", "b", "a"] {
+        assert_eq!(ask_at(&cache, uri, "1").await, Ok(true));
+        settle().await;
+    }
+    assert_eq!(source.fetches(), 3);
+    source.gate.add_permits(2);
+    settle().await;
+    assert_eq!(ask_at(&cache, "b", "1").await, Ok(true));
+    settle().await;
+    assert_eq!(source.fetches(), 4, "the other one follows");
+    for uri in ["a", "b"] {
+        assert_eq!(ask_at(&cache, uri, "1").await, Ok(true));
+    }
+    settle().await;
+    assert_eq!(source.fetches(), 4);
 }

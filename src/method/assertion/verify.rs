@@ -53,7 +53,11 @@ pub(in crate::method) async fn verify(
             (Source::Published(uri), Some(remote)) => {
                 let kid = assertion.kid.as_deref();
                 let keys = published(remote, uri, kid, timeout).await?;
-                assertion.verify_signature(signed, &keys)
+                let proof = assertion.verify_signature(signed, &keys);
+                if proof.is_ok() {
+                    remote.proved(uri);
+                }
+                proof
             }
             (Source::Published(_), None) => Err(ErrorKind::UnusableRegistration),
         },
@@ -104,7 +108,7 @@ async fn published(
     timeout: Option<Duration>,
 ) -> Result<Arc<KeySet>, Error> {
     match guard(|| remote.keys(uri, kid), Deadline::new(timeout)).await {
-        Ok(keys) => keys.map_err(|error| Error::with_source(ErrorKind::KeySource, error)),
+        Ok(keys) => keys,
         Err(failure) => Err(Error::with_source(ErrorKind::KeySource, failure.as_str().into())),
     }
 }

@@ -1,0 +1,245 @@
+//! What is known of one address, and when its source is asked again.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    clock::Clock, error::BoxError, fetch::remembered::Settings, isolate::single_flight::SharedError,
+};
+
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+pub(super) type Answer<T> = Result<Arc<T>, SharedError>;
+
+/// What is known of one address.
+pub(super) struct Slot<T>(Mutex<Known<T>>);
+
+struct Known<T> {
+    kept: Option<Kept<T>>,
+    asked: Option<Asked>,
+    /// In a row.
+    failures: u32,
+}
+
+struct Kept<T> {
+    document: Arc<T>,
+    since: Instant,
+    lifetime: Duration,
+}
+
+/// When the source was asked last, or when it failed.
+struct Asked {
+    at: Instant,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    InFlight,
+    Answered,
+    Failed(SharedError),
+}
+
+/// What a request does next.
+pub(super) enum Next<T> {
+    Use(Arc<T>),
+    /// The source is asked for the next request, and this one does not wait for it.
+    Refresh {
+        document: Arc<T>,
+        /// Whether it lacks what the request looks for.
+        lacking: bool,
+    },
+    /// The source is asked, or is being asked, and the request waits.
+    Ask,
+    Fail(SharedError),
+}
+
+impl<T> Slot<T> {
+    pub(super) const fn new() -> Self {
+        Self(Mutex::new(Known { kept: None, asked: None, failures: 0 }))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known<T>> {
+        // Nothing panics while it is held: what is poisoned is whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `has` says whether the document has what the request looks for.
+    pub(super) fn next(
+        &self,
+        now: Instant,
+        settings: &Settings,
+        has: impl FnOnce(&T) -> bool,
+    ) -> Next<T> {
+        let known = self.known();
+        let Some(kept) = known.usable(now, settings.stale_if_error) else {
+            return match &known.asked {
+                Some(Asked { outcome: Outcome::Failed(error), .. })
+                    if !known.may_ask(now, Duration::ZERO) =>
+                {
+                    Next::Fail(error.clone())
+                }
+                _ => Next::Ask,
+            };
+        };
+        let document = Arc::clone(&kept.document);
+        let age = kept.age(now);
+        if age >= kept.lifetime {
+            // Who has a document to go on with need not wait for one that is in flight.
+            let interval = if known.has_failed() { Duration::ZERO } else { settings.interval };
+            return if known.may_ask(now, interval) { Next::Ask } else { Next::Use(document) };
+        }
+        let lacking = !has(&document);
+        if (lacking || age >= kept.lifetime / 2) && known.may_ask(now, settings.interval) {
+            return Next::Refresh { document, lacking };
+        }
+        Next::Use(document)
+    }
+
+    /// The document, if it is not too old even for an outage.
+    pub(super) fn usable(&self, now: Instant, settings: &Settings) -> Option<Arc<T>> {
+        let known = self.known();
+        known.usable(now, settings.stale_if_error).map(|kept| Arc::clone(&kept.document))
+    }
+
+    fn note(&self, at: Instant, outcome: Outcome, kept: Option<Kept<T>>) {
+        let mut known = self.known();
+        if matches!(outcome, Outcome::Answered) {
+            known.failures = 0;
+        }
+        let before = known.asked.replace(Asked { at, outcome });
+        let kept = kept.and_then(|kept| known.kept.replace(kept));
+        drop(known);
+        drop((before, kept));
+    }
+
+    /// Unless another question has been asked since.
+    fn note_failure(&self, asked: Instant, now: Instant, error: SharedError) {
+        let mut known = self.known();
+        let is_last = known
+            .asked
+            .as_ref()
+            .is_some_and(|last| last.at == asked && matches!(last.outcome, Outcome::InFlight));
+        let failed = Asked { at: now, outcome: Outcome::Failed(error) };
+        let before = if is_last {
+            known.failures = known.failures.saturating_add(1);
+            known.asked.replace(failed)
+        } else {
+            Some(failed)
+        };
+        drop(known);
+        drop(before);
+    }
+
+    #[cfg(test)]
+    pub(super) fn failure(&self) -> Option<String> {
+        match &self.known().asked.as_ref()?.outcome {
+            Outcome::Failed(error) => Some(error.to_string()),
+            _ => None,
+        }
+    }
+}
+
+impl<T> Known<T> {
+    fn usable(&self, now: Instant, stale_if_error: Duration) -> Option<&Kept<T>> {
+        let oldest = |kept: &Kept<T>| kept.lifetime.saturating_add(stale_if_error);
+        self.kept.as_ref().filter(|kept| kept.age(now) < oldest(kept))
+    }
+
+    fn has_failed(&self) -> bool {
+        matches!(&self.asked, Some(Asked { outcome: Outcome::Failed(_), .. }))
+    }
+
+    /// Not sooner than this after the last answer or failure, and later the more often it failed.
+    fn may_ask(&self, now: Instant, interval: Duration) -> bool {
+        let Some(asked) = &self.asked else { return true };
+        let pause = match asked.outcome {
+            Outcome::InFlight => return false,
+            Outcome::Answered => interval,
+            Outcome::Failed(_) => {
+                let doubled = 2_u32.saturating_pow(self.failures.saturating_sub(1));
+                PAUSE_AFTER_FAILURE.saturating_mul(doubled).min(LONGEST_PAUSE).max(interval)
+            }
+        };
+        now.saturating_duration_since(asked.at) >= pause
+    }
+}
+
+impl<T> Kept<T> {
+    fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
+    }
+}
+
+/// A question to the source. It is noted before the answer is waited for, and if it is dropped
+/// without one, for example at its deadline, that is a failure of the source.
+pub(super) struct Question<'a, T> {
+    slot: &'a Slot<T>,
+    clock: &'a Clock,
+    /// An answer is as old as its question.
+    asked: Instant,
+    answered: bool,
+}
+
+impl<'a, T> Question<'a, T> {
+    pub(super) fn note(slot: &'a Slot<T>, clock: &'a Clock) -> Self {
+        let asked = clock.instant();
+        slot.note(asked, Outcome::InFlight, None);
+        Self { slot, clock, asked, answered: false }
+    }
+
+    fn now(&self) -> Instant {
+        self.clock.instant()
+    }
+
+    pub(super) fn answer(mut self, answer: Result<(T, Duration), BoxError>) -> Answer<T> {
+        let answer = answer
+            .map(|(document, lifetime)| (Arc::new(document), lifetime))
+            .map_err(SharedError::new);
+        match &answer {
+            Ok((document, lifetime)) => {
+                let document = Arc::clone(document);
+                let kept = Kept { document, since: self.asked, lifetime: *lifetime };
+                self.slot.note(self.asked, Outcome::Answered, Some(kept));
+            }
+            Err(error) => self.slot.note_failure(self.asked, self.now(), error.clone()),
+        }
+        self.answered = true;
+        answer.map(|(document, _)| document)
+    }
+}
+
+impl<T> Drop for Question<'_, T> {
+    fn drop(&mut self) {
+        if !self.answered {
+            let now = catch_unwind(AssertUnwindSafe(|| self.now())).unwrap_or(self.asked);
+            let error = SharedError::new("the fetch was cut off before it ended");
+            self.slot.note_failure(self.asked, now, error);
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use super::*;
+
+    // A runtime drops what was cut off when it is next driven, and another may have asked since.
+    #[test]
+    fn late_failure_replaces_no_newer_answer() {
+        let clock = Clock::fixed(0);
+        let slot = Slot::<()>::new();
+        let cut_off = Question::note(&slot, &clock);
+        let slow = Question::note(&slot, &clock);
+        clock.advance(Duration::from_secs(1));
+        let answer = Question::note(&slot, &clock).answer(Err("the source is down".into()));
+        assert_eq!(answer.unwrap_err().to_string(), "the source is down");
+        drop(cut_off);
+        let late = slow.answer(Err("it is slow".into()));
+        assert_eq!(late.unwrap_err().to_string(), "it is slow");
+        assert_eq!(slot.failure().as_deref(), Some("the source is down"));
+    }
+}

@@ -1,0 +1,147 @@
+//! Two spaces, so that strangers push out strangers only.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use crate::fetch::remembered::slot::Slot;
+
+/// An address of which nothing was verified yet is on probation, whether it answered or failed.
+pub(super) struct Spaces<T> {
+    probation: Space<T>,
+    proven: Space<T>,
+    /// Counts uses.
+    now: u64,
+}
+
+/// What one space may hold.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::fetch) struct Capacity {
+    pub(in crate::fetch) addresses: usize,
+    pub(in crate::fetch) bytes: usize,
+}
+
+/// What was pushed out, to be dropped once nothing is locked.
+pub(super) type PushedOut<T> = Vec<Entry<T>>;
+
+struct Space<T> {
+    entries: HashMap<Arc<str>, Entry<T>>,
+    /// By their last use.
+    order: BTreeMap<u64, Arc<str>>,
+    bytes: usize,
+}
+
+pub(super) struct Entry<T> {
+    slot: Arc<Slot<T>>,
+    used: u64,
+    bytes: usize,
+}
+
+impl<T> Default for Spaces<T> {
+    fn default() -> Self {
+        Self { probation: Space::new(), proven: Space::new(), now: 0 }
+    }
+}
+
+impl<T> Spaces<T> {
+    /// The slot, which is used now, and whether it is proven.
+    pub(super) fn find(&mut self, url: &str) -> Option<(Arc<Slot<T>>, bool)> {
+        self.now = self.now.wrapping_add(1);
+        let proven = self.proven.touch(url, self.now).map(|slot| (slot, true));
+        proven.or_else(|| self.probation.touch(url, self.now).map(|slot| (slot, false)))
+    }
+
+    /// A slot on probation for an address that has none.
+    pub(super) fn add(
+        &mut self,
+        url: &Arc<str>,
+        capacity: Capacity,
+    ) -> (Arc<Slot<T>>, PushedOut<T>) {
+        self.now = self.now.wrapping_add(1);
+        let slot = Arc::new(Slot::new());
+        let entry = Entry { slot: Arc::clone(&slot), used: self.now, bytes: url.len() };
+        self.probation.insert(Arc::clone(url), entry);
+        (slot, self.probation.shrink(capacity))
+    }
+
+    /// Notes how large the document is, if the slot is still there.
+    pub(super) fn weigh(
+        &mut self,
+        url: &str,
+        slot: &Arc<Slot<T>>,
+        document: usize,
+        capacity: Capacity,
+    ) -> PushedOut<T> {
+        for space in [&mut self.proven, &mut self.probation] {
+            if let Some(entry) = space.entries.get_mut(url) {
+                if Arc::ptr_eq(&entry.slot, slot) {
+                    let bytes = url.len().saturating_add(document);
+                    space.bytes = space.bytes.saturating_sub(entry.bytes).saturating_add(bytes);
+                    entry.bytes = bytes;
+                    return space.shrink(capacity);
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    pub(super) fn prove(&mut self, url: &str, capacity: Capacity) -> PushedOut<T> {
+        match self.probation.remove(url) {
+            Some((url, entry)) => {
+                self.proven.insert(url, entry);
+                self.proven.shrink(capacity)
+            }
+            None => Vec::new(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn held(&self) -> [(usize, usize); 2] {
+        [&self.probation, &self.proven].map(|space| {
+            assert_eq!(space.entries.len(), space.order.len());
+            assert_eq!(space.entries.values().map(|entry| entry.bytes).sum::<usize>(), space.bytes);
+            (space.entries.len(), space.bytes)
+        })
+    }
+}
+
+impl<T> Space<T> {
+    fn new() -> Self {
+        Self { entries: HashMap::new(), order: BTreeMap::new(), bytes: 0 }
+    }
+
+    fn touch(&mut self, url: &str, now: u64) -> Option<Arc<Slot<T>>> {
+        let entry = self.entries.get_mut(url)?;
+        if let Some(url) = self.order.remove(&entry.used) {
+            self.order.insert(now, url);
+        }
+        entry.used = now;
+        Some(Arc::clone(&entry.slot))
+    }
+
+    fn insert(&mut self, url: Arc<str>, entry: Entry<T>) {
+        self.bytes = self.bytes.saturating_add(entry.bytes);
+        self.order.insert(entry.used, Arc::clone(&url));
+        self.entries.insert(url, entry);
+    }
+
+    fn remove(&mut self, url: &str) -> Option<(Arc<str>, Entry<T>)> {
+        let (url, entry) = self.entries.remove_entry(url)?;
+        self.order.remove(&entry.used);
+        self.bytes = self.bytes.saturating_sub(entry.bytes);
+        Some((url, entry))
+    }
+
+    /// Pushes out what was unused longest, and never the last one.
+    fn shrink(&mut self, capacity: Capacity) -> PushedOut<T> {
+        let mut pushed_out = Vec::new();
+        while self.entries.len() > 1
+            && (self.entries.len() > capacity.addresses || self.bytes > capacity.bytes)
+        {
+            let Some((_, url)) = self.order.pop_first() else { break };
+            pushed_out.extend(self.remove(&url).map(|(_, entry)| entry));
+        }
+        pushed_out
+    }
+}
