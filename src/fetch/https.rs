@@ -1,32 +1,29 @@
 //! Key sets from the web, without becoming a way into the network behind the server.
 
-use std::{
-    fmt,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+mod resolver;
+
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap,
+    HeaderMap, StatusCode,
     header::{ACCEPT, AGE, CACHE_CONTROL, CONTENT_TYPE},
 };
-use reqwest::{
-    Client, ClientBuilder, Url,
-    dns::{Addrs, Name, Resolve, Resolving},
-    redirect, retry,
-};
+use reqwest::{Client, ClientBuilder, Url, redirect, retry};
 
 use crate::{
     error::BoxError,
     fetch::{
         address::is_public,
+        https::resolver::{Networks, Resolver},
         jwks::{FetchedJwks, JwksSource, LONGEST_DOCUMENT},
     },
 };
 
 const TIMEOUT: Duration = Duration::from_secs(5);
+const PER_NETWORK: u32 = 60;
+/// Some servers refuse requests that have none.
+const USER_AGENT: &str = concat!("tower-client-auth/", env!("CARGO_PKG_VERSION"));
 const MEDIA_TYPES: [&str; 2] = ["application/json", "application/jwk-set+json"];
 
 /// Fetches key sets over HTTPS, by reqwest and rustls, with the root certificates of the system.
@@ -40,9 +37,17 @@ const MEDIA_TYPES: [&str; 2] = ["application/json", "application/jwk-set+json"];
 ///   checked addresses alone: a name that resolves differently the second time gains nothing. An
 ///   address in the URI itself is checked likewise. What the registries of IANA list for a
 ///   special purpose is refused: private, shared, loopback, link-local, multicast, documentation and
-///   reserved addresses, and those that have an IPv4 address inside (mapped, NAT64, 6to4, Teredo).
-/// - An answer of 2xx with the media type `application/json` or `application/jwk-set+json`, at most
-///   64 KiB, within 5 seconds in all.
+///   reserved addresses, and those that have an IPv4 address inside (mapped, NAT64, 6to4, Teredo,
+///   ISATAP), but not NAT64 with a prefix of the operator's own, which looks like any other.
+/// - An answer of 200 with the media type `application/json` or `application/jwk-set+json`, at most
+///   64 KiB, within 5 seconds in all; or one of 404 or 410, which says that there are no keys. All
+///   else is an outage.
+/// - For addresses whose keys have verified nothing yet, at most [60 fetches a
+///   minute](Self::max_unproven_per_network) from one network, judged by the resolved addresses.
+/// - At most 16 names are being resolved at a time for these, and 16 for the others. The system
+///   resolves them on the blocking threads of tokio and cannot be told to stop.
+///
+/// Each fetch has a connection of its own, and no content coding is asked for.
 ///
 /// The lifetime is `max-age` of `Cache-Control` less `Age` (RFC 9111 §4.2); `no-store` and
 /// `no-cache` make it 0. [`JwksCache`](crate::assertion::JwksCache) brings it within bounds.
@@ -63,6 +68,9 @@ const MEDIA_TYPES: [&str; 2] = ["application/json", "application/jwk-set+json"];
 #[derive(Clone)]
 pub struct HttpsJwksSource {
     client: Client,
+    /// For addresses on probation.
+    unproven: Client,
+    networks: Arc<Networks>,
     timeout: Duration,
     policy: AddressPolicy,
 }
@@ -72,25 +80,44 @@ pub struct HttpsJwksSource {
 type AddressPolicy = fn(IpAddr) -> bool;
 
 impl HttpsJwksSource {
-    /// A source with the defaults. It keeps connections open for a while; make one and clone it.
+    /// A source with the defaults. Make one and clone it: clones share their bounds.
     ///
     /// # Errors
     ///
     /// If TLS cannot be set up, for example because the system has no root certificates.
     pub fn new() -> Result<Self, BoxError> {
-        Self::with(Client::builder(), is_public)
+        Self::with(Client::builder, is_public)
     }
 
-    fn with(client: ClientBuilder, policy: AddressPolicy) -> Result<Self, BoxError> {
-        let client = client
-            .https_only(true)
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .referer(false)
-            .no_proxy()
-            .dns_resolver(Arc::new(FilteringResolver { policy }))
-            .build()?;
-        Ok(Self { client, timeout: TIMEOUT, policy })
+    fn with(client: impl Fn() -> ClientBuilder, policy: AddressPolicy) -> Result<Self, BoxError> {
+        let networks = Arc::new(Networks::new(PER_NETWORK));
+        let client = |networks| {
+            client()
+                .https_only(true)
+                .user_agent(USER_AGENT)
+                .redirect(redirect::Policy::none())
+                .retry(retry::never())
+                .referer(false)
+                .no_proxy()
+                .pool_max_idle_per_host(0)
+                .dns_resolver(Arc::new(Resolver::new(policy, networks)))
+                .build()
+        };
+        let unproven = client(Some(Arc::clone(&networks)))?;
+        Ok(Self { client: client(None)?, unproven, networks, timeout: TIMEOUT, policy })
+    }
+
+    /// How many fetches a minute may lead to one network (/24 of IPv4, /48 of IPv6) for addresses
+    /// whose keys have verified nothing yet; one more is answered 429 with `Retry-After`, unless keys
+    /// are known. It holds for all clones. Default: 60.
+    ///
+    /// After a start that is so for all addresses. A server with many clients whose keys are at one
+    /// host needs more, and so it does of
+    /// [`max_unproven_per_host`](crate::assertion::JwksCache::max_unproven_per_host).
+    #[must_use]
+    pub fn max_unproven_per_network(self, per_minute: u32) -> Self {
+        self.networks.allow(per_minute);
+        self
     }
 
     /// How long a fetch may take, from the resolution of the name to the last byte. Default: 5
@@ -100,36 +127,43 @@ impl HttpsJwksSource {
         Self { timeout, ..self }
     }
 
-    fn check(&self, jwks_uri: &str) -> Result<Url, Refused> {
+    fn check(&self, jwks_uri: &str, networks: Option<&Networks>) -> Result<Url, BoxError> {
         let url = Url::parse(jwks_uri).map_err(|_malformed| Refused::Url)?;
         if url.scheme() != "https" {
-            return Err(Refused::Scheme);
+            return Err(Refused::Scheme.into());
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(Refused::Credentials);
+            return Err(Refused::Credentials.into());
         }
         if !matches!(url.port_or_known_default(), Some(443 | 1024..)) {
-            return Err(Refused::Port);
+            return Err(Refused::Port.into());
         }
         // An address is never resolved, so the resolver does not see it.
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        match host.parse::<IpAddr>() {
-            Ok(address) if !(self.policy)(address) => Err(Refused::Address),
-            _ => Ok(url),
+        if let Ok(address) = host.parse::<IpAddr>() {
+            if !(self.policy)(address) {
+                return Err(Refused::Address.into());
+            }
+            if let Some(networks) = networks {
+                networks.take(address)?;
+            }
         }
+        Ok(url)
     }
 
-    async fn get(&self, url: Url) -> Result<FetchedJwks, BoxError> {
-        let request = self.client.get(url).header(ACCEPT, MEDIA_TYPES.join(", "));
+    async fn get(&self, client: &Client, url: Url) -> Result<FetchedJwks, BoxError> {
+        let request = client.get(url).header(ACCEPT, MEDIA_TYPES.join(", "));
         let mut response =
             request.timeout(self.timeout).send().await.map_err(reqwest::Error::without_url)?;
-        if !response.status().is_success() {
-            return Err(Refused::Status(response.status().as_u16()).into());
+        let max_age = max_age(response.headers());
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(FetchedJwks::gone(max_age)),
+            other => return Err(Refused::Status(other.as_u16()).into()),
         }
         if !is_json(response.headers()) {
             return Err(Refused::MediaType.into());
         }
-        let max_age = max_age(response.headers());
         let mut document = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
             if chunk.len() > LONGEST_DOCUMENT - document.len() {
@@ -145,34 +179,17 @@ impl JwksSource for HttpsJwksSource {
     type Error = BoxError;
 
     async fn fetch(&self, jwks_uri: &str) -> Result<FetchedJwks, BoxError> {
-        let url = self.check(jwks_uri)?;
-        self.get(url).await
+        self.get(&self.client, self.check(jwks_uri, None)?).await
+    }
+
+    async fn fetch_unproven(&self, jwks_uri: &str) -> Result<FetchedJwks, BoxError> {
+        self.get(&self.unproven, self.check(jwks_uri, Some(&self.networks))?).await
     }
 }
 
 impl fmt::Debug for HttpsJwksSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpsJwksSource").field("timeout", &self.timeout).finish_non_exhaustive()
-    }
-}
-
-/// Resolves a name to those of its addresses that may be connected to.
-struct FilteringResolver {
-    policy: AddressPolicy,
-}
-
-impl Resolve for FilteringResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let policy = self.policy;
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<SocketAddr> = found.filter(|address| policy(address.ip())).collect();
-            if allowed.is_empty() {
-                return Err(Refused::Address.into());
-            }
-            let addresses: Addrs = Box::new(allowed.into_iter());
-            Ok(addresses)
-        })
     }
 }
 

@@ -2,7 +2,10 @@
 
 mod chain;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -15,6 +18,7 @@ use tokio_rustls::{
 };
 
 use super::*;
+use crate::error::throttled::Throttled;
 
 const KEYS: &str = r#"{"keys": []}"#;
 
@@ -23,6 +27,8 @@ pub(super) struct Server {
     certificate: Vec<u8>,
     connections: Arc<AtomicUsize>,
     answer: watch::Sender<Vec<u8>>,
+    /// The last one, up to the empty line.
+    request: Arc<Mutex<String>>,
 }
 
 impl Server {
@@ -43,16 +49,20 @@ impl Server {
         let port = listener.local_addr().unwrap().port();
         let connections = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&connections);
+        let last = Arc::new(Mutex::new(String::new()));
+        let request = Arc::clone(&last);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 counter.fetch_add(1, Ordering::SeqCst);
                 let (acceptor, mut told) = (acceptor.clone(), told.clone());
+                let last = Arc::clone(&last);
                 tokio::spawn(async move {
                     let Ok(mut stream) = acceptor.accept(stream).await else { return };
                     let mut request = Vec::new();
                     while !request.ends_with(b"\r\n\r\n") {
                         request.push(stream.read_u8().await.unwrap());
                     }
+                    *last.lock().unwrap() = String::from_utf8(request).unwrap();
                     let answer = match told.wait_for(|answer| !answer.is_empty()).await {
                         Ok(answer) => answer.clone(),
                         Err(_shut_down) => return,
@@ -63,7 +73,7 @@ impl Server {
                 });
             }
         });
-        Self { port, certificate: certificate.to_vec(), connections, answer }
+        Self { port, certificate: certificate.to_vec(), connections, answer, request }
     }
 
     /// From now on.
@@ -81,7 +91,8 @@ impl Server {
 
     pub(super) fn source(&self, policy: AddressPolicy) -> HttpsJwksSource {
         let root = reqwest::Certificate::from_der(&self.certificate).unwrap();
-        HttpsJwksSource::with(Client::builder().tls_certs_only([root]), policy).unwrap()
+        let builder = || Client::builder().tls_certs_only([root.clone()]);
+        HttpsJwksSource::with(builder, policy).unwrap()
     }
 
     async fn fetch(&self) -> Result<FetchedJwks, String> {
@@ -120,6 +131,46 @@ async fn r93_key_set_is_fetched_with_its_lifetime() {
     let fetched = server.fetch().await.unwrap();
     assert_eq!(fetched.document(), KEYS);
     assert_eq!(fetched.max_age(), Some(Duration::from_secs(500)));
+}
+
+#[tokio::test]
+async fn missing_key_set_is_an_answer() {
+    for status in ["404 Not Found", "410 Gone"] {
+        let fields = "content-type: text/html\r\ncache-control: max-age=600\r\n";
+        let server = Server::answering(response(status, fields, "<html>")).await;
+        let fetched = server.fetch().await.unwrap();
+        assert_eq!(fetched.document(), r#"{"keys":[]}"#, "{status}");
+        assert_eq!(fetched.max_age(), Some(Duration::from_secs(600)), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn request_names_the_agent_and_asks_for_no_coding() {
+    let server = Server::answering(json(KEYS)).await;
+    assert!(server.fetch().await.is_ok());
+    let expected = format!(
+        "GET /jwks HTTP/1.1\r\naccept: application/json, application/jwk-set+json\r\n\
+         user-agent: tower-client-auth/{}\r\nhost: localhost:{}\r\n\r\n",
+        env!("CARGO_PKG_VERSION"),
+        server.port,
+    );
+    assert_eq!(*server.request.lock().unwrap(), expected);
+}
+
+// By name and by address, which is not resolved.
+#[tokio::test]
+async fn strangers_connect_to_a_network_so_often_a_minute() {
+    let server = Server::answering(json(KEYS)).await;
+    let source = server.source(loopback_too).max_unproven_per_network(2);
+    let throttled = |error: BoxError| Throttled::find(&*error).is_some();
+    for _ in 0..2 {
+        assert!(source.fetch_unproven(&server.uri()).await.is_ok());
+    }
+    for uri in [server.uri(), server.uri().replace("localhost", "127.0.0.1")] {
+        assert_eq!(source.fetch_unproven(&uri).await.map_err(throttled).err(), Some(true), "{uri}");
+    }
+    assert_eq!(server.connections(), 2);
+    assert!(source.fetch(&server.uri()).await.is_ok(), "and not those of proven clients");
 }
 
 #[tokio::test]
@@ -178,14 +229,22 @@ async fn r93_other_uris_are_refused() {
         assert_eq!(fetch(&source, uri).await.unwrap_err(), refused.to_string(), "{uri}");
     }
     for uri in ["https://host.example", "HTTPS://host.example:443/", "https://host.example:1024/"] {
-        assert!(source.check(uri).is_ok(), "{uri}");
+        assert!(source.check(uri, None).is_ok(), "{uri}");
     }
 }
 
 #[tokio::test]
 async fn r93_redirects_and_errors_are_refused() {
-    for status in ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "404 Not Found"]
-    {
+    for status in [
+        "301 Moved Permanently",
+        "302 Found",
+        "307 Temporary Redirect",
+        "204 No Content",
+        "401 Unauthorized",
+        "403 Forbidden",
+        "429 Too Many Requests",
+        "503 Service Unavailable",
+    ] {
         let target = "content-type: application/json\r\nlocation: /elsewhere\r\n";
         let server = Server::answering(response(status, target, KEYS)).await;
         let refused = server.fetch().await.unwrap_err();
