@@ -95,6 +95,14 @@ impl Presented {
         }
     }
 
+    /// Whether it is an assertion whose header brings a key, or says where there is one.
+    pub(crate) fn has_key_in_header(&self) -> bool {
+        match self {
+            Self::Credentials(credentials) => credentials.has_key_in_header(),
+            Self::McpPythonSdk(_) => false,
+        }
+    }
+
     /// The secret that authenticated the client, in the form that did.
     pub(crate) fn secret(&self, proof: Proof) -> Option<&str> {
         match self {

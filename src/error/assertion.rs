@@ -15,7 +15,7 @@ pub enum InvalidAssertion {
     UnknownType,
     /// The assertion is not a signed JWT in compact form (RFC 7515 §7.1, RFC 7519 §7.2), repeats a member, or has one of the wrong type.
     Malformed,
-    /// The header of the assertion has `crit`, `b64`, `enc` or `zip`, or brings a key of its own (RFC 7515 §4.1).
+    /// The header of the assertion has `crit`, `b64`, `enc` or `zip` (RFC 7515 §4.1, RFC 7516 §4.1, RFC 7797 §3).
     UnsupportedHeader,
     /// The `typ` of the assertion is that of another kind of JWT (RFC 8725 §3.11).
     UnsupportedTyp,

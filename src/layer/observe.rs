@@ -42,6 +42,7 @@ impl Observers {
             request,
             client_id: presented.map(Presented::client_id),
             method: presented.and_then(Presented::method).map(Method::iana),
+            has_key_in_header: presented.is_some_and(Presented::has_key_in_header),
             error,
         };
         trace::decision(&outcome);

@@ -25,6 +25,7 @@ pub struct Outcome<'a> {
     pub(crate) request: &'a Parts,
     pub(crate) client_id: Option<&'a str>,
     pub(crate) method: Option<&'a AuthMethod>,
+    pub(crate) has_key_in_header: bool,
     pub(crate) error: Option<&'a Error>,
 }
 
@@ -47,6 +48,16 @@ impl<'a> Outcome<'a> {
     #[must_use]
     pub const fn method(&self) -> Option<&'a AuthMethod> {
         self.method
+    }
+
+    /// Whether the header of an assertion brings a key or says where there is one (`jwk`, `jku`,
+    /// `x5c`, `x5u`), if the request got as far as a look-up.
+    ///
+    /// It is ignored and not read, because keys come from the registration alone (RFC 8725 §3.10). A
+    /// client that means its key to be taken from there fails, and this tells why.
+    #[must_use]
+    pub const fn has_key_in_header(&self) -> bool {
+        self.has_key_in_header
     }
 
     /// Why the request was refused; `None` if it was not.

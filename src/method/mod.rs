@@ -127,6 +127,11 @@ impl Credentials {
         }
     }
 
+    /// Whether it is an assertion whose header brings a key, or says where there is one.
+    pub(crate) fn has_key_in_header(&self) -> bool {
+        matches!(self, Self::Assertion(assertion) if assertion.has_key_in_header())
+    }
+
     /// The secret that authenticated the client, in the form that did.
     pub(crate) fn secret(&self, proof: Proof) -> Option<&str> {
         let matched = proof.secret?;
@@ -209,12 +214,6 @@ impl Registration {
             Self::Assertion(assertion) => assertion.secrets(),
             Self::None | Self::Unusable(_) => None,
         }
-    }
-}
-
-impl From<Result<Self, Problem>> for Registration {
-    fn from(read: Result<Self, Problem>) -> Self {
-        read.unwrap_or_else(Self::Unusable)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use crate::iana::AuthMethod;
+use crate::{iana::AuthMethod, method::Registration};
 
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Problem {
@@ -37,5 +37,11 @@ impl fmt::Display for Problem {
 impl fmt::Debug for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<Result<Self, Problem>> for Registration {
+    fn from(read: Result<Self, Problem>) -> Self {
+        read.unwrap_or_else(Self::Unusable)
     }
 }

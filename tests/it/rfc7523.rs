@@ -749,23 +749,55 @@ fn rfc8725_2_1_public_key_is_never_a_secret() {
     }
 }
 
-// R89, R90.
+// R89.
 #[test]
-fn rfc7515_4_1_no_embedded_keys_or_crit() {
+fn rfc8725_3_10_keys_in_the_header_are_ignored_and_reported() {
+    let seen: Log<(bool, Option<ErrorKind>)> = Log::default();
+    let report = seen.clone();
+    let harness = harness_of(registered(), unprotected()).set(|layer| {
+        layer.on_outcome(move |outcome| {
+            let kind = outcome.error().map(tower_client_auth::Error::kind);
+            report.push((outcome.has_key_in_header(), kind));
+        })
+    });
+    let wrong = Some(ErrorKind::Assertion(InvalidAssertion::WrongSignature));
+    let stranger = Key::ed();
+    for (member, expected) in [
+        (format!(r#","jwk":{}"#, stranger.jwk()), true),
+        (r#","jku":"https://evil.example/jwks""#.into(), true),
+        (r#","x5u":"https://evil.example/cert""#.into(), true),
+        (r#","x5c":["MIIB"]"#.into(), true),
+        (r#","x5c":{"not":["read"]},"jku":null"#.into(), true),
+        (r#","j\u0077k":{}"#.into(), true),
+        (String::new(), false),
+        // What is not critical and brings no key is ignored, too (RFC 7515 §4).
+        (r#","x5t":"x","cty":"x","x":{"alg":"none"}"#.into(), false),
+    ] {
+        let header = format!(r#"{{"alg":"EdDSA"{member}}}"#);
+        for (key, kind) in [(&stranger, wrong), (ed(), None)] {
+            let assertion = compact(key, "EdDSA", &header, &claims("ed").to_string());
+            assert_eq!(self::kind(&harness, &assertion), kind, "{member}");
+            assert_eq!(seen.take(), [(expected, kind)], "{member}");
+        }
+    }
+    let ask = TestRequest::form("client_id=public&jwk=x");
+    assert_eq!(harness.ask(&ask).kind, None);
+    assert_eq!(seen.take(), [(false, None)]);
+}
+
+// R90.
+#[test]
+fn rfc7515_4_1_11_critical_and_encrypted_headers_are_refused() {
     let stranger = Key::ed();
     for member in [
-        format!(r#""jwk":{}"#, stranger.jwk()),
-        r#""jku":"https://evil.example/jwks""#.into(),
-        r#""x5u":"https://evil.example/cert""#.into(),
-        r#""x5c":["MIIB"]"#.into(),
-        r#""crit":["exp"]"#.into(),
-        r#""crit":[]"#.into(),
-        r#""b64":false,"crit":["b64"]"#.into(),
-        r#""b64":false"#.into(),
-        r#""b64":true"#.into(),
-        r#""enc":"A256GCM""#.into(),
-        r#""zip":"DEF""#.into(),
-        r#""j\u0077k":{}"#.into(),
+        r#""crit":["exp"]"#,
+        r#""crit":[]"#,
+        r#""b64":false,"crit":["b64"]"#,
+        r#""b64":false"#,
+        r#""b64":true"#,
+        r#""enc":"A256GCM""#,
+        r#""zip":"DEF""#,
+        r#""jku":"https://client.example/jwks","z\u0069p":"DEF""#,
     ] {
         for key in [&stranger, ed()] {
             let header = format!(r#"{{"alg":"EdDSA",{member}}}"#);
@@ -777,10 +809,6 @@ fn rfc7515_4_1_no_embedded_keys_or_crit() {
                 "{member}"
             );
         }
-    }
-    // What is not critical and brings no key is ignored (RFC 7515 §4).
-    for member in [r#""x5t":"x""#, r#""cty":"x""#, r#""x":{"alg":"none"}"#] {
-        assert_eq!(judge_header(&settings(), &format!(r#"{{"alg":"EdDSA",{member}}}"#)), None);
     }
 }
 

@@ -25,6 +25,10 @@ impl Credentials {
     pub(super) const fn client_id(&self) -> &str {
         match *self {}
     }
+
+    pub(super) const fn has_key_in_header(&self) -> bool {
+        match *self {}
+    }
 }
 
 /// There is none.

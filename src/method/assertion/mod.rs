@@ -53,6 +53,10 @@ impl Credentials {
         self.text.get(..self.id_length).unwrap_or_default()
     }
 
+    pub(super) const fn has_key_in_header(&self) -> bool {
+        self.assertion.has_key_in_header
+    }
+
     fn compact(&self) -> &str {
         self.text.get(self.id_length..).unwrap_or_default()
     }

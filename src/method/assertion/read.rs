@@ -20,6 +20,8 @@ use crate::{
 pub(crate) struct Assertion {
     pub(super) algorithm: Algorithm,
     pub(super) kid: Option<Box<str>>,
+    /// Whether the header brings a key, or says where there is one.
+    pub(super) has_key_in_header: bool,
     /// How much of the text is signed, from its beginning.
     signed: usize,
     /// The three parts, one behind the other, in one allocation.
@@ -65,6 +67,7 @@ impl Assertion {
         let assertion = Self {
             algorithm,
             kid: header.kid.map(|kid| kid.0.into()),
+            has_key_in_header: header.has_key,
             signed: parts.header.len() + 1 + parts.claims.len(),
             claim: claims.validate(settings, now),
             now,
@@ -89,6 +92,7 @@ struct Header<'a> {
     alg: Option<Text<'a>>,
     kid: Option<Text<'a>>,
     typ: Option<Text<'a>>,
+    has_key: bool,
     refused: bool,
 }
 
@@ -101,9 +105,15 @@ impl<'de> Members<'de> for Header<'de> {
             "kid" => self.kid = Some(value.parse()?),
             "typ" => self.typ = Some(value.parse()?),
             // RFC 7515 §4.1.11: what is critical must be understood, and nothing is. RFC 7797: the
-            // claims of a JWT are encoded. RFC 8725 §3.10: keys come from the registration alone.
-            "crit" | "b64" | "enc" | "zip" | "jwk" | "jku" | "x5u" | "x5c" => {
+            // claims of a JWT are encoded.
+            "crit" | "b64" | "enc" | "zip" => {
                 self.refused = true;
+                value.ignore()?;
+            }
+            // RFC 8725 §3.10: keys come from the registration alone. Some clients send one all the same
+            // (RFC 7515 §4.1 has them optional), and what is not read does no harm.
+            "jwk" | "jku" | "x5u" | "x5c" => {
+                self.has_key = true;
                 value.ignore()?;
             }
             _ => value.ignore()?,
