@@ -10,6 +10,7 @@ use crate::jose::{
     alg::{Algorithm, Algorithms},
     invalid::Fault,
     jwk::Jwk,
+    weak,
 };
 
 /// NIST SP 800-57 and RFC 7518 §3.3 ask for 2048 bits at least; beyond 8192 a verification takes
@@ -188,6 +189,9 @@ impl RsaKey {
         if exponent.len() > 4 {
             return Err(Fault::of("e", "has more than 32 bits"));
         }
+        if let Some(reason) = weak::modulus(&modulus) {
+            return Err(Fault::of("n", reason));
+        }
         let (modulus, exponent) = (modulus.into(), exponent.into());
         Ok(Self { modulus, exponent, prepared: Default::default() })
     }
@@ -216,6 +220,9 @@ fn ec(jwk: &Jwk) -> Result<Public, Fault> {
         let Some(zeros) = length.checked_sub(coordinate.len()) else {
             return Err(Fault::of(name, "is longer than the field of the curve"));
         };
+        if let Some(reason) = weak::coordinate(&coordinate).filter(|_| name == "x") {
+            return Err(Fault::of(name, reason));
+        }
         point.extend(std::iter::repeat_n(0, zeros));
         point.extend(coordinate);
     }
@@ -229,8 +236,11 @@ fn okp(jwk: &Jwk) -> Result<Public, Fault> {
         return Err(Fault::of("crv", "is not Ed25519"));
     }
     let x = jwk.bytes("x")?;
-    if x.len() != 32 {
+    let Ok(x) = <&[u8; 32]>::try_from(&*x) else {
         return Err(Fault::of("x", "does not have 32 bytes"));
+    };
+    if let Some(reason) = weak::ed25519(x) {
+        return Err(Fault::of("x", reason));
     }
     let key = ParsedPublicKey::new(&signature::ED25519, x)
         .map_err(|_unspecific| Fault::whole("is not a point on its curve"))?;

@@ -49,7 +49,9 @@ impl ClientKeys {
     ///
     /// Keys of other types, of `"use": "enc"`, without `verify` in their `key_ops` or for another
     /// algorithm are left out, and so is what follows the first 8 keys of one type and curve.
-    /// [`omitted_keys`](Self::omitted_keys) says why. Zeros in front of an RSA number or the coordinate
+    /// Keys that somebody else than their owner can sign with are left out, too, as far as that shows at a
+    /// glance: points of small order or not on the curve, moduli with a prime factor below 752, and those
+    /// of CVE-2017-15361 (ROCA). [`omitted_keys`](Self::omitted_keys) says why. Zeros in front of an RSA number or the coordinate
     /// of a point may be missing or too many. A byte order mark is skipped.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ pub(crate) mod key;
 pub(crate) mod keys;
 pub(crate) mod mac;
 pub(crate) mod set;
+mod weak;
 // In tests/private.
 #[cfg(all(test, private_tests))]
 mod vectors;

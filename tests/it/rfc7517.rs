@@ -63,6 +63,19 @@ fn each_key_that_is_left_out_has_its_reason() {
         ),
         (rsa_with(json!({"n": modulus(1025)})), ".n` has more than 8192 bits"),
         (rsa_with(json!({"n": ""})), ".n` has fewer than 2048 bits"),
+        (rsa_with(json!({"n": base64url([0xff; 256])})), ".n` is a repeated block of bytes"),
+        (rsa_with(json!({"n": base64url([&[0x81; 255][..], &[0x80]].concat())})), ".n` is even"),
+        (
+            // 2^2047 + 1.
+            rsa_with(json!({"n": base64url([&[0x80][..], &[0; 254], &[1]].concat())})),
+            ".n` has a prime factor below 752",
+        ),
+        (ed_with(json!({"x": base64url([0; 32])})), ".x` is a point of small order"),
+        (ed_with(json!({"x": base64url([0xff; 32])})), ".x` is not below 2^255 - 19"),
+        (
+            p256_with(json!({"x": "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY"})),
+            ".x` is that of the generator of the curve, of which the private key is 1",
+        ),
         (rsa_with(json!({"e": ""})), ".e` is 1 or even"),
         (rsa_with(json!({"e": "AQ"})), ".e` is 1 or even"),
         (rsa_with(json!({"e": "Ag"})), ".e` is 1 or even"),
