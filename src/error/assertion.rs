@@ -25,7 +25,8 @@ pub enum InvalidAssertion {
     AlgorithmMismatch,
     /// The client has no key with the `kid` of the assertion.
     UnknownKey,
-    /// Several keys of the client may have made the assertion, and it names none.
+    /// More than two keys of the client may have made the assertion, and it names none by `kid`; or two
+    /// have the `kid` that it names.
     AmbiguousKey,
     /// The signature of the assertion is not one of the client's key.
     WrongSignature,

@@ -104,7 +104,7 @@ pub enum ErrorKind {
     /// The keys at the `jwks_uri` of the client could not be fetched. → 503
     /// `temporarily_unavailable`
     KeySource,
-    /// Too many slow hashes are being verified. → 503 `temporarily_unavailable`
+    /// Too many slow hashes or signatures are being verified. → 503 `temporarily_unavailable`
     Overloaded,
     /// The caller hung up before the client was authenticated; only hooks see it. → never answered,
     /// counted as 408 `invalid_request`
@@ -271,7 +271,7 @@ impl ErrorKind {
                 OUTAGE, internal
             },
             Self::Overloaded => entry! {
-                "overloaded", "too many slow hashes are being verified",
+                "overloaded", "too many slow hashes or signatures are being verified",
                 OUTAGE, internal
             },
             Self::Abandoned => entry! {

@@ -1,11 +1,6 @@
 //! Where what is dear to verify is computed: off the async workers, never more at a time than the
 //! machine has cores, and with places that callers who only make up ids cannot take from clients.
 
-#![cfg_attr(
-    not(any(feature = "argon2", test)),
-    expect(dead_code, reason = "dear signatures are not verified here yet")
-)]
-
 mod places;
 
 use std::{

@@ -34,7 +34,10 @@ impl MacKeys {
 
     /// Compares in constant time.
     pub(crate) fn verify(&self, algorithm: Algorithm, signed: &[u8], mac: &[u8]) -> bool {
-        self.get(algorithm).is_some_and(|key| hmac::verify(key, signed, mac).is_ok())
+        let Some(key) = self.get(algorithm) else { return false };
+        #[cfg(test)]
+        crate::jose::counted::note();
+        hmac::verify(key, signed, mac).is_ok()
     }
 }
 

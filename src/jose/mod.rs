@@ -2,6 +2,8 @@
 
 pub(crate) mod alg;
 pub(crate) mod compact;
+#[cfg(test)]
+pub(crate) mod counted;
 pub(crate) mod invalid;
 pub(crate) mod json;
 mod jwk;

@@ -126,7 +126,8 @@ impl<P, M> ClientAuthLayer<P, M> {
     /// may wait for that; one more is answered 503 with `Retry-After`. Default: as many as
     /// there are cores, and 64 times as many. Clones of the layer share them.
     ///
-    /// Each takes the memory that its hash asks for, 19 MiB with the usual parameters of argon2id.
+    /// Each takes the memory that its hash asks for, 19 MiB with the usual parameters of argon2id. The
+    /// signatures of assertions that take long are verified there as well.
     #[cfg(feature = "argon2")]
     #[cfg_attr(docsrs, doc(cfg(feature = "argon2")))]
     #[must_use]

@@ -281,7 +281,7 @@ pub(crate) fn verify<'a>(
             Some(_) => Err(ErrorKind::MethodMismatch),
             None => Err(ErrorKind::UnknownClient),
         };
-        let verified = assertion::verify(presented, registered, settings, timeout);
+        let verified = assertion::verify(presented, registered, settings, &state.pool, timeout);
         return Verification::Pending(Box::pin(verified));
     }
     shared_secret::verify(credentials, registration, settings, state, timeout)

@@ -83,7 +83,7 @@
 //! | R75 | `grpc::grpc_outages_are_unavailable`, `providers::throttled_attempt_is_429_with_retry_after`, `rfc6749::rfc6749_5_2_answer_of_every_error_kind`, `providers::throttled_cause_is_429_with_retry_after` |
 //! | R76 | by design or documentation |
 //! | R77 | `cases::every_case`, `props::failures_are_answered_alike`, `rfc6749::rfc6749_10_10_failures_are_answered_alike`, `rfc7523::rfc7521_4_2_1_failed_assertions_are_alike` |
-//! | R78 | `secrets_at_rest::r78_unknown_client_costs_one_decoy_verification`, `secrets_at_rest::r78_no_presented_secret_costs_no_verification`, `settings::decoy`, `secrets_at_rest::hashes::r78_decoy_has_the_kind_of_the_store`, `secrets_at_rest::r78_external_verifier_is_no_decoy`, `method::decoy::tests`, `method::assertion::decoy::tests` |
+//! | R78 | `secrets_at_rest::r78_unknown_client_costs_one_decoy_verification`, `secrets_at_rest::r78_no_presented_secret_costs_no_verification`, `settings::decoy`, `secrets_at_rest::hashes::r78_decoy_has_the_kind_of_the_store`, `secrets_at_rest::r78_external_verifier_is_no_decoy`, `method::decoy::tests`, `method::assertion::decoy::tests`, `method::assertion::tests` |
 //! | R79 | `providers::throttled_attempt_is_429_with_retry_after`, `providers::throttle_runs_before_the_store`, `settings::on_outcome_sees_every_decision`, `cache::r79_throttled_is_not_remembered`, `cache::r79_stale_if_error_respects_a_throttle`, `providers::throttled_cause_is_429_with_retry_after` |
 //! | R80 | by design or documentation |
 //! | R81 | `rfc7523::rfc7521_4_2_assertion_needs_both_parameters`, `settings::invalid_auth_methods_are_errors`, `rfc7523::rfc6749_2_3_assertion_beside_another_method`, `rfc7523::rfc8414_2_announced_algorithms`, `rfc7523::invalid_settings_are_errors` |

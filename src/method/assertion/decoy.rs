@@ -2,14 +2,20 @@
 //! whether a client exists, is registered for the method, or has a key for the algorithm (RFC 6819
 //! §5.1.4.2).
 
-use std::sync::OnceLock;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use crate::jose::{alg::Algorithm, mac::MacKeys, set::KeySet};
+use crate::{
+    isolate::pool::Work,
+    jose::{alg::Algorithm, key::Key, mac::MacKeys, set::KeySet},
+};
 
-/// Public keys of every kind, RSA in the three usual sizes. The private ones were not kept, and it
-/// would not matter: what is checked against a decoy is refused. The moduli begin with 64 bits that are
-/// one, so that no signature is too large for the decoy (RFC 8017 §5.2.2) and yet not for a client's
-/// key.
+/// Public keys of every kind, RSA in the three usual sizes and in larger ones. The private ones were
+/// not kept or never made, and it would not matter: what is checked against a decoy is refused. The
+/// moduli begin with 64 bits that are one, so that no signature is too large for the decoy (RFC 8017
+/// §5.2.2) and yet not for a client's key.
 const KEYS: &[u8] = include_bytes!("decoy.json");
 
 const SECRET: &[u8; 64] = &[b'-'; 64];
@@ -17,11 +23,21 @@ const SECRET: &[u8; 64] = &[b'-'; 64];
 struct Decoys {
     keys: Option<KeySet>,
     mac: MacKeys,
+    es384: Work,
+    es512: Work,
+    rsa: Work,
 }
 
 fn decoys() -> &'static Decoys {
     static DECOYS: OnceLock<Decoys> = OnceLock::new();
-    DECOYS.get_or_init(|| Decoys { keys: KeySet::registered(KEYS).ok(), mac: MacKeys::new(SECRET) })
+    let work = |microseconds| Work::new(Duration::from_micros(microseconds), false);
+    DECOYS.get_or_init(|| Decoys {
+        keys: KeySet::registered(KEYS).ok(),
+        mac: MacKeys::new(SECRET),
+        es384: work(250),
+        es512: work(400),
+        rsa: work(400),
+    })
 }
 
 /// Prepares the keys, so that the first refusal does not.
@@ -29,16 +45,28 @@ pub(super) fn prepare() {
     decoys();
 }
 
-/// Does the work of a verification. An RSA key is chosen by the size of the signature, because one
-/// of another size is refused before any work is done; only sizes that are hardly used tell.
+/// The key for a signature. An RSA key is chosen by the size of the signature, because one of another
+/// size is refused before any work is done; only sizes that are hardly used tell.
+pub(super) fn key(algorithm: Algorithm, signature: &[u8]) -> Option<&'static Arc<Key>> {
+    decoys().keys.as_ref()?.of_size(algorithm, signature.len())
+}
+
+/// Does the work of a verification.
 pub(super) fn verify(algorithm: Algorithm, signed: &[u8], signature: &[u8]) {
-    let decoys = decoys();
     if algorithm.is_symmetric() {
-        decoys.mac.verify(algorithm, signed, signature);
-    } else if let Some(key) =
-        decoys.keys.as_ref().and_then(|keys| keys.of_size(algorithm, signature.len()))
-    {
+        decoys().mac.verify(algorithm, signed, signature);
+    } else if let Some(key) = key(algorithm, signature) {
         let _refused = key.verify(algorithm, signed, signature);
+    }
+}
+
+/// What it is in the pool to verify a signature that takes long.
+pub(super) fn work(algorithm: Algorithm) -> &'static Work {
+    let decoys = decoys();
+    match algorithm {
+        Algorithm::Es384 => &decoys.es384,
+        Algorithm::Es512 => &decoys.es512,
+        _ => &decoys.rsa,
     }
 }
 
@@ -48,13 +76,12 @@ mod tests {
 
     #[test]
     fn decoy_takes_every_signature_of_its_size() {
-        for length in [256, 384, 512] {
-            let decoy =
-                decoys().keys.as_ref().and_then(|keys| keys.of_size(Algorithm::Rs256, length));
+        for length in [256, 384, 512, 640, 768, 896, 1024] {
+            let mut signature = vec![0xff; length];
+            let decoy = key(Algorithm::Rs256, &signature);
             let verify = |signature: &[u8]| {
                 decoy.and_then(|decoy| decoy.verify(Algorithm::Rs256, b"x", signature))
             };
-            let mut signature = vec![0xff; length];
             assert_eq!(verify(&signature), None, "as large as no modulus");
             if let Some(byte) = signature.get_mut(7) {
                 *byte = 0xfe;
@@ -72,10 +99,11 @@ mod tests {
             (&["PS256", "RS512"], 256),
             (&["PS384", "RS384"], 384),
             (&["PS512", "RS256"], 512),
+            (&["PS256", "RS256"], 1024),
         ] {
             for name in names {
                 let found = Algorithm::from_name(name)
-                    .and_then(|algorithm| decoys().keys.as_ref()?.of_size(algorithm, length));
+                    .and_then(|algorithm| key(algorithm, &vec![0; length]));
                 assert!(found.is_some(), "{name}");
             }
         }

@@ -5,6 +5,7 @@ use std::{convert::Infallible, time::Duration};
 use crate::{
     error::{Error, kind::ErrorKind},
     iana::{AuthMethod, metadata::ClientMetadata},
+    isolate::pool::Pool,
     method::{self, Method, Proof, problem::Problem},
     secret::stored::ClientSecret,
     wire::{form::Form, limits::Limits},
@@ -72,6 +73,7 @@ pub(super) async fn verify(
     presented: &Credentials,
     _registered: Result<&Registration, ErrorKind>,
     _settings: &method::Settings,
+    _pool: &Pool,
     _timeout: Option<Duration>,
 ) -> Result<Proof, Error> {
     match *presented {}

@@ -7,6 +7,7 @@ mod decoy;
 mod read;
 pub(crate) mod registration;
 pub(crate) mod settings;
+mod signature;
 mod verify;
 
 pub(crate) use self::registration::Registration;
@@ -125,3 +126,6 @@ impl From<InvalidAssertion> for Error {
         ErrorKind::from(invalid).into()
     }
 }
+
+#[cfg(test)]
+mod tests;

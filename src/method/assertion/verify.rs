@@ -5,28 +5,25 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     error::{Error, assertion::InvalidAssertion, kind::ErrorKind},
     fetch::jwks::JwksCache,
-    isolate::{deadline::Deadline, guard::guard},
+    isolate::{deadline::Deadline, guard::guard, pool::Pool},
     jose::{
         keys::Source,
-        mac::MacKeys,
         set::{KeySet, NoKey},
     },
     method::{
         self, Proof,
         assertion::{
-            Credentials, Registration, claims::ReplayClaim, decoy, read::Assertion,
+            Credentials, Registration,
+            claims::ReplayClaim,
             settings::Assertions,
+            signature::{Candidates, Signature},
         },
-    },
-    secret::{
-        comparison::{Comparison, Match},
-        stored::ClientSecret,
     },
 };
 
 /// Checks the assertion against what the client is registered with: the signature first, so that
 /// nothing is believed before, and the claim on its id last, so that only the client can use it
-/// up. Exactly one signature is verified, whatever is wrong.
+/// up. Whatever is wrong with the signature, its key or its client costs as many verifications.
 ///
 /// # Errors
 ///
@@ -35,46 +32,38 @@ pub(in crate::method) async fn verify(
     presented: &Credentials,
     registered: Result<&Registration, ErrorKind>,
     settings: &method::Settings,
+    pool: &Pool,
     timeout: Option<Duration>,
 ) -> Result<Proof, Error> {
     let method::Settings { assertions, clock, .. } = settings;
     let Some(settings) = assertions else {
         return Err(ErrorKind::MethodNotAccepted.into());
     };
-    let (assertion, compact) = (&presented.assertion, presented.compact());
-    let signed = assertion.signed(compact);
-    let proof = match registered.and_then(|registered| fitting(presented, registered)) {
-        Err(kind) => Err(kind),
+    let assertion = &presented.assertion;
+    let signature = Signature::of(presented);
+    let secret = match registered.and_then(|registered| fitting(presented, registered)) {
         Ok(Registration::Secret { secrets, keys, .. }) => {
-            assertion.verify_mac(signed, secrets, keys)
+            Some(signature.verify_mac(secrets, keys, assertion.now)?)
         }
-        Ok(Registration::PrivateKey(keys)) => match (keys.source(), &settings.remote) {
-            (Source::Registered(keys), _) => assertion.verify_signature(signed, keys),
-            (Source::Published(uri), Some(remote)) => {
-                let kid = assertion.kid.as_deref();
-                let keys = published(remote, uri, kid, timeout).await?;
-                let proof = assertion.verify_signature(signed, &keys);
-                if proof.is_ok() {
+        Ok(Registration::PrivateKey(keys)) => {
+            match (keys.source(), &settings.remote) {
+                (Source::Registered(keys), _) => {
+                    signature.verify(candidates(presented, keys), pool).await?;
+                }
+                (Source::Published(uri), Some(remote)) => {
+                    let keys = published(remote, uri, assertion.kid.as_deref(), timeout).await?;
+                    signature.verify(candidates(presented, &keys), pool).await?;
                     remote.proved(uri);
                 }
-                proof
+                (Source::Published(_), None) => {
+                    signature.verify(Err(ErrorKind::UnusableRegistration), pool).await?;
+                }
             }
-            (Source::Published(_), None) => Err(ErrorKind::UnusableRegistration),
-        },
-    };
-    let secret = match proof {
-        Ok(secret) => secret,
+            None
+        }
         Err(kind) => {
-            // The others have cost a verification already.
-            if !matches!(
-                kind,
-                ErrorKind::Assertion(InvalidAssertion::WrongSignature)
-                    | ErrorKind::SecretExpired
-                    | ErrorKind::SecretNotYetValid
-            ) {
-                decoy::verify(assertion.algorithm, signed, assertion.signature());
-            }
-            return Err(kind.into());
+            signature.verify(Err(kind), pool).await?;
+            None
         }
     };
     let claim = assertion.claim.as_ref().map_err(|invalid| *invalid)?;
@@ -99,6 +88,19 @@ fn fitting<'a>(
     } else {
         Err(InvalidAssertion::AlgorithmMismatch.into())
     }
+}
+
+/// The keys of the client that may have made the signature.
+fn candidates<'a>(presented: &Credentials, keys: &'a KeySet) -> Result<Candidates<'a>, ErrorKind> {
+    let assertion = &presented.assertion;
+    keys.find(assertion.algorithm, assertion.kid.as_deref()).map_err(|reason| {
+        match reason {
+            NoKey::Unknown => InvalidAssertion::UnknownKey,
+            NoKey::Ambiguous => InvalidAssertion::AmbiguousKey,
+            NoKey::Algorithm => InvalidAssertion::AlgorithmMismatch,
+        }
+        .into()
+    })
 }
 
 async fn published(
@@ -127,45 +129,5 @@ async fn use_up(
         Ok(Ok(false)) => Err(InvalidAssertion::Replayed.into()),
         Ok(Err(error)) => Err(Error::unless_throttled(ErrorKind::ReplayStore, error)),
         Err(failure) => Err(Error::with_source(ErrorKind::ReplayStore, failure.as_str().into())),
-    }
-}
-
-impl Assertion {
-    fn verify_signature(&self, signed: &[u8], keys: &KeySet) -> Result<Option<Match>, ErrorKind> {
-        let (first, second) =
-            keys.find(self.algorithm, self.kid.as_deref()).map_err(|reason| match reason {
-                NoKey::Unknown => InvalidAssertion::UnknownKey,
-                NoKey::Ambiguous => InvalidAssertion::AmbiguousKey,
-                NoKey::Algorithm => InvalidAssertion::AlgorithmMismatch,
-            })?;
-        for key in [Some(first), second].into_iter().flatten() {
-            match key.verify(self.algorithm, signed, self.signature()) {
-                Some(true) => return Ok(None),
-                Some(false) => {}
-                None => decoy::verify(self.algorithm, signed, self.signature()),
-            }
-        }
-        Err(InvalidAssertion::WrongSignature.into())
-    }
-
-    /// All secrets are tried, as for the methods that send them.
-    fn verify_mac(
-        &self,
-        signed: &[u8],
-        secrets: &[ClientSecret],
-        macs: &[MacKeys],
-    ) -> Result<Option<Match>, ErrorKind> {
-        if !macs.iter().any(|mac| mac.can(self.algorithm)) {
-            return Err(InvalidAssertion::AlgorithmMismatch.into());
-        }
-        let mut comparison = Comparison::default();
-        for (index, (secret, mac)) in secrets.iter().zip(macs).enumerate() {
-            let matches = mac.verify(self.algorithm, signed, self.signature());
-            comparison.add(secret, index, matches, self.now);
-        }
-        comparison.verdict().map(Some).map_err(|kind| match kind {
-            ErrorKind::WrongSecret => InvalidAssertion::WrongSignature.into(),
-            kind => kind,
-        })
     }
 }

@@ -1,0 +1,144 @@
+//! The signature of an assertion. Whatever is wrong, to find out costs as much: one verification where
+//! the assertion names its key by `kid`, and two where it does not, because a client that rotates its
+//! keys has two that may fit. What the client has no key for is verified with decoys.
+
+use std::sync::Arc;
+
+use crate::{
+    error::{Error, assertion::InvalidAssertion, kind::ErrorKind},
+    isolate::pool::{Attempt, Pool},
+    jose::{alg::Algorithm, key::Key, mac::MacKeys},
+    method::assertion::{Credentials, decoy},
+    secret::{
+        comparison::{Comparison, Match},
+        stored::ClientSecret,
+    },
+};
+
+/// The keys of a client that may have made a signature.
+pub(super) type Candidates<'a> = (&'a Arc<Key>, Option<&'a Arc<Key>>);
+
+/// Without a `kid`, or with a secret.
+const MOST: usize = 2;
+
+/// A signature, and what is signed.
+#[derive(Clone, Copy)]
+pub(super) struct Signature<'a> {
+    client_id: &'a str,
+    algorithm: Algorithm,
+    names_key: bool,
+    signed: &'a [u8],
+    bytes: &'a [u8],
+}
+
+impl<'a> Signature<'a> {
+    pub(super) fn of(presented: &'a Credentials) -> Self {
+        let assertion = &presented.assertion;
+        Self {
+            client_id: presented.client_id(),
+            algorithm: assertion.algorithm,
+            // A secret has no `kid`.
+            names_key: assertion.kid.is_some() && !assertion.algorithm.is_symmetric(),
+            signed: assertion.signed(presented.compact()),
+            bytes: assertion.signature(),
+        }
+    }
+
+    /// Succeeds if one of the keys made it, or fails as there are none.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not the client's, or what failed.
+    pub(super) async fn verify(
+        &self,
+        candidates: Result<Candidates<'_>, ErrorKind>,
+        pool: &Pool,
+    ) -> Result<(), Error> {
+        let (known, keys, failure) = match candidates {
+            Ok((first, second)) => {
+                (true, [Some(first), second], InvalidAssertion::WrongSignature.into())
+            }
+            Err(failure) => (false, [None; MOST], failure),
+        };
+        let attempt = Attempt { client_id: self.client_id, known };
+        for key in keys.into_iter().take(if self.names_key { 1 } else { MOST }) {
+            let matches = if self.is_slow(key) {
+                // Boxed, so that the future of all others stays small.
+                Box::pin(self.verify_in(pool, attempt, key)).await?
+            } else {
+                verify_one(key, self.algorithm, self.signed, self.bytes)
+            };
+            if matches {
+                return Ok(());
+            }
+        }
+        Err(failure.into())
+    }
+
+    /// Whether a verification takes so long that the async worker must not do it.
+    fn is_slow(&self, key: Option<&Arc<Key>>) -> bool {
+        let fitting = key.filter(|key| key.signature_length() == self.bytes.len());
+        fitting
+            .or_else(|| decoy::key(self.algorithm, self.bytes))
+            .is_some_and(|key| key.is_slow(self.algorithm))
+    }
+
+    async fn verify_in(
+        &self,
+        pool: &Pool,
+        attempt: Attempt<'_>,
+        key: Option<&Arc<Key>>,
+    ) -> Result<bool, Error> {
+        let (key, algorithm) = (key.cloned(), self.algorithm);
+        let (signed, signature) = (self.signed.to_vec(), self.bytes.to_vec());
+        let job = move || verify_one(key.as_ref(), algorithm, &signed, &signature);
+        // What was not computed is the signature of nobody.
+        Ok(pool.run(attempt, decoy::work(algorithm), job).await?.unwrap_or_default())
+    }
+
+    /// All secrets are tried, as for the methods that send them.
+    ///
+    /// # Errors
+    ///
+    /// Why it is made with none of them.
+    pub(super) fn verify_mac(
+        &self,
+        secrets: &[ClientSecret],
+        macs: &[MacKeys],
+        now: i64,
+    ) -> Result<Match, ErrorKind> {
+        let mut comparison = Comparison::default();
+        let mut verified = 0;
+        for (index, (secret, mac)) in secrets.iter().zip(macs).enumerate() {
+            if mac.can(self.algorithm) {
+                let matches = mac.verify(self.algorithm, self.signed, self.bytes);
+                comparison.add(secret, index, matches, now);
+                verified += 1;
+            }
+        }
+        let verdict = comparison.verdict();
+        if verdict.is_err() {
+            for _ in verified..MOST {
+                decoy::verify(self.algorithm, self.signed, self.bytes);
+            }
+        }
+        verdict.map_err(|failure| match failure {
+            ErrorKind::WrongSecret if verified == 0 => InvalidAssertion::AlgorithmMismatch.into(),
+            ErrorKind::WrongSecret => InvalidAssertion::WrongSignature.into(),
+            failure => failure,
+        })
+    }
+}
+
+/// One verification, also if there is no key or none that the signature could be of.
+fn verify_one(
+    key: Option<&Arc<Key>>,
+    algorithm: Algorithm,
+    signed: &[u8],
+    signature: &[u8],
+) -> bool {
+    key.and_then(|key| key.verify(algorithm, signed, signature)).unwrap_or_else(|| {
+        decoy::verify(algorithm, signed, signature);
+        false
+    })
+}
