@@ -7,15 +7,17 @@
 //! curl -u demo-basic:basic-secret -d grant_type=client_credentials http://127.0.0.1:8081/token
 //! ```
 //!
-//! `--listen ADDR` listens elsewhere, `--upstream URL` forwards elsewhere.
+//! `--listen ADDR` listens elsewhere, `--upstream URL` forwards elsewhere. The server behind finds the
+//! client in `x-client-id`, and in `x-client-auth-method` how it authenticated: `none` is a public client,
+//! which any caller can claim to be. `headers.rs` has what a caller could forge.
+
+mod headers;
 
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use bytes::Bytes;
 use example_support::{Flags, Server, print_refusal};
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header,
-};
+use http::{Request, Response, StatusCode, Uri, Version};
 use http_body_util::{Either, Empty};
 use hyper::body::Incoming;
 use hyper_util::{
@@ -27,6 +29,8 @@ use tower_client_auth::{
     AuthenticatedClient, BoxError, ClientAuthLayer, ClientMetadata, Limits, body::RequestBody,
     provider::MemoryProvider,
 };
+
+use crate::headers::{end_hop, name_client};
 
 const CLIENTS: &[u8] = br#"[
     {"client_id": "demo-basic", "client_secret": "basic-secret"},
@@ -49,12 +53,8 @@ async fn forward(
     head.uri = Uri::from_parts(target)?;
     head.version = Version::HTTP_11;
     end_hop(&mut head.headers);
-    // The server behind may trust this header: what the caller sent under its name must go.
-    head.headers.remove("x-client-id");
-    if let Some(caller) = head.extensions.get::<AuthenticatedClient<ClientMetadata>>() {
-        let id = HeaderValue::from_bytes(caller.client_id().as_bytes())?;
-        head.headers.insert("x-client-id", id);
-    }
+    let caller = head.extensions.get::<AuthenticatedClient<ClientMetadata>>();
+    name_client(&mut head.headers, caller.ok_or("the layer is missing")?)?;
     match client.request(Request::from_parts(head, body)).await {
         Ok(mut response) => {
             end_hop(response.headers_mut());
@@ -66,20 +66,6 @@ async fn forward(
             *response.status_mut() = StatusCode::BAD_GATEWAY;
             Ok(response)
         }
-    }
-}
-
-/// RFC 9110 §7.6.1: what concerns one connection only is not forwarded.
-fn end_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-        .collect();
-    let always = [header::CONNECTION, header::TRANSFER_ENCODING, header::TE, header::UPGRADE];
-    for name in named.into_iter().chain(always) {
-        headers.remove(name);
     }
 }
 
