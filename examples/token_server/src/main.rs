@@ -10,9 +10,9 @@
 
 mod assertions;
 mod flags;
+mod tokens;
 
 use std::{
-    collections::HashMap,
     process::ExitCode,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -33,6 +33,8 @@ use tower_client_auth::{
     ConfigError, Limits, provider::MemoryProvider, secret::GeneratedSecret,
 };
 
+use crate::tokens::Tokens;
+
 const CLIENTS: &str = r#"[
     {"client_id": "demo-basic", "client_secret": "basic-secret", "token_endpoint_auth_method": "client_secret_basic"},
     {"client_id": "demo-post", "client_secret": "post-secret", "token_endpoint_auth_method": "client_secret_post"},
@@ -41,12 +43,7 @@ const CLIENTS: &str = r#"[
 const LIFETIME: Duration = Duration::from_secs(3600);
 
 type Client = AuthenticatedClient<ClientMetadata>;
-type Tokens = Arc<Mutex<HashMap<String, Token>>>;
-
-struct Token {
-    client_id: String,
-    expires_at: u64,
-}
+type Shared = Arc<Mutex<Tokens>>;
 
 #[derive(Deserialize)]
 struct TokenRequest {
@@ -54,7 +51,7 @@ struct TokenRequest {
 }
 
 async fn token(
-    State(tokens): State<Tokens>,
+    State(tokens): State<Shared>,
     client: Client,
     Form(form): Form<TokenRequest>,
 ) -> Response {
@@ -68,9 +65,8 @@ async fn token(
     let Ok(access_token) = GeneratedSecret::new() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    let token =
-        Token { client_id: client.client_id().to_owned(), expires_at: now() + LIFETIME.as_secs() };
-    lock(&tokens).insert(access_token.expose().to_owned(), token);
+    let (now, id) = (now(), client.client_id());
+    lock(&tokens).insert(access_token.expose(), id, now, now + LIFETIME.as_secs());
     let body = json!({
         "access_token": access_token.expose(),
         "token_type": "Bearer",
@@ -84,9 +80,20 @@ struct TokenParameter {
     token: String,
 }
 
-async fn introspect(State(tokens): State<Tokens>, Form(form): Form<TokenParameter>) -> Json<Value> {
+/// RFC 7662 §2.2, §4: a client is told of its own tokens only, unless it is registered as a resource
+/// server, with `"resource_server": true` in its metadata.
+async fn introspect(
+    State(tokens): State<Shared>,
+    client: Client,
+    Form(form): Form<TokenParameter>,
+) -> Json<Value> {
+    let is_resource_server =
+        client.client().other.get("resource_server").is_some_and(|member| *member == true);
     let tokens = lock(&tokens);
-    Json(match tokens.get(&form.token).filter(|token| token.expires_at > now()) {
+    let token = tokens
+        .get(&form.token, now())
+        .filter(|token| is_resource_server || token.client_id == client.client_id());
+    Json(match token {
         Some(token) => json!({
             "active": true, "client_id": token.client_id, "exp": token.expires_at, "token_type": "Bearer",
         }),
@@ -94,17 +101,13 @@ async fn introspect(State(tokens): State<Tokens>, Form(form): Form<TokenParamete
     })
 }
 
-/// RFC 7009 §2.1: only the client that a token was issued to may revoke it. §2.2: any other token
-/// is answered 200, too.
+/// RFC 7009 §2.2: a token of another client, and one that nobody knows, is answered 200, too.
 async fn revoke(
-    State(tokens): State<Tokens>,
+    State(tokens): State<Shared>,
     client: Client,
     Form(form): Form<TokenParameter>,
 ) -> StatusCode {
-    let mut tokens = lock(&tokens);
-    if tokens.get(&form.token).is_some_and(|token| token.client_id == client.client_id()) {
-        tokens.remove(&form.token);
-    }
+    lock(&tokens).revoke(&form.token, client.client_id());
     StatusCode::OK
 }
 
@@ -113,7 +116,7 @@ fn error(code: &str, description: &str) -> Response {
     (StatusCode::BAD_REQUEST, [(CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
-fn lock(tokens: &Tokens) -> MutexGuard<'_, HashMap<String, Token>> {
+fn lock(tokens: &Shared) -> MutexGuard<'_, Tokens> {
     tokens.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -149,7 +152,7 @@ fn router(
             "/.well-known/oauth-authorization-server",
             get(move || std::future::ready(Json(metadata.clone()))),
         )
-        .with_state(Tokens::default()))
+        .with_state(Shared::default()))
 }
 
 async fn run() -> Result<(), BoxError> {
