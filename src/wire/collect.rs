@@ -73,15 +73,15 @@ where
     }
 }
 
-/// Frames below this size are merged: each would otherwise hold on to a whole read buffer of the
-/// connection.
-const MERGE_BELOW: usize = 1024;
+/// Frames below this size, which is that of a usual read buffer, are merged: each would otherwise hold on
+/// to a whole read buffer of the connection.
+const MERGE_BELOW: usize = 8 * 1024;
 
 /// A body whose frames are always there must let others run, and the deadline pass.
 const FRAMES_PER_POLL: usize = 64;
 
-/// Gathers the frames of a body. A single frame is never copied; several are copied once, at the
-/// end, into a buffer of exactly the right size. Nothing is reserved for bytes that were declared
+/// Gathers the frames of a body. A single frame is never copied; several small ones are merged as
+/// they come, and large ones copied once, at the end, into a buffer of exactly the right size. Nothing is reserved for bytes that were declared
 /// and have not arrived.
 #[derive(Debug, Default)]
 struct Collector {

@@ -1,6 +1,12 @@
 //! How bodies are read and handed on: RFC 9110 §8, §15.5.14, and R4, R5, R17, R108.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request};
@@ -35,7 +41,7 @@ fn accepted(body: impl AsRef<[u8]>) -> Answer {
 #[test]
 fn body_arrives_byte_for_byte() {
     let mut long = format!("{POST}&x=").into_bytes();
-    long.extend((0..=255_u8).cycle().filter(|byte| *byte != b'&').take(20_000));
+    long.extend((0..=255_u8).cycle().filter(|byte| *byte != b'&').take(60_000));
     for body in [POST.as_bytes(), &long] {
         for sizes in [
             &[1][..],
@@ -48,6 +54,13 @@ fn body_arrives_byte_for_byte() {
             &[3000, 10, 10],
             &[10, 10, 3000, 10],
             &[1023, 1, 1024, 2000],
+            &[8191],
+            &[8192],
+            &[8192, 1],
+            &[1, 8192],
+            &[8191, 2],
+            &[300, 8192, 10, 8191, 700],
+            &[600, 600, 9000],
             &[usize::MAX],
         ] {
             assert_eq!(send(Script::pieces(body, sizes)), accepted(body), "{sizes:?}");
@@ -179,6 +192,44 @@ fn declared_length_reserves_no_memory() {
     let harness = Harness::new().set(|layer| layer.limits(Limits::new().body(usize::MAX)));
     let body = Script::pieces(POST.as_bytes(), &[3]).promising(u64::MAX / 4);
     assert_eq!(harness.send(form(body)), accepted(POST));
+}
+
+/// A frame of this size, which holds on to a whole read buffer.
+struct ReadBuffer(Vec<u8>, Arc<AtomicUsize>);
+
+impl ReadBuffer {
+    fn frame(size: usize, held: &Arc<AtomicUsize>) -> Bytes {
+        held.fetch_add(1, Ordering::Relaxed);
+        Bytes::from_owner(Self(vec![b'x'; size.max(8 * 1024)], Arc::clone(held))).slice(..size)
+    }
+}
+
+impl AsRef<[u8]> for ReadBuffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for ReadBuffer {
+    fn drop(&mut self) {
+        self.1.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+// R4: a body that is sent slowly holds about as much memory as it has bytes. The first frame is not
+// copied until there is another one.
+#[test]
+fn small_frames_hold_no_read_buffers() {
+    for (size, expected) in [(1, 0), (1023, 0), (1024, 0), (1025, 0), (8191, 0), (8192, 6)] {
+        let held = Arc::new(AtomicUsize::new(0));
+        let frames = (0..6).map(|_| Step::Data(ReadBuffer::frame(size, &held)));
+        let body = Script::new(frames.chain([Step::Hang]).collect::<Vec<_>>());
+        let harness = Harness::new();
+        let mut answer = std::pin::pin!(harness.answer(form(body)));
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(answer.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(held.load(Ordering::Relaxed), expected, "{size}");
+    }
 }
 
 // R17: no panic, no look-up, no partial parse, though what arrived would have been enough.
