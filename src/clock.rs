@@ -73,6 +73,9 @@ impl Clock {
 
     /// A clock with readings of your own: seconds since the Unix epoch, and a time that never goes
     /// back.
+    ///
+    /// A reading that panics fails the request for which the layer takes it: 500 `server_error`. In a
+    /// cache or a store it is their failure: 503.
     #[must_use]
     pub fn new(
         unix_seconds: impl Fn() -> i64 + Send + Sync + 'static,

@@ -76,6 +76,13 @@ pub(crate) const NOT_A_FORM: Answer = answer!(
 pub(crate) const FAILED: Answer =
     answer!(invalid_client, UNAUTHORIZED, "Client authentication failed");
 
+/// The code is one of RFC 6749 §4.1.2.1; §5.2 has none for this.
+pub(crate) const FAULT: Answer = answer!(
+    server_error,
+    INTERNAL_SERVER_ERROR,
+    "The client could not be authenticated because of an internal error"
+);
+
 /// RFC 6749 §5.2 has no code for an outage; answering `invalid_client` would make clients throw away
 /// good credentials.
 pub(crate) const OUTAGE: Answer = answer!(

@@ -4,7 +4,7 @@ use std::fmt;
 
 #[cfg(feature = "jwt")]
 use crate::error::assertion::InvalidAssertion;
-use crate::error::entry::{Entry, FAILED, NOT_A_FORM, OUTAGE, entry};
+use crate::error::entry::{Entry, FAILED, FAULT, NOT_A_FORM, OUTAGE, entry};
 
 /// The reasons for a refusal.
 ///
@@ -106,6 +106,11 @@ pub enum ErrorKind {
     KeySource,
     /// Too many slow hashes or signatures are being verified. → 503 `temporarily_unavailable`
     Overloaded,
+    /// Code of the application panicked that decides: the predicate of
+    /// [`require_https`](crate::ClientAuthLayer::require_https), the change of
+    /// [`map_error_response`](crate::ClientAuthLayer::map_error_response), a
+    /// [`Clock`](crate::Clock), or an error or a client of the provider. → 500 `server_error`
+    Panicked,
     /// The caller hung up before the client was authenticated; only hooks see it. → never answered,
     /// counted as 408 `invalid_request`
     Abandoned,
@@ -273,6 +278,10 @@ impl ErrorKind {
             Self::Overloaded => entry! {
                 "overloaded", "too many slow hashes or signatures are being verified",
                 OUTAGE, internal
+            },
+            Self::Panicked => entry! {
+                "panicked", "code of the application panicked",
+                FAULT, internal
             },
             Self::Abandoned => entry! {
                 "abandoned", "the caller hung up before the client was authenticated",

@@ -1,7 +1,9 @@
 //! Runs what the application supplied: a panic in it must not take the connection down.
 
 use std::{
+    any::Any,
     future::Future,
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll, ready},
@@ -26,19 +28,81 @@ impl Failure {
     }
 }
 
+/// Calls a hook of the application. A panic in it is logged; the caller decides what it means.
+pub(crate) fn hook<T>(name: &'static str, hook: impl FnOnce() -> T) -> Option<T> {
+    let returned = call(hook);
+    if returned.is_none() {
+        // A subscriber belongs to the application, too.
+        let _logged = call(|| log(name));
+    }
+    returned
+}
+
+/// Nothing, if it panicked.
+pub(crate) fn call<T>(code: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(code)).map_err(discard).ok()
+}
+
+/// What a panic brings along may panic when it is dropped.
+fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        mem::forget(another);
+    }
+}
+
+#[cfg(feature = "tracing")]
+fn log(hook: &'static str) {
+    tracing::error!(hook, "a hook panicked");
+}
+
+#[cfg(not(feature = "tracing"))]
+const fn log(_hook: &'static str) {}
+
+pin_project! {
+    /// A future that ends without an output when it panics.
+    pub(crate) struct Caught<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F> Caught<F> {
+    pub(crate) const fn new(future: F) -> Self {
+        Self { future }
+    }
+}
+
+impl<F: Future> Future for Caught<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
+        match call(|| self.project().future.poll(cx)) {
+            Some(polled) => polled.map(Some),
+            None => Poll::Ready(None),
+        }
+    }
+}
+
 pin_project! {
     /// A future of the application, which has this long. Not an `async fn`, which would hold its
     /// argument twice.
     pub(crate) struct Guard<F> {
         #[pin]
-        future: Option<F>,
+        future: Option<Caught<F>>,
         deadline: Deadline,
+    }
+
+    impl<F> PinnedDrop for Guard<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut guard = this.project();
+            let _dropped = call(|| guard.future.set(None));
+        }
     }
 }
 
 /// Calls `start`, which may panic, too.
 pub(crate) fn guard<F: Future>(start: impl FnOnce() -> F, deadline: Deadline) -> Guard<F> {
-    Guard { future: catch_unwind(AssertUnwindSafe(start)).ok(), deadline }
+    Guard { future: call(start).map(Caught::new), deadline }
 }
 
 impl<F: Future> Future for Guard<F> {
@@ -49,13 +113,12 @@ impl<F: Future> Future for Guard<F> {
         let Some(future) = guard.future.as_pin_mut() else {
             return Poll::Ready(Err(Failure::Panic));
         };
-        match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
-            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Ok(Poll::Pending) => {
+        match future.poll(cx) {
+            Poll::Ready(output) => Poll::Ready(output.ok_or(Failure::Panic)),
+            Poll::Pending => {
                 ready!(guard.deadline.poll(cx));
                 Poll::Ready(Err(Failure::Timeout))
             }
-            Err(_panic) => Poll::Ready(Err(Failure::Panic)),
         }
     }
 }

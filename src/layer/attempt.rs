@@ -1,11 +1,6 @@
 //! A request from its look-up to its decision.
 
-use std::{
-    future::Future,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
-    sync::Arc,
-};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{Response, request::Parts};
@@ -15,6 +10,7 @@ use crate::{
     client::authenticated::AuthenticatedClient,
     compat::dialect::Presented,
     error::{Error, kind::ErrorKind},
+    isolate::guard::Caught,
     layer::shared::Shared,
     provider::lookup::ClientProvider,
     wire::{admission::Protocol, authorization::Presence},
@@ -41,7 +37,9 @@ pub(super) struct Course<P> {
 pub(super) fn begin<P: ClientProvider>(mut course: Course<P>) -> Authentication {
     Box::pin(async move {
         let unreported = Unreported(Some(&course));
-        let result = course.authenticate().await;
+        // Of the application are also the clock, the errors of the provider and what a client is made of.
+        let result = Caught::new(course.authenticate()).await;
+        let result = result.unwrap_or_else(|| Err(ErrorKind::Panicked.into()));
         unreported.decide(&result);
         let Some(head) = &mut course.head else { return Ok(None) };
         match result {
@@ -60,7 +58,6 @@ struct Unreported<'a, P>(Option<&'a Course<P>>);
 
 impl<P> Unreported<'_, P> {
     fn decide<C>(mut self, result: &Result<AuthenticatedClient<C>, Error>) {
-        // Before the hooks are called, which may panic.
         let Some(course) = self.0.take() else { return };
         course.report(result.as_ref().err());
         if let Ok(client) = result {
@@ -73,8 +70,7 @@ impl<P> Drop for Unreported<'_, P> {
     fn drop(&mut self) {
         if let Some(course) = self.0 {
             let abandoned = ErrorKind::Abandoned.into();
-            // A second panic, while one unwinds, would end the program.
-            let _panicked = catch_unwind(AssertUnwindSafe(|| course.report(Some(&abandoned))));
+            course.report(Some(&abandoned));
         }
     }
 }

@@ -25,7 +25,7 @@ impl<P, M> ClientAuthLayer<P, M> {
     /// Changes the answer to a refused request. Default: it is sent as it is.
     ///
     /// `change` gets the reason and the answer, and returns the answer to send. It cannot let the
-    /// request pass. For 400 instead of 401 see
+    /// request pass. If it panics, the answer is 500 `server_error`. For 400 instead of 401 see
     /// [`guide::switching_over`](crate::guide::switching_over#servers-that-answered-400).
     ///
     /// # Examples
@@ -59,7 +59,7 @@ impl<P, M> ClientAuthLayer<P, M> {
     ///
     /// A request that got as far as a look-up is reported once, also when the caller hung up
     /// ([`Abandoned`](crate::ErrorKind::Abandoned)). `observe` runs inline on the connection task: it
-    /// must not block. See [`Outcome`] for an example, and
+    /// must not block. A panic in it changes no answer, and is logged with the feature `tracing`. See [`Outcome`] for an example, and
     /// [`Throttled`](crate::provider::Throttled) for the answer to too many attempts.
     #[must_use]
     pub fn on_outcome(self, observe: impl Fn(&Outcome<'_>) + Send + Sync + 'static) -> Self {
@@ -70,7 +70,8 @@ impl<P, M> ClientAuthLayer<P, M> {
     /// form: a digest instead of plain text, or a hash with today's parameters. Default:
     /// nothing is called.
     ///
-    /// It must not block: start a task. A panic in it does not fail the request.
+    /// It must not block: start a task. A panic in it changes no answer, and is logged with the feature
+    /// `tracing`.
     ///
     /// # Examples
     ///

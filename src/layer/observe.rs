@@ -1,10 +1,6 @@
 //! The hooks that are told of decisions.
 
-use std::{
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{fmt, sync::Arc};
 
 use http::request::Parts;
 
@@ -12,6 +8,7 @@ use crate::{
     client::authenticated::AuthenticatedClient,
     compat::dialect::Presented,
     error::Error,
+    isolate::guard,
     layer::{outcome::Outcome, trace},
     method::Method,
     secret::presented::{PresentedSecret, SecretMatch},
@@ -28,6 +25,8 @@ pub(crate) struct Observers {
 }
 
 impl Observers {
+    /// Tells the subscriber and the hook, each for itself: what one does is nothing to the other, nor to
+    /// the request.
     pub(crate) fn report(
         &self,
         request: &Parts,
@@ -45,9 +44,11 @@ impl Observers {
             has_key_in_header: presented.is_some_and(Presented::has_key_in_header),
             error,
         };
-        trace::decision(&outcome);
+        if trace::ENABLED {
+            let _told = guard::call(|| trace::decision(&outcome));
+        }
         if let Some(hook) = hook {
-            hook(&outcome);
+            let _told = guard::hook("on_outcome", || hook(&outcome));
         }
     }
 
@@ -60,7 +61,7 @@ impl Observers {
             label: client.secret_label(),
             presented: PresentedSecret::new(secret),
         };
-        let _panicked = catch_unwind(AssertUnwindSafe(|| hook(&matched)));
+        let _told = guard::hook("on_secret_match", || hook(&matched));
     }
 }
 

@@ -164,7 +164,8 @@ impl<P, M> ClientAuthLayer<P, M> {
     /// Default: none are refused.
     ///
     /// A layer cannot see TLS. The application can: by the listener, by an extension that the
-    /// acceptor set, or by a header of a proxy that it trusts.
+    /// acceptor set, or by a header of a proxy that it trusts. If `is_secure` panics, the request is
+    /// answered 500 `server_error`.
     #[must_use]
     pub fn require_https(self, is_secure: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
         self.set(|policy| policy.admission.https = Some(Arc::new(is_secure)))

@@ -10,6 +10,7 @@ use http::{
 
 use crate::{
     error::{config::ConfigError, kind::ErrorKind},
+    isolate::guard,
     wire::{authorization::Presence, form},
 };
 
@@ -254,8 +255,10 @@ fn source(
 ) -> Result<Source, ErrorKind> {
     if let Some(https) = &rules.https {
         // RFC 6749 §3.2: the endpoint requires TLS, which only the application can see.
-        if !https(head) {
-            return Err(ErrorKind::InsecureTransport);
+        match guard::hook("require_https", || https(head)) {
+            Some(true) => {}
+            Some(false) => return Err(ErrorKind::InsecureTransport),
+            None => return Err(ErrorKind::Panicked),
         }
     }
     // RFC 6749 §2.3.1: "The parameters can only be transmitted in the request-body and MUST NOT be

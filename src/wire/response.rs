@@ -14,6 +14,7 @@ use http::{
 
 use crate::{
     error::{Error, config::ConfigError, kind::ErrorKind},
+    isolate::guard,
     wire::{
         admission::Protocol,
         authorization::{Authorization, Presence, is_basic},
@@ -92,27 +93,35 @@ impl fmt::Debug for Answers {
 /// The answer to a refused request, with the error in its extensions. `other` may replace
 /// the answer over HTTP.
 pub(crate) fn refuse(
-    error: Error,
+    mut error: Error,
     protocol: Protocol,
     head: &Parts,
     authorization: Presence,
     answers: &Answers,
-    other: impl FnOnce(&Error) -> Option<Response<Bytes>>,
+    other: impl Fn(&Error) -> Option<Response<Bytes>>,
 ) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::new());
-    match protocol {
-        Protocol::Http => match other(&error) {
-            Some(other) => response = other,
-            None => {
-                let authorization = Authorization::read(&head.headers, authorization);
-                json(&error, authorization, answers, &mut response);
-            }
-        },
-        Protocol::Grpc => trailers_only(&error, "application/grpc", &mut response),
-        Protocol::GrpcWeb => trailers_only(&error, "application/grpc-web+proto", &mut response),
-    }
+    let put = |error: &Error| {
+        let mut response = Response::new(Bytes::new());
+        match protocol {
+            Protocol::Http => match other(error) {
+                Some(other) => response = other,
+                None => {
+                    let authorization = Authorization::read(&head.headers, authorization);
+                    json(error, authorization, answers, &mut response);
+                }
+            },
+            Protocol::Grpc => trailers_only(error, "application/grpc", &mut response),
+            Protocol::GrpcWeb => trailers_only(error, "application/grpc-web+proto", &mut response),
+        }
+        response
+    };
+    let mut response = put(&error);
     if let Some(hook) = &answers.hook {
-        response = hook(&error, response);
+        let changed = guard::hook("map_error_response", || hook(&error, response));
+        response = changed.unwrap_or_else(|| {
+            error = ErrorKind::Panicked.into();
+            put(&error)
+        });
     }
     // RFC 9110 §9.3.2: an answer to HEAD has no content, and an HTTP/2 peer takes it for an error.
     if head.method == Method::HEAD {
@@ -178,6 +187,7 @@ fn trailers_only(error: &Error, media_type: &'static str, response: &mut Respons
         StatusCode::UNAUTHORIZED => ("16", "client authentication failed"),
         StatusCode::TOO_MANY_REQUESTS => ("8", "too many attempts"),
         StatusCode::SERVICE_UNAVAILABLE => ("14", "clients cannot be authenticated at the moment"),
+        StatusCode::INTERNAL_SERVER_ERROR => ("13", "internal error"),
         _ => ("3", "malformed client authentication"),
     };
     let headers = response.headers_mut();

@@ -124,7 +124,7 @@
 //! | R116 | `rfc7523::rfc7523_3_audience_ignores_the_request`, `rfc9110::rfc9440_4_certificate_headers_prove_nothing` |
 //! | R117 | `tower_contract::readiness_is_forwarded`, `tower_contract::readiness_error_passes_unchanged`, `tower_contract::inner_service_is_called_once_on_success`, `tower_contract::inner_error_passes_unchanged` and more |
 //! | R118 | `bodies::default_body_is_empty`, `cases::service_keeps_no_state_between_requests`, `tower_contract::non_send_service_without_a_runtime` |
-//! | R119 | `props::any_request_gets_a_well_formed_answer`, `props::any_request_gets_an_answer_with_any_setting`, `providers::panicking_provider_is_503` |
+//! | R119 | `props::any_request_gets_a_well_formed_answer`, `props::any_request_gets_an_answer_with_any_setting`, `providers::panicking_provider_is_503`, `panics::panicking_observer_changes_no_answer`, `panics::panicking_predicate_lets_no_request_pass`, `panics::panicking_clock_lets_no_request_pass`, `panics::panicking_error_of_a_provider_is_500` and more |
 //! | R120 | `bodies::form_is_deserialized_without_polling` |
 #![expect(
     clippy::unwrap_used,
@@ -144,6 +144,7 @@ mod grpc;
 mod jose;
 mod mcp_sdk;
 mod metadata;
+mod panics;
 mod providers;
 #[cfg(feature = "jwt")]
 mod published_keys;

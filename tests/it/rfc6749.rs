@@ -216,6 +216,7 @@ pub(crate) fn every_refusal() -> Vec<Answer> {
     };
     let mut answers = vec![
         on(|layer| layer.require_https(|_| false), &right),
+        on(|layer| layer.require_https(|_| panic!("no such header")), &right),
         on(|layer| layer.refuse_uri_credentials(), &right.clone().uri("/?client_secret=x")),
         Harness::new().send(
             TestRequest::form("").request().map(|_| Script::broken_after("client_id=public")),
@@ -295,6 +296,8 @@ fn rfc6749_5_2_refusals_are_json_with_registered_codes() {
             "invalid_client" => &[401],
             "invalid_request" => &[400, 405, 408, 413, 415, 501],
             "temporarily_unavailable" => &[429, 503],
+            // Of §4.1.2.1, too.
+            "server_error" => &[500],
             other => panic!("{other}"),
         };
         assert!(allowed.contains(&status), "{kind:?}: {code} with {status}");

@@ -305,6 +305,55 @@ mod events {
         );
     }
 
+    // R119: the operator learns which hook it was.
+    #[test]
+    fn panicking_hook_is_logged_by_its_name() {
+        let logged = |harness: Harness, ask: &TestRequest| {
+            let answered = std::cell::Cell::new(0);
+            let mut logged = events(|| answered.set(harness.ask(ask).status));
+            logged.retain(|event| event.contains("a hook panicked"));
+            (answered.get(), logged)
+        };
+        let line = |hook: &str| vec![format!("ERROR message=a hook panicked hook=\"{hook}\"")];
+        let right = TestRequest::bare().basic("basic:basic-s3cr3t");
+        let harness = Harness::new().set(|layer| layer.on_outcome(|_| panic!("s3cr3t")));
+        assert_eq!(logged(harness, &right), (200, line("on_outcome")));
+        let harness = Harness::new().set(|layer| layer.on_secret_match(|_| panic!("s3cr3t")));
+        assert_eq!(logged(harness, &right), (200, line("on_secret_match")));
+        let harness = Harness::new().set(|layer| layer.require_https(|_| panic!("s3cr3t")));
+        assert_eq!(logged(harness, &right), (500, line("require_https")));
+        let harness = Harness::new().set(|layer| layer.map_error_response(|_, _| panic!("s3cr3t")));
+        assert_eq!(logged(harness, &TestRequest::bare()), (500, line("map_error_response")));
+    }
+
+    // R113, R119: a subscriber that panics, here over an error that cannot be printed, keeps the
+    // outcome from nobody.
+    #[test]
+    fn panicking_subscriber_changes_no_answer() {
+        #[derive(Debug)]
+        struct Unprintable;
+        impl std::fmt::Display for Unprintable {
+            fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                panic!("it cannot be printed")
+            }
+        }
+        impl std::error::Error for Unprintable {}
+
+        let outcomes = Log::default();
+        let inside = outcomes.clone();
+        let harness = Harness::of(provider_fn(|_: &str| {
+            std::future::ready(Err::<Option<RegisteredClient<App>>, _>(Unprintable))
+        }))
+        .set(|layer| {
+            layer.on_outcome(move |outcome| inside.push(outcome.client_id() == Some("c")))
+        });
+        let ask = TestRequest::form("client_id=c");
+        let logged = events(|| {
+            assert_eq!(harness.ask(&ask), crate::support::failed(ErrorKind::Provider, "c"));
+        });
+        assert_eq!((logged, outcomes.take()), (vec![], vec![true]));
+    }
+
     // R111: log injection. What an id holds cannot end the line, forge a field, or flood the log.
     #[test]
     fn hostile_id_is_escaped_and_cut() {

@@ -377,6 +377,13 @@ pub(crate) const REFUSALS: &[(ErrorKind, u16, &str, &str, &str)] = {
         (K::ReplayStore, 503, T, "Clients cannot be authenticated at the moment", ""),
         (K::KeySource, 503, T, "Clients cannot be authenticated at the moment", ""),
         (K::Overloaded, 503, T, "Clients cannot be authenticated at the moment", ""),
+        (
+            K::Panicked,
+            500,
+            "server_error",
+            "The client could not be authenticated because of an internal error",
+            "",
+        ),
         (K::Throttled, 429, T, "There have been too many attempts", ""),
     ]
 };

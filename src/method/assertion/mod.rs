@@ -17,6 +17,7 @@ use std::{str, sync::Arc};
 
 use crate::{
     error::{Error, assertion::InvalidAssertion, kind::ErrorKind},
+    isolate::guard,
     jose::alg::Algorithm,
     method::{
         self, Method,
@@ -97,7 +98,8 @@ pub(super) fn extract(
         assertion
     };
     let compact = str::from_utf8(compact).map_err(|_not_utf8| MALFORMED)?;
-    let now = settings.clock.unix_seconds();
+    let now = guard::hook("clock", || settings.clock.unix_seconds());
+    let now = now.ok_or(ErrorKind::Panicked)?;
     let (assertion, (text, id_length)) = Assertion::read(compact, assertions, now, |sub| {
         let mut text = String::with_capacity(sub.len() + compact.len());
         text.push_str(sub);
