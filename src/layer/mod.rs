@@ -79,6 +79,10 @@ pub struct ClientAuthLayer<P, M = WrappedBodies> {
 impl<P> ClientAuthLayer<P> {
     /// Authenticates against the clients of `provider`, with the methods `none`,
     /// `client_secret_basic` and `client_secret_post`.
+    ///
+    /// A form is waited for as long as its caller likes, and an answer of the provider as long as that
+    /// takes, unless the [limits](Self::limits) say otherwise. A server on the internet needs a body
+    /// deadline, here or further out, and one for the head, which the layer does not see (CWE-400).
     #[must_use]
     pub fn new(provider: P) -> Self {
         let shared = Shared {

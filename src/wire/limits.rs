@@ -6,6 +6,10 @@ use crate::error::kind::ErrorKind;
 
 /// The bounds of a request, for [`ClientAuthLayer::limits`](crate::ClientAuthLayer::limits).
 ///
+/// The two deadlines have no default, because they take a timer, which is the feature `tokio`. Without a
+/// body deadline, or a timeout further out, callers that send slowly take all that the server can hold
+/// (CWE-400); without a deadline for the provider, a store that hangs keeps every request.
+///
 /// # Examples
 ///
 /// ```

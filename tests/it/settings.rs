@@ -543,3 +543,47 @@ fn fixed_clock_never_goes_back() {
         before = now;
     }
 }
+
+// R79: a throttle around a cache sees every attempt; within one it sees the first alone, because the
+// cache answers the others.
+#[cfg(feature = "cache")]
+#[tokio::test]
+async fn throttle_goes_outside_of_a_cache() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tower_client_auth::{
+        BoxError, ClientProvider, RegisteredClient,
+        provider::{CachedProvider, Throttled},
+    };
+
+    use crate::support::App;
+
+    /// Lets three attempts through.
+    struct Throttle<P>(P, AtomicUsize);
+    impl<P: ClientProvider<Client = App>> ClientProvider for Throttle<P> {
+        type Client = App;
+        type Error = BoxError;
+
+        async fn find_client(&self, id: &str) -> Result<Option<RegisteredClient<App>>, BoxError> {
+            if self.1.fetch_add(1, Ordering::Relaxed) >= 3 {
+                return Err(Throttled::new(std::time::Duration::from_secs(60)).into());
+            }
+            self.0.find_client(id).await.map_err(Into::into)
+        }
+    }
+
+    async fn statuses<P: ClientProvider<Client = App>>(provider: P) -> Vec<u16> {
+        let harness = Harness::of(provider);
+        let mut statuses = Vec::new();
+        for _ in 0..5 {
+            let guess = TestRequest::bare().basic("basic:guessed").request();
+            statuses.push(harness.answer(guess).await.status);
+        }
+        statuses
+    }
+
+    let throttled_outside = Throttle(CachedProvider::new(clients()), AtomicUsize::new(0));
+    assert_eq!(statuses(throttled_outside).await, [401, 401, 401, 429, 429]);
+    let throttled_inside = CachedProvider::new(Throttle(clients(), AtomicUsize::new(0)));
+    assert_eq!(statuses(throttled_inside).await, [401; 5]);
+}

@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Waker},
@@ -19,9 +19,10 @@ use ::tower::{
     steer::Steer,
 };
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, header::AUTHORIZATION};
 use http_body_util::{BodyExt, Full};
 use tower_client_auth::{AuthMethod, BoxError};
+use tower_http::{sensitive_headers::SetSensitiveRequestHeadersLayer, trace::TraceLayer};
 
 use super::support::{
     BATCH, BytesBody, Server, WRONG, assert_refused, client_auth, data, echo, full,
@@ -211,4 +212,30 @@ async fn inner_service_can_be_taken_out() {
     let response = service.into_inner().oneshot(Request::new(full(""))).await.unwrap();
     let bytes = response.into_body().collect().await.map_err(|error: BoxError| error).unwrap();
     assert_eq!(bytes.to_bytes(), "bare");
+}
+
+/// What prints the headers of a request outside of the layer sees them before the layer marks the
+/// credential: the order in the README keeps it out of there.
+#[tokio::test]
+async fn trace_above_prints_no_credential_behind_sensitive_headers() {
+    let printed = Arc::new(Mutex::new(Vec::new()));
+    let inside = Arc::clone(&printed);
+    let trace = TraceLayer::new_for_http().make_span_with(move |request: &Request<BytesBody>| {
+        inside.lock().unwrap().push(format!("{:?}", request.headers()));
+        tracing::Span::none()
+    });
+    let bare = ServiceBuilder::new().layer(trace.clone()).layer(client_auth());
+    let covered = ServiceBuilder::new()
+        .layer(SetSensitiveRequestHeadersLayer::new([AUTHORIZATION]))
+        .layer(trace)
+        .layer(client_auth());
+    let response =
+        bare.service(service_fn(echo)).oneshot(post("http://a/", BATCH, "")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let response =
+        covered.service(service_fn(echo)).oneshot(post("http://a/", BATCH, "")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let printed = printed.lock().unwrap();
+    let shown: Vec<_> = printed.iter().map(|headers| headers.contains(BATCH)).collect();
+    assert_eq!(shown, [true, false], "{printed:?}");
 }
