@@ -219,7 +219,9 @@ fn proven_client_that_is_used_stays_and_others_make_room() {
     let ids = ["a", "b", "c", "d"];
     let clients = ids.map(|id| (id.to_owned(), format!("https://{id}.example/")));
     let server = Server::with(clients, |cache| cache.capacity(2));
-    for (id, fetches) in [("a", 1), ("b", 2), ("a", 2), ("c", 3), ("a", 3), ("b", 4)] {
+    for (id, fetches) in
+        [("a", 1), ("b", 2), ("a", 2), ("b", 2), ("a", 2), ("c", 3), ("a", 3), ("b", 4)]
+    {
         server.accepts(id);
         assert_eq!(server.web.fetches(), fetches, "{id}");
     }

@@ -130,6 +130,8 @@ fn judge(
 mod tests {
     use std::sync::mpsc;
 
+    use tokio::sync::oneshot;
+
     use super::*;
 
     fn judged(addresses: &[&str], networks: &Networks) -> Result<Vec<String>, bool> {
@@ -180,10 +182,12 @@ mod tests {
     async fn a_lookup_that_nobody_waits_for_keeps_its_place() {
         let lookups = Arc::new(Semaphore::new(1));
         let (answer, told) = mpsc::channel::<()>();
-        let waiting = tokio::spawn(look_up(Arc::clone(&lookups), move || told.recv()));
-        while lookups.available_permits() > 0 {
-            tokio::task::yield_now().await;
-        }
+        let (begin, begun) = oneshot::channel();
+        let waiting = tokio::spawn(look_up(Arc::clone(&lookups), move || {
+            begin.send(()).unwrap();
+            told.recv()
+        }));
+        begun.await.unwrap();
         waiting.abort();
         assert!(waiting.await.is_err());
         assert_eq!(lookups.available_permits(), 0);

@@ -498,7 +498,9 @@ async fn strangers_push_out_no_proven_keys() {
 async fn proven_newcomer_pushes_out_what_was_unused_longest() {
     let (source, cache, _) = Source::new([keys(&["1"], None)]);
     let cache = cache.capacity(2);
-    for (uri, fetches) in [("a", 1), ("b", 2), ("a", 2), ("c", 3), ("a", 3), ("b", 4)] {
+    for (uri, fetches) in
+        [("a", 1), ("b", 2), ("a", 2), ("b", 2), ("a", 2), ("c", 3), ("a", 3), ("b", 4)]
+    {
         assert!(cache.keys(uri, None).await.is_ok());
         cache.proved(uri);
         assert_eq!(source.fetches(), fetches, "{uri}");
@@ -511,7 +513,9 @@ async fn proven_newcomer_pushes_out_what_was_unused_longest() {
 async fn unproven_addresses_are_bounded_too() {
     let (source, cache, _) = Source::new([keys(&["1"], None)]);
     let cache = cache.capacity(2);
-    for (uri, fetches) in [("a", 1), ("b", 2), ("a", 2), ("c", 3), ("a", 3), ("b", 4)] {
+    for (uri, fetches) in
+        [("a", 1), ("b", 2), ("a", 2), ("b", 2), ("a", 2), ("c", 3), ("a", 3), ("b", 4)]
+    {
         assert!(cache.keys(uri, None).await.is_ok());
         assert_eq!(source.fetches(), fetches, "{uri}");
     }
@@ -583,8 +587,9 @@ async fn a_host_is_fetched_from_so_often_a_minute_for_strangers() {
 #[tokio::test]
 async fn proven_addresses_of_one_host_are_not_throttled() {
     let (source, cache, pass) = Source::new([keys(&["1"], None)]);
-    let cache = cache.max_unproven_per_host(4, 100);
     let uri = |number| format!("https://tenants.example/{number}");
+    let strict = cache.clone().max_unproven_per_host(4, 0);
+    let cache = cache.max_unproven_per_host(4, 100);
     for number in 0..100 {
         assert_eq!(ask_at(&cache, &uri(number), "1").await, Ok(true));
         cache.proved(&uri(number));
@@ -592,11 +597,39 @@ async fn proven_addresses_of_one_host_are_not_throttled() {
     pass(5 * MINUTE);
     for round in 1..4 {
         for number in 0..100 {
-            assert_eq!(ask_at(&cache, &uri(number), "1").await, Ok(true));
+            assert_eq!(ask_at(&strict, &uri(number), "1").await, Ok(true));
         }
         assert_eq!(source.fetches(), 100 + 100 * round);
         pass(5 * MINUTE);
     }
+}
+
+#[tokio::test]
+async fn source_is_told_which_addresses_are_proven() {
+    struct Told(Arc<Mutex<Vec<&'static str>>>);
+    impl JwksSource for Told {
+        type Error = BoxError;
+
+        async fn fetch(&self, _jwks_uri: &str) -> Result<FetchedJwks, BoxError> {
+            self.0.lock().unwrap().push("proven");
+            Ok(keys(&["1"], None)?)
+        }
+
+        async fn fetch_unproven(&self, _jwks_uri: &str) -> Result<FetchedJwks, BoxError> {
+            self.0.lock().unwrap().push("unproven");
+            Ok(keys(&["1"], None)?)
+        }
+    }
+    let told = Arc::default();
+    let clock = Clock::fixed(0);
+    let cache = JwksCache::new(Told(Arc::clone(&told))).clock(clock.clone());
+    for _ in 0..2 {
+        assert_eq!(ask(&cache, "1").await, Ok(true));
+        clock.advance(Duration::from_secs(5 * MINUTE));
+    }
+    cache.proved(URI);
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+    assert_eq!(*told.lock().unwrap(), ["unproven", "unproven", "proven"]);
 }
 
 #[tokio::test]
