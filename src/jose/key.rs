@@ -18,9 +18,9 @@ use crate::jose::{
 const SHORTEST_MODULUS: usize = 256;
 const LONGEST_MODULUS: usize = 1024;
 
-/// What the library keeps of a key, in bytes: measured, and rounded up. Of an RSA key it keeps four
-/// numbers as long as the modulus, too.
-const PREPARED: usize = 1_024;
+/// What the library keeps of a key once it has been used, in bytes: measured, and rounded up. Of an RSA
+/// key it keeps five numbers as long as the modulus, too.
+const PREPARED: usize = 768;
 
 const RSA: [(Algorithm, &RsaParameters); 6] = [
     (Algorithm::Rs256, &signature::RSA_PKCS1_2048_8192_SHA256),
@@ -119,7 +119,7 @@ impl Key {
             Public::Rsa(key) => {
                 let prepared = RSA.iter().filter(|(algorithm, _)| self.is_for(*algorithm)).count();
                 let modulus = key.modulus.len();
-                modulus + key.exponent.len() + prepared * (PREPARED + 4 * modulus)
+                modulus + key.exponent.len() + prepared * (PREPARED + 5 * modulus)
             }
             Public::Point(..) => PREPARED,
         };

