@@ -106,6 +106,22 @@ fn symmetric_key_withdraws_its_id() {
     }
 }
 
+/// For each algorithm that a key may be used with, whether it has been used or not.
+#[test]
+fn size_is_what_the_keys_come_to_hold() {
+    let n = "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ";
+    let rsa = json!({"kty": "RSA", "e": "AQAB", "n": n});
+    let ps256 = with(rsa.clone(), &json!({"alg": "PS256"}));
+    let size = |keys: Vec<Value>| {
+        KeySet::published(json!({ "keys": keys }).to_string().as_bytes()).unwrap().size()
+    };
+    let (none, rsa, ps256) = (size(vec![]), size(vec![rsa]), size(vec![ps256]));
+    assert!((2_000..3_000).contains(&(ps256 - none)), "{ps256}");
+    assert!((12_000..14_000).contains(&(rsa - none)), "{rsa}");
+    assert!((500..2_000).contains(&(size(vec![ed("1")]) - none)));
+    assert!((1..100).contains(&(size(vec![json!({})]) - none)));
+}
+
 #[test]
 fn absent_private_members_are_absent() {
     let key = with(ed("a"), &json!({"d": null, "k": null, "use": null, "alg": null}));
