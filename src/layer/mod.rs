@@ -31,8 +31,10 @@ use crate::{
 /// extensions of the request and the body as it was sent. On failure it is not called, and the
 /// caller gets an error of RFC 6749 §5.2. The [crate documentation](crate) shows it in use.
 ///
-/// The defaults satisfy every MUST and SHOULD of RFC 6749 and of the RFCs around it; each leniency
-/// is a setting of its own.
+/// The defaults satisfy every MUST and SHOULD of RFC 6749 and of the RFCs around it, with one
+/// exception: RFC 9126 §2 has the token endpoint accepted as the audience of an assertion, and
+/// draft-ietf-oauth-rfc7523bis takes that back, because it let other servers use them. Each leniency is a
+/// setting of its own; for this one it is `Assertions::legacy_audiences`.
 ///
 /// # Examples
 ///

@@ -14,7 +14,8 @@ pub(crate) fn accepted<P>(
 ) -> Result<ClientAuthLayer<P>, ConfigError> {
     use tower_client_auth::{assertion::Assertions, replay::MemoryReplayStore};
 
-    let mut assertions = Assertions::new(issuer, MemoryReplayStore::default())?;
+    let used = MemoryReplayStore::default().clock(settings.clock.clone());
+    let mut assertions = Assertions::new(issuer, used)?;
     if settings.strict_assertions {
         assertions = assertions.string_audience().explicit_typ();
     }

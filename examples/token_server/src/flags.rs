@@ -3,22 +3,24 @@
 //! - `--listen ADDR` listens elsewhere.
 //! - `--clients FILE` takes a JSON array of RFC 7591 client metadata instead of the built-in clients.
 //! - `--issuer URL` is the issuer identifier, if it is not the address.
+//! - `--clock-offset SECONDS` is how far the clock of the server is ahead, or with a minus behind.
 //! - `--raw-basic` accepts clients that do not form-encode their Basic credentials.
 //! - `--legacy-assertions` accepts assertions that name an endpoint or live an hour, and
 //!   `--strict-assertions` only those of FAPI 2.0 that say what they are; both need the feature `jwt`.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Instant};
 
 use example_support::{Flags, needs_feature};
-use tower_client_auth::BoxError;
+use tower_client_auth::{BoxError, Clock};
 
 const USAGE: &str = "usage: token_server [--listen ADDR] [--clients FILE] [--issuer URL] \
-    [--raw-basic] [--legacy-assertions] [--strict-assertions]";
+    [--clock-offset SECONDS] [--raw-basic] [--legacy-assertions] [--strict-assertions]";
 
 pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     pub(crate) clients: Option<String>,
     pub(crate) issuer: Option<String>,
+    pub(crate) clock: Clock,
     pub(crate) raw_basic: bool,
     pub(crate) legacy_assertions: bool,
     pub(crate) strict_assertions: bool,
@@ -29,6 +31,7 @@ pub(crate) fn read() -> Result<Settings, BoxError> {
         listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
         clients: None,
         issuer: None,
+        clock: Clock::system(),
         raw_basic: false,
         legacy_assertions: false,
         strict_assertions: false,
@@ -39,6 +42,7 @@ pub(crate) fn read() -> Result<Settings, BoxError> {
             "--listen" => settings.listen = flags.value()?,
             "--clients" => settings.clients = Some(flags.value()?),
             "--issuer" => settings.issuer = Some(flags.value()?),
+            "--clock-offset" => settings.clock = ahead(flags.value()?),
             "--raw-basic" => settings.raw_basic = true,
             "--legacy-assertions" | "--strict-assertions" if cfg!(not(feature = "jwt")) => {
                 return Err(needs_feature(&name, "jwt"));
@@ -49,4 +53,10 @@ pub(crate) fn read() -> Result<Settings, BoxError> {
         }
     }
     Ok(settings)
+}
+
+/// The clock of the system, put forward.
+fn ahead(seconds: i64) -> Clock {
+    let system = Clock::system();
+    Clock::new(move || system.unix_seconds().saturating_add(seconds), Instant::now)
 }

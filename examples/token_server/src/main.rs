@@ -167,7 +167,7 @@ async fn run() -> Result<(), BoxError> {
     let server = Server::bind(flags.listen).await?;
     let url = server.url();
     let issuer = flags.issuer.as_ref().unwrap_or(&url);
-    let mut layer = ClientAuthLayer::new(Arc::new(clients));
+    let mut layer = ClientAuthLayer::new(Arc::new(clients)).clock(flags.clock.clone());
     if flags.raw_basic {
         layer = layer.compat(Compat::new().raw_basic());
     }

@@ -138,7 +138,8 @@ impl Assertions {
     ///
     /// For clients from before draft-ietf-oauth-rfc7523bis. An assertion that a client was talked
     /// into making for another server's endpoint must not be good here (CVE-2025-27370,
-    /// CVE-2025-27371): list only URLs of your own.
+    /// CVE-2025-27371): list only URLs of your own. `guide::assertion_clients` names clients that need
+    /// it.
     #[must_use]
     pub fn legacy_audiences<T: Into<String>>(self, accepted: impl IntoIterator<Item = T>) -> Self {
         let accepted = accepted.into_iter().map(|value| value.into().into()).collect();

@@ -32,10 +32,14 @@ def forward(behind, path, headers, body):
 
 
 @contextlib.contextmanager
-def issuing(name, command, log):
-    """Yields the issuer in front of the server that `command` starts, which is `behind` it."""
+def issuing(name, offset, command, log):
+    """Yields the issuer in front of the server that `command` starts, which is `behind` it.
+
+    The clock of the server is ahead by `offset` seconds.
+    """
+    command = [*command, "--clock-offset", str(offset)] if offset else command
     with threaded(Proxy) as server, serving([*command, "--issuer", server.url], log) as behind:
-        server.name, server.behind, server.seen = name, behind, []
+        server.name, server.offset, server.behind, server.seen = name, offset, behind, []
         server.metadata = front_metadata(server.url, behind)
         yield server
 

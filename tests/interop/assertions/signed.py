@@ -14,6 +14,9 @@ from published import publishing
 from trials import Tally, Trial, release
 
 SERVERS = {"strict": ["--strict-assertions"], "default": [], "legacy": ["--legacy-assertions"]}
+# FAPI 2.0 Security Profile §5.3.2.1: a client whose clock is 10 seconds ahead must be accepted. One that is behind makes
+# assertions that end sooner.
+OFFSETS = (0, -10, 10)
 STRICT, DEFAULT, LEGACY = ("strict", "default", "legacy"), ("default", "legacy"), ("legacy",)
 
 PRIVATE, SECRET = "private_key_jwt", "client_secret_jwt"
@@ -73,19 +76,20 @@ CLIENTS = [
 
 @dataclasses.dataclass(frozen=True)
 class Registration:
-    """A client with one right key and one wrong one, which are registered, or published at `uri`."""
+    """A client with one right key, an old one and a wrong one, which are registered, or published at `uri`."""
 
     client: Client
     alg: str
     client_id: str
     right: dict
+    old: dict
     wrong: dict
     uri: str | None = None
 
     def jwks(self):
-        # A client that names its key has the wrong one, too, by another name.
-        others = [self.wrong["public"] | {"kid": OTHER_KID}] if self.client.kid else []
-        return {"keys": [*others, self.right["public"] | {"kid": KID}]}
+        # A client that names its key has the wrong one, too, by another name. The others are about to change theirs.
+        other = self.wrong if self.client.kid else self.old
+        return {"keys": [other["public"] | {"kid": OTHER_KID}, self.right["public"] | {"kid": KID}]}
 
     def metadata(self):
         record = {
@@ -112,27 +116,32 @@ def credential(alg):
 
 
 def registrations(publisher):
-    pairs = {alg: (credential(alg), credential(alg)) for alg in ALL + HMAC}
+    credentials = {alg: [credential(alg) for _ in range(3)] for alg in ALL + HMAC}
     for row, client in enumerate(CLIENTS):
         for alg in client.algorithms:
-            yield Registration(client, alg, f"client-{row}-{alg}", *pairs[alg])
+            yield Registration(client, alg, f"client-{row}-{alg}", *credentials[alg])
         if publisher and client.method == PRIVATE:
             published = Registration(
-                client, PUBLISHED, f"client-{row}-published", *pairs[PUBLISHED], f"{publisher.url}/client-{row}"
+                client, PUBLISHED, f"client-{row}-published", *credentials[PUBLISHED], f"{publisher.url}/client-{row}"
             )
             publisher.documents[f"/client-{row}"] = published.jwks()
             yield published
+
+
+def is_tried(client, server, right):
+    works = server.name in client.works
+    # A client that is refused anyway says nothing about keys, and nothing about clocks.
+    return right and (works or not server.offset) or works and not server.offset
 
 
 def tried(trial, server, registered):
     """For every registration and right or wrong key: what the client says, and what went over the wire."""
     for driver in trial.drivers:
         for right in (True, False):
-            # A client that is refused anyway says nothing about keys.
             chosen = [
                 registration
                 for registration in registered
-                if registration.client.driver == driver and (right or server.name in registration.client.works)
+                if registration.client.driver == driver and is_tried(registration.client, server, right)
             ]
             jobs = [
                 {
@@ -156,7 +165,7 @@ def tried(trial, server, registered):
 def evaluate(server, elsewhere, registration, right, answer, wire, tally):
     """Checks what happened, and gives what the page says of it."""
     client = registration.client
-    label = f"{client.name} {client.method} {registration.client_id} ({server.name})"
+    label = f"{client.name} {client.method} {registration.client_id} ({server.name}, clock {server.offset:+d} s)"
     if not wire:
         tally.expect(False, f"{label}: nothing was sent: {answer}")
         return None
@@ -191,13 +200,13 @@ def evaluate(server, elsewhere, registration, right, answer, wire, tally):
     )
 
 
-def judge_fetches(publisher, registered, tally):
+def judge_fetches(publisher, registered, servers, tally):
     """No server may have fetched a published set more than once, for all the requests that needed it."""
     for registration in registered:
         if registration.uri:
             fetches = publisher.fetches.count(urllib.parse.urlsplit(registration.uri).path)
-            possible = range(len(registration.client.works), len(SERVERS) + 1)
-            label = f"{registration.client.name}: the published keys were fetched {fetches} times by {len(SERVERS)} servers"
+            possible = range(sum(server.name in registration.client.works for server in servers), len(servers) + 1)
+            label = f"{registration.client.name}: the published keys were fetched {fetches} times by {len(servers)} servers"
             tally.expect(fetches in possible, label)
 
 
@@ -207,7 +216,8 @@ Each of these authenticated over a real connection at the example `token_server`
 algorithm in its row. Those with `private_key_jwt` did it also with their keys published at a
 `jwks_uri`, which no server fetched twice. Refused as `invalid_client` were the same bytes sent
 again, the same bytes sent to another authorization server that knows the client, and an assertion
-signed with another key. `tests/interop/assertions/run` writes this page, and CI fails where a run
+signed with another key. Each was accepted as well where its clock was 10 seconds ahead of the server's, and
+where it was 10 seconds behind. `tests/interop/assertions/run` writes this page, and CI fails where a run
 would write another one.
 
 - *Issuer* and *endpoint* are what the client sends as `aud`: the issuer, as
@@ -217,8 +227,8 @@ would write another one.
   (draft-ietf-oauth-rfc7523bis) and [`string_audience`](crate::assertion::Assertions::string_audience) (FAPI 2.0
   Security Profile §5.3.2.1). Clients that work with these work with the defaults, too; all others
   were refused by them, for their `typ`. Every client sends `aud` as a string.
-- A client with ✓ names its key by `kid`. It had a second key of the same kind, and nothing but the
-  `kid` told which one was meant. All others must have one key for an algorithm, and no more.
+- A client with ✓ names its key by `kid`. Each had a second key of the same kind, as in the middle of a
+  rotation. Where nothing names the key, both are tried; three would be refused.
 
 | Client | Method | Algorithms | `aud` | `typ` | `kid` | Lifetime | Works with |
 |---|---|---|---|---|---|---|---|
@@ -232,6 +242,42 @@ WORKS = {
 }
 
 NOTES = """
+# Clients that need a setting
+
+These clients are common, and refused by the defaults. They were tried by hand or in the form that
+their users report, on 26 November 2026.
+
+| Client | What it sends | What it needs |
+|---|---|---|
+| ChatGPT's connector for MCP | `aud` is the token endpoint; `RS256`, keys at a `jwks_uri`, an id that is a URL | [`legacy_audiences`](crate::assertion::Assertions::legacy_audiences) with the token endpoint, and a [`jwks_source`](crate::assertion::Assertions::jwks_source) |
+| openid-client 5.6.5 | `aud` is an array of the issuer and the token endpoint, at every endpoint | [`legacy_audiences`](crate::assertion::Assertions::legacy_audiences) with the token endpoint; 5.7.1 sends the issuer and works with the defaults |
+| MSAL, such as `@azure/msal-node` 7.2.3 | `aud` is the token endpoint; 10 minutes; no `kid`, but `x5t`, and if it is told so `x5c`, which is ignored | [`legacy_audiences`](crate::assertion::Assertions::legacy_audiences) with the token endpoint, and a [`longest_lifetime`](crate::assertion::Assertions::longest_lifetime) of 10 minutes |
+
+All of them work with
+
+```
+use std::time::Duration;
+use tower_client_auth::{ConfigError, assertion::Assertions, replay::ReplayStore};
+
+fn assertions(used: impl ReplayStore) -> Result<Assertions, ConfigError> {
+    Assertions::new("https://as.example", used)?
+        .legacy_audiences(["https://as.example/token"])
+        .longest_lifetime(Duration::from_secs(600))
+}
+```
+
+RFC 9126 §2 says that a server must accept its issuer identifier, its token endpoint and its endpoint for
+pushed authorization requests as `aud`. The defaults accept the issuer alone, as
+draft-ietf-oauth-rfc7523bis, which takes that sentence back, asks (CVE-2025-27370, CVE-2025-27371): a server
+for clients that go by RFC 9126 lists both URLs.
+
+# Headers that bring keys
+
+`x5c`, `x5u`, `jku` and `jwk` in the header of an assertion are ignored and not read. The key must be
+registered, or published at the registered `jwks_uri`.
+[`Outcome::has_key_in_header`](crate::Outcome::has_key_in_header) tells that they were there, which
+explains many a `wrong_signature`.
+
 [^typed]: `PrivateKeyJwt(key, { [modifyAssertion]: (header) => { header.typ =
     'client-authentication+jwt' } })`.
 
@@ -267,20 +313,21 @@ def main():
         registered = list(registrations(publisher))
         command = trial.token_server([registration.metadata() for registration in registered])
         servers = [
-            stack.enter_context(issuing(name, [*command, *flags], trial.scratch / f"{name}.log"))
+            stack.enter_context(issuing(name, offset, [*command, *flags], trial.scratch / f"{name}{offset:+d}.log"))
+            for offset in OFFSETS
             for name, flags in SERVERS.items()
         ]
         for server in servers:
-            elsewhere = [other for other in servers if other is not server]
+            elsewhere = [other for other in servers if other is not server and not other.offset and not server.offset]
             for registration, right, answer, wire in tried(trial, server, registered):
                 if trial.arguments.verbose:
                     print(server.name, registration.client.name, registration.client_id, right, *answer)
                 fact = evaluate(server, elsewhere, registration, right, answer, wire, tally)
                 # Every client works with this one.
-                if server.name == "legacy" and fact and not registration.uri:
+                if server.name == "legacy" and not server.offset and fact and not registration.uri:
                     facts.append(fact)
         if publisher:
-            judge_fetches(publisher, registered, tally)
+            judge_fetches(publisher, registered, servers, tally)
     return trial.settle("assertions", page(facts), tally)
 
 
