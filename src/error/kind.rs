@@ -114,8 +114,9 @@ pub enum ErrorKind {
     /// The caller hung up before the client was authenticated; only hooks see it. → never answered,
     /// counted as 408 `invalid_request`
     Abandoned,
-    /// The provider or the replay store returned [`Throttled`](crate::provider::Throttled). → 429
-    /// `temporarily_unavailable`
+    /// The provider, the replay store or the source of published keys returned
+    /// [`Throttled`](crate::provider::Throttled), or too many addresses of one host were to be fetched
+    /// for clients that have not proved themselves yet. → 429 `temporarily_unavailable`
     Throttled,
 }
 

@@ -2,13 +2,7 @@
 
 mod source;
 
-use std::{
-    fmt,
-    ops::RangeInclusive,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, ops::RangeInclusive, sync::Arc, time::Duration};
 
 pub use crate::fetch::jwks::source::{FetchedJwks, JwksSource};
 use crate::{
@@ -19,6 +13,7 @@ use crate::{
         jwks::source::DynJwksSource,
         remembered::{Capacity, Documents, Fetched, Remembered, Settings},
     },
+    isolate::guard,
     jose::{invalid::OmittedKey, set::KeySet},
 };
 
@@ -177,7 +172,8 @@ impl JwksCache {
     }
 
     /// Calls this with the address of a key set after each fetch that found keys in it which are not
-    /// used, and why. It is called in the task of the fetch, so it must not block; a panic is swallowed.
+    /// used, and why. It is called in the task of the fetch and must not block. A panic in it changes no
+    /// answer, and is logged with the feature `tracing`.
     ///
     /// A [private](OmittedKey::is_private) key among them is an incident: whoever has read the set can be
     /// the client, so neither this key nor another of its public part or `kid` is used, and the client
@@ -281,7 +277,7 @@ impl Documents for KeySets {
         }
         let document = KeySet::published(fetched.document())?;
         if let (Some(observe), omitted @ [_, ..]) = (&self.on_omitted_keys, document.omitted()) {
-            let _ = catch_unwind(AssertUnwindSafe(|| observe(url, omitted)));
+            let _told = guard::hook("on_omitted_keys", || observe(url, omitted));
         }
         Ok(Fetched { bytes: document.size(), document, max_age: fetched.max_age() })
     }

@@ -1,13 +1,15 @@
 //! What is known of one address, and when its source is asked again.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use crate::{
-    clock::Clock, error::BoxError, fetch::remembered::Settings, isolate::single_flight::SharedError,
+    clock::Clock,
+    error::BoxError,
+    fetch::remembered::Settings,
+    isolate::{guard, single_flight::SharedError},
 };
 
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
@@ -215,7 +217,7 @@ impl<'a, T> Question<'a, T> {
 impl<T> Drop for Question<'_, T> {
     fn drop(&mut self) {
         if !self.answered {
-            let now = catch_unwind(AssertUnwindSafe(|| self.now())).unwrap_or(self.asked);
+            let now = guard::call(|| self.now()).unwrap_or(self.asked);
             let error = SharedError::new("the fetch was cut off before it ended");
             self.slot.note_failure(self.asked, now, error);
         }
