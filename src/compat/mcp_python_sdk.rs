@@ -24,7 +24,7 @@ use crate::{
     iana::AuthMethod,
     isolate::pool::Attempt,
     method::{Method, Proof, Registration, Settings, State, problem::Problem},
-    secret::comparison,
+    secret::comparison::{self, Slow},
     wire::{
         authorization::{Authorization, Presence, basic_token},
         form::{self, Form},
@@ -147,12 +147,11 @@ pub(super) async fn verify<C>(
     // The SDK's one second: a secret expires after the second that is named, not at it.
     let now = settings.clock.unix_seconds().saturating_sub(1);
     let attempt = Attempt { client_id: presented.client_id(), known: client.is_some() };
-    let compare = |secrets, secret| {
-        comparison::verify_slowly(secrets, secret, now, attempt, &state.pool, timeout)
-    };
+    let slow = Slow { attempt, pool: &state.pool, timeout };
     let Some(client) = client else {
         // The same work as for a known client.
-        let _wrong = compare(state.decoy.secrets(), &presented.secret).await?;
+        let dummy = state.decoy.dummy();
+        dummy.spend_slowly(&presented.secret, dummy.cost(), now, slow).await?;
         return Err(ErrorKind::UnknownClient.into());
     };
     let method = method(presented, client)?;
@@ -170,7 +169,7 @@ pub(super) async fn verify<C>(
     if secret.is_empty() {
         return Err(ErrorKind::MethodMismatch.into());
     }
-    let matched = compare(secrets, secret).await??;
+    let matched = comparison::verify_slowly(secrets, secret, now, slow).await??;
     Ok(Proof { method, secret: Some(matched) })
 }
 

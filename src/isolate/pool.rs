@@ -53,6 +53,17 @@ impl Work {
         Self { nanoseconds, is_long }
     }
 
+    /// A part of it. What that takes is not measured.
+    #[cfg(feature = "argon2")]
+    pub(crate) fn part(&self, part: u64, whole: u64) -> Self {
+        if part == whole {
+            return self.clone();
+        }
+        let takes = u128::from(self.takes()) * u128::from(part) / u128::from(whole.max(1));
+        let takes = u64::try_from(takes).unwrap_or(u64::MAX);
+        Self::new(Duration::from_nanos(takes), self.is_long)
+    }
+
     /// How long it takes just now.
     fn takes(&self) -> u64 {
         self.nanoseconds.load(Ordering::Relaxed)

@@ -110,12 +110,25 @@ impl<P, M> ClientAuthLayer<P, M> {
         self.set_methods(|settings| settings.accepted.refuse_public())
     }
 
-    /// The secret that an unknown client is checked against, so that it takes as long as a known
-    /// one. Default: a secret of the same kind and cost as the first that the provider returned.
+    /// What an unknown client is compared with, so that the time of the answer does not tell which ids
+    /// exist (RFC 6819 §5.1.4.2). Default: a secret as slow as those of the slowest client that the
+    /// provider has returned, of which two count.
     ///
-    /// For stores that keep several kinds, and for secrets that are [verified
-    /// elsewhere](ClientSecret::verified_by), which are not imitated: an attempt for an unknown
-    /// client must not be counted against a real one.
+    /// A known client that uses another method than its own is compared with it as well, and whoever
+    /// fails at a lower cost makes up for the difference. A right secret costs nothing more.
+    ///
+    /// What time still tells:
+    ///
+    /// - By default, until the provider has returned the first client with a slow secret, such as after a
+    ///   start, an unknown client is answered at once. Set a decoy if the store keeps slow hashes.
+    /// - A client whose secrets cost more than the decoy: one with three slow hashes, or any that is
+    ///   slower than what was set here.
+    /// - Secrets that are [verified elsewhere](ClientSecret::verified_by), which are not imitated, because
+    ///   an attempt for an unknown client must not be counted against a real one; unless one is set here.
+    /// - Which of two algorithms is slower depends on the machine, and the decoy knows it within a factor
+    ///   of two or three.
+    /// - While strangers have all the places in the [pool](Self::hash_workers) that are for them, the others
+    ///   wait for as long as a hash should take, which is an estimate.
     #[must_use]
     pub fn decoy(mut self, secret: ClientSecret) -> Self {
         self.shared_mut().state.decoy = Decoy::set(secret);
@@ -125,6 +138,12 @@ impl<P, M> ClientAuthLayer<P, M> {
     /// How many slow hashes ([`ClientSecret::phc`]) are computed at a time, and how many requests
     /// may wait for that; one more is answered 503 with `Retry-After`. Default: as many as
     /// there are cores, and 64 times as many. Clones of the layer share them.
+    ///
+    /// Of all these places any one client id has an eighth, and the ids that no client has, and attempts
+    /// that failed but were [too cheap](Self::decoy), have a quarter together, so that nobody who makes up
+    /// ids keeps clients out. Beyond the eighth the answer is 503. Beyond the quarter it is 401 after as long
+    /// as a hash takes just now, without one; eight times as many as there are places may wait for that, and
+    /// one more lets the one go that has waited longest. Shares are rounded up.
     ///
     /// Each takes the memory that its hash asks for, 19 MiB with the usual parameters of argon2id. The
     /// signatures of assertions that take long are verified there as well.

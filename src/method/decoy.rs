@@ -1,80 +1,89 @@
-//! The dummy secret that an unknown client is checked against.
+//! The work for a client that is unknown, or does not fit.
 
-use std::sync::{Arc, OnceLock};
-
-use crate::{
-    method::{Method, Registration},
-    secret::stored::ClientSecret,
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU64, Ordering},
 };
 
-/// A secret of the kind that the store keeps, so that the time of an answer does not tell whether a
-/// client exists (RFC 6819 §5.1.4.2): the one that was set, or else one like the first that the
-/// provider returned. Until then it is a plain one.
+use crate::{
+    method::Registration,
+    secret::{
+        dummy::{self, Dummy},
+        stored::ClientSecret,
+    },
+};
+
+/// How many quick kinds are learned, and how many slow ones, each dearer than those before.
+const KINDS: usize = 8;
+
+/// What takes as long as the slowest client that the provider returned, or what was set, so that the
+/// time of an answer does not tell whether a client exists (RFC 6819 §5.1.4.2). Until one was
+/// returned it is a plain secret.
 #[derive(Clone)]
 pub(crate) struct Decoy(Arc<DecoyState>);
 
 struct DecoyState {
-    plain: DummyRegistrations,
-    chosen: OnceLock<DummyRegistrations>,
-}
-
-/// An unknown client is checked against a dummy registration for the presented method, so it takes
-/// the same code path as a wrong secret.
-struct DummyRegistrations {
-    basic: Registration,
-    post: Registration,
+    /// What the slowest costs, and what the others do not exceed.
+    cost: AtomicU64,
+    first: Dummy,
+    quick: [OnceLock<Dummy>; KINDS],
+    slow: [OnceLock<Dummy>; KINDS],
 }
 
 impl Decoy {
     pub(crate) fn set(secret: ClientSecret) -> Self {
-        Self::new(DummyRegistrations::new(secret).into())
+        Self::new(Dummy::new(secret), u64::MAX)
     }
 
-    fn new(chosen: OnceLock<DummyRegistrations>) -> Self {
-        let plain = DummyRegistrations::new(ClientSecret::plain(ClientSecret::DECOY));
-        Self(Arc::new(DecoyState { plain, chosen }))
+    fn new(first: Dummy, cost: u64) -> Self {
+        let none = || [const { OnceLock::new() }; KINDS];
+        Self(Arc::new(DecoyState { cost: cost.into(), first, quick: none(), slow: none() }))
     }
 
     /// Looks at what a client is registered with, and returns it.
     pub(crate) fn learn<'a>(&self, registration: &'a Registration) -> &'a Registration {
-        let chosen = &self.0.chosen;
-        if chosen.get().is_none() {
-            let secrets = registration.secrets().unwrap_or_default();
-            if let Some(like) = secrets.first().and_then(ClientSecret::decoy_of_same_cost) {
-                let _chosen = chosen.set(DummyRegistrations::new(like));
+        if let Registration::Basic(secrets) | Registration::Post(secrets) = registration {
+            let Some(cost) = dummy::cost_of_like(secrets) else { return registration };
+            if cost > self.0.cost.load(Ordering::Relaxed) {
+                self.remember(secrets);
             }
         }
         registration
     }
 
-    /// The dummy registration of an unknown client that used this method.
-    pub(crate) fn registration(&self, method: Method) -> &Registration {
-        let dummies = self.dummies();
-        if method == Method::Post { &dummies.post } else { &dummies.basic }
-    }
-
-    /// For a client without a secret of its own.
-    pub(crate) fn secrets(&self) -> &[ClientSecret] {
-        self.dummies().basic.secrets().unwrap_or_default()
-    }
-
-    fn dummies(&self) -> &DummyRegistrations {
-        self.0.chosen.get().unwrap_or(&self.0.plain)
-    }
-}
-
-impl DummyRegistrations {
-    fn new(secret: ClientSecret) -> Self {
-        Self {
-            basic: Registration::Basic(secret.clone().into()),
-            post: Registration::Post(secret.into()),
+    #[cold]
+    fn remember(&self, secrets: &[ClientSecret]) {
+        let Some(mut like) = Dummy::like(secrets) else { return };
+        let cost = like.cost();
+        let places = if like.is_slow(cost) { &self.0.slow } else { &self.0.quick };
+        for place in places {
+            match place.set(like) {
+                Ok(()) => break,
+                Err(back) => like = back,
+            }
         }
+        self.0.cost.fetch_max(cost, Ordering::Relaxed);
+    }
+
+    /// What an unknown client costs.
+    pub(crate) fn dummy(&self) -> &Dummy {
+        let DecoyState { first, quick, slow, .. } = &*self.0;
+        let learned =
+            [quick, slow].into_iter().flat_map(|kinds| kinds.iter().map_while(OnceLock::get));
+        learned.fold(
+            first,
+            |slowest, other| {
+                if other.cost() > slowest.cost() { other } else { slowest }
+            },
+        )
     }
 }
 
 impl Default for Decoy {
     fn default() -> Self {
-        Self::new(OnceLock::new())
+        let plain = Dummy::new(ClientSecret::plain(ClientSecret::DECOY));
+        let cost = plain.cost();
+        Self::new(plain, cost)
     }
 }
 
@@ -84,60 +93,59 @@ mod tests {
 
     use super::*;
 
-    const PLAIN: &str = "[ClientSecret { plain: [redacted] }]";
-    const SHA256: &str = "[ClientSecret { sha256: [redacted] }]";
-
-    /// What a client without a secret is compared with, known or not.
-    fn kind(decoy: &Decoy) -> String {
-        let kind = format!("{:?}", decoy.secrets());
-        for method in [Method::Basic, Method::Post] {
-            let unknown = decoy.registration(method).secrets().unwrap_or_default();
-            assert_eq!(format!("{unknown:?}"), kind);
-        }
-        kind
-    }
-
     fn learn(decoy: &Decoy, secrets: impl IntoIterator<Item = ClientSecret>) {
         if let Some(secrets) = Secrets::new(secrets) {
             decoy.learn(&Registration::Basic(secrets));
         }
     }
 
-    // R78. Between a digest and a plain secret only time would tell.
+    fn cost(secret: &ClientSecret) -> u64 {
+        dummy::cost_of_like(std::slice::from_ref(secret)).unwrap_or_default()
+    }
+
     #[test]
-    fn decoy_imitates_the_first_possible_kind() {
+    fn decoy_costs_as_much_as_the_slowest_client() {
         let decoy = Decoy::default();
-        assert_eq!(kind(&decoy), PLAIN);
+        let plain = cost(&ClientSecret::plain("x"));
+        assert_eq!(decoy.dummy().cost(), plain);
         decoy.learn(&Registration::None);
         learn(&decoy, []);
         learn(&decoy, [ClientSecret::verified_by(|_| std::future::ready(Ok(true)))]);
-        assert_eq!(kind(&decoy), PLAIN);
+        assert_eq!(decoy.dummy().cost(), plain);
         // The clone is that of another request; the window and the label are that client's own.
-        learn(&decoy.clone(), [ClientSecret::sha256_of("x").labelled("x").expires_at(1)]);
-        assert_eq!(kind(&decoy), SHA256);
+        let digest = ClientSecret::sha256_of("x").labelled("x").expires_at(1);
+        let one = cost(&digest);
+        learn(&decoy.clone(), [digest.clone()]);
+        assert_eq!(decoy.dummy().cost(), one);
         learn(&decoy, [ClientSecret::plain("x")]);
-        assert_eq!(kind(&decoy), SHA256);
+        assert_eq!(decoy.dummy().cost(), one);
+        learn(&decoy, [digest.clone(), ClientSecret::plain("x")]);
+        assert_eq!(decoy.dummy().cost(), one + plain);
+        // Many would make every stranger as dear as that client.
+        learn(&decoy, vec![digest; 20]);
+        assert_eq!(decoy.dummy().cost(), 2 * one);
+    }
 
+    // Quick kinds, of which a client may have many, leave room for the slow ones.
+    #[cfg(feature = "argon2")]
+    #[test]
+    #[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+    fn decoy_learns_a_slow_kind_after_many_quick_ones() {
         let decoy = Decoy::default();
-        learn(&decoy, [ClientSecret::plain("x")]);
-        learn(&decoy, [ClientSecret::sha256_of("x")]);
-        assert_eq!(kind(&decoy), PLAIN);
+        for count in 0..100 {
+            let digest = [ClientSecret::sha256_of("x")];
+            learn(&decoy, digest.into_iter().chain((0..count).map(|_| ClientSecret::plain("x"))));
+        }
+        let salt = "$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
+        let hash = ClientSecret::phc(&format!("$argon2id$v=19$m=64,t=1,p=1{salt}")).unwrap();
+        learn(&decoy, [hash.clone()]);
+        assert_eq!(decoy.dummy().cost(), cost(&hash));
     }
 
     #[test]
     fn explicit_decoy_stays() {
-        let decoy = Decoy::set(ClientSecret::sha256_of("x"));
-        learn(&decoy, [ClientSecret::plain("x")]);
-        assert_eq!(kind(&decoy), SHA256);
-    }
-
-    #[cfg(feature = "argon2")]
-    #[test]
-    #[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-    fn slow_hash_imitates_itself() {
-        let hash = "$argon2id$v=19$m=64,t=1,p=1$c2FsdCBvZiBhIHRlc3QuLg$Kutp91nEG2KNHlwtdhHNGIihTk5tzA1hqKKTeUNahMs";
-        let decoy = Decoy::default();
-        learn(&decoy, [ClientSecret::phc(hash).unwrap()]);
-        assert_eq!(kind(&decoy), "[ClientSecret { phc: [redacted] }]");
+        let decoy = Decoy::set(ClientSecret::plain("x"));
+        learn(&decoy, [ClientSecret::sha256_of("x")]);
+        assert_eq!(decoy.dummy().cost(), cost(&ClientSecret::plain("x")));
     }
 }

@@ -289,11 +289,11 @@ pub(crate) fn verify<'a>(
 
 /// RFC 7591 §2: `token_endpoint_auth_method` is the one that the client uses. What is not listed is
 /// refused.
-fn matching(
+fn matching<'a>(
     credentials: &Credentials,
-    registration: &Registration,
+    registration: &'a Registration,
     settings: &Settings,
-) -> Result<Matching, ErrorKind> {
+) -> Result<Matching<'a>, ErrorKind> {
     match (credentials, registration) {
         (Credentials::None(_), Registration::None) => Ok(Matching::Public),
         // What was presented proves nothing, so the method is the one that needs no proof.
@@ -303,13 +303,13 @@ fn matching(
             Ok(Matching::Public)
         }
         (_, Registration::Unusable(_)) => Err(ErrorKind::UnusableRegistration),
-        (Credentials::Basic(_), Registration::Basic(_))
-        | (Credentials::Post(_), Registration::Post(_)) => Ok(Matching::Secret),
-        (Credentials::Basic(_), Registration::Post(_))
-        | (Credentials::Post(_), Registration::Basic(_))
+        (Credentials::Basic(_), Registration::Basic(secrets))
+        | (Credentials::Post(_), Registration::Post(secrets)) => Ok(Matching::Secret(secrets)),
+        (Credentials::Basic(_), Registration::Post(secrets))
+        | (Credentials::Post(_), Registration::Basic(secrets))
             if settings.interchange_basic_and_post =>
         {
-            Ok(Matching::Secret)
+            Ok(Matching::Secret(secrets))
         }
         _ => Err(ErrorKind::MethodMismatch),
     }

@@ -1,19 +1,29 @@
 //! The methods that present a secret, or nothing: one comparison, for every client.
 
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 use crate::{
     error::{Error, kind::ErrorKind},
-    isolate::pool::{Attempt, Pool},
-    method::{Credentials, Proof, Registration, Settings, State, Verification, basic},
+    isolate::pool::Attempt,
+    method::{Credentials, Method, Proof, Registration, Settings, State, Verification, basic},
     secret::{
-        comparison::{self, Verdict},
+        comparison::{self, Slow, Verdict},
+        dummy::Dummy,
         stored::ClientSecret,
     },
 };
 
-/// An unknown client is checked against a dummy registration for the presented method, so that it
-/// takes the same code path as a wrong secret; without a stored secret there is a decoy.
+/// What authenticates a client that uses the method it is registered for.
+#[derive(Clone, Copy)]
+pub(super) enum Matching<'a> {
+    /// Nothing: it is identified.
+    Public,
+    /// One of these.
+    Secret(&'a [ClientSecret]),
+}
+
+/// An unknown client and one whose registration does not fit cost as much as the slowest that is
+/// known, and so does every other that fails. One that succeeds costs nothing more.
 pub(super) fn verify<'a>(
     credentials: &'a Credentials,
     known: Option<&'a Registration>,
@@ -21,92 +31,108 @@ pub(super) fn verify<'a>(
     state: &'a State,
     timeout: Option<Duration>,
 ) -> Verification<'a> {
-    let registration = match known {
-        Some(registration) => state.decoy.learn(registration),
-        None => state.decoy.registration(credentials.method()),
-    };
-    let secrets = registration.secrets().unwrap_or_else(|| state.decoy.secrets());
+    // Without a clock nobody gets in, whatever is compared.
     let now = settings.clock.unix_seconds();
-    let decide = move |verdict| {
-        let proof = decide(credentials, registration, settings, verdict);
-        if known.is_some() { proof } else { Err(ErrorKind::UnknownClient) }.map_err(Error::from)
+    let matching = match known {
+        Some(registration) => {
+            super::matching(credentials, state.decoy.learn(registration), settings)
+        }
+        None => Err(ErrorKind::UnknownClient),
     };
+    let (secrets, misfit): (&[_], _) = match matching {
+        Ok(Matching::Public) => {
+            return Verification::Done(Ok(Proof { method: Method::None, secret: None }));
+        }
+        Ok(Matching::Secret(secrets)) => (secrets, None),
+        Err(kind) => (&[], Some(kind)),
+    };
+    let presented = match credentials {
+        Credentials::Basic(basic) => Presented(basic.pair().secret(), basic.raw_secret()),
+        Credentials::Post(post) => Presented(post.pair().secret(), None),
+        // There is nothing to compare, and so nothing that could match.
+        Credentials::None(_) | Credentials::Assertion(_) => {
+            let kind = misfit.unwrap_or(ErrorKind::WrongSecret);
+            return Verification::Done(Err(kind.into()));
+        }
+    };
+    let method = credentials.method();
+    let proof = move |secret| Ok(Proof { method, secret: Some(secret) });
+    let dummy = state.decoy.dummy();
+    let rest = dummy.rest(secrets);
+    let attempt = Attempt { client_id: credentials.client_id(), known: known.is_some() };
+    let slow = Slow { attempt, pool: &state.pool, timeout };
     if secrets.iter().any(ClientSecret::is_slow) {
         return Verification::Pending(Box::pin(async move {
-            let attempt = Attempt { client_id: credentials.client_id(), known: known.is_some() };
-            compare_slowly(credentials, secrets, now, attempt, &state.pool, timeout)
-                .await
-                .and_then(decide)
+            match presented.compare_slowly(secrets, now, slow).await? {
+                Ok(secret) => proof(secret),
+                Err(kind) => {
+                    presented.spend_slowly(dummy, rest, now, slow).await?;
+                    Err(kind.into())
+                }
+            }
         }));
     }
-    Verification::Done(decide(compare(credentials, secrets, now)))
+    let verdict = misfit.map_or_else(|| presented.compare(secrets, now), Err);
+    match verdict {
+        Ok(secret) => Verification::Done(proof(secret)),
+        Err(kind) if dummy.is_slow(rest) => Verification::Pending(Box::pin(async move {
+            presented.spend_slowly(dummy, rest, now, slow).await?;
+            Err(kind.into())
+        })),
+        Err(kind) => {
+            presented.forms().for_each(|presented| dummy.spend(presented, rest, now));
+            Verification::Done(Err(kind.into()))
+        }
+    }
 }
 
-/// What authenticates a client that uses the method it is registered for.
+/// A secret, and as it was before form-decoding, if that may be meant.
 #[derive(Clone, Copy)]
-pub(super) enum Matching {
-    /// Nothing: it is identified.
-    Public,
-    Secret,
-}
+struct Presented<'a>(&'a str, Option<&'a str>);
 
-fn decide(
-    credentials: &Credentials,
-    registration: &Registration,
-    settings: &Settings,
-    verdict: Verdict,
-) -> Result<Proof, ErrorKind> {
-    match super::matching(credentials, registration, settings)? {
-        Matching::Public => Ok(Proof { method: super::Method::None, secret: None }),
-        Matching::Secret => {
-            verdict.map(|matched| Proof { method: credentials.method(), secret: Some(matched) })
+impl<'a> Presented<'a> {
+    fn forms(self) -> impl Iterator<Item = &'a str> + Send {
+        iter::once(self.0).chain(self.1)
+    }
+
+    fn compare(self, secrets: &[ClientSecret], now: i64) -> Verdict {
+        let verify = |presented: &str| comparison::verify(secrets, presented.as_bytes(), now);
+        let decoded = verify(self.0);
+        self.1.map_or(decoded, |raw| basic::either(decoded, verify(raw)))
+    }
+
+    /// As [`compare`](Self::compare), where some of the secrets are slow.
+    ///
+    /// # Errors
+    ///
+    /// If something failed that has nothing to do with what was presented.
+    async fn compare_slowly(
+        self,
+        secrets: &[ClientSecret],
+        now: i64,
+        slow: Slow<'_>,
+    ) -> Result<Verdict, Error> {
+        let decoded = comparison::verify_slowly(secrets, self.0, now, slow).await?;
+        let Some(raw) = self.1 else { return Ok(decoded) };
+        Ok(basic::either(decoded, comparison::verify_slowly(secrets, raw, now, slow).await?))
+    }
+
+    /// # Errors
+    ///
+    /// As [`Dummy::spend_slowly`].
+    async fn spend_slowly(
+        self,
+        dummy: &Dummy,
+        rest: u64,
+        now: i64,
+        slow: Slow<'_>,
+    ) -> Result<(), Error> {
+        for presented in self.forms() {
+            dummy.spend_slowly(presented, rest, now, slow).await?;
         }
+        Ok(())
     }
 }
 
-/// There is nothing to compare, and so nothing that could match.
-const NOTHING: Verdict = Err(ErrorKind::WrongSecret);
-
-fn compare(credentials: &Credentials, secrets: &[ClientSecret], now: i64) -> Verdict {
-    match credentials {
-        Credentials::Basic(basic) => {
-            let verify = |presented: &str| comparison::verify(secrets, presented.as_bytes(), now);
-            let decoded = verify(basic.pair().secret());
-            match basic.raw_secret() {
-                Some(raw) => basic::either(decoded, verify(raw)),
-                None => decoded,
-            }
-        }
-        Credentials::Post(post) => {
-            comparison::verify(secrets, post.pair().secret().as_bytes(), now)
-        }
-        _ => NOTHING,
-    }
-}
-
-/// As [`compare`], where some of the secrets are slow.
-///
-/// # Errors
-///
-/// If something failed that has nothing to do with what was presented.
-async fn compare_slowly(
-    credentials: &Credentials,
-    secrets: &[ClientSecret],
-    now: i64,
-    attempt: Attempt<'_>,
-    pool: &Pool,
-    timeout: Option<Duration>,
-) -> Result<Verdict, Error> {
-    let (decoded, raw) = match credentials {
-        Credentials::Basic(basic) => (basic.pair().secret(), basic.raw_secret()),
-        Credentials::Post(post) => (post.pair().secret(), None),
-        _ => return Ok(NOTHING),
-    };
-    let verify =
-        |presented| comparison::verify_slowly(secrets, presented, now, attempt, pool, timeout);
-    let decoded = verify(decoded).await?;
-    match raw {
-        Some(raw) => Ok(basic::either(decoded, verify(raw).await?)),
-        None => Ok(decoded),
-    }
-}
+#[cfg(all(test, feature = "argon2"))]
+mod tests;

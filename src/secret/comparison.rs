@@ -7,6 +7,8 @@ use crate::{
     isolate::pool::{Attempt, Pool},
     secret::stored::ClientSecret,
 };
+#[cfg(feature = "argon2")]
+use crate::{isolate::pool::Work, secret::presented::PresentedSecret};
 
 /// The secrets of a client, at least one, none of them empty.
 #[derive(Clone, Debug)]
@@ -89,6 +91,16 @@ pub(crate) fn verify(secrets: &[ClientSecret], presented: &[u8], now: i64) -> Ve
     comparison.verdict()
 }
 
+/// What it takes to compare slow secrets.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(feature = "argon2"), expect(dead_code, reason = "only hashes need the pool"))]
+pub(crate) struct Slow<'a> {
+    pub(crate) attempt: Attempt<'a>,
+    pub(crate) pool: &'a Pool,
+    /// For each verifier of the application.
+    pub(crate) timeout: Option<Duration>,
+}
+
 /// As [`verify`], where some of the secrets are slow.
 ///
 /// # Errors
@@ -98,14 +110,37 @@ pub(crate) async fn verify_slowly(
     secrets: &[ClientSecret],
     presented: &str,
     now: i64,
-    attempt: Attempt<'_>,
-    pool: &Pool,
-    timeout: Option<Duration>,
+    slow: Slow<'_>,
 ) -> Result<Verdict, Error> {
+    #[cfg(feature = "argon2")]
+    let mut hashed = verify_hashes(secrets, presented, slow).await?.into_iter();
+    #[cfg(not(feature = "argon2"))]
+    let mut hashed = std::iter::empty();
     let mut comparison = Comparison::default();
     for (index, secret) in secrets.iter().enumerate() {
-        let matches = secret.matches_slowly(presented, attempt, pool, timeout).await?;
+        let matches = secret.matches_slowly(presented, &mut hashed, slow.timeout).await?;
         comparison.add(secret, index, matches, now);
     }
     Ok(comparison.verdict())
+}
+
+/// One job for all hashes of a client: it waits once in the queue, as an unknown client does.
+#[cfg(feature = "argon2")]
+async fn verify_hashes(
+    secrets: &[ClientSecret],
+    presented: &str,
+    slow: Slow<'_>,
+) -> Result<Vec<bool>, Error> {
+    let hashes: Vec<_> = secrets.iter().filter_map(ClientSecret::slow_hash).cloned().collect();
+    if hashes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let cost = hashes.iter().map(|hash| hash.cost()).fold(0, u64::saturating_add);
+    let presented = PresentedSecret::new(presented);
+    let matches =
+        move || hashes.iter().map(|hash| hash.matches(presented.expose().as_bytes())).collect();
+    let work = Work::new(Duration::from_nanos(cost), true);
+    let matches = slow.pool.run(slow.attempt, &work, matches).await?;
+    // Of a known client each is computed.
+    matches.ok_or_else(|| ErrorKind::Overloaded.into())
 }

@@ -3,6 +3,7 @@
 //! [`ClientSecret`](crate::ClientSecret) is what a provider hands to the layer.
 
 pub(crate) mod comparison;
+pub(crate) mod dummy;
 #[cfg(feature = "generate")]
 pub(crate) mod generated;
 #[cfg(feature = "argon2")]
@@ -17,3 +18,19 @@ pub use self::generated::GeneratedSecret;
 #[cfg_attr(docsrs, doc(cfg(feature = "argon2")))]
 pub use self::phc::InvalidPhc;
 pub use self::presented::{PresentedSecret, SecretMatch};
+
+/// What comparisons cost on each thread, for tests that compare it.
+#[cfg(test)]
+pub(crate) mod spent {
+    use std::cell::Cell;
+
+    thread_local!(static SPENT: Cell<u64> = const { Cell::new(0) });
+
+    pub(super) fn add(cost: u64) {
+        SPENT.set(SPENT.get() + cost);
+    }
+
+    pub(crate) fn take() -> u64 {
+        SPENT.take()
+    }
+}

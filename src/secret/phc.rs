@@ -1,80 +1,189 @@
 //! Secrets behind a slow hash, as PHC strings.
 
-use std::{fmt, sync::LazyLock, time::Duration};
+use std::{fmt, hint::black_box};
 
 use argon2::{
     Argon2, PasswordVerifier,
-    password_hash::{Error, phc::PasswordHash},
+    password_hash::{
+        Error,
+        phc::{ParamsString, PasswordHash},
+    },
 };
 use pbkdf2::Pbkdf2;
 use scrypt::Scrypt;
 
-use crate::isolate::pool::Work;
-
-/// The most memory in KiB that a hash may ask for: 1 GiB, twenty times what OWASP names. A string that
-/// asks for more than there is would end the program.
-const MEMORY: u64 = 1024 * 1024;
+/// The most memory in bytes that a hash may ask for: 1 GiB, twenty times what OWASP names. A string
+/// that asks for more than there is would end the program.
+const MEMORY: u64 = 1 << 30;
+/// The most passes over a KiB of argon2id, which is 4 GiB, and the most lanes.
+const ARGON2: (u64, u32) = (4 << 20, 64);
+/// The most blocks of scrypt, N * r * p.
+const SCRYPT: u64 = 1 << 25;
+/// The most iterations of PBKDF2.
+const PBKDF2: u32 = 10_000_000;
+/// RFC 9106 §4 recommends twice that; a shorter one can be met by chance.
+const HASH_LENGTH: usize = 16;
 
 /// A hash that can be verified: its algorithm is known and its parameters are valid.
 pub(crate) struct Phc {
     hash: PasswordHash,
-    verify: Verify,
+    algorithm: Algorithm,
+    cost: u64,
 }
 
-/// How long they take.
-pub(crate) static WORK: LazyLock<Work> =
-    LazyLock::new(|| Work::new(Duration::from_millis(20), true));
+enum Algorithm {
+    Argon2id(argon2::Params),
+    Scrypt(scrypt::Params),
+    Pbkdf2(pbkdf2::Params),
+}
 
-type Verify = fn(&[u8], &PasswordHash) -> Result<(), Error>;
+impl Algorithm {
+    fn read(hash: &PasswordHash) -> Option<Self> {
+        match hash.algorithm.as_str() {
+            "argon2id" => hash.try_into().ok().map(Self::Argon2id),
+            "scrypt" => hash.try_into().ok().map(Self::Scrypt),
+            "pbkdf2-sha256" | "pbkdf2-sha512" => hash.try_into().ok().map(Self::Pbkdf2),
+            _ => None,
+        }
+    }
+
+    fn check(&self) -> Result<(), InvalidPhc> {
+        let check = |within, limit| if within { Ok(()) } else { Err(InvalidPhc(limit)) };
+        let memory = |bytes| check(bytes <= MEMORY, "a hash may ask for at most 1 GiB of memory");
+        match self {
+            Self::Argon2id(params) => {
+                let (passes, lanes) = ARGON2;
+                memory(u64::from(params.m_cost()) << 10)?;
+                let within = u64::from(params.m_cost()) * u64::from(params.t_cost()) <= passes;
+                check(within, "argon2id may pass over at most 4 GiB, m * t")?;
+                check(params.p_cost() <= lanes, "argon2id may have at most 64 lanes, p")
+            }
+            Self::Scrypt(params) => {
+                let (n, r, p) = (params.n(), u64::from(params.r()), u64::from(params.p()));
+                // RFC 7914 §2, §6: 128 * r bytes for each of N and each of p.
+                memory(n.saturating_add(p).saturating_mul(r).saturating_mul(128))?;
+                let within = n.saturating_mul(r).saturating_mul(p) <= SCRYPT;
+                check(within, "scrypt may compute at most 2^25 blocks, N * r * p")
+            }
+            Self::Pbkdf2(params) => {
+                check(params.rounds() <= PBKDF2, "PBKDF2 may have at most 10,000,000 iterations, i")
+            }
+        }
+    }
+
+    /// Some nanoseconds on a machine of 2026, so that algorithms can be compared.
+    fn cost(&self, hash: &PasswordHash, length: usize) -> u64 {
+        match self {
+            Self::Argon2id(params) => 800 * u64::from(params.m_cost()) * u64::from(params.t_cost()),
+            Self::Scrypt(params) => {
+                600 * params.n() * u64::from(params.r()) * u64::from(params.p())
+            }
+            Self::Pbkdf2(params) => {
+                // All iterations for each block of the output.
+                let (iteration, block) =
+                    if hash.algorithm.as_str() == "pbkdf2-sha512" { (1000, 64) } else { (250, 32) };
+                iteration * u64::from(params.rounds()) * length.div_ceil(block) as u64
+            }
+        }
+    }
+
+    /// Parameters that cost `part` of what is `whole` with these.
+    fn part(&self, part: u64, whole: u64) -> Option<ParamsString> {
+        let scale = |count: u64| {
+            let (part, whole) = (u128::from(part), u128::from(whole.max(1)));
+            let scaled = (u128::from(count) * part + whole / 2) / whole;
+            u32::try_from(scaled).unwrap_or(u32::MAX)
+        };
+        match self {
+            Self::Argon2id(params) => {
+                let (m, t, p) = (params.m_cost(), params.t_cost(), params.p_cost());
+                let m = scale(m.into()).max(8 * p);
+                argon2::Params::new(m, t, p, None).ok()?.try_into().ok()
+            }
+            Self::Scrypt(params) => {
+                let (n, r, p) = (params.log_n(), params.r(), params.p());
+                let blocks = scale(u64::from(r) * u64::from(p)).max(1);
+                scrypt::Params::new(n, r.min(blocks), (blocks / r).max(1)).ok()?.try_into().ok()
+            }
+            Self::Pbkdf2(params) => {
+                let rounds = scale(params.rounds().into()).max(pbkdf2::Params::MIN_ROUNDS);
+                let length = params.output_len();
+                pbkdf2::Params::new_with_output_len(rounds, length).ok()?.try_into().ok()
+            }
+        }
+    }
+
+    fn verify(&self, secret: &[u8], hash: &PasswordHash) -> Result<(), Error> {
+        #[cfg(test)]
+        if let (Some(params), Some(output)) = (Self::read(hash), &hash.hash) {
+            crate::secret::spent::add(params.cost(hash, output.len()));
+        }
+        match self {
+            Self::Argon2id(_) => Argon2::default().verify_password(secret, hash),
+            Self::Scrypt(_) => Scrypt::default().verify_password(secret, hash),
+            Self::Pbkdf2(_) => Pbkdf2::default().verify_password(secret, hash),
+        }
+    }
+}
 
 impl Phc {
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidPhc> {
-        let hash = PasswordHash::new(text).map_err(|_malformed| InvalidPhc)?;
+        let hash = PasswordHash::new(text).map_err(|_malformed| InvalidPhc::OTHER)?;
         // Without a salt or an output nothing could ever match.
-        if hash.salt.is_none() || hash.hash.is_none() {
-            return Err(InvalidPhc);
-        }
-        let (memory, verify): (Option<u64>, Verify) = match hash.algorithm.as_str() {
-            "argon2id" => (
-                argon2::Params::try_from(&hash).ok().map(|params| params.m_cost().into()),
-                |secret, hash| Argon2::default().verify_password(secret, hash),
-            ),
-            "scrypt" => (
-                // RFC 7914 §2: 128 * N * r bytes.
-                scrypt::Params::try_from(&hash)
-                    .ok()
-                    .map(|params| params.n().saturating_mul(params.r().into()) / 8),
-                |secret, hash| Scrypt::default().verify_password(secret, hash),
-            ),
-            "pbkdf2-sha256" | "pbkdf2-sha512" => {
-                (pbkdf2::Params::try_from(&hash).ok().map(|_params| 0), |secret, hash| {
-                    Pbkdf2::default().verify_password(secret, hash)
-                })
-            }
-            _ => return Err(InvalidPhc),
+        let (Some(_salt), Some(output)) = (&hash.salt, &hash.hash) else {
+            return Err(InvalidPhc::OTHER);
         };
-        if memory.is_some_and(|memory| memory <= MEMORY) {
-            Ok(Self { hash, verify })
-        } else {
-            Err(InvalidPhc)
+        let length = output.len();
+        let algorithm = Algorithm::read(&hash).ok_or(InvalidPhc::OTHER)?;
+        algorithm.check()?;
+        if length < HASH_LENGTH {
+            return Err(InvalidPhc("a hash must have at least 16 bytes"));
         }
+        let cost = algorithm.cost(&hash, length);
+        Ok(Self { hash, algorithm, cost })
+    }
+
+    /// About how many nanoseconds [`matches`](Self::matches) takes.
+    pub(crate) const fn cost(&self) -> u64 {
+        self.cost
     }
 
     /// Takes some ten milliseconds, and the memory that the hash asks for.
     pub(crate) fn matches(&self, presented: &[u8]) -> bool {
-        !presented.is_empty() && (self.verify)(presented, &self.hash).is_ok()
+        !presented.is_empty() && self.algorithm.verify(presented, &self.hash).is_ok()
+    }
+
+    /// Does work for about so many nanoseconds, in the way of this hash.
+    pub(crate) fn spend(&self, presented: &[u8], cost: u64) {
+        let mut left = cost;
+        while left >= self.cost {
+            black_box(self.matches(presented));
+            left -= self.cost;
+        }
+        // A sixteenth is less than what one hash differs from another by.
+        if left > self.cost / 16 && !presented.is_empty() {
+            if let Some(params) = self.algorithm.part(left, self.cost) {
+                let cheaper = PasswordHash { params, ..self.hash.clone() };
+                let _wrong = black_box(self.algorithm.verify(presented, &cheaper));
+            }
+        }
     }
 }
 
-/// A text that is not a PHC string of argon2id, scrypt, pbkdf2-sha256 or pbkdf2-sha512, or that asks
-/// for more than 1 GiB of memory. It does not show the text.
+/// Why a text cannot be a [`ClientSecret::phc`](crate::ClientSecret::phc): it is not a PHC string of
+/// argon2id, scrypt, pbkdf2-sha256 or pbkdf2-sha512, or exceeds a limit, which [`Display`](fmt::Display)
+/// names. It does not show the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct InvalidPhc;
+pub struct InvalidPhc(&'static str);
+
+impl InvalidPhc {
+    const OTHER: Self =
+        Self("not a PHC string of argon2id, scrypt, pbkdf2-sha256 or pbkdf2-sha512");
+}
 
 impl fmt::Display for InvalidPhc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a PHC string of argon2id, scrypt, pbkdf2-sha256 or pbkdf2-sha512")
+        f.write_str(self.0)
     }
 }
 

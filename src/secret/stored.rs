@@ -6,14 +6,10 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 #[cfg(feature = "argon2")]
-use crate::secret::phc::{InvalidPhc, Phc, WORK};
+use crate::secret::phc::{InvalidPhc, Phc};
 use crate::{
     error::{BoxError, Error},
-    isolate::{
-        deadline::Deadline,
-        guard::guard,
-        pool::{Attempt, Pool},
-    },
+    isolate::{deadline::Deadline, guard::guard},
     secret::presented::{PresentedSecret, Verifier},
 };
 
@@ -91,8 +87,11 @@ impl ClientSecret {
     ///
     /// # Errors
     ///
-    /// [`InvalidPhc`] if `hash` is something else, or its parameters are out of range. There is no
-    /// bcrypt, because it truncates its input at 72 bytes.
+    /// [`InvalidPhc`] if `hash` is something else, or asks for too much: more than 1 GiB of memory; of
+    /// argon2id more than 4 GiB in all passes (`m` × `t`) or 64 lanes; of scrypt N × r × p above 2²⁵; of
+    /// PBKDF2 more than 10,000,000 iterations. Those are some seconds at most. A salt has at least 8 bytes
+    /// and a hash at least 16 (RFC 9106 §3.1, §4). How cheap a hash may be is up to you. There is no bcrypt,
+    /// because it truncates its input at 72 bytes.
     ///
     /// # Examples
     ///
@@ -207,6 +206,25 @@ impl ClientSecret {
         }
     }
 
+    /// About how many nanoseconds it takes to compare, unless something else verifies.
+    pub(super) fn cost(&self) -> Option<u64> {
+        match &self.stored {
+            Stored::Plain(_) => Some(10),
+            Stored::Sha256(_) => Some(60),
+            #[cfg(feature = "argon2")]
+            Stored::Phc(phc) => Some(phc.cost()),
+            Stored::External(_) => None,
+        }
+    }
+
+    #[cfg(feature = "argon2")]
+    pub(super) const fn slow_hash(&self) -> Option<&Arc<Phc>> {
+        match &self.stored {
+            Stored::Phc(phc) => Some(phc),
+            _ => None,
+        }
+    }
+
     /// Whether comparing takes more than a moment.
     pub(crate) const fn is_slow(&self) -> bool {
         match self.stored {
@@ -219,6 +237,8 @@ impl ClientSecret {
 
     /// Whether the presented bytes are the secret; its validity window does not matter here.
     pub(super) fn matches(&self, presented: &[u8]) -> bool {
+        #[cfg(test)]
+        crate::secret::spent::add(self.cost().unwrap_or_default());
         match &self.stored {
             Stored::Plain(stored) => {
                 // `constant_time_eq` returns at once when the lengths differ, which would tell how
@@ -242,25 +262,17 @@ impl ClientSecret {
         }
     }
 
-    /// As [`matches`](Self::matches), for all kinds.
-    #[cfg_attr(
-        not(feature = "argon2"),
-        expect(unused_variables, reason = "only hashes need the pool")
-    )]
+    /// As [`matches`](Self::matches), for all kinds. `hashed` tells it of each slow hash, in turn.
+    #[cfg_attr(not(feature = "argon2"), expect(unused_variables, reason = "there are no hashes"))]
     pub(super) async fn matches_slowly(
         &self,
         presented: &str,
-        attempt: Attempt<'_>,
-        pool: &Pool,
+        hashed: &mut (dyn Iterator<Item = bool> + Send),
         timeout: Option<Duration>,
     ) -> Result<bool, Error> {
         match &self.stored {
             #[cfg(feature = "argon2")]
-            Stored::Phc(phc) => {
-                let (phc, presented) = (Arc::clone(phc), PresentedSecret::new(presented));
-                let job = move || phc.matches(presented.expose().as_bytes());
-                Ok(pool.run(attempt, &WORK, job).await?.unwrap_or_default())
-            }
+            Stored::Phc(_) => Ok(hashed.next().unwrap_or_default()),
             Stored::External(verify) if !presented.is_empty() => {
                 let presented = PresentedSecret::new(presented);
                 match guard(|| verify(presented), Deadline::new(timeout)).await {

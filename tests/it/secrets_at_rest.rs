@@ -449,10 +449,11 @@ mod hashes {
             "$argon2id$v=19$m=0,t=0,p=0$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
             "$2b$12$C6UzMDM.H6dfI/f/IKcEeO7ZL0yzZkC0wTQ6jh0pG4nQz8lqX4E8K",
             "$md5$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
-            // Just over 1 GiB, and the most that can be asked for.
-            "$argon2id$v=19$m=1048577,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
-            "$argon2id$v=19$m=4294967295,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
-            "$scrypt$ln=24,r=8,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+            // RFC 9106 §3.1: a salt has at least 8 bytes.
+            "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbA$AAAAAAAAAAAAAAAAAAAAAA",
+            // The other variants leak their memory accesses, or are weaker (RFC 9106 §4).
+            "$argon2i$v=19$m=64,t=3,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+            "$argon2d$v=19$m=64,t=3,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
         ] {
             let error = ClientSecret::phc(hash).map(drop).unwrap_err();
             assert_eq!(
@@ -460,6 +461,59 @@ mod hashes {
                 "not a PHC string of argon2id, scrypt, pbkdf2-sha256 or pbkdf2-sha512",
                 "{hash}",
             );
+        }
+    }
+
+    // One string must not end the program, or keep a worker for hours. Each is just over a limit, or the
+    // most that can be asked for; what is just within is parsed, and not computed here.
+    #[test]
+    fn phc_parameters_are_bounded_in_memory_and_time() {
+        const MEMORY: &str = "a hash may ask for at most 1 GiB of memory";
+        const PASSES: &str = "argon2id may pass over at most 4 GiB, m * t";
+        const LANES: &str = "argon2id may have at most 64 lanes, p";
+        const BLOCKS: &str = "scrypt may compute at most 2^25 blocks, N * r * p";
+        const ITERATIONS: &str = "PBKDF2 may have at most 10,000,000 iterations, i";
+        let parsed = |parameters: &str, hash: &str| {
+            ClientSecret::phc(&format!("${parameters}$c2FsdHNhbHQ${hash}")).map(drop)
+        };
+        let hash = "AAAAAAAAAAAAAAAAAAAAAA";
+        for (parameters, limit) in [
+            ("argon2id$v=19$m=1048577,t=1,p=1", MEMORY),
+            ("argon2id$v=19$m=4294967295,t=4294967295,p=1", MEMORY),
+            ("argon2id$v=19$m=1048576,t=5,p=1", PASSES),
+            ("argon2id$v=19$m=64,t=65537,p=1", PASSES),
+            ("argon2id$v=19$m=64,t=4294967295,p=1", PASSES),
+            ("argon2id$v=19$m=1024,t=1,p=65", LANES),
+            ("scrypt$ln=20,r=8,p=1", MEMORY),
+            ("scrypt$ln=24,r=8,p=1", MEMORY),
+            ("scrypt$ln=1,r=8,p=16777216", MEMORY),
+            ("scrypt$ln=1,r=8,p=134217727", MEMORY),
+            ("scrypt$ln=15,r=8,p=129", BLOCKS),
+            ("scrypt$ln=16,r=1,p=1024", BLOCKS),
+            ("pbkdf2-sha256$i=10000001,l=16", ITERATIONS),
+            ("pbkdf2-sha512$i=4294967295,l=16", ITERATIONS),
+        ] {
+            let error = parsed(parameters, hash).unwrap_err();
+            assert_eq!(error.to_string(), limit, "{parameters}");
+        }
+        for parameters in [
+            "argon2id$v=19$m=1048576,t=4,p=1",
+            "argon2id$v=19$m=64,t=65536,p=1",
+            "argon2id$v=19$m=1024,t=1,p=64",
+            // There is no lower bound: SHA-256 is accepted as well.
+            "argon2id$v=19$m=8,t=1,p=1",
+            "scrypt$ln=19,r=8,p=8",
+            "scrypt$ln=15,r=8,p=128",
+            "pbkdf2-sha256$i=10000000,l=16",
+        ] {
+            assert_eq!(parsed(parameters, hash), Ok(()), "{parameters}");
+        }
+        // 15 bytes.
+        for parameters in
+            ["argon2id$v=19$m=64,t=1,p=1", "scrypt$ln=4,r=8,p=1", "pbkdf2-sha256$i=1000,l=15"]
+        {
+            let error = parsed(parameters, "AAAAAAAAAAAAAAAAAAAA").unwrap_err();
+            assert_eq!(error.to_string(), "a hash must have at least 16 bytes");
         }
     }
 
@@ -544,6 +598,41 @@ mod hashes {
             drop(resume);
             assert_eq!(computing.await.status, 200);
             assert_eq!(queued.await.status, 200);
+        });
+    }
+
+    // Whoever makes up ids takes a quarter of the pool, and not the clients' part of it.
+    #[test]
+    fn flood_of_made_up_ids_keeps_no_client_out() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        let harness = harness([basic_client("slow", [ClientSecret::phc(HASHES[0].1).unwrap()])]);
+        let made_up = |number| TestRequest::form("").basic(format!("nobody{number}:x-s3cr3t"));
+        runtime.block_on(async {
+            // The layer learns what an unknown client is compared with.
+            harness.answer(TestRequest::form("").basic("slow:x-s3cr3t").request()).await;
+            let (resume, wait) = std::sync::mpsc::channel::<()>();
+            tokio::task::spawn_blocking(move || wait.recv().unwrap_err());
+            let mut flood: Vec<_> =
+                (0..600).map(|number| hashed(&harness, made_up(number))).collect();
+            let mut clients = Vec::new();
+            for number in 600..605 {
+                clients.push(slow(&harness));
+                flood.push(hashed(&harness, made_up(number)));
+            }
+            harness.observe_nothing();
+            drop(resume);
+            // In the order of the queue, because nothing else polls them.
+            for made_up in flood {
+                assert_eq!(made_up.await.kind, Some(K::UnknownClient));
+            }
+            for client in clients {
+                assert_eq!(client.await.status, 200);
+            }
         });
     }
 

@@ -1,0 +1,234 @@
+//! What a request costs, in comparisons: every failure as much as any other, whatever the store mixes.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::convert::Infallible;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use tokio::runtime::{Builder, Runtime};
+use tower::{Layer, ServiceExt, service_fn};
+
+use crate::{
+    AuthMethod, ClientAuthLayer, ClientSecret, Clock, Compat, RegisteredClient,
+    provider::MemoryProvider, secret::spent,
+};
+
+type TestLayer = ClientAuthLayer<MemoryProvider<()>>;
+
+const NOW: i64 = 1_800_000_000;
+/// Of the secret "slow-s3cr3t", and what they cost.
+const CHEAP: (&str, u64) = (
+    "$argon2id$v=19$m=64,t=1,p=1$c2FsdCBvZiBhIHRlc3QuLg$Kutp91nEG2KNHlwtdhHNGIihTk5tzA1hqKKTeUNahMs",
+    51_200,
+);
+const DEAR: (&str, u64) =
+    ("$argon2id$v=19$m=300,t=2,p=1$c2FsdCBvZiBhIHRlc3QuLg$AAAAAAAAAAAAAAAAAAAAAA", 480_000);
+const SCRYPT: (&str, u64) = (
+    "$scrypt$ln=4,r=8,p=1$c2FsdCBvZiBhIHRlc3QuLg$xlQY2C8pHXquYxxhvy+wt2hw4DJOLhUT9xAoPq2iMfA",
+    76_800,
+);
+const PBKDF2: (&str, u64) = (
+    "$pbkdf2-sha256$i=1000,l=32$c2FsdCBvZiBhIHRlc3QuLg$pcrUp7eIW1wzpef1ou8QB3TtBxqcmRaMMZkReqGErUA",
+    250_000,
+);
+const PLAIN: u64 = 10;
+const SHA256: u64 = 60;
+
+fn hash((hash, _): (&str, u64)) -> ClientSecret {
+    ClientSecret::phc(hash).unwrap()
+}
+
+fn plain() -> ClientSecret {
+    ClientSecret::plain("plain-s3cr3t-of-thirty-two-bytes")
+}
+
+fn digest() -> ClientSecret {
+    ClientSecret::sha256_of("digest-s3cr3t")
+}
+
+fn basic(id: &str, secrets: impl IntoIterator<Item = ClientSecret>) -> RegisteredClient<()> {
+    RegisteredClient::secret_basic(id, secrets, ())
+}
+
+/// Clients of every kind that compare nothing with what is presented by Basic.
+fn misfits() -> Vec<RegisteredClient<()>> {
+    let stored = |id: &str, method: &str, secret: Option<ClientSecret>| {
+        RegisteredClient::new(id, &AuthMethod::from(method), secret, ())
+            .unwrap_or_else(crate::provider::InvalidRegistration::into_unusable)
+    };
+    vec![
+        RegisteredClient::public("public", ()),
+        RegisteredClient::secret_post("post", [digest()], ()),
+        stored("hmac", "client_secret_jwt", Some(plain())),
+        stored("pigeon", "carrier_pigeon", Some(plain())),
+        stored("secretless", "client_secret_basic", None),
+    ]
+}
+
+struct Server {
+    layer: TestLayer,
+    runtime: Runtime,
+}
+
+impl Server {
+    /// A layer that has seen all the clients, and one thread for hashes.
+    fn new(
+        clients: Vec<RegisteredClient<()>>,
+        change: impl FnOnce(TestLayer) -> TestLayer,
+    ) -> Self {
+        let ids: Vec<String> = clients.iter().map(|client| client.client_id().to_owned()).collect();
+        let layer =
+            ClientAuthLayer::new(MemoryProvider::from_iter(clients)).clock(Clock::fixed(NOW));
+        let runtime = Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+        let server = Self { layer: change(layer), runtime };
+        for id in ids {
+            server.ask(&id, "x");
+        }
+        server
+    }
+
+    /// The answer by Basic, and what all comparisons for it cost.
+    fn ask(&self, client_id: &str, secret: &str) -> (StatusCode, u64) {
+        let credentials = BASE64_STANDARD.encode(format!("{client_id}:{secret}"));
+        let request = Request::post("/token")
+            .header("authorization", format!("Basic {credentials}"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Full::<Bytes>::default())
+            .unwrap();
+        let inner =
+            service_fn(async |_| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())));
+        let service = self.layer.layer(inner);
+        spent::take();
+        self.runtime.block_on(async {
+            tokio::task::spawn_blocking(spent::take).await.unwrap();
+            let Ok(response) = service.oneshot(request).await;
+            let hashes = tokio::task::spawn_blocking(spent::take).await.unwrap();
+            (response.status(), hashes + spent::take())
+        })
+    }
+
+    /// All of these fail, and cost so much, or less than a hundredth more or less.
+    fn all_cost(&self, expected: u64, asks: &[(&str, &str)]) {
+        for (client_id, secret) in asks {
+            let (status, cost) = self.ask(client_id, secret);
+            assert_eq!(status, StatusCode::UNAUTHORIZED, "{client_id}");
+            assert!(cost.abs_diff(expected) * 100 <= expected, "{client_id} {cost} {expected}");
+        }
+    }
+}
+
+const MISFITS: [(&str, &str); 6] = [
+    ("nobody", "x"),
+    ("public", "x"),
+    ("post", "digest-s3cr3t"),
+    ("hmac", "plain-s3cr3t-of-thirty-two-bytes"),
+    ("pigeon", "x"),
+    ("secretless", "x"),
+];
+
+#[test]
+fn failures_cost_as_much_as_the_slowest_kind() {
+    for (kind, cost) in [
+        (plain(), PLAIN),
+        (digest(), SHA256),
+        (hash(CHEAP), CHEAP.1),
+        (hash(SCRYPT), SCRYPT.1),
+        (hash(PBKDF2), PBKDF2.1),
+    ] {
+        let clients = [basic("batch", [kind.clone()]), basic("other", [kind])];
+        let clients = clients.into_iter().chain(misfits().into_iter().filter(|client| {
+            // A digest of its own would be the slowest of a store of plain secrets.
+            cost >= SHA256 || client.client_id() != "post"
+        }));
+        let server = Server::new(clients.collect(), |layer| layer);
+        server.all_cost(cost, &[("batch", "x"), ("other", "x")]);
+        server.all_cost(cost, &MISFITS);
+    }
+}
+
+#[test]
+fn failures_cost_the_same_whatever_the_store_mixes() {
+    let clients = || {
+        let slow = || hash(CHEAP);
+        let mut clients = misfits();
+        clients.extend([
+            basic("plain", [plain()]),
+            basic("digest", [digest()]),
+            basic("slow", [slow()]),
+            basic("scrypt", [hash(SCRYPT)]),
+            basic("pbkdf2", [hash(PBKDF2)]),
+            basic("rotating", [slow(), slow()]),
+            basic("migrating", [plain(), digest(), slow()]),
+            basic("expired", [slow().expires_at(NOW)]),
+            basic("early", [digest().not_before(NOW + 1)]),
+        ]);
+        clients
+    };
+    const ASKS: [(&str, &str); 9] = [
+        ("plain", "x"),
+        ("digest", "x"),
+        ("slow", "x"),
+        ("scrypt", "x"),
+        ("pbkdf2", "x"),
+        ("rotating", "x"),
+        ("migrating", "x"),
+        ("expired", "slow-s3cr3t"),
+        ("early", "digest-s3cr3t"),
+    ];
+    // The slowest one by the algorithm with the finest steps, so that what is left can be measured out.
+    let mut all = clients();
+    all.push(basic("slowest", [hash(DEAR)]));
+    let server = Server::new(all, |layer| layer);
+    server.all_cost(DEAR.1, &[("slowest", "x")]);
+    server.all_cost(DEAR.1, &ASKS);
+    server.all_cost(DEAR.1, &MISFITS);
+
+    // One that was set is not exceeded by anything but a client's own secret.
+    let server = Server::new(clients(), |layer| layer.decoy(hash(CHEAP)));
+    server.all_cost(CHEAP.1, &MISFITS);
+    server.all_cost(CHEAP.1, &[("plain", "x"), ("digest", "x"), ("slow", "x"), ("early", "x")]);
+    server.all_cost(2 * CHEAP.1, &[("rotating", "x")]);
+    server.all_cost(PBKDF2.1, &[("pbkdf2", "x")]);
+}
+
+#[test]
+fn right_secret_costs_its_own_comparison() {
+    let clients = vec![
+        basic("plain", [plain()]),
+        basic("digest", [digest()]),
+        basic("slow", [hash(CHEAP)]),
+        basic("migrating", [digest(), hash(CHEAP)]),
+        basic("slowest", [hash(DEAR)]),
+    ];
+    let server = Server::new(clients, |layer| layer);
+    for (client_id, secret, cost) in [
+        ("plain", "plain-s3cr3t-of-thirty-two-bytes", PLAIN),
+        ("digest", "digest-s3cr3t", SHA256),
+        ("slow", "slow-s3cr3t", CHEAP.1),
+        ("migrating", "digest-s3cr3t", SHA256 + CHEAP.1),
+    ] {
+        assert_eq!(server.ask(client_id, secret), (StatusCode::OK, cost), "{client_id}");
+    }
+}
+
+#[test]
+fn raw_and_decoded_cost_twice_as_much_for_all() {
+    let mut clients = misfits();
+    clients.extend([basic("plain", [plain()]), basic("slow", [hash(DEAR)])]);
+    let server = Server::new(clients, |layer| layer.compat(Compat::new().raw_basic()));
+    let asks = ["plain", "slow", "nobody", "public", "post", "hmac", "pigeon", "secretless"];
+    server.all_cost(2 * DEAR.1, &asks.map(|client_id| (client_id, "a+b")));
+    server.all_cost(DEAR.1, &asks.map(|client_id| (client_id, "ab")));
+}
+
+#[test]
+fn interchanged_methods_fit() {
+    let mut clients = misfits();
+    clients.push(basic("slow", [hash(DEAR)]));
+    let server =
+        Server::new(clients, |layer| layer.compat(Compat::new().interchange_basic_and_post()));
+    assert_eq!(server.ask("post", "digest-s3cr3t"), (StatusCode::OK, SHA256));
+    server.all_cost(DEAR.1, &[("post", "x"), ("slow", "x"), ("nobody", "x"), ("hmac", "x")]);
+}
