@@ -83,15 +83,7 @@ impl Jwk {
     pub(crate) fn public_part(&self) -> Option<Vec<u8>> {
         let modulus = self.get("n");
         let text = modulus.or_else(|| self.get("x"))?.as_str()?;
-        let text: String = text
-            .trim_end_matches('=')
-            .chars()
-            .map(|c| match c {
-                '+' => '-',
-                '/' => '_',
-                c => c,
-            })
-            .collect();
+        let text = text.replace('+', "-").replace('/', "_");
         let mut part = LENIENT.decode(text).ok()?;
         if modulus.is_none() && self.get("kty").is_some_and(|kty| kty == "OKP") {
             if let Some(last) = part.last_mut() {

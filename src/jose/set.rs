@@ -188,5 +188,9 @@ fn known(jwk: &Jwk, secret: &Jwk) -> Option<Fault> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
 mod tests;

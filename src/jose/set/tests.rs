@@ -1,5 +1,9 @@
 //! What is taken from the keys that a client publishes.
 
+use aws_lc_rs::signature::{
+    ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::*;
@@ -53,6 +57,9 @@ fn private_key_withdraws_its_public_keys() {
     let private = json!({"d": "secret"});
     let omitted = "`keys[0].d` belongs to a private key (private)";
     let twin = "`keys[1]` has its private key in the set";
+    let mut negative = BASE64_URL_SAFE_NO_PAD.decode(X).unwrap();
+    negative[31] ^= 0x80;
+    let negative = BASE64_URL_SAFE_NO_PAD.encode(negative);
     for (keys, kids, others) in [
         // Of the same public part, whatever its id, and written differently.
         (vec![with(ed("a"), &private), ed("b"), ec("c")], "c", twin),
@@ -70,6 +77,7 @@ fn private_key_withdraws_its_public_keys() {
             "c",
             twin,
         ),
+        (vec![with(ed("a"), &json!({"x": negative, "d": 0})), ed("b"), ec("c")], "c", twin),
         // Of the same id.
         (
             vec![with(ed("a"), &private), ec("a"), ec("c")],
@@ -120,6 +128,43 @@ fn size_is_what_the_keys_come_to_hold() {
     assert!((12_000..14_000).contains(&(rsa - none)), "{rsa}");
     assert!((500..2_000).contains(&(size(vec![ed("1")]) - none)));
     assert!((1..100).contains(&(size(vec![json!({})]) - none)));
+}
+
+#[test]
+fn slow_keys_are_known_by_their_kind() {
+    let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let is_slow = |key: &Value, algorithm: Algorithm| {
+        let set = KeySet::published(json!({ "keys": [key] }).to_string().as_bytes()).unwrap();
+        set.find(algorithm, None).map(|(key, _)| key.is_slow(algorithm))
+    };
+    // Until one has no small factor.
+    let rsa = |bytes: usize, e: &[u8]| loop {
+        let mut n = vec![0; bytes];
+        aws_lc_rs::rand::fill(&mut n).unwrap();
+        (n[0], n[bytes - 1]) = (n[0] | 0x80, n[bytes - 1] | 1);
+        let slow =
+            is_slow(&json!({"kty": "RSA", "n": encode(&n), "e": encode(e)}), Algorithm::Ps256);
+        if let Ok(slow) = slow {
+            break slow;
+        }
+    };
+    assert_eq!(is_slow(&ed("1"), Algorithm::EdDsa), Ok(false));
+    assert_eq!(is_slow(&ec("1"), Algorithm::Es256), Ok(false));
+    for (curve, crv, length, algorithm) in [
+        (&ECDSA_P384_SHA384_FIXED_SIGNING, "P-384", 48, Algorithm::Es384),
+        (&ECDSA_P521_SHA512_FIXED_SIGNING, "P-521", 66, Algorithm::Es512),
+    ] {
+        let key = EcdsaKeyPair::generate(curve).unwrap();
+        let (x, y) = key.public_key().as_ref()[1..].split_at(length);
+        let key = json!({"kty": "EC", "crv": crv, "x": encode(x), "y": encode(y)});
+        assert_eq!(is_slow(&key, algorithm), Ok(true), "{crv}");
+    }
+    for e in [&[3][..], &[1, 0, 1], &[0, 1, 0, 1]] {
+        assert!(!rsa(256, e) && !rsa(512, e) && rsa(513, e), "{e:?}");
+    }
+    for e in [&[1, 0, 3][..], &[1, 0, 0, 1]] {
+        assert!(rsa(256, e), "{e:?}");
+    }
 }
 
 #[test]
