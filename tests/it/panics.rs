@@ -21,9 +21,11 @@ use tower_client_auth::{
     body::RequestBody, provider::provider_fn,
 };
 
+#[cfg(feature = "cache")]
+use crate::support::NOW;
 use crate::support::{
-    Answer, App, Harness, Log, NOW, TestRequest, basic_client, clients, failed, plain,
-    public_client, refused, run,
+    Answer, App, Harness, Log, TestRequest, basic_client, clients, failed, plain, public_client,
+    refused, run,
 };
 
 type Reports = Log<(Option<String>, Option<K>)>;
