@@ -1,5 +1,11 @@
 //! Requests of any kind through the public layer. Nothing that is made up authenticates, nothing
-//! panics, and every refusal is a whole one.
+//! panics, and every refusal is a whole one. Whatever authenticates is judged a second time, by a
+//! simpler program.
+
+pub mod claims;
+pub mod headers;
+pub mod keys;
+pub mod metadata;
 
 use std::{
     convert::Infallible,
@@ -13,15 +19,24 @@ use base64::{
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_client_auth::{ClientAuthLayer, ClientSecret, Clock, Error, RegisteredClient, assertion::{Assertions, ClientKeys}, body::RequestBody, provider::MemoryProvider, replay::MemoryReplayStore};
+use tower_client_auth::{
+    AuthenticatedClient, ClientAuthLayer, ClientProvider, ClientSecret, Clock, Error,
+    RegisteredClient,
+    assertion::{Assertions, ClientKeys},
+    body::RequestBody,
+    provider::MemoryProvider,
+    replay::MemoryReplayStore,
+};
 
-const NOW: i64 = 1_900_000_000;
+pub const NOW: i64 = 1_900_000_000;
+pub const ISSUER: &str = "https://as.example";
+pub const FORM: &str = "application/x-www-form-urlencoded";
 const KEYS: &str =
     r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
-const SECRET: &str = "a secret that the fuzzer does not know, of 64 octets and some more";
+const SECRET: &str = "a secret that the fuzzer does not know, of 64 bytes and some more";
 
 fn layer() -> ClientAuthLayer<MemoryProvider<()>> {
     let clients = MemoryProvider::from_iter([
@@ -33,31 +48,70 @@ fn layer() -> ClientAuthLayer<MemoryProvider<()>> {
     let replay = MemoryReplayStore::default().clock(Clock::fixed(NOW));
     ClientAuthLayer::new(clients)
         .clock(Clock::fixed(NOW))
-        .assertions(Assertions::new("https://as.example", replay).unwrap())
+        .assertions(Assertions::new(ISSUER, replay).unwrap())
 }
 
 /// Sends a request, and checks what must be true of every refusal.
 pub fn refuses(authorization: Option<&[u8]>, body: Vec<u8>) {
-    let mut request = Request::post("/token")
-        .header("content-type", "application/x-www-form-urlencoded")
-        .body(Full::new(Bytes::from(body)))
-        .unwrap();
+    let mut request = form(body);
     if let Some(value) = authorization {
         let Ok(value) = HeaderValue::from_bytes(value) else { return };
         request.headers_mut().insert("authorization", value);
     }
-    let service = layer().layer(service_fn(async |_: Request<RequestBody<Full<Bytes>>>| {
-        Ok::<_, Infallible>(Response::new(()))
-    }));
-    let mut future = pin!(service.oneshot(request));
-    let Poll::Ready(Ok(response)) = future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
-    else {
-        panic!("nothing here waits");
-    };
+    let response = send(layer(), request);
     let error = response.extensions().get::<Error>().expect("nobody can authenticate");
-    assert_eq!(response.status(), error.status());
     assert!(matches!(error.status().as_u16(), 400 | 401 | 413), "{error:?}");
-    assert_eq!(response.headers()["cache-control"], "no-store");
+}
+
+pub(crate) fn form(body: impl Into<Bytes>) -> Request<Full<Bytes>> {
+    let request = Request::post("/token").header("content-type", FORM);
+    request.body(Full::new(body.into())).unwrap()
+}
+
+/// The answer, with an [`Error`] if it is a refusal. Only who is refused never reaches the service,
+/// and is told so in full.
+pub(crate) fn send<P>(layer: ClientAuthLayer<P>, request: Request<Full<Bytes>>) -> Response<()>
+where
+    P: ClientProvider,
+{
+    #[derive(Clone)]
+    struct Reached;
+    let service = layer.layer(service_fn(async |request: Request<RequestBody<Full<Bytes>>>| {
+        assert!(request.extensions().get::<AuthenticatedClient<P::Client>>().is_some());
+        let mut response = Response::new(());
+        response.extensions_mut().insert(Reached);
+        Ok::<_, Infallible>(response)
+    }));
+    let response = ready(service.oneshot(request)).unwrap().map(|_body| ());
+    let error = response.extensions().get::<Error>();
+    assert_eq!(error.is_none(), response.extensions().get::<Reached>().is_some());
+    if let Some(error) = error {
+        if response.headers().contains_key("grpc-status") {
+            assert_eq!(response.status(), StatusCode::OK);
+        } else {
+            assert_eq!(response.status(), error.status());
+            assert!(error.status().is_client_error() || error.status().is_server_error());
+            assert_eq!(response.headers()["cache-control"], "no-store");
+            let challenge = response.headers().contains_key("www-authenticate");
+            assert_eq!(challenge, error.status() == StatusCode::UNAUTHORIZED);
+        }
+    }
+    response
+}
+
+fn ready<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    for _ in 0..100 {
+        if let Poll::Ready(answer) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return answer;
+        }
+    }
+    panic!("nothing here waits");
+}
+
+/// Every byte as an escape.
+pub(crate) fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 pub fn base64url(bytes: &[u8]) -> String {
@@ -66,4 +120,10 @@ pub fn base64url(bytes: &[u8]) -> String {
 
 pub fn base64(bytes: &[u8]) -> String {
     BASE64_STANDARD.encode(bytes)
+}
+
+/// The body of a request with this assertion.
+pub(crate) fn assertion(compact: &str) -> String {
+    let kind = "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    format!("{kind}&client_assertion={compact}")
 }
