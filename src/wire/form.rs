@@ -265,7 +265,9 @@ mod tests {
 
     #[test]
     fn name_ends_at_the_first_equals_sign() {
-        for byte in (0..=u8::MAX).filter(|byte| *byte != b'=') {
+        // The interpreter Miri takes a second for each.
+        let step = if cfg!(miri) { 50 } else { 1 };
+        for byte in (0..=u8::MAX).step_by(step).filter(|byte| *byte != b'=') {
             for length in 0..=24 {
                 let mut pair = vec![byte; length];
                 assert_eq!(name_length(&pair), length, "{byte} {length}");
