@@ -2,11 +2,11 @@
 
 mod resolver;
 
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, num::IntErrorKind, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, StatusCode,
+    HeaderMap, HeaderValue, StatusCode,
     header::{ACCEPT, AGE, CACHE_CONTROL, CONTENT_TYPE},
 };
 use reqwest::{Client, ClientBuilder, Url, redirect, retry};
@@ -232,7 +232,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let mut max_age = None;
     for value in headers.get_all(CACHE_CONTROL) {
-        for directive in value.to_str().unwrap_or_default().split(',') {
+        for directive in String::from_utf8_lossy(value.as_bytes()).split(',') {
             let (name, argument) = directive.split_once('=').unwrap_or((directive, ""));
             let name = name.trim();
             if name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("no-cache") {
@@ -245,8 +245,19 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
             }
         }
     }
-    let age = headers.get(AGE).and_then(|age| age.to_str().ok()?.trim().parse::<u32>().ok());
-    max_age.map(|seconds| Duration::from_secs(seconds.saturating_sub(age.unwrap_or(0)).into()))
+    let age = headers.get(AGE).map_or(0, age);
+    max_age.map(|seconds| Duration::from_secs(seconds.saturating_sub(age).into()))
+}
+
+/// RFC 9111 §5.1: of a list the first element, and nothing of what is no number. One that is too large is
+/// as old as can be (§1.2.2).
+fn age(value: &HeaderValue) -> u32 {
+    let first = value.to_str().unwrap_or_default().split(',').next().unwrap_or_default();
+    match first.trim().parse() {
+        Ok(age) => age,
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => u32::MAX,
+        Err(_) => 0,
+    }
 }
 
 // In tests/private.

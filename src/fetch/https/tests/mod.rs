@@ -291,7 +291,7 @@ async fn untrusted_certificate_is_refused() {
 
 #[test]
 fn rfc9111_4_2_lifetime_is_max_age_less_age() {
-    let cases: [(&[&str], Option<&str>, Option<u64>); 12] = [
+    let cases: [(&[&str], Option<&str>, Option<u64>); 17] = [
         (&[], None, None),
         (&["public"], Some("9"), None),
         (&["max-age=600"], None, Some(600)),
@@ -304,11 +304,18 @@ fn rfc9111_4_2_lifetime_is_max_age_less_age() {
         (&["max-age=600, no-store"], None, Some(0)),
         (&["no-cache", "max-age=600"], None, Some(0)),
         (&["s-maxage=600"], None, None),
+        // §5.1: of a list of ages the first counts, and §1.2.2: what is too large is very old.
+        (&["max-age=600"], Some("100, 5"), Some(500)),
+        (&["max-age=600"], Some(" 100,"), Some(500)),
+        (&["max-age=600"], Some("99999999999"), Some(0)),
+        // Other directives are read beside one that is not ASCII, and empty elements are ignored.
+        (&["ext=\"\u{e9}\", no-store"], None, Some(0)),
+        (&[",, max-age=600,"], None, Some(600)),
     ];
     for (fields, age, expected) in cases {
         let mut headers = HeaderMap::new();
         for field in fields {
-            headers.append(CACHE_CONTROL, field.parse().unwrap());
+            headers.append(CACHE_CONTROL, HeaderValue::from_bytes(field.as_bytes()).unwrap());
         }
         if let Some(age) = age {
             headers.insert(AGE, age.parse().unwrap());
