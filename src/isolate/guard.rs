@@ -88,37 +88,45 @@ pin_project! {
     /// argument twice.
     pub(crate) struct Guard<F> {
         #[pin]
-        future: Option<Caught<F>>,
+        future: Option<F>,
         deadline: Deadline,
     }
 
     impl<F> PinnedDrop for Guard<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut guard = this.project();
-            let _dropped = call(|| guard.future.set(None));
+            if guard.future.is_some() {
+                let _dropped = call(|| guard.future.set(None));
+            }
         }
     }
 }
 
 /// Calls `start`, which may panic, too.
 pub(crate) fn guard<F: Future>(start: impl FnOnce() -> F, deadline: Deadline) -> Guard<F> {
-    Guard { future: call(start).map(Caught::new), deadline }
+    Guard { future: call(start), deadline }
 }
 
 impl<F: Future> Future for Guard<F> {
     type Output = Result<F::Output, Failure>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let guard = self.project();
-        let Some(future) = guard.future.as_pin_mut() else {
-            return Poll::Ready(Err(Failure::Panic));
-        };
-        match future.poll(cx) {
-            Poll::Ready(output) => Poll::Ready(output.ok_or(Failure::Panic)),
-            Poll::Pending => {
+        let mut guard = self.project();
+        let polled = call(|| {
+            let polled = guard.future.as_mut().as_pin_mut()?.poll(cx);
+            if polled.is_ready() {
+                // Here, because this may panic as well.
+                guard.future.set(None);
+            }
+            Some(polled)
+        });
+        match polled.flatten() {
+            Some(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Some(Poll::Pending) => {
                 ready!(guard.deadline.poll(cx));
                 Poll::Ready(Err(Failure::Timeout))
             }
+            None => Poll::Ready(Err(Failure::Panic)),
         }
     }
 }

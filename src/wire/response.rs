@@ -98,30 +98,30 @@ pub(crate) fn refuse(
     head: &Parts,
     authorization: Presence,
     answers: &Answers,
-    other: impl Fn(&Error) -> Option<Response<Bytes>>,
+    other: impl FnOnce(&Error) -> Option<Response<Bytes>>,
 ) -> Response<Bytes> {
-    let put = |error: &Error| {
-        let mut response = Response::new(Bytes::new());
-        match protocol {
-            Protocol::Http => match other(error) {
-                Some(other) => response = other,
-                None => {
-                    let authorization = Authorization::read(&head.headers, authorization);
-                    json(error, authorization, answers, &mut response);
-                }
-            },
-            Protocol::Grpc => trailers_only(error, "application/grpc", &mut response),
-            Protocol::GrpcWeb => trailers_only(error, "application/grpc-web+proto", &mut response),
+    let put = |error: &Error, response: &mut Response<Bytes>| match protocol {
+        Protocol::Http => {
+            let authorization = Authorization::read(&head.headers, authorization);
+            json(error, authorization, answers, response);
         }
-        response
+        Protocol::Grpc => trailers_only(error, "application/grpc", response),
+        Protocol::GrpcWeb => trailers_only(error, "application/grpc-web+proto", response),
     };
-    let mut response = put(&error);
+    let mut response = Response::new(Bytes::new());
+    let other = if protocol == Protocol::Http { other(&error) } else { None };
+    match other {
+        Some(other) => response = other,
+        None => put(&error, &mut response),
+    }
     if let Some(hook) = &answers.hook {
-        let changed = guard::hook("map_error_response", || hook(&error, response));
-        response = changed.unwrap_or_else(|| {
+        if let Some(changed) = guard::hook("map_error_response", || hook(&error, response)) {
+            response = changed;
+        } else {
             error = ErrorKind::Panicked.into();
-            put(&error)
-        });
+            response = Response::new(Bytes::new());
+            put(&error, &mut response);
+        }
     }
     // RFC 9110 §9.3.2: an answer to HEAD has no content, and an HTTP/2 peer takes it for an error.
     if head.method == Method::HEAD {
