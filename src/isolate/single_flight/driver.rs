@@ -2,15 +2,17 @@
 
 use std::{
     future::{Future, poll_fn},
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::Arc,
     task::Poll,
 };
 
-use crate::isolate::single_flight::{
-    error::FlightError,
-    flights::{Flight, Shared},
+use crate::isolate::{
+    guard::call,
+    single_flight::{
+        error::FlightError,
+        flights::{Flight, Shared},
+    },
 };
 
 /// Does the work up to its deadline, and lands.
@@ -27,18 +29,18 @@ where
         let Some(work) = work.as_mut().as_pin_mut() else {
             return Poll::Ready(Err(FlightError::Abandoned));
         };
-        match catch_unwind(AssertUnwindSafe(|| work.poll(cx))) {
-            Ok(Poll::Ready(answer)) => Poll::Ready(Ok(answer)),
-            Ok(Poll::Pending) => match timer.as_mut().as_pin_mut() {
+        match call(|| work.poll(cx)) {
+            Some(Poll::Ready(answer)) => Poll::Ready(Ok(answer)),
+            Some(Poll::Pending) => match timer.as_mut().as_pin_mut() {
                 Some(timer) => timer.poll(cx).map(|()| Err(FlightError::TimedOut)),
                 None => Poll::Pending,
             },
-            Err(_panic) => Poll::Ready(Err(FlightError::Panicked)),
+            None => Poll::Ready(Err(FlightError::Panicked)),
         }
     })
     .await;
     // What the work holds is let go before a waiter wakes; that may panic as well.
-    let _ = catch_unwind(AssertUnwindSafe(|| work.set(None)));
+    let _dropped = call(|| work.set(None));
     match outcome {
         Ok((value, remember)) => shared.settle(flight, Ok(value), remember),
         Err(error) => shared.end(flight, error),
