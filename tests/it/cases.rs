@@ -752,6 +752,14 @@ fn parameters() -> Vec<Case> {
         no("R9 a NUL behind the name", K::NoCredentials, TestRequest::form("client_id%00=public")),
         no("R9 a malformed name", K::NoCredentials, TestRequest::form("client_id%=public")),
         by_none("R9 an encoded name", "public", TestRequest::form("client%5fid=public")),
+        no(
+            "R9 the longest name with every byte as an escape",
+            K::RepeatedParameter,
+            TestRequest::form(
+                "client_assertion_type=x&\
+                 %63%6c%69%65%6e%74%5f%61%73%73%65%72%74%69%6f%6e%5f%74%79%70%65=x",
+            ),
+        ),
         unknown("R9 only the first `=` separates", "a=b", "client_id=a=b"),
         post(
             "R7 `+` and escapes",
