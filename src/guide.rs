@@ -30,6 +30,7 @@
 //! For those who want to know the reasons:
 //!
 //! - [`why`]: why it is as it is, and which mistakes of others it avoids.
+//! - [`threat_model`]: who may try what, what the layer promises against each, and which test holds it.
 
 #[cfg(feature = "jwt")]
 #[doc = include_str!("docs/assertion_clients.md")]
@@ -58,6 +59,9 @@ pub mod replay_and_keys {}
 
 #[doc = include_str!("docs/switching_over.md")]
 pub mod switching_over {}
+
+#[doc = include_str!("docs/threat_model.md")]
+pub mod threat_model {}
 
 #[doc = include_str!("docs/why.md")]
 pub mod why {}

@@ -169,4 +169,5 @@ mod secrets_at_rest;
 mod served;
 mod settings;
 mod support;
+mod threat_model;
 mod tower_contract;
