@@ -47,6 +47,9 @@ const RSA_SIGNATURE: &str = "dRMY05uVtb9y936Jf5Bvs3wyy6cRmGz_yxew9suPfKE0FzH8cr1
     mgvBr-IUZeh6Ihm4ClarOWE_5OMLZBun71nS_Le1dyvV08CISFq6pfzshASJFtIz4yl8HNSzNMsdZZUZj7g1AqIwRZ-72LS\
     8xVImvnkZBt-HlopVL_Uq1u00SK6IpfNf0f4N2ALeKhLwFDVYF0-pWJwJLPBQf05bjSkHOOs1utcTX6OrMSz9w";
 
+/// Of every kind, and of nobody.
+const DECOYS: &str = include_str!("../../../src/method/assertion/decoy.json");
+
 /// Takes the signing input and the signature.
 type Check = Box<dyn Fn(&[u8], &[u8]) -> bool>;
 
@@ -55,6 +58,11 @@ pub(crate) enum Alg {
     Es256,
     Rs256,
     Hs256,
+    /// These are only refused.
+    Es384,
+    Es512,
+    EdDsa,
+    Ps256,
 }
 
 /// What is counted.
@@ -76,31 +84,57 @@ pub(crate) enum What {
     UnknownKey,
     /// The same, from a client whose keys are published, where nothing is fetched.
     NoSource,
+    /// A made-up signature, and nothing that names the key.
+    Nameless,
+    /// The same, from an unknown client.
+    NamelessUnknown,
+    /// The same, from a client with two keys that fit.
+    NamelessOfTwo,
 }
 
 impl Alg {
     pub(crate) const ALL: [Self; 3] = [Self::Es256, Self::Rs256, Self::Hs256];
+    pub(crate) const REFUSED: [Self; 4] = [Self::Es384, Self::Es512, Self::EdDsa, Self::Ps256];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Es256 => "ES256",
             Self::Rs256 => "RS256",
             Self::Hs256 => "HS256",
+            Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
+            Self::EdDsa => "EdDSA",
+            Self::Ps256 => "PS256",
         }
     }
 
-    fn client(self) -> Option<RegisteredClient<()>> {
-        let jwk = match self {
-            Self::Es256 => {
-                format!(r#"{{"kty":"EC","crv":"P-256","x":"{EC_X}","y":"{EC_Y}","kid":"1"}}"#)
-            }
-            Self::Rs256 => format!(r#"{{"kty":"RSA","e":"AQAB","n":"{RSA_N}","kid":"1"}}"#),
-            Self::Hs256 => {
-                let secret = [ClientSecret::plain(SECRET)];
-                return RegisteredClient::client_secret_jwt("batch", secret, ()).ok();
-            }
+    /// A client with a key of this name, or two.
+    fn client(self, kid: u8, second: bool) -> Option<RegisteredClient<()>> {
+        if self == Self::Hs256 {
+            let secrets = [SECRET, "another secret of more than 32 bytes"].map(ClientSecret::plain);
+            let secrets = secrets.into_iter().take(if second { 2 } else { 1 });
+            return RegisteredClient::client_secret_jwt("batch", secrets, ()).ok();
+        }
+        let mark = match self {
+            Self::Es256 => "P-256",
+            Self::Es384 => "P-384",
+            Self::Es512 => "P-521",
+            Self::EdDsa => "Ed25519",
+            _ => "RSA",
         };
-        let keys = ClientKeys::from_jwks(&format!(r#"{{"keys":[{jwk}]}}"#)).ok()?;
+        let decoy = DECOYS.lines().find(|line| line.contains(mark))?.trim_end_matches(',');
+        let decoy = |kid: u8| format!(r#"{{"kid":"{kid}",{}"#, decoy.trim_start_matches('{'));
+        let mut keys = match self {
+            Self::Es256 => {
+                format!(r#"{{"kty":"EC","crv":"P-256","x":"{EC_X}","y":"{EC_Y}","kid":"{kid}"}}"#)
+            }
+            Self::Rs256 => format!(r#"{{"kty":"RSA","e":"AQAB","n":"{RSA_N}","kid":"{kid}"}}"#),
+            _ => decoy(kid),
+        };
+        if second {
+            keys = [keys, decoy(3)].join(",");
+        }
+        let keys = ClientKeys::from_jwks(&format!(r#"{{"keys":[{keys}]}}"#)).ok()?;
         Some(RegisteredClient::private_key_jwt("batch", keys, ()))
     }
 
@@ -114,6 +148,11 @@ impl Alg {
             Self::Es256 => BASE64.decode(EC_SIGNATURE).unwrap_or_default(),
             Self::Rs256 => BASE64.decode(RSA_SIGNATURE).unwrap_or_default(),
             Self::Hs256 => hmac::sign(&mac_key(), input("").as_bytes()).as_ref().to_vec(),
+            Self::Es384 => vec![0x55; 96],
+            // As numbers, they are in range.
+            Self::Es512 => vec![1; 132],
+            Self::EdDsa => vec![5; 64],
+            Self::Ps256 => vec![0x55; 256],
         };
         (input(kid), signature)
     }
@@ -134,6 +173,7 @@ impl Alg {
                 let key = mac_key();
                 return Box::new(move |input, tag| hmac::verify(&key, input, tag).is_ok());
             }
+            Self::Es384 | Self::Es512 | Self::EdDsa | Self::Ps256 => return Box::new(|_, _| false),
         };
         Box::new(move |input, signature| {
             key.as_ref().is_ok_and(|key| key.verify_sig(input, signature).is_ok())
@@ -146,7 +186,7 @@ fn mac_key() -> hmac::Key {
 }
 
 impl What {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Bare,
         Self::Secret,
         Self::Right,
@@ -155,6 +195,18 @@ impl What {
         Self::WrongAlgorithm,
         Self::UnknownKey,
         Self::NoSource,
+        Self::Nameless,
+        Self::NamelessUnknown,
+        Self::NamelessOfTwo,
+    ];
+    /// What every algorithm is refused with, and as whom it should look.
+    pub(crate) const REFUSED: [(Self, Self); 6] = [
+        (Self::UnknownClient, Self::WrongSignature),
+        (Self::WrongAlgorithm, Self::WrongSignature),
+        (Self::UnknownKey, Self::WrongSignature),
+        (Self::NoSource, Self::WrongSignature),
+        (Self::NamelessUnknown, Self::Nameless),
+        (Self::NamelessOfTwo, Self::Nameless),
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -167,17 +219,23 @@ impl What {
             Self::WrongAlgorithm => "wrong alg",
             Self::UnknownKey => "no key",
             Self::NoSource => "no source",
+            Self::Nameless => "no kid",
+            Self::NamelessUnknown => "unknown",
+            Self::NamelessOfTwo => "two keys",
         }
     }
 
     /// The clients that the provider knows.
     fn client(self, alg: Alg) -> Option<RegisteredClient<()>> {
         match self {
-            Self::UnknownClient => None,
+            Self::UnknownClient | Self::NamelessUnknown => None,
             Self::WrongAlgorithm => match alg {
-                Alg::Es256 => Alg::Rs256.client(),
-                Alg::Rs256 | Alg::Hs256 => Alg::Es256.client(),
+                Alg::Es256 => Alg::Rs256.client(1, false),
+                _ => Alg::Es256.client(1, false),
             },
+            // What is signed stays the same: some verifications depend on it.
+            Self::UnknownKey => alg.client(2, false),
+            Self::NamelessOfTwo => alg.client(1, true),
             Self::Secret => {
                 Some(RegisteredClient::secret_post("batch", [ClientSecret::plain(SECRET)], ()))
             }
@@ -185,14 +243,14 @@ impl What {
                 let keys = ClientKeys::jwks_uri("https://client.example/jwks").ok()?;
                 Some(RegisteredClient::private_key_jwt("batch", keys, ()))
             }
-            _ => alg.client(),
+            _ => alg.client(1, false),
         }
     }
 
     fn form(self, alg: Alg) -> String {
         let kid = match self {
             Self::Right | Self::Secret | Self::Bare => "",
-            Self::UnknownKey => r#","kid":"2""#,
+            Self::Nameless | Self::NamelessUnknown | Self::NamelessOfTwo => "",
             _ => r#","kid":"1""#,
         };
         let (input, mut signature) = alg.signed(kid);

@@ -70,7 +70,7 @@ impl Claims<'_> {
             return Err(InvalidAssertion::IdTooLong);
         }
         // Stores that keep text choke on some of them, and that must not be at the client's will.
-        if jti.contains(|c: char| c.is_ascii_control()) {
+        if jti.bytes().any(|byte| byte.is_ascii_control()) {
             return Err(InvalidAssertion::Malformed);
         }
         Ok(ReplayClaim { jti: jti.into(), until })

@@ -60,7 +60,7 @@ impl Assertion {
         let sub = claims.sub.as_ref().map(|sub| &*sub.0).filter(|sub| !sub.is_empty());
         let sub = sub.ok_or(InvalidAssertion::MissingClaim)?;
         // As for every other client id.
-        if sub.contains(|c: char| c.is_ascii_control()) {
+        if sub.bytes().any(|byte| byte.is_ascii_control()) {
             return Err(InvalidAssertion::Malformed);
         }
         let subject = subject(sub);

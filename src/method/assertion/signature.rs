@@ -15,8 +15,11 @@ use crate::{
     },
 };
 
-/// The keys of a client that may have made a signature.
-pub(super) type Candidates<'a> = (&'a Arc<Key>, Option<&'a Arc<Key>>);
+/// What a client may have made a signature with.
+pub(super) enum Candidates<'a> {
+    Secrets(&'a [ClientSecret], &'a [MacKeys]),
+    Keys(&'a Arc<Key>, Option<&'a Arc<Key>>),
+}
 
 /// Without a `kid`, or with a secret.
 const MOST: usize = 2;
@@ -29,6 +32,7 @@ pub(super) struct Signature<'a> {
     names_key: bool,
     signed: &'a [u8],
     bytes: &'a [u8],
+    now: i64,
 }
 
 impl<'a> Signature<'a> {
@@ -41,38 +45,37 @@ impl<'a> Signature<'a> {
             names_key: assertion.kid.is_some() && !assertion.algorithm.is_symmetric(),
             signed: assertion.signed(presented.compact()),
             bytes: assertion.signature(),
+            now: assertion.now,
         }
     }
 
-    /// Succeeds if one of the keys made it, or fails as there are none.
+    /// Succeeds if it is made with one of the candidates, and says which secret it was.
     ///
     /// # Errors
     ///
-    /// Why it is not the client's, or what failed.
+    /// Why it is not the client's, which is that of `candidates` if there are none, or what failed.
     pub(super) async fn verify(
-        &self,
+        self,
         candidates: Result<Candidates<'_>, ErrorKind>,
         pool: &Pool,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Match>, Error> {
         let (known, keys, failure) = match candidates {
-            Ok((first, second)) => {
+            Ok(Candidates::Secrets(secrets, macs)) => {
+                return Ok(Some(self.verify_mac(secrets, macs)?));
+            }
+            Ok(Candidates::Keys(first, second)) => {
                 (true, [Some(first), second], InvalidAssertion::WrongSignature.into())
             }
             Err(failure) => (false, [None; MOST], failure),
         };
-        let attempt = Attempt { client_id: self.client_id, known };
-        for key in keys.into_iter().take(if self.names_key { 1 } else { MOST }) {
-            let matches = if self.is_slow(key) {
-                // Boxed, so that the future of all others stays small.
-                Box::pin(self.verify_in(pool, attempt, key)).await?
-            } else {
-                verify_one(key, self.algorithm, self.signed, self.bytes)
-            };
-            if matches {
-                return Ok(());
-            }
-        }
-        Err(failure.into())
+        let mut keys = keys.into_iter().take(if self.names_key { 1 } else { MOST });
+        let made = if keys.clone().any(|key| self.is_slow(key)) {
+            // Boxed, so that the future of all others stays small.
+            Box::pin(self.is_made_with(keys, known, pool)).await?
+        } else {
+            keys.any(|key| verify_one(key, self.algorithm, self.signed, self.bytes))
+        };
+        if made { Ok(None) } else { Err(failure.into()) }
     }
 
     /// Whether a verification takes so long that the async worker must not do it.
@@ -83,17 +86,25 @@ impl<'a> Signature<'a> {
             .is_some_and(|key| key.is_slow(self.algorithm))
     }
 
-    async fn verify_in(
-        &self,
+    /// Whether one of the keys made it, found out in the pool.
+    async fn is_made_with<'k>(
+        self,
+        keys: impl Iterator<Item = Option<&'k Arc<Key>>>,
+        known: bool,
         pool: &Pool,
-        attempt: Attempt<'_>,
-        key: Option<&Arc<Key>>,
     ) -> Result<bool, Error> {
-        let (key, algorithm) = (key.cloned(), self.algorithm);
-        let (signed, signature) = (self.signed.to_vec(), self.bytes.to_vec());
-        let job = move || verify_one(key.as_ref(), algorithm, &signed, &signature);
-        // What was not computed is the signature of nobody.
-        Ok(pool.run(attempt, decoy::work(algorithm), job).await?.unwrap_or_default())
+        let algorithm = self.algorithm;
+        let (signed, signature) = (Arc::<[u8]>::from(self.signed), Arc::<[u8]>::from(self.bytes));
+        for key in keys {
+            let attempt = Attempt { client_id: self.client_id, known };
+            let (key, signed, signature) = (key.cloned(), signed.clone(), signature.clone());
+            let job = move || verify_one(key.as_ref(), algorithm, &signed, &signature);
+            // What was not computed is the signature of nobody.
+            if pool.run(attempt, decoy::work(algorithm), job).await?.unwrap_or_default() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// All secrets are tried, as for the methods that send them.
@@ -101,18 +112,13 @@ impl<'a> Signature<'a> {
     /// # Errors
     ///
     /// Why it is made with none of them.
-    pub(super) fn verify_mac(
-        &self,
-        secrets: &[ClientSecret],
-        macs: &[MacKeys],
-        now: i64,
-    ) -> Result<Match, ErrorKind> {
+    fn verify_mac(&self, secrets: &[ClientSecret], macs: &[MacKeys]) -> Result<Match, ErrorKind> {
         let mut comparison = Comparison::default();
         let mut verified = 0;
         for (index, (secret, mac)) in secrets.iter().zip(macs).enumerate() {
             if mac.can(self.algorithm) {
                 let matches = mac.verify(self.algorithm, self.signed, self.bytes);
-                comparison.add(secret, index, matches, now);
+                comparison.add(secret, index, matches, self.now);
                 verified += 1;
             }
         }

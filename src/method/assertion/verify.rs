@@ -40,32 +40,25 @@ pub(in crate::method) async fn verify(
         return Err(ErrorKind::MethodNotAccepted.into());
     };
     let assertion = &presented.assertion;
-    let signature = Signature::of(presented);
-    let secret = match registered.and_then(|registered| fitting(presented, registered)) {
-        Ok(Registration::Secret { secrets, keys, .. }) => {
-            Some(signature.verify_mac(secrets, keys, assertion.now)?)
-        }
-        Ok(Registration::PrivateKey(keys)) => {
-            match (keys.source(), &settings.remote) {
-                (Source::Registered(keys), _) => {
-                    signature.verify(candidates(presented, keys), pool).await?;
-                }
-                (Source::Published(uri), Some(remote)) => {
-                    let keys = published(remote, uri, assertion.kid.as_deref(), timeout).await?;
-                    signature.verify(candidates(presented, &keys), pool).await?;
-                    remote.proved(uri);
-                }
-                (Source::Published(_), None) => {
-                    signature.verify(Err(ErrorKind::UnusableRegistration), pool).await?;
-                }
+    let fetched;
+    let mut source = None;
+    let candidates = match registered.and_then(|registered| fitting(presented, registered)) {
+        Err(kind) => Err(kind),
+        Ok(Registration::Secret { secrets, keys, .. }) => Ok(Candidates::Secrets(secrets, keys)),
+        Ok(Registration::PrivateKey(keys)) => match (keys.source(), &settings.remote) {
+            (Source::Registered(keys), _) => candidates(presented, keys),
+            (Source::Published(uri), Some(remote)) => {
+                source = Some((remote, uri));
+                fetched = published(remote, uri, assertion.kid.as_deref(), timeout).await?;
+                candidates(presented, &fetched)
             }
-            None
-        }
-        Err(kind) => {
-            signature.verify(Err(kind), pool).await?;
-            None
-        }
+            (Source::Published(_), None) => Err(ErrorKind::UnusableRegistration),
+        },
     };
+    let secret = Signature::of(presented).verify(candidates, pool).await?;
+    if let Some((remote, uri)) = source {
+        remote.proved(uri);
+    }
     let claim = assertion.claim.as_ref().map_err(|invalid| *invalid)?;
     // The look-up took its time, and a store may have forgotten what has expired.
     if claim.until <= clock.unix_seconds() {
@@ -93,7 +86,8 @@ fn fitting<'a>(
 /// The keys of the client that may have made the signature.
 fn candidates<'a>(presented: &Credentials, keys: &'a KeySet) -> Result<Candidates<'a>, ErrorKind> {
     let assertion = &presented.assertion;
-    keys.find(assertion.algorithm, assertion.kid.as_deref()).map_err(|reason| {
+    let found = keys.find(assertion.algorithm, assertion.kid.as_deref());
+    found.map(|(first, second)| Candidates::Keys(first, second)).map_err(|reason| {
         match reason {
             NoKey::Unknown => InvalidAssertion::UnknownKey,
             NoKey::Ambiguous => InvalidAssertion::AmbiguousKey,
