@@ -74,14 +74,17 @@ impl Algorithm {
     /// Some nanoseconds on a machine of 2026, so that algorithms can be compared.
     fn cost(&self, hash: &PasswordHash, length: usize) -> u64 {
         match self {
-            Self::Argon2id(params) => 800 * u64::from(params.m_cost()) * u64::from(params.t_cost()),
+            // To get the memory takes about as long as one pass over it.
+            Self::Argon2id(params) => {
+                400 * u64::from(params.m_cost()) * (u64::from(params.t_cost()) + 1)
+            }
             Self::Scrypt(params) => {
-                600 * params.n() * u64::from(params.r()) * u64::from(params.p())
+                300 * params.n() * u64::from(params.r()) * u64::from(params.p())
             }
             Self::Pbkdf2(params) => {
                 // All iterations for each block of the output.
                 let (iteration, block) =
-                    if hash.algorithm.as_str() == "pbkdf2-sha512" { (1000, 64) } else { (250, 32) };
+                    if hash.algorithm.as_str() == "pbkdf2-sha512" { (400, 64) } else { (100, 32) };
                 iteration * u64::from(params.rounds()) * length.div_ceil(block) as u64
             }
         }

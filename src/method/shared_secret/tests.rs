@@ -24,14 +24,14 @@ const CHEAP: (&str, u64) = (
     51_200,
 );
 const DEAR: (&str, u64) =
-    ("$argon2id$v=19$m=300,t=2,p=1$c2FsdCBvZiBhIHRlc3QuLg$AAAAAAAAAAAAAAAAAAAAAA", 480_000);
+    ("$argon2id$v=19$m=300,t=2,p=1$c2FsdCBvZiBhIHRlc3QuLg$AAAAAAAAAAAAAAAAAAAAAA", 360_000);
 const SCRYPT: (&str, u64) = (
     "$scrypt$ln=4,r=8,p=1$c2FsdCBvZiBhIHRlc3QuLg$xlQY2C8pHXquYxxhvy+wt2hw4DJOLhUT9xAoPq2iMfA",
-    76_800,
+    38_400,
 );
 const PBKDF2: (&str, u64) = (
     "$pbkdf2-sha256$i=1000,l=32$c2FsdCBvZiBhIHRlc3QuLg$pcrUp7eIW1wzpef1ou8QB3TtBxqcmRaMMZkReqGErUA",
-    250_000,
+    100_000,
 );
 const PLAIN: u64 = 10;
 const SHA256: u64 = 60;
