@@ -30,6 +30,7 @@ pub(crate) mod spent {
         SPENT.set(SPENT.get() + cost);
     }
 
+    #[cfg(feature = "argon2")]
     pub(crate) fn take() -> u64 {
         SPENT.take()
     }
