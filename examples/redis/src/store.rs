@@ -9,7 +9,6 @@ use redis::{
     AsyncTypedCommands, Client as Server, RedisError,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
-use serde::{Deserialize, Serialize};
 use tower_client_auth::{
     AuthMethod, BoxError, ClientProvider, ClientSecret, RegisteredClient,
     provider::InvalidRegistration, secret::GeneratedSecret,
@@ -27,6 +26,25 @@ redis.call('HSET', KEYS[1], unpack(ARGV, 3))
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 return 1";
 
+/// Sets a secret, and the end of all others. Redis does nothing in between, so that a secret which
+/// somebody deletes meanwhile is not written back. What has no readable end is no secret and stays so.
+const ROTATE: &str = "
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+local label, digest, last = ARGV[3], ARGV[4], ARGV[5]
+for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+    local other = string.match(field, '^expires_at:(.*)$')
+    if other and other ~= label then
+        local expires_at = redis.call('HGET', KEYS[1], field)
+        if string.match(expires_at, '^%d+$')
+            and (tonumber(expires_at) == 0 or tonumber(expires_at) > tonumber(last)) then
+            redis.call('HSET', KEYS[1], field, last)
+        end
+    end
+end
+redis.call('HSET', KEYS[1], 'secret:' .. label, digest, 'expires_at:' .. label, '0')
+redis.call('PUBLISH', ARGV[1], ARGV[2])
+return 1";
+
 /// What this application knows of a client.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -40,14 +58,6 @@ pub struct Client {
 pub struct Store {
     server: Server,
     connection: ConnectionManager,
-}
-
-/// A field `secret:LABEL` of the hash.
-#[derive(Serialize, Deserialize)]
-struct StoredSecret {
-    sha256: [u8; 32],
-    /// Unix seconds; 0 is never.
-    expires_at: i64,
 }
 
 impl Store {
@@ -85,7 +95,7 @@ impl Store {
         command.arg("client_id").arg(client_id).arg("auth_method").arg(method.as_str());
         command.arg("name").arg(name);
         if let Some(secret) = &secret {
-            command.arg("secret:first").arg(stored(secret)?);
+            command.arg("secret:first").arg(digest(secret)?).arg("expires_at:first").arg(0);
         }
         if command.query_async(&mut self.connection.clone()).await? {
             Ok(secret)
@@ -97,8 +107,7 @@ impl Store {
     /// Gives a client a new secret, and lets the others expire when `overlap` is over.
     ///
     /// If the connection breaks it is unknown whether it was stored. Call it again with the same
-    /// `label`: the secret of the first call is then replaced. Two rotations of one client at the
-    /// same time are the operator's mistake; each leaves the secret of the other alone.
+    /// `label`: the secret of the first call is then replaced.
     ///
     /// # Errors
     ///
@@ -109,26 +118,15 @@ impl Store {
         label: &str,
         overlap: Duration,
     ) -> Result<GeneratedSecret, BoxError> {
-        let mut connection = self.connection.clone();
-        let key = key(client_id);
-        let fields = connection.hgetall(&key).await?;
-        if fields.is_empty() {
-            return Err("there is no such client".into());
-        }
         let secret = GeneratedSecret::new()?;
-        let field = format!("secret:{label}");
-        let end = now().saturating_add(seconds(overlap));
-        let mut change = redis::pipe();
-        change.atomic();
-        for (name, mut old) in secrets(&fields) {
-            if name != field && (old.expires_at == 0 || old.expires_at > end) {
-                old.expires_at = end;
-                change.hset(&key, name, serde_json::to_string(&old)?);
-            }
+        let mut command = redis::cmd("EVAL");
+        command.arg(ROTATE).arg(1).arg(key(client_id)).arg(CHANNEL).arg(client_id);
+        command.arg(label).arg(digest(&secret)?).arg(now().saturating_add(seconds(overlap)));
+        if command.query_async(&mut self.connection.clone()).await? {
+            Ok(secret)
+        } else {
+            Err("there is no such client".into())
         }
-        change.hset(&key, field, stored(&secret)?).publish(CHANNEL, client_id);
-        change.exec_async(&mut connection).await?;
-        Ok(secret)
     }
 
     /// Calls `listening` when changes are heard of from now on, and `changed` with the id of each
@@ -162,12 +160,7 @@ impl ClientProvider for Store {
         client_id: &str,
     ) -> Result<Option<RegisteredClient<Client>>, RedisError> {
         let mut fields = self.connection.clone().hgetall(key(client_id)).await?;
-        let secrets: Vec<_> = secrets(&fields)
-            .map(|(name, secret)| {
-                let label = name.strip_prefix("secret:").unwrap_or(name);
-                ClientSecret::sha256(secret.sha256).labelled(label).expires_at(secret.expires_at)
-            })
-            .collect();
+        let secrets: Vec<_> = secrets(&fields).collect();
         let Some(stored_id) = fields.remove("client_id") else { return Ok(None) };
         // A registration that cannot be used belongs to a client that never authenticates.
         let method = fields.remove("auth_method").unwrap_or_default();
@@ -190,16 +183,19 @@ fn key(client_id: &str) -> String {
     format!("client:{client_id}")
 }
 
-/// What cannot be read is no secret.
-fn secrets(fields: &HashMap<String, String>) -> impl Iterator<Item = (&str, StoredSecret)> {
-    fields
-        .iter()
-        .filter(|(name, _)| name.starts_with("secret:"))
-        .filter_map(|(name, value)| Some((name.as_str(), serde_json::from_str(value).ok()?)))
+/// A field `secret:LABEL` with a digest, and another, `expires_at:LABEL`, with Unix seconds or 0 for
+/// never. What cannot be read is no secret.
+fn secrets(fields: &HashMap<String, String>) -> impl Iterator<Item = ClientSecret> {
+    fields.iter().filter_map(|(name, digest)| {
+        let label = name.strip_prefix("secret:")?;
+        let expires_at = fields.get(&format!("expires_at:{label}"))?.parse().ok()?;
+        let digest: [u8; 32] = serde_json::from_str(digest).ok()?;
+        Some(ClientSecret::sha256(digest).labelled(label).expires_at(expires_at))
+    })
 }
 
-fn stored(secret: &GeneratedSecret) -> serde_json::Result<String> {
-    serde_json::to_string(&StoredSecret { sha256: secret.sha256(), expires_at: 0 })
+fn digest(secret: &GeneratedSecret) -> serde_json::Result<String> {
+    serde_json::to_string(&secret.sha256())
 }
 
 fn seconds(duration: Duration) -> i64 {

@@ -88,6 +88,7 @@ async fn no_secret_stored_and_broken_records_refused() {
     let http = Http::new();
     for (field, broken) in [
         ("secret:first", "{}"),
+        ("expires_at:first", ""),
         ("auth_method", "carrier_pigeon"),
         ("auth_method", "none"),
         ("client_id", "Batch"),
@@ -103,6 +104,71 @@ async fn no_secret_stored_and_broken_records_refused() {
             assert_eq!((answer.status, answer.member("error")), (status, error), "{field} {value}");
         }
     }
+    server.stop().unwrap();
+}
+
+// A secret that has leaked is deleted while another is made. Redis holds writes back here, and then does
+// them in the order in which they came: the deletion first, though reads would still see the secret.
+#[tokio::test(flavor = "multi_thread")]
+async fn rotation_brings_no_deleted_secret_back() {
+    let Some((redis, store)) = start() else { return };
+    let leaked = basic(&store, "batch").await;
+    let client = redis::Client::open(redis.url()).unwrap();
+    let mut operator = client.get_multiplexed_async_connection().await.unwrap();
+    let mut deleting = client.get_multiplexed_async_connection().await.unwrap();
+    let mut pause = redis::cmd("CLIENT");
+    pause.arg("PAUSE").arg(30_000).arg("WRITE").exec_async(&mut operator).await.unwrap();
+    let held_back = async |count: usize, operator: &mut redis::aio::MultiplexedConnection| {
+        let wait = async {
+            loop {
+                let mut command = redis::cmd("CLIENT");
+                let clients: String = command.arg("LIST").query_async(operator).await.unwrap();
+                let flags = clients.split(' ').filter_map(|field| field.strip_prefix("flags="));
+                if flags.filter(|flags| flags.contains('b')).count() == count {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), wait).await.unwrap();
+    };
+    let deletion = tokio::spawn(async move {
+        let mut command = redis::cmd("HDEL");
+        command.arg("client:batch").arg("secret:first").exec_async(&mut deleting).await
+    });
+    held_back(1, &mut operator).await;
+    let rotating = store.clone();
+    let rotation =
+        tokio::spawn(
+            async move { rotating.rotate("batch", "next", Duration::from_secs(60)).await },
+        );
+    held_back(2, &mut operator).await;
+    redis::cmd("CLIENT").arg("UNPAUSE").exec_async(&mut operator).await.unwrap();
+    deletion.await.unwrap().unwrap();
+    let new = rotation.await.unwrap().unwrap().expose().to_owned();
+
+    let server = replica(&redis, "0");
+    let http = Http::new();
+    let status =
+        async |secret: &str| http.token(server.url(), "batch", secret).await.unwrap().status;
+    assert_eq!((status(&leaked).await, status(&new).await), (401, 200));
+    server.stop().unwrap();
+}
+
+// A later end of an old secret comes forward, an earlier one stays, and none becomes valid again.
+#[tokio::test(flavor = "multi_thread")]
+async fn rotation_prolongs_no_secret() {
+    let Some((redis, store)) = start() else { return };
+    let first = basic(&store, "batch").await;
+    let second = store.rotate("batch", "second", Duration::MAX).await.unwrap().expose().to_owned();
+    let server = replica(&redis, "0");
+    let http = Http::new();
+    let status =
+        async |secret: &str| http.token(server.url(), "batch", secret).await.unwrap().status;
+    assert_eq!((status(&first).await, status(&second).await), (200, 200));
+    let third = store.rotate("batch", "third", Duration::ZERO).await.unwrap().expose().to_owned();
+    store.rotate("batch", "fourth", Duration::from_secs(3600)).await.unwrap();
+    let statuses = (status(&first).await, status(&second).await, status(&third).await);
+    assert_eq!(statuses, (401, 401, 200));
     server.stop().unwrap();
 }
 
