@@ -19,6 +19,7 @@ CREATE TABLE access_tokens (
     client_id text COLLATE "C" NOT NULL REFERENCES clients ON DELETE CASCADE,
     expires_at bigint NOT NULL
 );
+CREATE INDEX ON access_tokens (expires_at);
 
 -- Tells the replicas which client they must not remember any longer. It is sent with the commit.
 CREATE FUNCTION tell_of_client() RETURNS trigger LANGUAGE plpgsql AS $$

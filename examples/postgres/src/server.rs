@@ -107,10 +107,12 @@ struct TokenParameter {
 
 async fn introspect(
     State(store): State<Store>,
+    Extension(client): Extension<AuthenticatedClient<Client>>,
     Form(form): Form<TokenParameter>,
 ) -> Result<Json<Value>, Unavailable> {
-    Ok(Json(match timeout(TIMEOUT, store.introspect(&form.token)).await?? {
-        Some((client_id, end)) => json!({ "active": true, "client_id": client_id, "exp": end }),
+    let id = client.client_id();
+    Ok(Json(match timeout(TIMEOUT, store.introspect(&form.token, id)).await?? {
+        Some(end) => json!({ "active": true, "client_id": id, "exp": end }),
         None => json!({ "active": false }),
     }))
 }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::{process::Command, sync::Arc, time::Duration};
+use std::{collections::HashMap, process::Command, sync::Arc, time::Duration};
 
 use store_harness::{Failure, Http, Load, Postgres, Replica};
 use token_server_postgres::Store;
@@ -120,12 +120,14 @@ async fn replicas_share_clients_and_tokens() {
     let http = Http::new();
     let answer = http.token(one.url(), "batch", &batch).await.unwrap();
     let form = format!("token={}", answer.member("access_token").unwrap());
-    let active = async |url: &str| {
+    let told = async |url: &str, client: (&str, &str)| {
         let url = format!("{url}/introspect");
-        let answer = http.post(&url, ("other", &other), &form).await.unwrap();
+        let answer = http.post(&url, client, &form).await.unwrap();
         answer.body.get("active").and_then(serde_json::Value::as_bool).unwrap()
     };
+    let active = async |url: &str| told(url, ("batch", &batch)).await;
     assert!(active(one.url()).await && active(two.url()).await);
+    assert!(!told(one.url(), ("other", &other)).await, "of another client");
     let revoke = format!("{}/revoke", two.url());
     assert_eq!(http.post(&revoke, ("other", &other), &form).await.unwrap().status, 200);
     assert!(active(one.url()).await, "of another client");
@@ -133,6 +135,27 @@ async fn replicas_share_clients_and_tokens() {
     assert!(!active(one.url()).await && !active(two.url()).await);
     one.stop().unwrap();
     two.stop().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expired_tokens_are_deleted() {
+    let Some((database, store)) = start().await else { return };
+    basic(&store, "batch").await;
+    let pool = sqlx::PgPool::connect(&database.url()).await.unwrap();
+    sqlx::raw_sql(
+        "INSERT INTO access_tokens
+         SELECT sha256(n::text::bytea), 'batch', 1 FROM generate_series(1, 150) AS n",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    let mut left = Vec::new();
+    for _ in 0..3 {
+        store.issue("batch", Duration::from_secs(3600)).await.unwrap();
+        let count = sqlx::query_scalar("SELECT count(*) FROM access_tokens");
+        left.push(count.fetch_one(&pool).await.map(|count: i64| count).unwrap());
+    }
+    assert_eq!(left, [51, 2, 3]);
 }
 
 // A time to live of an hour: only the notification can be the reason. When the connection was lost,
@@ -262,7 +285,7 @@ async fn load(options: &[&str], lag: Duration) {
         let secret = basic(&store, &id).await;
         clients.push((id, secret));
     }
-    let secrets = clients.clone();
+    let ids: Vec<_> = clients.iter().map(|(id, _)| id.clone()).collect();
     let load = Load::new(urls, clients, 10_000, lag);
     let under_load = Arc::clone(&load);
     let outages = tokio::spawn(async move {
@@ -290,16 +313,20 @@ async fn load(options: &[&str], lag: Duration) {
     // Each issued token is known afterwards.
     let http = Http::new();
     let store = Store::open(&database.url()).unwrap();
-    let (id, _) = secrets.first().unwrap();
-    let secret = store.rotate(id, "the last", Duration::ZERO).await.unwrap();
-    for server in &servers {
-        http.token_until(server.url(), id, secret.expose(), 200).await.unwrap();
+    let mut last = HashMap::new();
+    for id in ids {
+        let secret = store.rotate(&id, "the last", Duration::ZERO).await.unwrap();
+        for server in &servers {
+            http.token_until(server.url(), &id, secret.expose(), 200).await.unwrap();
+        }
+        last.insert(id, secret);
     }
     for (count, (client_id, token)) in report.tokens.iter().enumerate() {
         let server = servers.get(count % 2).unwrap();
         let url = format!("{}/introspect", server.url());
         let form = format!("token={token}");
-        let answer = http.post(&url, (id, secret.expose()), &form).await.unwrap();
+        let secret = last.get(client_id).unwrap().expose();
+        let answer = http.post(&url, (client_id, secret), &form).await.unwrap();
         assert_eq!(answer.member("client_id"), Some(&**client_id));
     }
     println!("tokens that were issued, and are known afterwards: {}", report.tokens.len());
