@@ -11,7 +11,7 @@ use axum::{
 use example_support::print_refusal;
 use serde_json::json;
 use tower_client_auth::{
-    AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientSecret, Limits, secret::GeneratedSecret,
+    AuthMethod, AuthenticatedClient, ClientAuthLayer, Limits, secret::GeneratedSecret,
 };
 
 use crate::store::{Client, Store};
@@ -25,7 +25,6 @@ pub fn router(store: Store) -> Router {
                 .provider_deadline(Duration::from_secs(2))
                 .body_deadline(Duration::from_secs(10)),
         )
-        .decoy(ClientSecret::sha256_of("of the kind that the store keeps"))
         .on_secret_match(move |matched| {
             let (store, client_id) = (upgrading.clone(), matched.client_id().to_owned());
             let Some(label) = matched.label().map(str::to_owned) else { return };
