@@ -1,6 +1,6 @@
 //! The methods that present a secret, or nothing: one comparison, for every client.
 
-use std::{iter, time::Duration};
+use std::{hint::black_box, iter, time::Duration};
 
 use crate::{
     error::{Error, kind::ErrorKind},
@@ -44,7 +44,8 @@ pub(super) fn verify<'a>(
             return Verification::Done(Ok(Proof { method: Method::None, secret: None }));
         }
         Ok(Matching::Secret(secrets)) => (secrets, None),
-        Err(kind) => (&[], Some(kind)),
+        // On the way of a wrong secret, unless that is slow.
+        Err(kind) => (state.decoy.dummy().quick(), Some(kind)),
     };
     let presented = match credentials {
         Credentials::Basic(basic) => Presented(basic.pair().secret(), basic.raw_secret()),
@@ -57,8 +58,6 @@ pub(super) fn verify<'a>(
     };
     let method = credentials.method();
     let proof = move |secret| Ok(Proof { method, secret: Some(secret) });
-    let dummy = state.decoy.dummy();
-    let rest = dummy.rest(secrets);
     let attempt = Attempt { client_id: credentials.client_id(), known: known.is_some() };
     let slow = Slow { attempt, pool: &state.pool, timeout };
     if secrets.iter().any(ClientSecret::is_slow) {
@@ -66,24 +65,30 @@ pub(super) fn verify<'a>(
             match presented.compare_slowly(secrets, now, slow).await? {
                 Ok(secret) => proof(secret),
                 Err(kind) => {
-                    presented.spend_slowly(dummy, rest, now, slow).await?;
+                    let dummy = state.decoy.dummy();
+                    presented.spend_slowly(dummy, dummy.rest(secrets), now, slow).await?;
                     Err(kind.into())
                 }
             }
         }));
     }
-    let verdict = misfit.map_or_else(|| presented.compare(secrets, now), Err);
-    match verdict {
-        Ok(secret) => Verification::Done(proof(secret)),
-        Err(kind) if dummy.is_slow(rest) => Verification::Pending(Box::pin(async move {
+    let compared = black_box(presented.compare(secrets, now));
+    let kind = match misfit.map_or(compared, Err) {
+        Ok(secret) => return Verification::Done(proof(secret)),
+        Err(kind) => kind,
+    };
+    let dummy = state.decoy.dummy();
+    let rest = dummy.rest(secrets);
+    if dummy.is_slow(rest) {
+        return Verification::Pending(Box::pin(async move {
             presented.spend_slowly(dummy, rest, now, slow).await?;
             Err(kind.into())
-        })),
-        Err(kind) => {
-            presented.forms().for_each(|presented| dummy.spend(presented, rest, now));
-            Verification::Done(Err(kind.into()))
-        }
+        }));
     }
+    if rest > 0 {
+        presented.forms().for_each(|presented| dummy.spend(presented, rest, now));
+    }
+    Verification::Done(Err(kind.into()))
 }
 
 /// A secret, and as it was before form-decoding, if that may be meant.

@@ -54,6 +54,11 @@ impl Dummy {
         self.cost
     }
 
+    /// The secret, unless it is slow.
+    pub(crate) fn quick(&self) -> &[ClientSecret] {
+        if self.secret.is_slow() { &[] } else { slice::from_ref(&self.secret) }
+    }
+
     /// What is left to spend after the comparison with `secrets`. Nothing, if something else verified
     /// them: nobody knows what that takes.
     pub(crate) fn rest(&self, secrets: &[ClientSecret]) -> u64 {
@@ -108,6 +113,9 @@ impl Dummy {
 /// What a dummy [like](Dummy::like) these costs: not more than two of the slowest, which a client has
 /// while it rotates, or one with many would make every stranger as dear.
 pub(crate) fn cost_of_like(secrets: &[ClientSecret]) -> Option<u64> {
+    if let [secret] = secrets {
+        return secret.cost();
+    }
     let slowest = secrets.iter().filter_map(ClientSecret::cost).max().unwrap_or_default();
     Some(cost(secrets)?.min(slowest.saturating_mul(2)))
 }
