@@ -167,7 +167,10 @@ impl Claims {
         }
         if self.has_its_share(entry.client, capacity) {
             self.forget(now, FORGOTTEN_PER_REFUSAL);
-            if self.has_its_share(entry.client, capacity) {
+            // While there is more that has expired, it is not known what the client holds.
+            let caught_up =
+                self.order.peek().is_none_or(|first| Entry::is_kept(first.0.until, now));
+            if caught_up && self.has_its_share(entry.client, capacity) {
                 let throttled = Some(Throttled::new(RETRY_AFTER));
                 return Err(ReplayStoreFull { capacity, throttled });
             }
@@ -274,6 +277,15 @@ mod tests {
         claims.forget(70, FORGOTTEN_PER_CLAIM);
         assert_eq!(claims.claim(entry(1, 1, 90), 70, 4), Ok(false));
         assert_eq!(claims.held.get(&1), Some(&1));
+    }
+
+    #[test]
+    fn expired_claims_count_for_no_client_however_many_there_are() {
+        let mut claims = Claims::default();
+        for n in 0..5_000 {
+            assert_eq!(claims.claim(entry(u64::from(n % 2), n, 10), 0, 100_000), Ok(true));
+        }
+        assert_eq!(claims.claim(entry(1, 5_000, 200), 100, 6_000), Ok(true));
     }
 
     #[test]

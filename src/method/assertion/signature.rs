@@ -78,10 +78,14 @@ impl<'a> Signature<'a> {
         if made { Ok(None) } else { Err(failure.into()) }
     }
 
+    /// Whether the signature is as long as those of the key.
+    fn fits(&self, key: &Key) -> bool {
+        key.signature_length() == self.bytes.len()
+    }
+
     /// Whether a verification takes so long that the async worker must not do it.
     fn is_slow(&self, key: Option<&Arc<Key>>) -> bool {
-        let fitting = key.filter(|key| key.signature_length() == self.bytes.len());
-        fitting
+        key.filter(|key| self.fits(key))
             .or_else(|| decoy::key(self.algorithm, self.bytes))
             .is_some_and(|key| key.is_slow(self.algorithm))
     }
@@ -96,6 +100,8 @@ impl<'a> Signature<'a> {
         let algorithm = self.algorithm;
         let (signed, signature) = (Arc::<[u8]>::from(self.signed), Arc::<[u8]>::from(self.bytes));
         for key in keys {
+            // A signature that cannot be the client's takes the place of a stranger's.
+            let known = known && key.is_some_and(|key| self.fits(key));
             let attempt = Attempt { client_id: self.client_id, known };
             let (key, signed, signature) = (key.cloned(), signed.clone(), signature.clone());
             let job = move || verify_one(key.as_ref(), algorithm, &signed, &signature);

@@ -9,7 +9,7 @@
 use std::{
     future::Future,
     pin::{Pin, pin},
-    sync::mpsc,
+    sync::{Mutex, mpsc},
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -270,4 +270,34 @@ fn dear_signatures_are_verified_in_the_pool_whether_the_client_is_known_or_not()
     }
     // There is nothing to compute.
     assert!(is_computed_aside("ES512", 64, Err(ErrorKind::UnknownClient)));
+}
+
+// With known ids strangers would take the places of clients whose signatures these could be.
+#[test]
+fn signature_of_another_length_takes_the_place_of_a_stranger() {
+    let settings = settings(assertions());
+    let presented = presented(&settings, "RS256", Some("a"), |_| vec![1; 1024]).unwrap();
+    let registered = Registration::PrivateKey(named("RS256", 256, &["a"]));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let pool = Pool::new(1, 63);
+        let (finish, wait) = mpsc::channel::<()>();
+        let wait = Arc::new(Mutex::new(wait));
+        let ids: Vec<_> = (0..16).map(|n| n.to_string()).collect();
+        let work = Work::new(Duration::from_secs(1), true);
+        let mut strangers: Vec<_> = ids
+            .iter()
+            .map(|client_id| {
+                let (attempt, wait) = (Attempt { client_id, known: false }, Arc::clone(&wait));
+                Box::pin(pool.run(attempt, &work, move || wait.lock().unwrap().recv().is_err()))
+            })
+            .collect();
+        assert!(strangers.iter_mut().all(|stranger| poll(stranger.as_mut()).is_pending()));
+        // There is no timer to wait by.
+        let verified = pin!(verify(&presented, Ok(&registered), &settings, &pool, None));
+        let Poll::Ready(result) = poll(verified) else { panic!("it waits for a worker") };
+        let wrong = ErrorKind::Assertion(InvalidAssertion::WrongSignature);
+        assert_eq!(result.err().unwrap().kind(), wrong);
+        drop(finish);
+    });
 }
