@@ -46,7 +46,8 @@ pub enum ErrorKind {
     /// A parameter that may occur once occurs again (RFC 6749 §3.2). → 400 `invalid_request`
     RepeatedParameter,
     /// A credential parameter is not valid form encoding of UTF-8 text, or holds a control
-    /// character (RFC 6749 Appendix A and B). → 400 `invalid_request`
+    /// character (RFC 6749 Appendix A and B), or the form begins with a byte order mark. → 400
+    /// `invalid_request`
     MalformedParameter,
     /// A credential is longer than the limit. → 400 `invalid_request`
     CredentialTooLong,

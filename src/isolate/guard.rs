@@ -59,16 +59,25 @@ fn log(hook: &'static str) {
 const fn log(_hook: &'static str) {}
 
 pin_project! {
-    /// A future that ends without an output when it panics.
+    /// A future that ends without an output when it panics, and may panic when it is dropped.
     pub(crate) struct Caught<F> {
         #[pin]
-        future: F,
+        future: Option<F>,
+    }
+
+    impl<F> PinnedDrop for Caught<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut future = this.project().future;
+            if future.is_some() {
+                let _dropped = call(|| future.set(None));
+            }
+        }
     }
 }
 
 impl<F> Caught<F> {
     pub(crate) const fn new(future: F) -> Self {
-        Self { future }
+        Self { future: Some(future) }
     }
 }
 
@@ -76,7 +85,16 @@ impl<F: Future> Future for Caught<F> {
     type Output = Option<F::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
-        match call(|| self.project().future.poll(cx)) {
+        let mut future = self.project().future;
+        let polled = call(|| {
+            let polled = future.as_mut().as_pin_mut()?.poll(cx);
+            if polled.is_ready() {
+                // Here, because this may panic as well.
+                future.set(None);
+            }
+            Some(polled)
+        });
+        match polled.flatten() {
             Some(polled) => polled.map(Some),
             None => Poll::Ready(None),
         }
@@ -88,45 +106,27 @@ pin_project! {
     /// argument twice.
     pub(crate) struct Guard<F> {
         #[pin]
-        future: Option<F>,
+        future: Caught<F>,
         deadline: Deadline,
-    }
-
-    impl<F> PinnedDrop for Guard<F> {
-        fn drop(this: Pin<&mut Self>) {
-            let mut guard = this.project();
-            if guard.future.is_some() {
-                let _dropped = call(|| guard.future.set(None));
-            }
-        }
     }
 }
 
 /// Calls `start`, which may panic, too.
 pub(crate) fn guard<F: Future>(start: impl FnOnce() -> F, deadline: Deadline) -> Guard<F> {
-    Guard { future: call(start), deadline }
+    Guard { future: Caught { future: call(start) }, deadline }
 }
 
 impl<F: Future> Future for Guard<F> {
     type Output = Result<F::Output, Failure>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut guard = self.project();
-        let polled = call(|| {
-            let polled = guard.future.as_mut().as_pin_mut()?.poll(cx);
-            if polled.is_ready() {
-                // Here, because this may panic as well.
-                guard.future.set(None);
-            }
-            Some(polled)
-        });
-        match polled.flatten() {
-            Some(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Some(Poll::Pending) => {
+        let guard = self.project();
+        match guard.future.poll(cx) {
+            Poll::Ready(output) => Poll::Ready(output.ok_or(Failure::Panic)),
+            Poll::Pending => {
                 ready!(guard.deadline.poll(cx));
                 Poll::Ready(Err(Failure::Timeout))
             }
-            None => Poll::Ready(Err(Failure::Panic)),
         }
     }
 }

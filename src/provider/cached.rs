@@ -10,7 +10,7 @@ use crate::{
     client::RegisteredClient,
     clock::Clock,
     error::{BoxError, throttled::Throttled},
-    isolate::single_flight::{DEADLINE, SharedError, SingleFlight},
+    isolate::single_flight::{DEADLINE, FlightError, SharedError, SingleFlight},
     provider::{cached::memory::Memory, lookup::ClientProvider},
 };
 
@@ -131,8 +131,9 @@ impl<P: ClientProvider> CachedProvider<P> {
         self
     }
 
-    /// How many look-ups may be in flight at a time; one more fails at once, as if the provider did:
-    /// the caller is answered 503. Default: 1,024.
+    /// How many look-ups may be in flight at a time; for one more the caller is answered 503 at once,
+    /// also with [`stale_if_error`](Self::stale_if_error): who makes up ids must not decide that the
+    /// provider is out of order. Default: 1,024.
     ///
     /// Requests for the same client count once. An invalidated look-up counts until it ends. One that
     /// no request waits for any more is ended when there is no room: callers that hang up keep no
@@ -216,6 +217,8 @@ impl<P: ClientProvider> CachedProvider<P> {
                 Some(throttled) => return Err((*throttled).into()),
                 None => error.into(),
             },
+            // Callers made up so many ids, which says nothing of the provider.
+            Err(FlightError::Full) => return Err(FlightError::Full.into()),
             Err(error) => error.into(),
         };
         self.memory.stale(client_id).map(Some).ok_or(error)

@@ -97,6 +97,9 @@ pub(crate) fn scan<'a>(
     limits: &Limits,
     repeated: Repeated,
 ) -> Result<Form<'a>, ErrorKind> {
+    if begins_with_mark(body) {
+        return Err(ErrorKind::MalformedParameter);
+    }
     let mut form = Form::default();
     let mut seen = 0_u16;
     let mut parameters = 0;
@@ -122,6 +125,12 @@ pub(crate) fn scan<'a>(
         }
     }
     Ok(form)
+}
+
+/// A byte order mark, which some servers skip and others take for a part of the first name: they would
+/// read two different clients. Unencoded, it is in no form.
+fn begins_with_mark(body: &[u8]) -> bool {
+    matches!(body, [0xef, 0xbb, 0xbf, ..] | [0xfe, 0xff, ..] | [0xff, 0xfe, ..])
 }
 
 /// Whether a query has credentials in it, however often, and whatever else.

@@ -745,7 +745,7 @@ fn parameters() -> Vec<Case> {
         no("R9 Client_Id", K::NoCredentials, TestRequest::form("Client_Id=public")),
         no(
             "R9 a BOM before the name",
-            K::NoCredentials,
+            K::MalformedParameter,
             TestRequest::form("\u{feff}client_id=public"),
         ),
         no("R9 a space before the name", K::NoCredentials, TestRequest::form("+client_id=public")),

@@ -17,8 +17,8 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_client_auth::{
-    AuthMethod, BoxError, ClientAuthLayer, Clock, Error, ErrorKind as K, Outcome, RegisteredClient,
-    body::RequestBody, provider::provider_fn,
+    AuthMethod, BoxError, ClientAuthLayer, ClientSecret, Clock, Error, ErrorKind as K, Outcome,
+    RegisteredClient, body::RequestBody, provider::provider_fn,
 };
 
 #[cfg(feature = "cache")]
@@ -239,6 +239,26 @@ fn panic_while_a_look_up_is_dropped_is_swallowed() {
         }
     }
     assert_eq!(reports.take(), [(Some("public".to_owned()), Some(K::Abandoned))]);
+}
+
+// R110: the client that was found is dropped with the request, too.
+#[test]
+fn panic_of_a_client_whose_caller_hangs_up_is_swallowed() {
+    let layer = ClientAuthLayer::new(provider_fn(|id: &str| {
+        let secrets = [ClientSecret::verified_by(|_| pending())];
+        let client = RegisteredClient::secret_basic(id, secrets, Fragile);
+        async { Ok::<_, Infallible>(Some(client)) }
+    }));
+    let inner = service_fn(async |_: Request<RequestBody<Full<Bytes>>>| {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+    });
+    let ask = TestRequest::bare().basic("c:s3cr3t");
+    let mut answer = pin!(Some(layer.layer(inner).oneshot(ask.request())));
+    let mut cx = Context::from_waker(Waker::noop());
+    for _ in 0..5 {
+        assert!(answer.as_mut().as_pin_mut().unwrap().poll(&mut cx).is_pending());
+    }
+    answer.set(None);
 }
 
 // R119: a client that panics when it is dropped, because it was refused, refuses itself only.
