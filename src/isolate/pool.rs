@@ -9,8 +9,8 @@ use std::{
     panic::catch_unwind,
     pin::pin,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
     },
     task::Poll,
     thread::available_parallelism,
@@ -18,9 +18,9 @@ use std::{
 };
 
 use tokio::{
-    runtime::Handle,
+    runtime::{Handle, Id},
     sync::Semaphore,
-    time::{Instant, sleep},
+    time::{Instant, Sleep, sleep},
 };
 
 use crate::{
@@ -43,14 +43,16 @@ pub(crate) struct Attempt<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Work {
     nanoseconds: Arc<AtomicU64>,
+    /// What took less was refused before the work: a share of the guess.
+    least: u64,
     is_long: bool,
 }
 
 impl Work {
     /// `guess` holds until one was measured. What is long is never computed on an async worker.
     pub(crate) fn new(guess: Duration, is_long: bool) -> Self {
-        let nanoseconds = Arc::new(AtomicU64::new(nanoseconds(guess)));
-        Self { nanoseconds, is_long }
+        let guess = nanoseconds(guess);
+        Self { nanoseconds: Arc::new(AtomicU64::new(guess)), least: guess / 4, is_long }
     }
 
     /// A part of it. What that takes is not measured.
@@ -71,8 +73,10 @@ impl Work {
 
     /// A mean in which the last ones count most.
     fn took(&self, time: Duration) {
-        let mean = self.takes();
-        self.nanoseconds.store(mean - mean / 4 + nanoseconds(time) / 4, Ordering::Relaxed);
+        let (mean, time) = (self.takes(), nanoseconds(time));
+        if time >= self.least {
+            self.nanoseconds.store(mean - mean / 4 + time / 4, Ordering::Relaxed);
+        }
     }
 }
 
@@ -91,8 +95,8 @@ pub(crate) struct Pool {
     places: Arc<Places>,
     /// One permit for each that is computed.
     workers: Arc<Semaphore>,
-    /// Whether a runtime without a timer was met. Tokio tells that only by a panic.
-    no_timer: Arc<AtomicBool>,
+    /// The last runtime that was met without a timer.
+    no_timer: Arc<Mutex<Option<Id>>>,
 }
 
 impl Pool {
@@ -156,12 +160,17 @@ impl Pool {
         .await;
     }
 
-    fn timer(&self, wait: Duration) -> Option<tokio::time::Sleep> {
-        if self.no_timer.load(Ordering::Relaxed) {
+    /// Tokio tells only by a panic that a runtime has no timer, so each is asked once.
+    fn timer(&self, wait: Duration) -> Option<Sleep> {
+        let runtime = Handle::try_current().ok()?.id();
+        let mut no_timer = self.no_timer.lock().unwrap_or_else(PoisonError::into_inner);
+        if *no_timer == Some(runtime) {
             return None;
         }
         let timer = catch_unwind(|| sleep(wait)).ok();
-        self.no_timer.store(timer.is_none(), Ordering::Relaxed);
+        if timer.is_none() {
+            *no_timer = Some(runtime);
+        }
         timer
     }
 }

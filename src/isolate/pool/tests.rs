@@ -242,6 +242,27 @@ fn wait_follows_what_the_hashes_of_unknown_ids_take() {
 }
 
 #[test]
+fn work_that_was_not_done_shortens_no_wait() {
+    let (pool, work) = (Pool::new(1, 15), work());
+    runtime().block_on(async {
+        pause();
+        // Time stands still: nothing was computed.
+        for _ in 0..40 {
+            pool.run(unknown("nobody"), &work, || ()).await.unwrap();
+        }
+        let ids = ["a", "b", "c", "d", "e"];
+        let (finish, job) = held();
+        let mut computed = pin!(pool.run(known("batch"), &work, job));
+        assert!(starts(computed.as_mut()));
+        let mut strangers = ids.map(|id| Box::pin(pool.run(unknown(id), &work, || ())));
+        assert!(strangers.iter_mut().all(|stranger| starts(stranger.as_mut())));
+        advance(GUESS - Duration::from_millis(1)).await;
+        assert!(strangers.iter_mut().all(|stranger| starts(stranger.as_mut())));
+        drop(finish);
+    });
+}
+
+#[test]
 fn those_who_wait_are_bounded() {
     let (pool, work) = (Pool::new(1, 3), work());
     let bound = 4 * 8;
@@ -279,6 +300,26 @@ fn runtime_without_a_timer_does_not_panic() {
         drop(finish);
         computed.await.unwrap();
     });
+}
+
+#[test]
+fn runtime_without_a_timer_takes_none_from_others() {
+    let (pool, work) = (Pool::new(1, 3), work());
+    for has_timer in [false, true] {
+        let mut runtime = Builder::new_current_thread();
+        if has_timer {
+            runtime.enable_time();
+        }
+        runtime.max_blocking_threads(1).build().unwrap().block_on(async {
+            let (finish, job) = held();
+            let mut computed = pin!(pool.run(unknown("a"), &work, job));
+            assert!(starts(computed.as_mut()));
+            let mut waiting = pin!(pool.run(unknown("b"), &work, || ()));
+            assert_eq!(starts(waiting.as_mut()), has_timer);
+            drop(finish);
+            computed.await.unwrap();
+        });
+    }
 }
 
 #[test]
