@@ -1,6 +1,6 @@
 //! Secrets behind a slow hash, as PHC strings.
 
-use std::{fmt, hint::black_box};
+use std::{collections::HashSet, fmt, hint::black_box};
 
 use argon2::{
     Argon2, PasswordVerifier,
@@ -19,6 +19,7 @@ const MEMORY: u64 = 1 << 30;
 const ARGON2: (u64, u32) = (4 << 20, 64);
 /// The most blocks of scrypt, N * r * p.
 const SCRYPT: u64 = 1 << 25;
+const SCRYPT_LIMIT: &str = "scrypt may compute at most 2^25 blocks, N * r * p";
 /// The most iterations of PBKDF2.
 const PBKDF2: u32 = 10_000_000;
 /// RFC 9106 §4 recommends twice that; a shorter one can be met by chance.
@@ -37,18 +38,34 @@ enum Algorithm {
     Pbkdf2(pbkdf2::Params),
 }
 
+const fn check(within: bool, limit: &'static str) -> Result<(), InvalidPhc> {
+    if within { Ok(()) } else { Err(InvalidPhc(limit)) }
+}
+
 impl Algorithm {
-    fn read(hash: &PasswordHash) -> Option<Self> {
-        match hash.algorithm.as_str() {
-            "argon2id" => hash.try_into().ok().map(Self::Argon2id),
-            "scrypt" => hash.try_into().ok().map(Self::Scrypt),
+    /// What is read can be computed, so that each verification takes its time.
+    fn read(hash: &PasswordHash) -> Result<Self, InvalidPhc> {
+        let read = match hash.algorithm.as_str() {
+            "argon2id" => {
+                // RFC 9106 §3.2, and the one before it. `argon2` finds out when it verifies.
+                let version = hash.version.is_none_or(|version| matches!(version, 16 | 19));
+                version.then(|| hash.try_into().ok().map(Self::Argon2id)).flatten()
+            }
+            "scrypt" => {
+                // `scrypt` multiplies in 32 bits before it looks.
+                let factor = |name, default| hash.params.get_decimal(name).unwrap_or(default);
+                let r = factor("r", scrypt::Params::RECOMMENDED_R);
+                let p = factor("p", scrypt::Params::RECOMMENDED_P);
+                check(r.checked_mul(p).is_some(), SCRYPT_LIMIT)?;
+                hash.try_into().ok().map(Self::Scrypt)
+            }
             "pbkdf2-sha256" | "pbkdf2-sha512" => hash.try_into().ok().map(Self::Pbkdf2),
             _ => None,
-        }
+        };
+        read.ok_or(InvalidPhc::OTHER)
     }
 
     fn check(&self) -> Result<(), InvalidPhc> {
-        let check = |within, limit| if within { Ok(()) } else { Err(InvalidPhc(limit)) };
         let memory = |bytes| check(bytes <= MEMORY, "a hash may ask for at most 1 GiB of memory");
         match self {
             Self::Argon2id(params) => {
@@ -63,7 +80,7 @@ impl Algorithm {
                 // RFC 7914 §2, §6: 128 * r bytes for each of N and each of p.
                 memory(n.saturating_add(p).saturating_mul(r).saturating_mul(128))?;
                 let within = n.saturating_mul(r).saturating_mul(p) <= SCRYPT;
-                check(within, "scrypt may compute at most 2^25 blocks, N * r * p")
+                check(within, SCRYPT_LIMIT)
             }
             Self::Pbkdf2(params) => {
                 check(params.rounds() <= PBKDF2, "PBKDF2 may have at most 10,000,000 iterations, i")
@@ -118,7 +135,7 @@ impl Algorithm {
 
     fn verify(&self, secret: &[u8], hash: &PasswordHash) -> Result<(), Error> {
         #[cfg(test)]
-        if let (Some(params), Some(output)) = (Self::read(hash), &hash.hash) {
+        if let (Ok(params), Some(output)) = (Self::read(hash), &hash.hash) {
             crate::secret::spent::add(params.cost(hash, output.len()));
         }
         match self {
@@ -136,8 +153,12 @@ impl Phc {
         let (Some(_salt), Some(output)) = (&hash.salt, &hash.hash) else {
             return Err(InvalidPhc::OTHER);
         };
+        let mut names = HashSet::new();
+        if !hash.params.iter().all(|(name, _value)| names.insert(name)) {
+            return Err(InvalidPhc::OTHER);
+        }
         let length = output.len();
-        let algorithm = Algorithm::read(&hash).ok_or(InvalidPhc::OTHER)?;
+        let algorithm = Algorithm::read(&hash)?;
         algorithm.check()?;
         if length < HASH_LENGTH {
             return Err(InvalidPhc("a hash must have at least 16 bytes"));
@@ -151,9 +172,9 @@ impl Phc {
         self.cost
     }
 
-    /// Takes some ten milliseconds, and the memory that the hash asks for.
+    /// Takes some ten milliseconds, and the memory that the hash asks for, whatever was presented.
     pub(crate) fn matches(&self, presented: &[u8]) -> bool {
-        !presented.is_empty() && self.algorithm.verify(presented, &self.hash).is_ok()
+        self.algorithm.verify(presented, &self.hash).is_ok() & !presented.is_empty()
     }
 
     /// Does work for about so many nanoseconds, in the way of this hash.
@@ -164,7 +185,7 @@ impl Phc {
             left -= self.cost;
         }
         // A sixteenth is less than what one hash differs from another by.
-        if left > self.cost / 16 && !presented.is_empty() {
+        if left > self.cost / 16 {
             if let Some(params) = self.algorithm.part(left, self.cost) {
                 let cheaper = PasswordHash { params, ..self.hash.clone() };
                 let _wrong = black_box(self.algorithm.verify(presented, &cheaper));
@@ -191,3 +212,6 @@ impl fmt::Display for InvalidPhc {
 }
 
 impl std::error::Error for InvalidPhc {}
+
+#[cfg(test)]
+mod tests;

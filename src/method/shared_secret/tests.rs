@@ -148,6 +148,26 @@ fn failures_cost_as_much_as_the_slowest_kind() {
     }
 }
 
+// An empty secret is none, but found out as any other: by whoever is known and by whoever is not.
+#[test]
+fn empty_secret_costs_as_much_as_a_wrong_one() {
+    for (kind, cost) in [(plain(), PLAIN), (digest(), SHA256)]
+        .into_iter()
+        .chain([CHEAP, SCRYPT, PBKDF2].map(|kind| (hash(kind), kind.1)))
+    {
+        let server = Server::new(vec![basic("batch", [kind.clone()])], |layer| layer);
+        server.all_cost(cost, &[("batch", ""), ("nobody", "")]);
+        let clients =
+            [basic("rotating", [kind.clone(), kind]), RegisteredClient::public("public", ())];
+        let server = Server::new(clients.into(), |layer| layer);
+        server.all_cost(2 * cost, &[("rotating", ""), ("nobody", ""), ("public", "")]);
+    }
+    // What is left to spend after a cheaper secret.
+    let clients = vec![basic("slow", [hash(CHEAP)]), basic("slowest", [hash(DEAR)])];
+    let server = Server::new(clients, |layer| layer);
+    server.all_cost(DEAR.1, &[("slow", ""), ("slowest", ""), ("nobody", "")]);
+}
+
 #[test]
 fn failures_cost_the_same_whatever_the_store_mixes() {
     let clients = || {
