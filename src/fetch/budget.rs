@@ -1,24 +1,27 @@
-//! How often something may be fetched for strangers.
+//! What may be fetched: how often for strangers, and how much of one host at a time.
 
 use std::{
     collections::{HashMap, VecDeque},
     hash::Hash,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::throttled::Throttled;
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// Keys come from strangers: beyond this many, the minute that began first is forgotten.
-const MOST_KEYS: usize = 1_000;
+/// Keys come from strangers: with this many in a minute there is room for no other.
+const MOST_KEYS: usize = 10_000;
 
 /// How many fetches may begin within a minute, for each key.
 pub(super) struct PerMinute<K>(Mutex<Minutes<K>>);
 
+/// None that is over: a count that made room for another could be got rid of.
 struct Minutes<K> {
     begun: HashMap<K, Minute>,
-    oldest: VecDeque<K>,
+    order: VecDeque<(Instant, K)>,
 }
 
 struct Minute {
@@ -28,7 +31,7 @@ struct Minute {
 
 impl<K> Default for PerMinute<K> {
     fn default() -> Self {
-        Self(Mutex::new(Minutes { begun: HashMap::new(), oldest: VecDeque::new() }))
+        Self(Mutex::new(Minutes { begun: HashMap::new(), order: VecDeque::new() }))
     }
 }
 
@@ -36,89 +39,115 @@ impl<K: Clone + Eq + Hash> PerMinute<K> {
     /// One fetch more, if there are not `most` of them in this minute.
     pub(super) fn take(&self, key: &K, most: u32, now: Instant) -> Result<(), Throttled> {
         let mut minutes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let rest = |since| MINUTE.saturating_sub(now.saturating_duration_since(since));
+        while minutes.order.front().is_some_and(|(since, _)| rest(*since).is_zero()) {
+            if let Some((_, over)) = minutes.order.pop_front() {
+                minutes.begun.remove(&over);
+            }
+        }
         if let Some(minute) = minutes.begun.get_mut(key) {
-            return minute.take(most, now);
+            if minute.fetches >= most {
+                return Err(Throttled::new(rest(minute.since)));
+            }
+            minute.fetches += 1;
+            return Ok(());
         }
-        while minutes.begun.len() >= MOST_KEYS {
-            let Some(oldest) = minutes.oldest.pop_front() else { break };
-            minutes.begun.remove(&oldest);
+        if most == 0 {
+            return Err(Throttled::new(MINUTE));
         }
-        let mut minute = Minute { since: now, fetches: 0 };
-        minute.take(most, now)?;
-        minutes.begun.insert(key.clone(), minute);
-        minutes.oldest.push_back(key.clone());
+        if let Some((oldest, _)) = minutes.order.front() {
+            if minutes.begun.len() >= MOST_KEYS {
+                return Err(Throttled::new(rest(*oldest)));
+            }
+        }
+        minutes.begun.insert(key.clone(), Minute { since: now, fetches: 1 });
+        minutes.order.push_back((now, key.clone()));
         Ok(())
     }
 }
 
-impl Minute {
-    fn take(&mut self, most: u32, now: Instant) -> Result<(), Throttled> {
-        let passed = now.saturating_duration_since(self.since);
-        if passed >= MINUTE {
-            *self = Self { since: now, fetches: 0 };
-        }
-        if self.fetches >= most {
-            return Err(Throttled::new(MINUTE.saturating_sub(passed)));
-        }
-        self.fetches += 1;
-        Ok(())
-    }
-}
-
-/// What each host may be asked for strangers.
+/// What each host is asked for.
 #[derive(Default)]
 pub(super) struct Hosts {
     per_minute: PerMinute<Arc<str>>,
-    in_flight: Mutex<HashMap<Arc<str>, usize>>,
+    /// Of the hosts that are asked just now.
+    places: Mutex<HashMap<Arc<str>, Arc<Semaphore>>>,
 }
 
 /// How much of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PerHost {
     pub(super) at_a_time: usize,
+    /// For addresses on probation.
     pub(super) per_minute: u32,
 }
 
 /// A fetch from a host, until it is dropped.
 pub(super) struct Place {
+    // Before the host, which looks whether it was the last.
+    _permit: Option<OwnedSemaphorePermit>,
+    _host: Host,
+}
+
+struct Host {
     hosts: Arc<Hosts>,
-    host: Arc<str>,
+    name: Arc<str>,
+    places: Arc<Semaphore>,
 }
 
 impl Hosts {
+    /// A place for a stranger, at once or not at all.
     pub(super) fn enter(
         self: &Arc<Self>,
-        host: &str,
+        name: &str,
         most: PerHost,
         now: Instant,
     ) -> Result<Place, Throttled> {
-        let host: Arc<str> = host.into();
-        let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
-        let fetches = in_flight.get(&host).copied().unwrap_or_default();
-        if fetches >= most.at_a_time {
-            return Err(Throttled::new(Duration::from_secs(1)));
-        }
-        self.per_minute.take(&host, most.per_minute, now)?;
-        in_flight.insert(Arc::clone(&host), fetches.saturating_add(1));
-        drop(in_flight);
-        Ok(Place { hosts: Arc::clone(self), host })
+        let host = self.host(name, most.at_a_time);
+        let permit = Arc::clone(&host.places)
+            .try_acquire_owned()
+            .map_err(|_full| Throttled::new(Duration::from_secs(1)))?;
+        self.per_minute.take(&host.name, most.per_minute, now)?;
+        Ok(Place { _permit: Some(permit), _host: host })
+    }
+
+    /// A place, in the order of those who wait for one.
+    pub(super) async fn wait(self: &Arc<Self>, name: &str, most: PerHost) -> Place {
+        let host = self.host(name, most.at_a_time.max(1));
+        let permit = Arc::clone(&host.places).acquire_owned().await.ok();
+        Place { _permit: permit, _host: host }
+    }
+
+    fn host(self: &Arc<Self>, name: &str, places: usize) -> Host {
+        let name: Arc<str> = name.into();
+        let new = || Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+        let places = Arc::clone(self.places().entry(Arc::clone(&name)).or_insert_with(new));
+        Host { hosts: Arc::clone(self), name, places }
+    }
+
+    fn places(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<Semaphore>>> {
+        // Nothing panics while it is held: what is poisoned is whole.
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Place {
+impl Drop for Host {
     fn drop(&mut self) {
-        let mut in_flight = self.hosts.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(fetches) = in_flight.get_mut(&self.host) {
-            *fetches = fetches.saturating_sub(1);
-            if *fetches == 0 {
-                in_flight.remove(&self.host);
-            }
+        let mut places = self.hosts.places();
+        // That of the map, and this one.
+        if Arc::strong_count(&self.places) <= 2 {
+            places.remove(&self.name);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        future::Future,
+        task::{Context, Waker},
+    };
+
     use super::*;
 
     const AFTER: fn(u64) -> Throttled = |seconds| Throttled::new(Duration::from_secs(seconds));
@@ -142,14 +171,28 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_bounded() {
+    fn keys_are_bounded_and_no_count_is_washed_out() {
         let budget = PerMinute::default();
-        let now = Instant::now();
-        for key in 0..10 * MOST_KEYS {
-            assert_eq!(budget.take(&key, 1, now), Ok(()));
+        let begun = Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        assert_eq!(budget.take(&0, 1, at(0)), Ok(()));
+        for key in 1..MOST_KEYS {
+            assert_eq!(budget.take(&key, 1, at(1)), Ok(()));
         }
-        let minutes = budget.0.lock().unwrap_or_else(PoisonError::into_inner);
-        assert_eq!((minutes.begun.len(), minutes.oldest.len()), (MOST_KEYS, MOST_KEYS));
+        for key in MOST_KEYS..3 * MOST_KEYS {
+            assert_eq!(budget.take(&key, 1, at(59)), Err(AFTER(1)));
+        }
+        assert_eq!(budget.take(&0, 1, at(59)), Err(AFTER(1)), "still counted");
+        let held = || {
+            let minutes = budget.0.lock().unwrap_or_else(PoisonError::into_inner);
+            (minutes.begun.len(), minutes.order.len())
+        };
+        assert_eq!(held(), (MOST_KEYS, MOST_KEYS));
+        assert_eq!(budget.take(&MOST_KEYS, 1, at(60)), Ok(()), "in the place of one that is over");
+        assert_eq!(budget.take(&0, 1, at(60)), Err(AFTER(1)));
+        assert_eq!(held(), (MOST_KEYS, MOST_KEYS));
+        assert_eq!(budget.take(&0, 1, at(61)), Ok(()));
+        assert_eq!(held(), (2, 2));
     }
 
     #[test]
@@ -165,6 +208,24 @@ mod tests {
         drop(first);
         assert!(enter("a").is_ok());
         assert_eq!(enter("a").err(), Some(AFTER(60)));
-        assert!(hosts.in_flight.lock().unwrap_or_else(PoisonError::into_inner).is_empty());
+        assert!(hosts.places().is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_host_is_served_in_turn() {
+        let hosts = Arc::new(Hosts::default());
+        let most = PerHost { at_a_time: 0, per_minute: 0 };
+        let first = hosts.wait("a", most).await;
+        drop(hosts.wait("b", most).await);
+        let mut cx = Context::from_waker(Waker::noop());
+        let [mut gone, mut second, mut third] = [(); 3].map(|()| Box::pin(hosts.wait("a", most)));
+        for waiting in [&mut gone, &mut second, &mut third] {
+            assert!(waiting.as_mut().poll(&mut cx).is_pending());
+        }
+        drop((gone, first));
+        assert!(third.as_mut().poll(&mut cx).is_pending());
+        drop(second.await);
+        drop(third.await);
+        assert!(hosts.places().is_empty());
     }
 }

@@ -113,7 +113,7 @@ impl HttpsJwksSource {
     ///
     /// After a start that is so for all addresses. A server with many clients whose keys are at one
     /// host needs more, and so it does of
-    /// [`max_unproven_per_host`](crate::assertion::JwksCache::max_unproven_per_host).
+    /// [`max_per_host`](crate::assertion::JwksCache::max_per_host).
     #[must_use]
     pub fn max_unproven_per_network(self, per_minute: u32) -> Self {
         self.networks.allow(per_minute);

@@ -37,9 +37,9 @@ const PER_HOST: PerHost = PerHost { at_a_time: 4, per_minute: 30 };
 ///   [`lifetime`](Self::lifetime). In the second half of its lifetime a request makes it be fetched
 ///   again, and does not wait.
 /// - Requests for an address of which nothing is known, or whose keys are past their lifetime, wait
-///   for one fetch together. The fetch is a task of its own where there is a tokio runtime: a request
-///   that is dropped does not stop it, and what it brings is remembered. Each has
-///   [10 seconds](Self::fetch_deadline).
+///   for one fetch together; no key is accepted past its lifetime before that has failed. The fetch
+///   is a task of its own where there is a tokio runtime: a request that is dropped does not stop it,
+///   and what it brings is remembered. Each has [10 seconds](Self::fetch_deadline).
 /// - An assertion with a `kid` that is not in the set is judged at once by the keys that are known,
 ///   and the set is fetched again for the next one, because the client may have a new key; but not
 ///   more often than the [minimum interval](Self::min_refetch_interval) allows: any caller can send
@@ -49,12 +49,12 @@ const PER_HOST: PerHost = PerHost { at_a_time: 4, per_minute: 30 };
 ///   that is no key set, one longer than 64 KiB.
 /// - During an outage the last keys stay in use [for an hour](Self::stale_if_error) after their
 ///   lifetime, and the source is asked after 5 seconds, then after twice as many, up to a minute.
-///   When there are no keys the caller is answered 503.
+///   When there are no keys the caller is answered 503. A want of room here, or a
+///   [`Throttled`](crate::provider::Throttled), is no outage: no keys past their lifetime are used.
 /// - An address is *proven* once a signature was verified with its keys. All others are on probation,
 ///   because anybody who may register can invent them. The two kinds have a memory of their own
 ///   ([`capacity`](Self::capacity), [`max_bytes`](Self::max_bytes)) and fetches of their own
-///   ([`max_fetches`](Self::max_fetches)); those on probation are also bounded
-///   [per host](Self::max_unproven_per_host).
+///   ([`max_fetches`](Self::max_fetches), [`max_per_host`](Self::max_per_host)).
 ///
 /// Without a runtime of tokio nothing goes on in the background: a request waits for the fetch that it
 /// causes, keys are not fetched before their lifetime is over, and a caller that hangs up cuts the
@@ -142,23 +142,26 @@ impl JwksCache {
     }
 
     /// How many fetches may be in flight at a time: this many of addresses on probation, and as many
-    /// of proven ones. One more fails at once, as if the source did: the caller is answered 503 unless
-    /// keys are known. Default: 16.
-    ///
-    /// A fetch that no request waits for any more is ended when there is no room.
+    /// of proven ones. One more on probation fails at once; one that no request waits for any more is
+    /// ended for it. A proven one waits for its turn, for half of the
+    /// [deadline](Self::fetch_deadline) at most. Without room the caller is answered 503. Default: 16.
     #[must_use]
     pub fn max_fetches(self, fetches: usize) -> Self {
         Self(self.0.max_fetches(fetches))
     }
 
-    /// How many addresses on probation are fetched from one host, at a time and within a minute. One
-    /// more is answered 429 with `Retry-After`, unless keys are known. Default: 4 and 30.
+    /// How many fetches from one host may be in flight at a time, and how many of addresses on
+    /// probation may begin within a minute. The first is for addresses on probation and, again, for
+    /// proven ones. One more on probation is answered 429 with `Retry-After`. A proven one waits for its
+    /// turn; when that does not come within half of the [deadline](Self::fetch_deadline), the host
+    /// counts as out of reach. Default: 4 and 30.
     ///
     /// After a start all addresses are on probation. A server with many clients whose keys are at one
-    /// host needs more.
+    /// host needs more. Hosts that are written oddly, such as `%68ost.example`, count as one.
     #[must_use]
-    pub fn max_unproven_per_host(self, at_a_time: usize, per_minute: u32) -> Self {
-        self.with(|settings| settings.per_host = PerHost { at_a_time, per_minute })
+    pub fn max_per_host(self, at_a_time: usize, unproven_per_minute: u32) -> Self {
+        let per_host = PerHost { at_a_time, per_minute: unproven_per_minute };
+        self.with(|settings| settings.per_host = per_host)
     }
 
     /// How long a fetch may take before it counts as failed. Default: 10 seconds.

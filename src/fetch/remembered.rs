@@ -9,25 +9,29 @@ mod spaces;
 
 use std::{
     future::Future,
+    net::{Ipv4Addr, Ipv6Addr},
     ops::RangeInclusive,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::runtime::Handle;
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 
 pub(super) use crate::fetch::remembered::spaces::Capacity;
 use crate::{
     clock::Clock,
     error::BoxError,
     fetch::{
-        budget::{Hosts, PerHost},
+        budget::{Hosts, PerHost, Place},
         remembered::{
             slot::{Answer, Next, Question, Slot},
             spaces::Spaces,
         },
     },
-    isolate::single_flight::{DEADLINE, SharedError, SingleFlight},
+    isolate::single_flight::{DEADLINE, Flight, FlightError, SharedError, SingleFlight},
 };
 
 /// RFC 1035 §2.3.4.
@@ -61,7 +65,6 @@ pub(super) struct Settings {
     pub(super) stale_if_error: Duration,
     /// Of each of the two spaces.
     pub(super) capacity: Capacity,
-    /// For addresses on probation.
     pub(super) per_host: PerHost,
     pub(super) clock: Clock,
 }
@@ -70,10 +73,17 @@ pub(super) struct Remembered<D: Documents> {
     pub(super) documents: D,
     pub(super) settings: Settings,
     spaces: Arc<Mutex<Spaces<D::Document>>>,
-    hosts: Arc<Hosts>,
-    /// Those of addresses on probation, and those of proven ones.
-    flights: [SingleFlight<Answer<D::Document>>; 2],
+    /// Those of addresses on probation, and those of proven ones: neither counts for the other.
+    hosts: [Arc<Hosts>; 2],
+    flights: [Flights<D>; 2],
+    /// For proven addresses, which wait for their turn.
+    places: Arc<Semaphore>,
 }
+
+/// Room at the host, and in all.
+type Turn = (Place, Option<OwnedSemaphorePermit>);
+
+type Flights<D> = SingleFlight<Answer<<D as Documents>::Document>>;
 
 impl<D: Documents> Clone for Remembered<D> {
     fn clone(&self) -> Self {
@@ -81,20 +91,25 @@ impl<D: Documents> Clone for Remembered<D> {
             documents: self.documents.clone(),
             settings: self.settings.clone(),
             spaces: Arc::clone(&self.spaces),
-            hosts: Arc::clone(&self.hosts),
+            hosts: self.hosts.clone(),
             flights: self.flights.clone(),
+            places: Arc::clone(&self.places),
         }
     }
 }
 
 impl<D: Documents> Remembered<D> {
     pub(super) fn new(documents: D, settings: Settings, fetches: usize) -> Self {
-        let flights = [(); 2].map(|()| SingleFlight::new(fetches, DEADLINE));
-        Self { documents, settings, spaces: Arc::default(), hosts: Arc::default(), flights }
+        // Of proven ones there are no more than addresses.
+        let flights = [fetches, usize::MAX].map(|most| SingleFlight::new(most, DEADLINE));
+        let (spaces, hosts, places) = (Arc::default(), <[_; 2]>::default(), places(fetches));
+        Self { documents, settings, spaces, hosts, flights, places }
     }
 
     pub(super) fn max_fetches(self, fetches: usize) -> Self {
-        Self { flights: self.flights.map(|flights| flights.limit(fetches)), ..self }
+        let [on_probation, of_proven] = self.flights;
+        let flights = [on_probation.limit(fetches), of_proven];
+        Self { flights, places: places(fetches), ..self }
     }
 
     pub(super) fn fetch_deadline(self, deadline: Duration) -> Self {
@@ -120,7 +135,11 @@ impl<D: Documents> Remembered<D> {
             Next::Refresh { document, lacking } => {
                 // Without a runtime nothing goes on by itself.
                 if Handle::try_current().is_ok() {
-                    drop(self.lane(proven).join(url, |url| self.clone().work(url, proven), false));
+                    drop(self.lane(proven).join(
+                        url,
+                        |flight| self.clone().work(flight, proven),
+                        false,
+                    ));
                 } else if lacking {
                     return Box::pin(self.wait(url, proven)).await;
                 }
@@ -138,7 +157,7 @@ impl<D: Documents> Remembered<D> {
     }
 
     pub(super) async fn wait(&self, url: &str, proven: bool) -> Answer<D::Document> {
-        let answer = self.lane(proven).run(url, |url| self.clone().work(url, proven)).await;
+        let answer = self.lane(proven).run(url, |flight| self.clone().work(flight, proven)).await;
         let error = match answer {
             Ok(Ok(document)) => return Ok(document),
             Ok(Err(error)) => error,
@@ -146,16 +165,20 @@ impl<D: Documents> Remembered<D> {
         };
         let now = self.settings.clock.instant();
         let found = self.spaces().find(url);
-        found.and_then(|(slot, _)| slot.usable(now, &self.settings)).ok_or(error)
+        found.and_then(|(slot, _)| slot.fallback(now, &self.settings)).ok_or(error)
     }
 
     /// The work of a flight.
-    async fn work(self, url: Arc<str>, proven: bool) -> (Answer<D::Document>, Option<fn()>) {
-        (self.ask(&url, proven).await, None)
+    async fn work(
+        self,
+        flight: Arc<Flight<Answer<D::Document>>>,
+        proven: bool,
+    ) -> (Answer<D::Document>, Option<fn()>) {
+        (self.ask(&flight, proven).await, None)
     }
 
-    async fn ask(&self, url: &Arc<str>, proven: bool) -> Answer<D::Document> {
-        let settings = &self.settings;
+    async fn ask(&self, flight: &Flight<Answer<D::Document>>, proven: bool) -> Answer<D::Document> {
+        let (url, settings) = (&flight.key, &self.settings);
         let now = settings.clock.instant();
         // The last flight may have landed after this request had looked.
         let found = self.spaces().find(url).map(|(slot, _)| slot);
@@ -164,18 +187,22 @@ impl<D: Documents> Remembered<D> {
             Some(Next::Fail(error)) => return Err(error),
             Some(Next::Refresh { .. } | Next::Ask) | None => {}
         }
+        let (host, [for_strangers, _]) = (host(url), &self.hosts);
         let place = if proven {
-            None
+            self.turn(&host).await.map_err(SharedError::new)?
         } else {
-            let place = self.hosts.enter(&host(url), settings.per_host, now);
-            Some(place.map_err(SharedError::new)?)
+            let place = for_strangers.enter(&host, settings.per_host, now);
+            Some((place.map_err(SharedError::new)?, None))
         };
         let slot = match found {
             Some(slot) => slot,
             None => self.slot(url),
         };
-        let question = Question::note(&slot, &settings.clock);
-        let fetched = self.documents.fetch(url, proven).await;
+        let question = Question::note(&slot, flight, &settings.clock);
+        let fetched = match place {
+            Some(_) => self.documents.fetch(url, proven).await,
+            None => Err("the other fetches from its host do not end".into()),
+        };
         drop(place);
         let (shortest, longest) = (*settings.lifetime.start(), *settings.lifetime.end());
         let mut bytes = 0;
@@ -191,13 +218,34 @@ impl<D: Documents> Remembered<D> {
         answer
     }
 
+    /// The turn of a proven address, or nothing if that does not come for the slowness of its host.
+    ///
+    /// # Errors
+    ///
+    /// If it does not come for want of room here.
+    async fn turn(&self, host: &str) -> Result<Option<Turn>, FlightError> {
+        let (settings, [_, hosts]) = (&self.settings, &self.hosts);
+        let mut at_host = None;
+        let turn = self.lane(true).in_half_the_time(async {
+            // For the host first, so that it holds up no other while its fetches queue.
+            at_host = Some(hosts.wait(host, settings.per_host).await);
+            Arc::clone(&self.places).acquire_owned().await.ok()
+        });
+        let permit = turn.await.flatten();
+        match at_host {
+            Some(place) if permit.is_some() => Ok(Some((place, permit))),
+            Some(_) => Err(FlightError::Full),
+            None => Ok(None),
+        }
+    }
+
     fn slot(&self, url: &Arc<str>) -> Arc<Slot<D::Document>> {
         let (slot, pushed_out) = self.spaces().add(url, self.settings.capacity);
         drop(pushed_out);
         slot
     }
 
-    const fn lane(&self, proven: bool) -> &SingleFlight<Answer<D::Document>> {
+    const fn lane(&self, proven: bool) -> &Flights<D> {
         let [on_probation, of_proven] = &self.flights;
         if proven { of_proven } else { on_probation }
     }
@@ -219,17 +267,32 @@ impl<D: Documents> Remembered<D> {
     }
 }
 
-/// The host in a URL, without its port: for counting, so that it need not be a valid one.
+fn places(fetches: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(fetches.clamp(1, Semaphore::MAX_PERMITS)))
+}
+
+/// The host in a URL, without its port, by which its fetches are counted.
+///
+/// Parsers make the same host of many odd spellings, such as `%76ictim.example` or `0x7f.1`. No honest
+/// URL has one, so all of them are counted as one host, which has no name.
 fn host(url: &str) -> String {
     let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    // The authority follows however many of them (WHATWG URL, "special authority ignore slashes state").
+    let rest = rest.trim_start_matches(['/', '\\']);
     let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
-    let host = match host.strip_prefix('[') {
-        Some(address) => address.split(']').next(),
-        None => host.split(':').next(),
+    if let Some(address) = host.strip_prefix('[') {
+        let address = address.split(']').next().unwrap_or_default().parse::<Ipv6Addr>();
+        return address.map_or_else(|_odd| String::new(), |address| address.to_string());
+    }
+    let host = host.split(':').next().unwrap_or_default().trim_end_matches('.');
+    let label = host.rsplit('.').next().unwrap_or_default();
+    let is_odd = if label.starts_with(|char: char| char.is_ascii_digit()) {
+        host.parse::<Ipv4Addr>().is_err()
+    } else {
+        !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
     };
-    let host = host.unwrap_or_default().trim_end_matches('.');
-    host.chars().take(LONGEST_HOST).map(|char| char.to_ascii_lowercase()).collect()
+    if is_odd || host.len() > LONGEST_HOST { String::new() } else { host.to_ascii_lowercase() }
 }
 
 #[cfg(test)]
@@ -245,12 +308,37 @@ mod tests {
             "https://host.example./",
             "https://user@host.example#a",
             r"https://host.example\jwks",
+            "https:///host.example/",
+            r"https://\/\/host.example/",
+            "https://////user:host@host.example:443/",
         ] {
             assert_eq!(host(url), "host.example", "{url}");
         }
-        assert_eq!(host("https://[2001:db8::1]:8443/"), "2001:db8::1");
+        for url in ["https://[2001:db8::1]:8443/", "https://[2001:0DB8:0:0:0:0:0:1]"] {
+            assert_eq!(host(url), "2001:db8::1", "{url}");
+        }
+        assert_eq!(host("https://8.8.8.8:8443"), "8.8.8.8");
         assert_eq!(host("jwks.json"), "jwks.json");
         assert_eq!(host(""), "");
-        assert_eq!(host(&"a".repeat(1_000)).len(), LONGEST_HOST);
+        assert_eq!(host(&"a".repeat(LONGEST_HOST)).len(), LONGEST_HOST);
+    }
+
+    #[test]
+    fn hosts_that_are_written_oddly_are_counted_as_one() {
+        for url in [
+            "https://%68ost.example/",
+            "https://ho%73t.example/",
+            "https://host%2eexample/",
+            "https://134744072/",
+            "https://8.8.2056/",
+            "https://8.8.8.010/",
+            "https://0x8.8.8.8/",
+            "https://8.8.8.0x8/",
+            "https://[2001:db8::%31]/",
+            "https://[::1.example]/",
+            &format!("https://{}/", "a".repeat(LONGEST_HOST + 1)),
+        ] {
+            assert_eq!(host(url), "", "{url}");
+        }
     }
 }

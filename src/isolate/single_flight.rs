@@ -23,11 +23,14 @@ use std::{
 
 use tokio::{runtime::Handle, time::Instant};
 
-pub(crate) use crate::isolate::single_flight::error::{FlightError, SharedError};
 use crate::isolate::single_flight::{
     driver::{Landing, drive},
-    flights::{Entry, Flight, Shared},
+    flights::{Entry, Shared},
     parked::Parked,
+};
+pub(crate) use crate::isolate::single_flight::{
+    error::{FlightError, SharedError},
+    flights::Flight,
 };
 
 /// How long the work may take, unless a cache says otherwise.
@@ -118,7 +121,7 @@ impl<V: Clone + Send + Sync + 'static> SingleFlight<V> {
     pub(crate) async fn run<W, R, G: 'static>(
         &self,
         key: &str,
-        start: impl FnOnce(Arc<str>) -> W,
+        start: impl FnOnce(Arc<Flight<V>>) -> W,
     ) -> Result<V, FlightError>
     where
         W: Future<Output = (V, Option<R>)> + Send + 'static,
@@ -132,7 +135,7 @@ impl<V: Clone + Send + Sync + 'static> SingleFlight<V> {
     pub(crate) fn join<W, R, G: 'static>(
         &self,
         key: &str,
-        start: impl FnOnce(Arc<str>) -> W,
+        start: impl FnOnce(Arc<Flight<V>>) -> W,
         makes_room: bool,
     ) -> Result<Waiter<V>, FlightError>
     where
@@ -156,7 +159,7 @@ impl<V: Clone + Send + Sync + 'static> SingleFlight<V> {
         if flights.len() >= self.limit {
             let abandoned = flights.abandoned().filter(|_| makes_room).ok_or(FlightError::Full)?;
             drop(flights);
-            self.shared.cut_off(&abandoned, FlightError::Abandoned);
+            self.shared.cut_off(&abandoned, FlightError::MadeRoom);
             flights = self.shared.lock();
             // Another request may have taken the room, or the key.
             if let Some(entry) = flights.current.get_mut(key) {
@@ -169,7 +172,7 @@ impl<V: Clone + Send + Sync + 'static> SingleFlight<V> {
         }
         let key: Arc<str> = key.into();
         let flight = Arc::new(Flight::new(Arc::clone(&key), now.checked_add(self.deadline)));
-        let work = start(Arc::clone(&key));
+        let work = start(Arc::clone(&flight));
         let landing = Landing::new(Arc::clone(&self.shared), Arc::clone(&flight));
         let runtime = Handle::try_current().ok();
         let driver = drive(landing, work, runtime.is_some());
@@ -187,6 +190,29 @@ impl<V: Clone + Send + Sync + 'static> SingleFlight<V> {
             waiter.flight.task.get_or_init(|| task.abort_handle());
         }
         Ok(waiter)
+    }
+
+    /// What the work needs before it can begin, if that takes no longer than half of the deadline: the
+    /// rest is for the work. Without a timer it is there at once, or not at all.
+    pub(crate) async fn in_half_the_time<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = pin!(future);
+        let mut timer = pin!(None);
+        let mut is_set = false;
+        poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            if !is_set {
+                is_set = true;
+                let ends = Instant::now().checked_add(self.deadline / 2);
+                timer.set(ends.and_then(|ends| self.shared.timer(ends)));
+            }
+            match timer.as_mut().as_pin_mut() {
+                Some(timer) => timer.poll(cx).map(|()| None),
+                None => Poll::Ready(None),
+            }
+        })
+        .await
     }
 
     fn waiter(&self, entry: &Entry<V>) -> Waiter<V> {

@@ -188,7 +188,8 @@ impl<P: ClientProvider> CachedProvider<P> {
         &self,
         client_id: &str,
     ) -> Result<Option<RegisteredClient<P::Client>>, BoxError> {
-        let answer = self.flights.run(client_id, |client_id| {
+        let answer = self.flights.run(client_id, |flight| {
+            let client_id = Arc::clone(&flight.key);
             let (provider, memory) = (Arc::clone(&self.provider), self.memory.clone());
             async move {
                 if let Some(found) = memory.remembered(&client_id) {

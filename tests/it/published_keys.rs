@@ -2,6 +2,7 @@
 //! strangers. The clock stands still, and there is no runtime but where it says so.
 
 use std::{
+    future::pending,
     io,
     sync::{
         Arc, Mutex,
@@ -31,6 +32,8 @@ const LIFETIME: u64 = 5 * 60;
 #[derive(Clone)]
 struct Web {
     answer: Arc<Mutex<Option<FetchedJwks>>>,
+    /// But not those at hosts of this domain.
+    hanging: Arc<Mutex<Option<&'static str>>>,
     fetches: Arc<AtomicUsize>,
 }
 
@@ -51,8 +54,12 @@ impl Web {
 impl JwksSource for Web {
     type Error = io::Error;
 
-    async fn fetch(&self, _jwks_uri: &str) -> io::Result<FetchedJwks> {
+    async fn fetch(&self, jwks_uri: &str) -> io::Result<FetchedJwks> {
         self.fetches.fetch_add(1, Ordering::SeqCst);
+        let hangs = self.hanging.lock().unwrap().is_some_and(|domain| jwks_uri.contains(domain));
+        if hangs {
+            pending::<()>().await;
+        }
         self.answer.lock().unwrap().clone().ok_or_else(|| io::ErrorKind::HostUnreachable.into())
     }
 }
@@ -75,7 +82,7 @@ impl Server {
         set: impl FnOnce(JwksCache) -> JwksCache,
     ) -> Self {
         let clock = Clock::fixed(NOW);
-        let web = Web { answer: Arc::default(), fetches: Arc::default() };
+        let web = Web { answer: Arc::default(), hanging: Arc::default(), fetches: Arc::default() };
         web.publish(&jwks([with(ed().jwk(), json!({"kid": "1"}))]));
         let clients: Clients = clients
             .into_iter()
@@ -145,6 +152,46 @@ fn withdrawn_key_is_refused_at_once() {
         server.web.go_down();
         server.pass(LIFETIME);
         assert_eq!(server.ask("batch", ed(), "1"), failed(UNKNOWN_KEY, "batch"), "{answer:?}");
+    }
+}
+
+// Who has clients at hosts of its own can let them take all the time there is.
+#[tokio::test(start_paused = true)]
+async fn slow_hosts_of_others_keep_no_withdrawn_key() {
+    let one_host = |number| format!("https://slow.example/{number}");
+    let four_hosts = |number| format!("https://{}.slow.example/{number}", number / 4);
+    for (uri, refused) in
+        [(one_host as fn(usize) -> String, UNKNOWN_KEY), (four_hosts, ErrorKind::KeySource)]
+    {
+        let server = Arc::new(Server::new(strangers(16, uri).chain(batch())));
+        let send =
+            async |id: &str| server.harness.answer(server.request(id, ed(), "1").request()).await;
+        for number in 0..16 {
+            assert_eq!(send(&format!("stranger{number}")).await.status, 200);
+        }
+        assert_eq!(send("batch").await.status, 200);
+        *server.web.hanging.lock().unwrap() = Some("slow.example");
+        server.web.publish(&jwks([]));
+        server.pass(LIFETIME);
+        let held: Vec<_> = (0..16)
+            .map(|number| {
+                let server = Arc::clone(&server);
+                tokio::spawn(async move {
+                    let request = server.request(&format!("stranger{number}"), ed(), "1");
+                    server.harness.answer(request.request()).await
+                })
+            })
+            .collect();
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        let mut answer = send("batch").await;
+        answer.lookups.retain(|id| id == "batch");
+        assert_eq!(answer, failed(refused, "batch"), "{}", uri(0));
+        assert!(held.iter().all(|held| !held.is_finished()));
+        for held in held {
+            held.abort();
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, task::JoinHandle};
 
 use super::*;
 
@@ -86,6 +86,12 @@ async fn ask_at(cache: &JwksCache, uri: &str, kid: &str) -> Result<bool, String>
         Ok(keys) => Ok(keys.has(kid)),
         Err(error) => Err(error.source().unwrap().to_string()),
     }
+}
+
+/// Asks in a task of its own.
+fn spawn(cache: &JwksCache, uri: &str) -> JoinHandle<Result<bool, String>> {
+    let (cache, uri) = (cache.clone(), uri.to_owned());
+    tokio::spawn(async move { ask_at(&cache, &uri, "1").await })
 }
 
 /// Lets the fetches go on until they wait for the source.
@@ -242,12 +248,7 @@ async fn keys_are_back_soon_after_there_were_none() {
 async fn concurrent_requests_share_a_fetch() {
     let (source, cache, _) = Source::new([keys(&["1"], None)]);
     source.gate.forget_permits(usize::MAX);
-    let tasks: Vec<_> = (0..10)
-        .map(|_| {
-            let cache = cache.clone();
-            tokio::spawn(async move { ask(&cache, "1").await })
-        })
-        .collect();
+    let tasks: Vec<_> = (0..10).map(|_| spawn(&cache, URI)).collect();
     tokio::task::yield_now().await;
     source.gate.add_permits(1);
     for task in tasks {
@@ -324,10 +325,7 @@ async fn failure_is_remembered_without_waiters() {
 async fn fetch_deadline_is_a_remembered_failure() {
     let (source, cache, pass) = Source::new([keys(&["1"], None)]);
     source.gate.forget_permits(usize::MAX);
-    let waiting = tokio::spawn({
-        let cache = cache.clone();
-        async move { ask(&cache, "1").await }
-    });
+    let waiting = spawn(&cache, URI);
     settle().await;
     hang_up(&cache, URI);
     pass(10);
@@ -415,20 +413,50 @@ async fn stale_keys_are_used_for_a_bounded_time() {
     assert_eq!(ask(&cache, "1").await, Err("down".to_owned()));
 }
 
+// One of them may have been withdrawn, and whoever has it must not have the time that a fetch takes.
 #[tokio::test]
-async fn hanging_source_does_not_delay_known_keys() {
-    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR))]);
+async fn keys_past_their_lifetime_are_for_nobody_while_they_are_fetched() {
+    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR)), keys(&["2"], None)]);
     assert_eq!(ask(&cache, "1").await, Ok(true));
     source.gate.forget_permits(usize::MAX);
     pass(HOUR);
-    let hanging = tokio::spawn({
-        let cache = cache.clone();
-        async move { ask(&cache, "1").await }
-    });
-    settle().await;
-    assert_eq!(ask(&cache, "1").await, Ok(true));
-    assert!(!hanging.is_finished());
+    let mut waiting = Vec::new();
+    for _ in 0..10 {
+        waiting.push(spawn(&cache, URI));
+        settle().await;
+    }
+    assert!(waiting.iter().all(|waiting| !waiting.is_finished()));
+    source.gate.add_permits(1);
+    for waiting in waiting {
+        assert_eq!(waiting.await.unwrap(), Ok(false));
+    }
     assert_eq!(source.fetches(), 2);
+}
+
+#[tokio::test]
+async fn throttle_is_no_outage() {
+    struct Throttles(Arc<AtomicUsize>);
+    impl JwksSource for Throttles {
+        type Error = BoxError;
+
+        async fn fetch(&self, _jwks_uri: &str) -> Result<FetchedJwks, BoxError> {
+            match self.0.fetch_add(1, Ordering::SeqCst) {
+                0 => Ok(keys(&["1"], None)?),
+                1..4 => Err(Throttled::new(Duration::from_secs(7)).into()),
+                _ => Ok(FetchedJwks::gone(None)),
+            }
+        }
+    }
+    let (fetches, clock) = (Arc::<AtomicUsize>::default(), Clock::fixed(0));
+    let cache = JwksCache::new(Throttles(Arc::clone(&fetches))).clock(clock.clone());
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+    clock.advance(Duration::from_secs(5 * MINUTE));
+    for _ in 1..4 {
+        let error = cache.keys(URI, Some("1")).await.unwrap_err();
+        assert_eq!(error.throttled().unwrap().retry_after(), Duration::from_secs(7));
+    }
+    assert_eq!(ask(&cache, "1").await, Ok(false), "the source is asked again at once");
+    assert_eq!(fetches.load(Ordering::SeqCst), 5);
 }
 
 #[tokio::test]
@@ -579,7 +607,7 @@ async fn a_host_is_fetched_from_so_often_a_minute_for_strangers() {
     pass(60);
     assert_eq!(ask_at(&cache, "https://victim.example/new", "1").await, Ok(true));
     pass(60);
-    let cache = cache.clone().max_unproven_per_host(4, 1);
+    let cache = cache.clone().max_per_host(4, 1);
     assert_eq!(ask_at(&cache, "https://victim.example/newer", "1").await, Ok(true));
     assert!(ask_at(&cache, "https://victim.example/newest", "1").await.is_err());
 }
@@ -588,8 +616,8 @@ async fn a_host_is_fetched_from_so_often_a_minute_for_strangers() {
 async fn proven_addresses_of_one_host_are_not_throttled() {
     let (source, cache, pass) = Source::new([keys(&["1"], None)]);
     let uri = |number| format!("https://tenants.example/{number}");
-    let strict = cache.clone().max_unproven_per_host(4, 0);
-    let cache = cache.max_unproven_per_host(4, 100);
+    let strict = cache.clone().max_per_host(4, 0);
+    let cache = cache.max_per_host(4, 100);
     for number in 0..100 {
         assert_eq!(ask_at(&cache, &uri(number), "1").await, Ok(true));
         cache.proved(&uri(number));
@@ -639,18 +667,14 @@ async fn fetches_of_strangers_are_bounded_and_hold_up_no_proven_client() {
     cache.proved(URI);
     source.gate.forget_permits(usize::MAX);
     pass(HOUR);
-    let waiting = |uri: String| {
-        let cache = cache.clone();
-        tokio::spawn(async move { ask_at(&cache, &uri, "1").await })
-    };
-    let strangers: Vec<_> = (0..16).map(|number| waiting(stranger(number))).collect();
+    let strangers: Vec<_> = (0..16).map(|number| spawn(&cache, &stranger(number))).collect();
     settle().await;
     let full = "too many are in flight".to_owned();
     for number in 16..1_000 {
         assert_eq!(ask_at(&cache, &stranger(number), "1").await, Err(full.clone()));
     }
     assert_eq!(source.fetches(), 1 + 16);
-    let proven = waiting(URI.to_owned());
+    let proven = spawn(&cache, URI);
     settle().await;
     assert_eq!(source.fetches(), 1 + 16 + 1);
     source.gate.add_permits(100);
@@ -665,19 +689,14 @@ async fn fetches_of_strangers_are_bounded_and_hold_up_no_proven_client() {
 async fn a_host_is_fetched_from_so_often_at_a_time_for_strangers() {
     let (source, cache, _) = Source::new([keys(&["1"], Some(HOUR))]);
     source.gate.forget_permits(usize::MAX);
-    let waiting: Vec<_> = (0..10)
-        .map(|number| {
-            let cache = cache.clone();
-            let uri = format!("https://victim.example/{number}");
-            tokio::spawn(async move { ask_at(&cache, &uri, "1").await.is_ok() })
-        })
-        .collect();
+    let waiting: Vec<_> =
+        (0..10).map(|number| spawn(&cache, &format!("https://victim.example/{number}"))).collect();
     settle().await;
     assert_eq!(source.fetches(), 4);
     source.gate.add_permits(100);
     let mut fetched = 0;
     for waiting in waiting {
-        fetched += usize::from(waiting.await.unwrap());
+        fetched += usize::from(waiting.await.unwrap().is_ok());
     }
     assert_eq!(fetched, 4);
     assert_eq!(ask_at(&cache, "https://victim.example/9", "1").await, Ok(true));
@@ -709,4 +728,94 @@ async fn background_fetches_end_no_other() {
     }
     settle().await;
     assert_eq!(source.fetches(), 4);
+}
+
+/// Another host for each four.
+fn one_of_four_at_a_host(number: usize) -> String {
+    format!("https://{}.evil.example/{number}", number / 4)
+}
+
+/// A source that does not answer any more, and a cache whose addresses are proven and past their
+/// lifetime.
+async fn hanging(uris: &[String]) -> (Source, JwksCache, impl Fn(u64)) {
+    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR))]);
+    for uri in uris {
+        assert_eq!(ask_at(&cache, uri, "1").await, Ok(true));
+        cache.proved(uri);
+    }
+    source.gate.forget_permits(usize::MAX);
+    source.fetches.store(0, Ordering::SeqCst);
+    pass(HOUR);
+    (source, cache, pass)
+}
+
+// Sixteen addresses anywhere are soon had, also proven ones.
+#[tokio::test]
+async fn a_host_is_fetched_from_so_often_at_a_time_for_proven_clients() {
+    let evil = (0..17).map(|number| format!("https://evil.example/{number}"));
+    let uris: Vec<_> = evil.chain([URI.to_owned()]).collect();
+    let (source, cache, _) = hanging(&uris).await;
+    let waiting: Vec<_> = uris.iter().map(|uri| spawn(&cache, uri)).collect();
+    settle().await;
+    assert_eq!(source.fetches(), 4 + 1);
+    source.gate.add_permits(100);
+    for waiting in waiting {
+        assert_eq!(waiting.await.unwrap(), Ok(true), "in turn");
+    }
+    assert_eq!(source.fetches(), 18);
+}
+
+#[tokio::test(start_paused = true)]
+async fn want_of_room_is_no_outage() {
+    let uris: Vec<_> = (0..16).map(one_of_four_at_a_host).chain([URI.to_owned()]).collect();
+    let (source, cache, _) = hanging(&uris).await;
+    for uri in &uris {
+        hang_up(&cache, uri);
+    }
+    settle().await;
+    assert_eq!(source.fetches(), 16);
+    let begun = tokio::time::Instant::now();
+    let full = "too many are in flight".to_owned();
+    assert_eq!(ask(&cache, "1").await, Err(full), "and not the keys past their lifetime");
+    assert_eq!(begun.elapsed(), Duration::from_secs(5));
+    *source.answers.lock().unwrap() = [Ok(FetchedJwks::gone(None))].into();
+    let waiting = spawn(&cache, URI);
+    settle().await;
+    source.gate.add_permits(17);
+    assert_eq!(waiting.await.unwrap(), Ok(false), "its turn comes");
+    assert_eq!(source.fetches(), 17);
+}
+
+#[tokio::test(start_paused = true)]
+async fn host_whose_fetches_do_not_end_is_an_outage() {
+    let uris: Vec<_> = (0..5).map(|number| format!("https://tenants.example/{number}")).collect();
+    let (source, cache, pass) = hanging(&uris).await;
+    let waiting: Vec<_> = uris.iter().map(|uri| spawn(&cache, uri)).collect();
+    for waiting in waiting {
+        assert_eq!(waiting.await.unwrap(), Ok(true), "the keys that were known");
+    }
+    assert_eq!(source.fetches(), 4);
+    pass(4);
+    let begun = tokio::time::Instant::now();
+    for uri in &uris {
+        assert_eq!(ask_at(&cache, uri, "1").await, Ok(true));
+    }
+    assert!(begun.elapsed().is_zero(), "nobody waits for it during the pause");
+}
+
+// Anybody can ask for a client and hang up, and then ask for others.
+#[tokio::test]
+async fn fetch_that_made_room_is_no_failure() {
+    let (source, cache, _) = Source::new([keys(&["1"], None)]);
+    let cache = cache.max_fetches(1);
+    source.gate.forget_permits(usize::MAX);
+    hang_up(&cache, URI);
+    settle().await;
+    hang_up(&cache, &stranger(0));
+    settle().await;
+    let waiting = spawn(&cache, URI);
+    settle().await;
+    source.gate.add_permits(1);
+    assert_eq!(waiting.await.unwrap(), Ok(true));
+    assert_eq!(source.fetches(), 3);
 }

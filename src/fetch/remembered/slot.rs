@@ -1,15 +1,19 @@
 //! What is known of one address, and when its source is asked again.
 
 use std::{
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use crate::{
     clock::Clock,
-    error::BoxError,
+    error::{BoxError, throttled::Throttled},
     fetch::remembered::Settings,
-    isolate::{guard, single_flight::SharedError},
+    isolate::{
+        guard,
+        single_flight::{Flight, SharedError},
+    },
 };
 
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
@@ -90,9 +94,9 @@ impl<T> Slot<T> {
         let document = Arc::clone(&kept.document);
         let age = kept.age(now);
         if age >= kept.lifetime {
-            // Who has a document to go on with need not wait for one that is in flight.
-            let interval = if known.has_failed() { Duration::ZERO } else { settings.interval };
-            return if known.may_ask(now, interval) { Next::Ask } else { Next::Use(document) };
+            // What is kept so long is for a source that has failed, and not for one that is slow.
+            let go_on = known.has_failed() && !known.may_ask(now, Duration::ZERO);
+            return if go_on { Next::Use(document) } else { Next::Ask };
         }
         let lacking = !has(&document);
         if (lacking || age >= kept.lifetime / 2) && known.may_ask(now, settings.interval) {
@@ -101,19 +105,27 @@ impl<T> Slot<T> {
         Next::Use(document)
     }
 
-    /// The document, if it is not too old even for an outage.
-    pub(super) fn usable(&self, now: Instant, settings: &Settings) -> Option<Arc<T>> {
+    /// The document for a request whose fetch brought none. After its lifetime that takes an outage:
+    /// what could not even be asked, for want of room here, may have withdrawn it.
+    pub(super) fn fallback(&self, now: Instant, settings: &Settings) -> Option<Arc<T>> {
         let known = self.known();
-        known.usable(now, settings.stale_if_error).map(|kept| Arc::clone(&kept.document))
+        // One that is still in flight was cut off, and its runtime has not dropped it yet.
+        let was_asked = |asked: &Asked| !matches!(asked.outcome, Outcome::Answered);
+        let is_outage = known.asked.as_ref().is_some_and(was_asked);
+        let kept = known.usable(now, settings.stale_if_error)?;
+        (is_outage || kept.age(now) < kept.lifetime).then(|| Arc::clone(&kept.document))
     }
 
-    fn note(&self, at: Instant, outcome: Outcome, kept: Option<Kept<T>>) {
+    /// Notes the question, and returns the one before.
+    fn note_question(&self, at: Instant) -> Option<Asked> {
+        self.known().asked.replace(Asked { at, outcome: Outcome::InFlight })
+    }
+
+    fn note_answer(&self, at: Instant, kept: Kept<T>) {
         let mut known = self.known();
-        if matches!(outcome, Outcome::Answered) {
-            known.failures = 0;
-        }
-        let before = known.asked.replace(Asked { at, outcome });
-        let kept = kept.and_then(|kept| known.kept.replace(kept));
+        known.failures = 0;
+        let before = known.asked.replace(Asked { at, outcome: Outcome::Answered });
+        let kept = known.kept.replace(kept);
         drop(known);
         drop((before, kept));
     }
@@ -121,12 +133,8 @@ impl<T> Slot<T> {
     /// Unless another question has been asked since.
     fn note_failure(&self, asked: Instant, now: Instant, error: SharedError) {
         let mut known = self.known();
-        let is_last = known
-            .asked
-            .as_ref()
-            .is_some_and(|last| last.at == asked && matches!(last.outcome, Outcome::InFlight));
         let failed = Asked { at: now, outcome: Outcome::Failed(error) };
-        let before = if is_last {
+        let before = if known.waits_since(asked) {
             known.failures = known.failures.saturating_add(1);
             known.asked.replace(failed)
         } else {
@@ -134,6 +142,15 @@ impl<T> Slot<T> {
         };
         drop(known);
         drop(before);
+    }
+
+    /// The question has brought nothing to note, so that the one `before` is the last.
+    fn take_back(&self, asked: Instant, before: Option<Asked>) {
+        let mut known = self.known();
+        let dropped =
+            if known.waits_since(asked) { mem::replace(&mut known.asked, before) } else { before };
+        drop(known);
+        drop(dropped);
     }
 
     #[cfg(test)]
@@ -149,6 +166,11 @@ impl<T> Known<T> {
     fn usable(&self, now: Instant, stale_if_error: Duration) -> Option<&Kept<T>> {
         let oldest = |kept: &Kept<T>| kept.lifetime.saturating_add(stale_if_error);
         self.kept.as_ref().filter(|kept| kept.age(now) < oldest(kept))
+    }
+
+    fn waits_since(&self, asked: Instant) -> bool {
+        let last = self.asked.as_ref();
+        last.is_some_and(|last| last.at == asked && matches!(last.outcome, Outcome::InFlight))
     }
 
     fn has_failed(&self) -> bool {
@@ -177,20 +199,23 @@ impl<T> Kept<T> {
 }
 
 /// A question to the source. It is noted before the answer is waited for, and if it is dropped
-/// without one, for example at its deadline, that is a failure of the source.
+/// without one, for example at its deadline, that is a failure of the source. Where this server
+/// had no room for it, it is as if it had not been asked.
 pub(super) struct Question<'a, T> {
     slot: &'a Slot<T>,
+    flight: &'a Flight<Answer<T>>,
     clock: &'a Clock,
     /// An answer is as old as its question.
     asked: Instant,
+    before: Option<Asked>,
     answered: bool,
 }
 
 impl<'a, T> Question<'a, T> {
-    pub(super) fn note(slot: &'a Slot<T>, clock: &'a Clock) -> Self {
+    pub(super) fn note(slot: &'a Slot<T>, flight: &'a Flight<Answer<T>>, clock: &'a Clock) -> Self {
         let asked = clock.instant();
-        slot.note(asked, Outcome::InFlight, None);
-        Self { slot, clock, asked, answered: false }
+        let before = slot.note_question(asked);
+        Self { slot, flight, clock, asked, before, answered: false }
     }
 
     fn now(&self) -> Instant {
@@ -205,7 +230,10 @@ impl<'a, T> Question<'a, T> {
             Ok((document, lifetime)) => {
                 let document = Arc::clone(document);
                 let kept = Kept { document, since: self.asked, lifetime: *lifetime };
-                self.slot.note(self.asked, Outcome::Answered, Some(kept));
+                self.slot.note_answer(self.asked, kept);
+            }
+            Err(error) if Throttled::find(error.get_ref()).is_some() => {
+                self.slot.take_back(self.asked, self.before.take());
             }
             Err(error) => self.slot.note_failure(self.asked, self.now(), error.clone()),
         }
@@ -216,11 +244,15 @@ impl<'a, T> Question<'a, T> {
 
 impl<T> Drop for Question<'_, T> {
     fn drop(&mut self) {
-        if !self.answered {
-            let now = guard::call(|| self.now()).unwrap_or(self.asked);
-            let error = SharedError::new("the fetch was cut off before it ended");
-            self.slot.note_failure(self.asked, now, error);
+        if self.answered {
+            return;
         }
+        if self.flight.has_made_room() {
+            return self.slot.take_back(self.asked, self.before.take());
+        }
+        let now = guard::call(|| self.now()).unwrap_or(self.asked);
+        let error = SharedError::new("the fetch was cut off before it ended");
+        self.slot.note_failure(self.asked, now, error);
     }
 }
 
@@ -234,10 +266,11 @@ mod tests {
     fn late_failure_replaces_no_newer_answer() {
         let clock = Clock::fixed(0);
         let slot = Slot::<()>::new();
-        let cut_off = Question::note(&slot, &clock);
-        let slow = Question::note(&slot, &clock);
+        let flight = Flight::new("".into(), None);
+        let question = || Question::note(&slot, &flight, &clock);
+        let [cut_off, slow] = [question(), question()];
         clock.advance(Duration::from_secs(1));
-        let answer = Question::note(&slot, &clock).answer(Err("the source is down".into()));
+        let answer = question().answer(Err("the source is down".into()));
         assert_eq!(answer.unwrap_err().to_string(), "the source is down");
         drop(cut_off);
         let late = slow.answer(Err("it is slow".into()));

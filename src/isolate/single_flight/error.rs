@@ -11,6 +11,8 @@ pub(crate) enum FlightError {
     Full,
     Panicked,
     TimedOut,
+    /// No request waited for it when another one needed the room.
+    MadeRoom,
     /// Its runtime was shut down.
     Abandoned,
 }
@@ -21,6 +23,7 @@ impl fmt::Display for FlightError {
             Self::Full => "too many are in flight",
             Self::Panicked => "it panicked",
             Self::TimedOut => "it did not answer before the deadline",
+            Self::MadeRoom => "it made room for another",
             Self::Abandoned => "it was given up before it answered",
         })
     }

@@ -143,8 +143,8 @@ pub(super) struct Entry<V> {
     pub(super) waiters: usize,
 }
 
-pub(super) struct Flight<V> {
-    pub(super) key: Arc<str>,
+pub(crate) struct Flight<V> {
+    pub(crate) key: Arc<str>,
     pub(super) ends: Option<Instant>,
     pub(super) outcome: OnceLock<Result<V, FlightError>>,
     landed: Notify,
@@ -152,8 +152,13 @@ pub(super) struct Flight<V> {
 }
 
 impl<V> Flight<V> {
-    pub(super) fn new(key: Arc<str>, ends: Option<Instant>) -> Self {
+    pub(crate) fn new(key: Arc<str>, ends: Option<Instant>) -> Self {
         Self { key, ends, outcome: OnceLock::new(), landed: Notify::new(), task: OnceLock::new() }
+    }
+
+    /// Whether it was ended for the sake of another, and so for nothing that its work has done.
+    pub(crate) fn has_made_room(&self) -> bool {
+        matches!(self.outcome.get(), Some(Err(FlightError::MadeRoom)))
     }
 
     pub(super) async fn landed(&self) {
