@@ -14,7 +14,7 @@ use crate::{
         remembered::{Capacity, Documents, Fetched, Remembered, Settings},
     },
     isolate::guard,
-    jose::{invalid::OmittedKey, set::KeySet},
+    jose::{invalid::OmittedKey, leaked::Leaked, set::KeySet},
 };
 
 /// A hundred times what a client of a few keys publishes.
@@ -278,7 +278,7 @@ impl Documents for KeySets {
         if fetched.document().len() > LONGEST_DOCUMENT {
             return Err("the key set is longer than 64 KiB".into());
         }
-        let document = KeySet::published(fetched.document())?;
+        let document = KeySet::published(fetched.document(), &Leaked::default())?;
         if let (Some(observe), omitted @ [_, ..]) = (&self.on_omitted_keys, document.omitted()) {
             let _told = guard::hook("on_omitted_keys", || observe(url, omitted));
         }

@@ -72,6 +72,10 @@ impl Algorithms {
         Self(self.0 | 1 << algorithm as u16)
     }
 
+    pub(crate) const fn or(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
     pub(crate) const fn contains(self, algorithm: Algorithm) -> bool {
         self.0 & 1 << algorithm as u16 != 0
     }

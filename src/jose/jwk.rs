@@ -1,17 +1,13 @@
 //! The members of a JSON Web Key (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2).
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
-use base64::{
-    Engine, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-    prelude::BASE64_URL_SAFE_NO_PAD,
-};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{
-    Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+    Deserializer,
+    de::{MapAccess, Visitor},
 };
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::jose::{invalid::Fault, json::Text};
 
@@ -21,41 +17,81 @@ const MEMBERS: [&str; 10] = ["kty", "use", "key_ops", "alg", "kid", "crv", "x", 
 /// Members of private keys: RSA, EC, OKP, AKP.
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
 
+/// How deep in an element a private key is looked for. It bounds the work.
+const DEPTH: usize = 3;
+
 /// An element of `keys`. Whatever it is, reading it succeeds: a key that is not understood is left
 /// out and does not spoil the set (RFC 7517 §5).
 #[derive(Default)]
-pub(crate) struct Jwk {
-    members: Vec<(&'static str, Value)>,
+pub(crate) struct Jwk<'a> {
+    members: Vec<(&'static str, &'a RawValue)>,
     /// What is wrong with it as JSON.
     pub(crate) malformed: Option<Fault>,
-    /// Where it has a private or symmetric key.
-    pub(crate) secret: Option<Fault>,
-    pub(crate) symmetric: bool,
+    /// Where it has a private key.
+    pub(crate) private: Option<Fault>,
+    /// Where it has a symmetric key.
+    pub(crate) symmetric: Option<Fault>,
 }
 
-impl Jwk {
-    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
-        // Some exports have `null` for what is absent.
+const WRAPPED: Fault = Fault::whole("has a private key in it");
+
+impl<'a> Jwk<'a> {
+    pub(crate) fn read(element: &'a RawValue) -> Self {
+        Self::read_object(element, DEPTH).unwrap_or_else(|| {
+            let wrapping = wraps_private_key(element, DEPTH).then_some(WRAPPED);
+            let malformed = wrapping.or(Some(Fault::whole("is not an object")));
+            Self { malformed, private: wrapping, ..Self::default() }
+        })
+    }
+
+    fn read_object(value: &'a RawValue, depth: usize) -> Option<Self> {
+        serde_json::Deserializer::from_str(value.get()).deserialize_map(JwkVisitor(depth)).ok()
+    }
+
+    fn raw(&self, name: &str) -> Option<&'a RawValue> {
         let (_, value) = self.members.iter().find(|(member, _)| *member == name)?;
-        (!value.is_null()).then_some(value)
+        (value.get() != "null").then_some(*value)
+    }
+
+    /// Programs that write every member have `null`, `""` or `[]` for what is absent.
+    fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.raw(name).filter(|value| !is_empty(value))
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
     }
 
     /// # Errors
     ///
     /// If it is something else than a string.
-    pub(crate) fn text(&self, name: &'static str) -> Result<Option<&str>, Fault> {
-        match self.get(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(Fault::of(name, "is not a string")),
-        }
+    pub(crate) fn text(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Fault> {
+        self.get(name).map(|value| text(name, value)).transpose()
+    }
+
+    /// The id. An empty one is one, because the header of an assertion may have it, too.
+    ///
+    /// # Errors
+    ///
+    /// If it is something else than a string.
+    pub(crate) fn kid(&self) -> Result<Option<Cow<'a, str>>, Fault> {
+        self.raw("kid").map(|value| text("kid", value)).transpose()
     }
 
     /// # Errors
     ///
     /// If it is missing or something else than a string.
-    pub(crate) fn required(&self, name: &'static str) -> Result<&str, Fault> {
+    pub(crate) fn required(&self, name: &'static str) -> Result<Cow<'a, str>, Fault> {
         self.text(name)?.ok_or(Fault::of(name, "is missing"))
+    }
+
+    /// Whether `key_ops` has `verify`, if it is there.
+    pub(crate) fn may_verify(&self) -> bool {
+        let verifies = |value: &'a RawValue| {
+            serde_json::from_str(value.get())
+                .is_ok_and(|ops: Vec<Text<'a>>| ops.iter().any(|op| op.0 == "verify"))
+        };
+        self.get("key_ops").is_none_or(verifies)
     }
 
     /// # Errors
@@ -63,8 +99,13 @@ impl Jwk {
     /// If it is missing or no base64url.
     pub(crate) fn bytes(&self, name: &'static str) -> Result<Vec<u8>, Fault> {
         BASE64_URL_SAFE_NO_PAD
-            .decode(self.required(name)?)
+            .decode(self.required(name)?.as_bytes())
             .map_err(|_quotes_it| Fault::of(name, "is not base64url without padding"))
+    }
+
+    /// Whether there is a private or symmetric key, and where.
+    pub(crate) fn secret(&self) -> Option<Fault> {
+        self.private.or(self.symmetric)
     }
 
     /// A positive number, of which the leading zeros do not matter: RFC 7518 §2 forbids them in an RSA
@@ -76,30 +117,31 @@ impl Jwk {
     pub(crate) fn number(&self, name: &'static str) -> Result<Vec<u8>, Fault> {
         self.bytes(name).map(without_leading_zeros)
     }
-
-    /// What two keys with the same private key have in common, read as leniently as possible: a modulus
-    /// or the x-coordinate of a point (of an Edwards curve the y-coordinate). The other coordinate, the
-    /// sign and the exponent do not matter, because a private key gives away those of its siblings.
-    pub(crate) fn public_part(&self) -> Option<Vec<u8>> {
-        let modulus = self.get("n");
-        let text = modulus.or_else(|| self.get("x"))?.as_str()?;
-        let text = text.replace('+', "-").replace('/', "_");
-        let mut part = LENIENT.decode(text).ok()?;
-        if modulus.is_none() && self.get("kty").is_some_and(|kty| kty == "OKP") {
-            if let Some(last) = part.last_mut() {
-                *last &= 0x7f;
-            }
-        }
-        Some(without_leading_zeros(part))
-    }
 }
 
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::URL_SAFE,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
+fn text<'a>(name: &'static str, value: &'a RawValue) -> Result<Cow<'a, str>, Fault> {
+    let text: Result<Text<'a>, _> = serde_json::from_str(value.get());
+    // Such as half a surrogate pair.
+    let reason = if value.get().starts_with('"') { "is not Unicode" } else { "is not a string" };
+    text.map(|text| text.0).map_err(|_quotes_it| Fault::of(name, reason))
+}
+
+fn is_empty(value: &RawValue) -> bool {
+    let list = value.get().strip_prefix('[').and_then(|list| list.strip_suffix(']'));
+    matches!(value.get(), "null" | "\"\"") || list.is_some_and(|list| list.trim().is_empty())
+}
+
+/// Whether there is a private key in it, as programs write it that wrap keys in something else.
+fn wraps_private_key(value: &RawValue, depth: usize) -> bool {
+    let Some(depth) = depth.checked_sub(1) else { return false };
+    match value.get().as_bytes().first() {
+        Some(b'[') => serde_json::from_str(value.get())
+            .is_ok_and(|all: Vec<&RawValue>| all.iter().any(|one| wraps_private_key(one, depth))),
+        Some(b'{') => Jwk::read_object(value, depth)
+            .is_some_and(|jwk| jwk.private.is_some_and(|at| at == WRAPPED || jwk.has("kty"))),
+        _ => false,
+    }
+}
 
 fn without_leading_zeros(mut number: Vec<u8>) -> Vec<u8> {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
@@ -107,84 +149,40 @@ fn without_leading_zeros(mut number: Vec<u8>) -> Vec<u8> {
     number
 }
 
-impl<'de> Deserialize<'de> for Jwk {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(JwkVisitor)
-    }
-}
-
-struct JwkVisitor;
-
-impl JwkVisitor {
-    fn other() -> Jwk {
-        Jwk { malformed: Some(Fault::whole("is not an object")), ..Jwk::default() }
-    }
-}
+struct JwkVisitor(usize);
 
 impl<'de> Visitor<'de> for JwkVisitor {
-    type Value = Jwk;
+    type Value = Jwk<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
     }
 
-    /// By name only, and each name once: RFC 7517 §4.
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Jwk, A::Error> {
+    /// By name only, and each name once: RFC 7517 §4. What is no JSON to other parsers, such as half a
+    /// surrogate pair, spoils its member alone.
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Jwk<'de>, A::Error> {
         let mut jwk = Jwk::default();
-        while let Some(Text(name)) = map.next_key::<Text<'de>>()? {
+        while let Some((name, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
+            let Ok(Text(name)) = serde_json::from_str::<Text<'de>>(name.get()) else { continue };
             if let Some(member) = MEMBERS.into_iter().find(|member| *member == name) {
-                let value = map.next_value()?;
                 if jwk.members.iter().any(|(read, _)| *read == member) {
                     jwk.malformed = Some(Fault::of(member, "is there more than once"));
                 } else {
                     jwk.members.push((member, value));
                 }
+            } else if is_empty(value) {
                 continue;
-            }
-            let present = map.next_value::<Option<IgnoredAny>>()?.is_some();
-            if !present {
-                continue;
-            }
-            if name == "k" {
-                jwk.symmetric = true;
-                jwk.secret = Some(Fault::of("k", "is a symmetric key"));
+            } else if name == "k" {
+                jwk.symmetric = Some(Fault::of("k", "is a symmetric key"));
             } else if let Some(name) = PRIVATE.into_iter().find(|private| *private == name) {
-                jwk.secret = Some(Fault::of(name, "belongs to a private key"));
+                jwk.private = Some(Fault::of(name, "belongs to a private key"));
+            } else if wraps_private_key(value, self.0) {
+                (jwk.malformed, jwk.private) = (Some(WRAPPED), jwk.private.or(Some(WRAPPED)));
             }
         }
-        if jwk.get("kty").is_some_and(|kty| kty == "oct") {
-            jwk.symmetric = true;
-            jwk.secret = Some(Fault::of("kty", "is that of a symmetric key"));
+        if jwk.text("kty").is_ok_and(|kty| kty.is_some_and(|kty| kty == "oct")) {
+            jwk.symmetric = Some(Fault::of("kty", "is that of a symmetric key"));
         }
         Ok(jwk)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Jwk, A::Error> {
-        while values.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Self::other())
-    }
-
-    fn visit_unit<E>(self) -> Result<Jwk, E> {
-        Ok(Self::other())
-    }
-
-    fn visit_bool<E>(self, _value: bool) -> Result<Jwk, E> {
-        Ok(Self::other())
-    }
-
-    fn visit_i64<E>(self, _value: i64) -> Result<Jwk, E> {
-        Ok(Self::other())
-    }
-
-    fn visit_u64<E>(self, _value: u64) -> Result<Jwk, E> {
-        Ok(Self::other())
-    }
-
-    fn visit_f64<E>(self, _value: f64) -> Result<Jwk, E> {
-        Ok(Self::other())
-    }
-
-    fn visit_str<E>(self, _value: &str) -> Result<Jwk, E> {
-        Ok(Self::other())
     }
 }

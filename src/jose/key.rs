@@ -1,6 +1,6 @@
 //! One public key, checked when it is read and prepared when it is used.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::signature::{
     self, EcdsaVerificationAlgorithm, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents,
@@ -35,12 +35,13 @@ const RSA: [(Algorithm, &RsaParameters); 6] = [
 #[derive(Debug)]
 pub(crate) struct Key {
     pub(crate) kid: Option<Box<str>>,
-    algorithms: Algorithms,
-    public: Public,
+    pub(crate) algorithms: Algorithms,
+    /// Entries of a set may share it.
+    pub(crate) public: Arc<Public>,
 }
 
 #[derive(Debug)]
-enum Public {
+pub(crate) enum Public {
     Rsa(RsaKey),
     /// Of a type that has but one algorithm.
     Point(Algorithm, ParsedPublicKey),
@@ -48,7 +49,7 @@ enum Public {
 
 /// Prepared for an algorithm when it is first used with it, because hardly any client uses two.
 #[derive(Debug)]
-struct RsaKey {
+pub(crate) struct RsaKey {
     modulus: Box<[u8]>,
     exponent: Box<[u8]>,
     prepared: [OnceLock<Option<Box<ParsedPublicKey>>>; RSA.len()],
@@ -58,21 +59,18 @@ impl Key {
     /// # Errors
     ///
     /// What keeps it from being used.
-    pub(crate) fn read(jwk: &Jwk) -> Result<Self, Fault> {
-        if let Some(fault) = jwk.malformed.or(jwk.secret) {
+    pub(crate) fn read(jwk: &Jwk<'_>) -> Result<Self, Fault> {
+        if let Some(fault) = jwk.malformed.or(jwk.secret()) {
             return Err(fault);
         }
-        if jwk.get("use").is_some_and(|value| value != "sig") {
+        if jwk.text("use")?.is_some_and(|value| value != "sig") {
             return Err(Fault::of("use", "is not `sig`"));
         }
-        let verifies = |ops: &serde_json::Value| {
-            ops.as_array().is_some_and(|ops| ops.iter().any(|op| op == "verify"))
-        };
-        if !jwk.get("key_ops").is_none_or(verifies) {
+        if !jwk.may_verify() {
             return Err(Fault::of("key_ops", "does not list `verify`"));
         }
-        let kid = jwk.text("kid")?.map(Box::from);
-        let public = match jwk.required("kty")? {
+        let kid = jwk.kid()?.map(Box::from);
+        let public = match &*jwk.required("kty")? {
             "RSA" => Public::Rsa(RsaKey::read(jwk)?),
             "EC" => ec(jwk)?,
             "OKP" => okp(jwk)?,
@@ -81,30 +79,26 @@ impl Key {
         let possible = public.algorithms();
         let algorithms = match jwk.text("alg")? {
             None => possible,
-            Some(alg) => Algorithm::from_name(alg)
+            Some(alg) => Algorithm::from_name(&alg)
                 .filter(|algorithm| possible.contains(*algorithm))
                 .map(|only| Algorithms::EMPTY.with(only))
                 .ok_or(Fault::of("alg", "is no signature algorithm for such a key"))?,
         };
-        Ok(Self { kid, algorithms, public })
+        Ok(Self { kid, algorithms, public: Arc::new(public) })
     }
 
     pub(crate) const fn is_for(&self, algorithm: Algorithm) -> bool {
         self.algorithms.contains(algorithm)
     }
 
-    /// Whether they are of one type and, if points, on one curve.
-    pub(crate) const fn is_like(&self, other: &Self) -> bool {
-        match (&self.public, &other.public) {
-            (Public::Rsa(_), Public::Rsa(_)) => true,
-            (Public::Point(one, _), Public::Point(other, _)) => *one as u8 == *other as u8,
-            _ => false,
-        }
+    /// Whether both are entries of one key.
+    pub(crate) fn shares(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.public, &other.public)
     }
 
     /// In bytes.
-    pub(crate) const fn signature_length(&self) -> usize {
-        match &self.public {
+    pub(crate) fn signature_length(&self) -> usize {
+        match &*self.public {
             Public::Rsa(key) => key.modulus.len(),
             Public::Point(Algorithm::Es384, _) => 96,
             Public::Point(Algorithm::Es512, _) => 132,
@@ -112,24 +106,15 @@ impl Key {
         }
     }
 
-    /// How many bytes it takes up at most, prepared for each of its algorithms.
+    /// How many bytes the entry takes up.
     pub(crate) fn size(&self) -> usize {
-        let kid = self.kid.as_ref().map_or(0, |kid| kid.len());
-        let public = match &self.public {
-            Public::Rsa(key) => {
-                let prepared = RSA.iter().filter(|(algorithm, _)| self.is_for(*algorithm)).count();
-                let modulus = key.modulus.len();
-                modulus + key.exponent.len() + prepared * (PREPARED + 5 * modulus)
-            }
-            Public::Point(..) => PREPARED,
-        };
-        size_of::<Self>() + kid + public
+        size_of::<Self>() + self.kid.as_ref().map_or(0, |kid| kid.len())
     }
 
     /// Whether a verification takes much longer than one of ES256.
     pub(crate) fn is_slow(&self, algorithm: Algorithm) -> bool {
         // An exponent of 32 bits costs up to four times as much as the usual one.
-        let long_exponent = match &self.public {
+        let long_exponent = match &*self.public {
             Public::Rsa(key) => {
                 key.exponent.iter().fold(0, |e, byte| e << 8 | u64::from(*byte)) > 65_537
             }
@@ -149,7 +134,7 @@ impl Key {
         if signature.len() != self.signature_length() || !self.is_for(algorithm) {
             return None;
         }
-        let prepared = match &self.public {
+        let prepared = match &*self.public {
             Public::Rsa(key) if signature >= &*key.modulus => return None,
             Public::Rsa(key) => key.prepared(algorithm)?,
             Public::Point(_, key) => key,
@@ -161,6 +146,28 @@ impl Key {
 }
 
 impl Public {
+    /// Whether they are of one type and, if points, on one curve.
+    pub(crate) const fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Rsa(_), Self::Rsa(_)) => true,
+            (Self::Point(one, _), Self::Point(other, _)) => *one as u8 == *other as u8,
+            _ => false,
+        }
+    }
+
+    /// How many bytes it takes up at most, prepared for each of these algorithms.
+    pub(crate) fn size(&self, algorithms: Algorithms) -> usize {
+        let held = match self {
+            Self::Rsa(key) => {
+                let prepared = RSA.iter().filter(|(algorithm, _)| algorithms.contains(*algorithm));
+                let modulus = key.modulus.len();
+                modulus + key.exponent.len() + prepared.count() * (PREPARED + 5 * modulus)
+            }
+            Self::Point(..) => PREPARED,
+        };
+        size_of::<Self>() + held
+    }
+
     fn algorithms(&self) -> Algorithms {
         match self {
             Self::Rsa(_) => {
@@ -171,8 +178,22 @@ impl Public {
     }
 }
 
+impl PartialEq for Public {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Rsa(one), Self::Rsa(other)) => {
+                (&one.modulus, &one.exponent) == (&other.modulus, &other.exponent)
+            }
+            (Self::Point(curve, one), Self::Point(other_curve, other)) => {
+                curve == other_curve && one.as_ref() == other.as_ref()
+            }
+            _ => false,
+        }
+    }
+}
+
 impl RsaKey {
-    fn read(jwk: &Jwk) -> Result<Self, Fault> {
+    fn read(jwk: &Jwk<'_>) -> Result<Self, Fault> {
         let (modulus, exponent) = (jwk.number("n")?, jwk.number("e")?);
         // A modulus of 256 bytes may still have fewer than 2048 bits.
         let short = modulus.len() == SHORTEST_MODULUS
@@ -206,9 +227,9 @@ impl RsaKey {
     }
 }
 
-fn ec(jwk: &Jwk) -> Result<Public, Fault> {
+fn ec(jwk: &Jwk<'_>) -> Result<Public, Fault> {
     let (algorithm, parameters, length): (_, &'static EcdsaVerificationAlgorithm, usize) =
-        match jwk.required("crv")? {
+        match &*jwk.required("crv")? {
             "P-256" => (Algorithm::Es256, &signature::ECDSA_P256_SHA256_FIXED, 32),
             "P-384" => (Algorithm::Es384, &signature::ECDSA_P384_SHA384_FIXED, 48),
             "P-521" => (Algorithm::Es512, &signature::ECDSA_P521_SHA512_FIXED, 66),
@@ -232,7 +253,7 @@ fn ec(jwk: &Jwk) -> Result<Public, Fault> {
     Ok(Public::Point(algorithm, key))
 }
 
-fn okp(jwk: &Jwk) -> Result<Public, Fault> {
+fn okp(jwk: &Jwk<'_>) -> Result<Public, Fault> {
     if jwk.required("crv")? != "Ed25519" {
         return Err(Fault::of("crv", "is not Ed25519"));
     }

@@ -24,7 +24,7 @@ use crate::jose::{
 /// let keys = ClientKeys::from_jwks(
 ///     r#"{"keys": [{
 ///         "kty": "OKP", "crv": "Ed25519", "kid": "2026-11", "use": "sig",
-///         "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+///         "x": "BodLhdoiQfn-WhHdjjLMDoCXYp5NjO0SRab3azLC4F8"
 ///     }]}"#,
 /// )?;
 /// let client = RegisteredClient::private_key_jwt("batch", keys, ());
@@ -48,10 +48,14 @@ impl ClientKeys {
     /// P-521 and Ed25519.
     ///
     /// Keys of other types, of `"use": "enc"`, without `verify` in their `key_ops` or for another
-    /// algorithm are left out, and so is what follows the first 8 keys of one type and curve.
+    /// algorithm are left out, and so is what follows the first 8 keys of one type and curve, or the first
+    /// 100 elements of the set. Several entries of one key are one, as programs list a key once for each of
+    /// its algorithms.
     /// Keys that somebody else than their owner can sign with are left out, too, as far as that shows at a
-    /// glance: points of small order or not on the curve, moduli with a prime factor below 752, and those
-    /// of CVE-2017-15361 (ROCA). [`omitted_keys`](Self::omitted_keys) says why. Zeros in front of an RSA number or the coordinate
+    /// glance: points of small order or not on their NIST curve, moduli with a prime factor below 752, and
+    /// those of CVE-2017-15361 (ROCA). [`omitted_keys`](Self::omitted_keys) says why.
+    ///
+    /// Members that are `null`, `""` or `[]` are absent. Zeros in front of an RSA number or the coordinate
     /// of a point may be missing or too many. A byte order mark is skipped.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ pub(crate) mod json;
 mod jwk;
 pub(crate) mod key;
 pub(crate) mod keys;
+pub(crate) mod leaked;
 pub(crate) mod mac;
 pub(crate) mod set;
 mod weak;

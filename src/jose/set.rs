@@ -3,17 +3,22 @@
 use std::sync::Arc;
 
 use serde::de::MapAccess;
+use serde_json::value::RawValue;
 
 use crate::jose::{
-    alg::Algorithm,
+    alg::{Algorithm, Algorithms},
     invalid::{Fault, InvalidKeys, OmittedKey},
     json::{Members, Object, Value},
     jwk::Jwk,
-    key::Key,
+    key::{Key, Public},
+    leaked::{Leaked, Withdrawn},
 };
 
 /// Of one type and, if points, on one curve: more than any client rotates through.
 const MOST_OF_A_KIND: usize = 8;
+
+/// Of which each may take some microseconds to read. The rest is searched for private keys alone.
+const MOST: usize = 100;
 
 /// A document has at most some thousand of them.
 const MOST_OMITTED: usize = 64;
@@ -34,12 +39,14 @@ pub(crate) enum NoKey {
 pub(crate) struct KeySet {
     keys: Box<[Arc<Key>]>,
     omitted: Box<[OmittedKey]>,
+    leaked: Leaked,
 }
 
+/// The elements are read one by one, so that one which cannot be read does not spoil the others.
 #[derive(Default)]
-struct Document(Option<Vec<Jwk>>);
+struct Document<'a>(Option<Vec<&'a RawValue>>);
 
-impl<'de> Members<'de> for Document {
+impl<'de> Members<'de> for Document<'de> {
     const USUAL: &'static [&'static str] = &["keys"];
 
     fn read<A: MapAccess<'de>>(&mut self, name: &str, value: Value<'_, A>) -> Result<(), A::Error> {
@@ -51,7 +58,7 @@ impl<'de> Members<'de> for Document {
     }
 }
 
-fn read(json: &[u8]) -> Result<Vec<Jwk>, InvalidKeys> {
+fn read(json: &[u8]) -> Result<Vec<&RawValue>, InvalidKeys> {
     // Checked as a whole, because the parser does not look into strings that it skips.
     let text = std::str::from_utf8(json).ok();
     // RFC 8259 §8.1: a byte order mark may be ignored.
@@ -69,54 +76,64 @@ impl KeySet {
     ///
     /// If the text is no key set, holds a private or symmetric key, or none that can be used.
     pub(crate) fn registered(json: &[u8]) -> Result<Self, InvalidKeys> {
-        let keys = read(json)?;
-        if keys.iter().any(|key| key.symmetric) {
+        let elements = read(json)?;
+        let keys = || elements.iter().map(|element| Jwk::read(element));
+        if keys().any(|key| key.symmetric.is_some()) {
             return Err(InvalidKeys::new("the key set holds a symmetric key"));
         }
-        if keys.iter().any(|key| key.secret.is_some()) {
+        if keys().any(|key| key.private.is_some()) {
             return Err(InvalidKeys::new("the key set holds a private key"));
         }
-        let set = Self::of(&keys);
+        let set = Self::of(&elements, &Leaked::default());
         if set.keys.is_empty() {
             return Err(InvalidKeys::none_usable(&set.omitted));
         }
         Ok(set)
     }
 
-    /// The keys that a client publishes. A set without any is one, too: that is how the last key is
-    /// withdrawn (OpenID Connect Core §10.1.1).
+    /// The keys that a client publishes, without those of which it has published the private ones
+    /// before. A set without any is one, too: that is how the last key is withdrawn (OpenID Connect
+    /// Core §10.1.1).
     ///
     /// # Errors
     ///
     /// If the text is no key set, and so says nothing about the keys.
-    pub(crate) fn published(json: &[u8]) -> Result<Self, InvalidKeys> {
-        read(json).map(|keys| Self::of(&keys))
+    pub(crate) fn published(json: &[u8], leaked: &Leaked) -> Result<Self, InvalidKeys> {
+        read(json).map(|elements| Self::of(&elements, leaked))
     }
 
-    fn of(jwks: &[Jwk]) -> Self {
-        let secrets: Vec<&Jwk> = jwks.iter().filter(|jwk| jwk.secret.is_some()).collect();
-        let mut keys: Vec<Arc<Key>> = Vec::new();
-        let mut omitted = Vec::new();
-        for (index, jwk) in jwks.iter().enumerate() {
-            let key = Key::read(jwk).and_then(|key| {
-                if let Some(fault) = secrets.iter().find_map(|secret| known(jwk, secret)) {
-                    return Err(fault);
-                }
-                if keys.iter().filter(|other| other.is_like(&key)).count() == MOST_OF_A_KIND {
-                    return Err(Fault::whole("is beyond the first 8 of its kind"));
-                }
-                Ok(key)
-            });
-            match key {
-                Ok(key) => keys.push(Arc::new(key)),
-                Err(fault) => {
-                    omitted.push(OmittedKey { index, fault, private: jwk.secret.is_some() });
-                }
+    fn of(elements: &[&RawValue], leaked: &Leaked) -> Self {
+        let mut withdrawn = Withdrawn::new(leaked);
+        let (mut first, mut omitted) = (Vec::new(), Omitted::default());
+        for (index, element) in elements.iter().enumerate() {
+            let jwk = Jwk::read(element);
+            if let Some(fault) = jwk.secret() {
+                withdrawn.add(&jwk);
+                omitted.add(index, fault, true);
+            } else if index < MOST {
+                first.push((index, jwk));
+            } else {
+                omitted.add(index, Fault::whole("is beyond the first 100 of the set"), false);
             }
         }
-        omitted.sort_by_key(|key| !key.private);
-        omitted.truncate(MOST_OMITTED);
-        Self { keys: keys.into(), omitted: omitted.into() }
+        let (mut keys, mut publics) = (Vec::new(), Vec::new());
+        first.retain(|(index, jwk)| {
+            let key = Key::read(jwk);
+            let good = key.is_ok();
+            let added = key.and_then(|key| match withdrawn.fault(jwk) {
+                Some(fault) => Err(fault),
+                None => add(key, &mut keys, &mut publics),
+            });
+            if let Err(fault) = added {
+                omitted.add(*index, fault, false);
+            }
+            good
+        });
+        Self {
+            keys: keys.into_iter().map(Arc::new).collect(),
+            omitted: omitted.first(),
+            leaked: withdrawn.leaked(first.iter().map(|(_, jwk)| jwk)),
+        }
     }
 
     /// The keys that were left out, the private and symmetric ones first, and 64 at most.
@@ -124,10 +141,33 @@ impl KeySet {
         &self.omitted
     }
 
+    /// What to hand to the next [`published`](Self::published) of the same client.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the cache is to hand it on"))]
+    pub(crate) const fn leaked(&self) -> &Leaked {
+        &self.leaked
+    }
+
     /// How many bytes it takes up at most, once every key has been used.
     pub(crate) fn size(&self) -> usize {
-        let keys: usize = self.keys.iter().map(|key| key.size()).sum();
-        size_of::<Self>() + size_of_val(&*self.keys) + size_of_val(&*self.omitted) + keys
+        let entries: usize = self.keys.iter().map(|key| key.size()).sum();
+        let lists = size_of_val(&*self.keys) + size_of_val(&*self.omitted) + self.leaked.size();
+        size_of::<Self>() + lists + entries + self.publics()
+    }
+
+    /// How many bytes the keys themselves do, of which several entries may have one.
+    fn publics(&self) -> usize {
+        let size = |(index, key): (usize, &Arc<Key>)| {
+            let entries = || self.keys.iter().enumerate().filter(|(_, other)| other.shares(key));
+            let is_first = entries().next().is_some_and(|(first, _)| first == index);
+            let algorithms =
+                |all: Algorithms, (_, other): (usize, &Arc<Key>)| all.or(other.algorithms);
+            if is_first {
+                key.public.size(entries().fold(Algorithms::EMPTY, algorithms))
+            } else {
+                0
+            }
+        };
+        self.keys.iter().enumerate().map(size).sum()
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -161,11 +201,14 @@ impl KeySet {
             return Err(NoKey::Unknown);
         }
         let mut fitting = named.filter(|key| key.is_for(algorithm));
-        match (fitting.next(), fitting.next(), fitting.next()) {
-            (None, ..) => Err(NoKey::Algorithm),
-            (Some(key), None, _) => Ok((key, None)),
-            (Some(first), second, None) if kid.is_none() => Ok((first, second)),
-            _ => Err(NoKey::Ambiguous),
+        let first = fitting.next().ok_or(NoKey::Algorithm)?;
+        // One key may be there under several ids.
+        let mut others = fitting.filter(|key| !key.shares(first));
+        let second = others.next();
+        let third = second.and_then(|second| others.find(|key| !key.shares(second)));
+        match second {
+            Some(_) if kid.is_some() || third.is_some() => Err(NoKey::Ambiguous),
+            _ => Ok((first, second)),
         }
     }
 
@@ -175,16 +218,54 @@ impl KeySet {
     }
 }
 
-/// Whether whoever has the secret of one key may be able to sign with the other: they belong
-/// together, or the set says so by giving them one `kid`.
-fn known(jwk: &Jwk, secret: &Jwk) -> Option<Fault> {
-    let part = jwk.public_part();
-    if part.is_some() && part == secret.public_part() {
-        return Some(Fault::whole("has its private key in the set"));
+/// Adds a key, unless there are enough of its kind. Programs list a key once for each of its algorithms:
+/// entries of one key share it, and those of one id become one.
+fn add(mut key: Key, keys: &mut Vec<Key>, publics: &mut Vec<Arc<Public>>) -> Result<(), Fault> {
+    match publics.iter().find(|public| ***public == *key.public) {
+        Some(public) => {
+            key.public = Arc::clone(public);
+            let entry = keys.iter_mut().find(|entry| entry.shares(&key) && entry.kid == key.kid);
+            if let Some(entry) = entry {
+                entry.algorithms = entry.algorithms.or(key.algorithms);
+                return Ok(());
+            }
+        }
+        None if publics.iter().filter(|public| public.is_like(&key.public)).count()
+            == MOST_OF_A_KIND =>
+        {
+            return Err(Fault::whole("is beyond the first 8 of its kind"));
+        }
+        None => publics.push(Arc::clone(&key.public)),
     }
-    let kid = jwk.get("kid");
-    (kid.is_some() && kid == secret.get("kid"))
-        .then_some(Fault::of("kid", "is also that of a private or symmetric key"))
+    keys.push(key);
+    Ok(())
+}
+
+/// The first keys that are left out.
+#[derive(Default)]
+struct Omitted {
+    secrets: Vec<OmittedKey>,
+    read: Vec<OmittedKey>,
+    beyond: Vec<OmittedKey>,
+}
+
+impl Omitted {
+    fn add(&mut self, index: usize, fault: Fault, private: bool) {
+        let list = match index {
+            _ if private => &mut self.secrets,
+            ..MOST => &mut self.read,
+            _ => &mut self.beyond,
+        };
+        if list.len() < MOST_OMITTED {
+            list.push(OmittedKey { index, fault, private });
+        }
+    }
+
+    /// The private and symmetric ones first.
+    fn first(self) -> Box<[OmittedKey]> {
+        let others = self.read.into_iter().chain(self.beyond);
+        self.secrets.into_iter().chain(others).take(MOST_OMITTED).collect()
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,16 @@
 //! Which keys of a set are used, and what is said about the others.
 
 use serde_json::{Value, json};
-use tower_client_auth::assertion::{ClientKeys, OmittedKey};
+use tower_client_auth::{
+    Clock, RegisteredClient,
+    assertion::{Assertions, ClientKeys, OmittedKey},
+    replay::MemoryReplayStore,
+};
 
-use crate::jose::{Key, base64url, ed, jwks, rsa, with};
+use crate::{
+    jose::{ISSUER, Key, base64url, claims, ed, form, jwks, rsa, sign, with},
+    support::{Clients, Harness, NOW, TestRequest, app},
+};
 
 /// What is said about the keys that are not used.
 fn omitted(keys: impl IntoIterator<Item = Value>) -> Vec<String> {
@@ -50,7 +57,8 @@ fn each_key_that_is_left_out_has_its_reason() {
         (p256_with(json!({"y": null})), ".y` is missing"),
         (p256_with(json!({"x": base64url([1; 33])})), ".x` is longer than the field of the curve"),
         (p256_with(json!({"x": base64url([7; 32])})), "` is not a point on its curve"),
-        (p256_with(json!({"x": "", "y": ""})), "` is not a point on its curve"),
+        (p256_with(json!({"x": "", "y": ""})), ".x` is missing"),
+        (p256_with(json!({"x": "AA", "y": "AA"})), "` is not a point on its curve"),
         (p256_with(json!({"crv": "P-384"})), "` is not a point on its curve"),
         (rsa_with(json!({"n": modulus(255)})), ".n` has fewer than 2048 bits"),
         (
@@ -62,7 +70,8 @@ fn each_key_that_is_left_out_has_its_reason() {
             ".n` has fewer than 2048 bits",
         ),
         (rsa_with(json!({"n": modulus(1025)})), ".n` has more than 8192 bits"),
-        (rsa_with(json!({"n": ""})), ".n` has fewer than 2048 bits"),
+        (rsa_with(json!({"n": ""})), ".n` is missing"),
+        (rsa_with(json!({"n": "AA"})), ".n` has fewer than 2048 bits"),
         (rsa_with(json!({"n": base64url([0xff; 256])})), ".n` is a repeated block of bytes"),
         (rsa_with(json!({"n": base64url([&[0x81; 255][..], &[0x80]].concat())})), ".n` is even"),
         (
@@ -76,7 +85,8 @@ fn each_key_that_is_left_out_has_its_reason() {
             p256_with(json!({"x": "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY"})),
             ".x` is that of the generator of the curve, of which the private key is 1",
         ),
-        (rsa_with(json!({"e": ""})), ".e` is 1 or even"),
+        (rsa_with(json!({"e": ""})), ".e` is missing"),
+        (rsa_with(json!({"e": "AA"})), ".e` is 1 or even"),
         (rsa_with(json!({"e": "AQ"})), ".e` is 1 or even"),
         (rsa_with(json!({"e": "Ag"})), ".e` is 1 or even"),
         (rsa_with(json!({"e": "AQAAAAAB"})), ".e` has more than 32 bits"),
@@ -121,18 +131,72 @@ fn set_without_a_usable_key_says_why_in_a_line() {
 
 #[test]
 fn eight_keys_of_a_kind_are_used() {
-    let kinds = [Key::ed(), Key::ec("ES256"), Key::ec("ES384"), Key::ec("ES512")];
-    let mut keys: Vec<_> = kinds.iter().map(Key::jwk).chain([rsa().jwk()]).collect();
-    keys = keys.iter().flat_map(|key| std::iter::repeat_n(key, 8)).cloned().collect();
+    // Eight numbers in place of eight keys, because keys of RSA take long to make.
+    let modulus = |n: u8| json!({"kty": "RSA", "e": "AQAB", "n": base64url(modulus(n))});
+    let mut keys: Vec<_> = (0..8).map(modulus).collect();
+    for make in [Key::ed, || Key::ec("ES256"), || Key::ec("ES384"), || Key::ec("ES512")] {
+        keys.extend((0..8).map(|_| make().jwk()));
+    }
     let read = |keys: &[Value]| ClientKeys::from_jwks(&jwks(keys.to_vec())).unwrap();
     assert_eq!(read(&keys).omitted_keys(), []);
-    keys.push(rsa().jwk());
+    // Entries of one key do not count, whatever they say of it.
+    for n in 0..9 {
+        keys.push(with(modulus(0), json!({"kid": n.to_string()})));
+    }
+    for alg in ["PS256", "PS384", "PS512", "RS512", "RS384", "RS256"] {
+        keys.push(with(modulus(1), json!({"alg": alg, "kid": alg})));
+    }
+    assert_eq!(read(&keys).omitted_keys(), []);
+    keys.push(modulus(8));
     let set = read(&keys);
     let told: Vec<_> = set.omitted_keys().iter().map(ToString::to_string).collect();
-    assert_eq!(told, ["`keys[40]` is beyond the first 8 of its kind"]);
+    assert_eq!(told, ["`keys[55]` is beyond the first 8 of its kind"]);
     // However many there are.
     keys.resize(1_000, json!({}));
     assert_eq!(read(&keys).omitted_keys().len(), 64);
+}
+
+/// As a program lists keys that has an entry for each algorithm.
+#[test]
+fn entry_per_algorithm_is_used() {
+    let algorithms = ["PS256", "PS384", "PS512", "RS512", "RS384", "RS256"];
+    let other = json!({"kty": "RSA", "e": "AQAB", "n": base64url(modulus(0))});
+    for kid in ["one", ""] {
+        let entries = |key: &Value| {
+            algorithms
+                .map(|alg| with(key.clone(), json!({"alg": alg, "kid": kid.replace("one", alg)})))
+        };
+        let set = jwks(entries(&other).into_iter().chain(entries(&rsa().jwk())));
+        let keys = ClientKeys::from_jwks(&set).unwrap();
+        assert_eq!(keys.omitted_keys(), []);
+        let clients: Clients =
+            [RegisteredClient::private_key_jwt("batch", keys, app("batch"))].into_iter().collect();
+        let replay = MemoryReplayStore::default().clock(Clock::fixed(NOW));
+        let assertions = Assertions::new(ISSUER, replay).unwrap();
+        let harness = Harness::of(clients).set(|layer| layer.assertions(assertions));
+        for alg in algorithms {
+            let claims = with(claims("batch"), json!({"jti": alg}));
+            let answer = harness.ask(&TestRequest::form(form(&sign(rsa(), alg, &claims))));
+            assert_eq!((answer.status, answer.kind), (200, None), "{alg}");
+        }
+    }
+}
+
+/// An odd number of 2048 bits without small factors, another one for each `n`.
+fn modulus(n: u8) -> [u8; 256] {
+    let mut bytes = [0xa5; 256];
+    (bytes[0], bytes[1]) = (0xc3, n);
+    let modulo = |bytes: &[u8], prime: u64| {
+        bytes.iter().fold(0, |remainder, byte| (remainder << 8 | u64::from(*byte)) % prime)
+    };
+    let is_sound = |bytes: &[u8]| (3..752).all(|divisor| modulo(bytes, divisor) != 0);
+    (0..u16::MAX)
+        .map(|end| {
+            bytes[254..].copy_from_slice(&(end | 1).to_be_bytes());
+            bytes
+        })
+        .find(|bytes| is_sound(bytes))
+        .unwrap()
 }
 
 #[test]

@@ -1048,8 +1048,11 @@ fn rfc7517_4_kid_use_and_key_ops() {
             Some("a"),
             Some(ErrorKind::Assertion(InvalidAssertion::UnknownKey)),
         ),
+        // One key is one, however often it is listed.
+        (vec![a(), a()], &first, Some("a"), None),
+        (vec![a(), named(&first, json!({"kid": "A"})), b()], &second, None, None),
         (
-            vec![a(), a()],
+            vec![a(), named(&second, json!({"kid": "a"}))],
             &first,
             Some("a"),
             Some(ErrorKind::Assertion(InvalidAssertion::AmbiguousKey)),

@@ -35,7 +35,7 @@ pub const NOW: i64 = 1_900_000_000;
 pub const ISSUER: &str = "https://as.example";
 pub const FORM: &str = "application/x-www-form-urlencoded";
 const KEYS: &str =
-    r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"ADydqJUhd7_wh6HMnwXArui8XruoBGnFAK9Roanputs"}]}"#;
 const SECRET: &str = "a secret that the fuzzer does not know, of 64 bytes and some more";
 
 fn layer() -> ClientAuthLayer<MemoryProvider<()>> {

@@ -1,0 +1,161 @@
+//! Public keys of which somebody else than their owner has the private one.
+
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
+
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+
+use crate::jose::{invalid::Fault, jwk::Jwk};
+
+/// Of one address. Who publishes that many private keys can begin anew elsewhere.
+const MOST_REMEMBERED: usize = 64;
+
+/// The end of a modulus or of the x-coordinate of a point (of an Edwards curve the y-coordinate): what
+/// two keys with the same private key have in common. The other coordinate, the sign and the exponent do
+/// not matter, because a private key gives away those of its siblings.
+pub(crate) type Part = [u8; 32];
+
+/// The curves, and how many bytes a coordinate has.
+const CURVES: [(&str, &str, usize); 8] = [
+    ("EC", "P-256", 32),
+    ("EC", "P-384", 48),
+    ("EC", "P-521", 66),
+    ("EC", "secp256k1", 32),
+    ("OKP", "Ed25519", 32),
+    ("OKP", "X25519", 32),
+    ("OKP", "Ed448", 57),
+    ("OKP", "X448", 56),
+];
+
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// The text of the public part.
+fn text<'a>(jwk: &Jwk<'a>) -> Option<Cow<'a, str>> {
+    let kty = jwk.required("kty").ok()?;
+    jwk.required(if kty == "RSA" { "n" } else { "x" }).ok()
+}
+
+/// The public part, read as leniently as possible, and how many bytes it takes.
+fn part(jwk: &Jwk<'_>) -> Option<(Part, usize)> {
+    let text: Vec<u8> = text(jwk)?
+        .bytes()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .map(|byte| match byte {
+            b'+' => b'-',
+            b'/' => b'_',
+            byte => byte,
+        })
+        .collect();
+    let mut bytes = LENIENT.decode(text).ok()?;
+    if jwk.required("kty").is_ok_and(|kty| kty == "OKP") {
+        if let Some(last) = bytes.last_mut() {
+            *last &= 0x7f;
+        }
+    }
+    let mut part = Part::default();
+    part.iter_mut().rev().zip(bytes.iter().rev()).for_each(|(to, from)| *to = *from);
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    Some((part, bytes.len() - zeros))
+}
+
+/// The public part of a private key, unless it may be another.
+fn certain_part(jwk: &Jwk<'_>) -> Option<Part> {
+    if jwk.malformed.is_some() || (jwk.has("n") && jwk.has("x")) {
+        return None;
+    }
+    // Hexadecimal digits, or decimal ones, are base64url, too, and mean something else.
+    let text = text(jwk)?;
+    if text.len() > 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let (part, length) = part(jwk)?;
+    let kty = jwk.required("kty").ok()?;
+    let plausible = if kty == "RSA" {
+        // As libraries make them.
+        length >= 64 && length % 16 == 0
+    } else {
+        let crv = jwk.required("crv").ok()?;
+        let curve = CURVES.iter().find(|(of, curve, _)| *of == kty && *curve == crv);
+        curve.is_some_and(|(_, _, most)| length <= *most)
+    };
+    plausible.then_some(part)
+}
+
+/// The public parts of private keys that were published, the last ones first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Leaked(Arc<[Part]>);
+
+impl Leaked {
+    pub(crate) fn size(&self) -> usize {
+        size_of_val(&*self.0)
+    }
+}
+
+/// What the private and symmetric keys of a set, and those that were published before, say about its
+/// other keys.
+pub(crate) struct Withdrawn<'a> {
+    before: &'a Leaked,
+    parts: HashSet<Part>,
+    kids: HashSet<Cow<'a, str>>,
+    /// There is a private key that may belong to any other.
+    all: bool,
+}
+
+impl<'a> Withdrawn<'a> {
+    pub(crate) fn new(before: &'a Leaked) -> Self {
+        Self { before, parts: HashSet::new(), kids: HashSet::new(), all: false }
+    }
+
+    /// Notes a private or symmetric key.
+    pub(crate) fn add(&mut self, jwk: &Jwk<'a>) {
+        if let Some(kid) = jwk.kid().ok().flatten().filter(|kid| !kid.is_empty()) {
+            self.kids.insert(kid);
+        }
+        if jwk.private.is_some() {
+            match certain_part(jwk) {
+                Some(part) => drop(self.parts.insert(part)),
+                None => self.all = true,
+            }
+        }
+    }
+
+    /// Whether somebody else than its owner may be able to sign with a key, and why.
+    pub(crate) fn fault(&self, jwk: &Jwk<'_>) -> Option<Fault> {
+        let (part, _) = part(jwk)?;
+        let fault = if self.parts.contains(&part) {
+            Fault::whole("has its private key in the set")
+        } else if self.before.0.contains(&part) {
+            Fault::whole("had its private key in the set before")
+        } else if self.all {
+            Fault::whole("may belong to a private key in the set")
+        } else {
+            // The set says that they belong together.
+            let kid = jwk.kid().ok()??;
+            return self
+                .kids
+                .contains(&kid)
+                .then_some(Fault::of("kid", "is also that of a private or symmetric key"));
+        };
+        Some(fault)
+    }
+
+    /// What to remember of these keys, which are all that could be used.
+    pub(crate) fn leaked<'k>(self, keys: impl Iterator<Item = &'k Jwk<'k>>) -> Leaked {
+        let Self { before, mut parts, all, .. } = self;
+        if all {
+            parts.extend(keys.filter_map(part).map(|(part, _)| part));
+        }
+        if parts.is_empty() {
+            return before.clone();
+        }
+        let earlier = before.0.iter().filter(|part| !parts.contains(*part));
+        Leaked(parts.iter().chain(earlier).take(MOST_REMEMBERED).copied().collect())
+    }
+}
