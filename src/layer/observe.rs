@@ -25,8 +25,8 @@ pub(crate) struct Observers {
 }
 
 impl Observers {
-    /// Tells the subscriber and the hook, each for itself: what one does is nothing to the other, nor to
-    /// the request.
+    /// Tells the subscriber and the hook, if there is one.
+    #[inline]
     pub(crate) fn report(
         &self,
         request: &Parts,
@@ -34,9 +34,18 @@ impl Observers {
         error: Option<&Error>,
     ) {
         let hook = self.outcome.as_deref();
-        if hook.is_none() && !trace::ENABLED {
-            return;
+        if hook.is_some() || trace::ENABLED {
+            Self::tell(hook, request, presented, error);
         }
+    }
+
+    /// Tells each for itself: what one does is nothing to the other, nor to the request.
+    fn tell(
+        hook: Option<&OutcomeHook>,
+        request: &Parts,
+        presented: Option<&Presented>,
+        error: Option<&Error>,
+    ) {
         let outcome = Outcome {
             request,
             client_id: presented.map(Presented::client_id),
