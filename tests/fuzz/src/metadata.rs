@@ -26,7 +26,9 @@ pub fn check(json: &[u8]) {
     for report in &invalid {
         let record = &records[report.index()];
         let (id, secret) = (string(record, "client_id"), string(record, "client_secret"));
-        if secret.len() > 12 && !id.contains(secret) {
+        // A secret of letters may be made of the words of the report.
+        let digits = secret.bytes().filter(u8::is_ascii_digit).count();
+        if secret.len() > 12 && digits > 4 && !id.contains(secret) {
             assert!(!report.to_string().contains(secret), "{report}");
         }
     }
