@@ -16,25 +16,50 @@ use std::{fmt, io, iter, time::Duration};
 ///
 /// # Examples
 ///
-/// At most ten failures per client id and minute:
+/// At most ten failures per client id and minute, in memory that does not grow:
 ///
 /// ```
 /// use std::{
-///     collections::HashMap,
-///     sync::{Arc, Mutex, PoisonError},
+///     hash::{BuildHasher, RandomState},
+///     sync::{
+///         Arc,
+///         atomic::{AtomicU32, Ordering::Relaxed},
+///     },
 ///     time::Duration,
 /// };
+/// use http::StatusCode;
 /// use tower_client_auth::{
-///     BoxError, ClientAuthLayer, ClientProvider, Error, ErrorKind, RegisteredClient,
-///     provider::Throttled,
+///     BoxError, ClientAuthLayer, ClientProvider, ErrorKind, RegisteredClient, provider::Throttled,
 /// };
 ///
-/// /// Failures by client id. A task of the application clears the map every minute.
-/// type Failures = Arc<Mutex<HashMap<String, u32>>>;
+/// /// Counts failures. Any caller can send any id, so ids share a million counters, by a hash with a
+/// /// random key: a map with a limit would have no room for the next id once it is full of others.
+/// struct Failures {
+///     counters: Vec<AtomicU32>,
+///     hasher: RandomState,
+/// }
+///
+/// impl Failures {
+///     fn new() -> Self {
+///         let counters = (0..1 << 20).map(|_| AtomicU32::new(0)).collect();
+///         Self { counters, hasher: RandomState::new() }
+///     }
+///
+///     fn of(&self, client_id: &str) -> &AtomicU32 {
+///         &self.counters[self.hasher.hash_one(client_id) as usize % self.counters.len()]
+///     }
+///
+///     /// A task of the application calls this every minute.
+///     fn clear(&self) {
+///         for counter in &self.counters {
+///             counter.store(0, Relaxed);
+///         }
+///     }
+/// }
 ///
 /// struct Throttle<P> {
 ///     inner: P,
-///     failures: Failures,
+///     failures: Arc<Failures>,
 /// }
 ///
 /// impl<P: ClientProvider> ClientProvider for Throttle<P> {
@@ -45,46 +70,48 @@ use std::{fmt, io, iter, time::Duration};
 ///         &self,
 ///         client_id: &str,
 ///     ) -> Result<Option<RegisteredClient<P::Client>>, BoxError> {
-///         let failures = {
-///             let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-///             failures.get(client_id).copied().unwrap_or(0)
-///         };
-///         if failures >= 10 {
+///         if self.failures.of(client_id).load(Relaxed) >= 10 {
 ///             return Err(Throttled::new(Duration::from_secs(60)).into());
 ///         }
 ///         self.inner.find_client(client_id).await.map_err(Into::into)
 ///     }
 /// }
 ///
-/// fn layer<P: ClientProvider>(clients: P, failures: Failures) -> ClientAuthLayer<Throttle<P>> {
+/// fn layer<P: ClientProvider>(clients: P, failures: Arc<Failures>) -> ClientAuthLayer<Throttle<P>> {
 ///     let provider = Throttle { inner: clients, failures: Arc::clone(&failures) };
 ///     ClientAuthLayer::new(provider).on_outcome(move |outcome| {
-///         let kind = outcome.error().map(Error::kind);
-///         // Both alike: counting one alone would tell which ids exist. Not `Throttled` itself, or a
-///         // client that goes on trying would stay out for good.
-///         if let Some(ErrorKind::WrongSecret | ErrorKind::UnknownClient) = kind {
-///             if let Some(client_id) = outcome.client_id() {
-///                 let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
-///                 // Any caller can send any id: the map must not grow without end.
-///                 if failures.len() < 100_000 || failures.contains_key(client_id) {
-///                     *failures.entry(client_id.to_owned()).or_default() += 1;
-///                 }
-///             }
+///         let (Some(client_id), Some(error)) = (outcome.client_id(), outcome.error()) else { return };
+///         // Every reason: counting some of them would tell which ids exist. Also callers that hang up
+///         // before the answer. Not `Throttled`, or a client that goes on trying would stay out for good,
+///         // and no outage, for which no client is to blame.
+///         let is_failure = error.status() == StatusCode::UNAUTHORIZED;
+///         if is_failure || error.kind() == ErrorKind::Abandoned {
+///             failures.of(client_id).fetch_add(1, Relaxed);
 ///         }
 ///     })
 /// }
+/// # use std::{future, pin::pin, task::{Context, Waker}};
 /// # use bytes::Bytes;
 /// # use http::{Request, Response};
 /// # use http_body_util::Full;
 /// # use tower::{Layer, ServiceExt, service_fn};
-/// # use tower_client_auth::{ClientMetadata, body::RequestBody, provider::MemoryProvider};
+/// # use tower_client_auth::{ClientSecret, body::RequestBody, provider::provider_fn};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), BoxError> {
-/// #     let (clients, _) = MemoryProvider::<ClientMetadata>::from_json(
-/// #         br#"[{"client_id": "batch", "client_secret": "gX9k",
-/// #             "token_endpoint_auth_method": "client_secret_post"}]"#,
-/// #     )?;
-/// #     let failures = Failures::default();
+/// #     let clients = provider_fn(|id: &str| {
+/// #         let id = id.to_owned();
+/// #         async move {
+/// #             let secrets = [ClientSecret::plain("gX9k")];
+/// #             Ok::<_, BoxError>(match &*id {
+/// #                 "batch" | "guessed" => Some(RegisteredClient::secret_post(id, secrets, ())),
+/// #                 "mismatch" => Some(RegisteredClient::secret_basic(id, secrets, ())),
+/// #                 "slow" => future::pending().await,
+/// #                 "down" => return Err("the store is down".into()),
+/// #                 _ => None,
+/// #             })
+/// #         }
+/// #     });
+/// #     let failures = Arc::new(Failures::new());
 /// #     let service = layer(clients, Arc::clone(&failures)).layer(service_fn(
 /// #         async |_: Request<RequestBody<Full<Bytes>>>| Ok::<_, BoxError>(Response::new(Full::<Bytes>::default())),
 /// #     ));
@@ -95,17 +122,27 @@ use std::{fmt, io, iter, time::Duration};
 /// #         Ok(service.clone().oneshot(request).await?.status().as_u16())
 /// #     };
 /// #     assert_eq!(ask("batch", "gX9k").await?, 200);
-/// #     for id in ["batch", "unknown"] {
+/// #     for id in ["guessed", "mismatch", "unknown"] {
 /// #         for _ in 0..10 {
-/// #             assert_eq!(ask(id, "guessed").await?, 401);
+/// #             assert_eq!(ask(id, "guess").await?, 401, "{id}");
 /// #         }
 /// #         for _ in 0..10 {
-/// #             assert_eq!(ask(id, "gX9k").await?, 429);
+/// #             assert_eq!(ask(id, "gX9k").await?, 429, "{id}");
 /// #         }
-/// #         assert_eq!(failures.lock().unwrap_or_else(PoisonError::into_inner)[id], 10);
+/// #         assert_eq!(failures.of(id).load(Relaxed), 10, "{id}");
 /// #     }
-/// #     failures.lock().unwrap_or_else(PoisonError::into_inner).clear();
+/// #     for _ in 0..10 {
+/// #         let mut hung_up = pin!(ask("slow", "guess"));
+/// #         assert!(hung_up.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+/// #     }
+/// #     assert_eq!(failures.of("slow").load(Relaxed), 10);
+/// #     assert_eq!(ask("slow", "guess").await?, 429);
+/// #     for _ in 0..11 {
+/// #         assert_eq!(ask("down", "gX9k").await?, 503);
+/// #     }
 /// #     assert_eq!(ask("batch", "gX9k").await?, 200);
+/// #     failures.clear();
+/// #     assert_eq!(ask("guessed", "gX9k").await?, 200);
 /// #     Ok(())
 /// # }
 /// ```
