@@ -30,7 +30,7 @@
 //! For those who want to know the reasons:
 //!
 //! - [`why`]: why it is as it is, and which mistakes of others it avoids.
-//! - [`threat_model`]: who may try what, what the layer promises against each, and which test holds it.
+//! - [`threat_model`]: who may try what, what the layer promises against each, and which test checks it.
 
 #[cfg(feature = "jwt")]
 #[doc = include_str!("docs/assertion_clients.md")]

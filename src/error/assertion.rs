@@ -5,46 +5,47 @@ use crate::error::entry::{Entry, FAILED, entry};
 /// Why a client assertion does not authenticate the client
 /// ([`ErrorKind::Assertion`](crate::ErrorKind::Assertion)).
 ///
-/// Each is answered 401 `invalid_client`, as a wrong secret is (RFC 7521 §4.2.1).
+/// Each begins with its label, [`ErrorKind::as_str`](crate::ErrorKind::as_str), and is answered 401
+/// `invalid_client`, as a wrong secret is (RFC 7521 §4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InvalidAssertion {
-    /// One of `client_assertion` and `client_assertion_type` is present without the other (RFC 7521 §4.2).
+    /// `incomplete_assertion`: one of `client_assertion` and `client_assertion_type` is present without the other (RFC 7521 §4.2).
     Incomplete,
-    /// The `client_assertion_type` is not that of RFC 7523 §2.2.
+    /// `unknown_assertion_type`: the `client_assertion_type` is not that of RFC 7523 §2.2.
     UnknownType,
-    /// The assertion is not a signed JWT in compact form (RFC 7515 §7.1, RFC 7519 §7.2), repeats a member, or has one of the wrong type.
+    /// `malformed_assertion`: the assertion is not a signed JWT in compact form (RFC 7515 §7.1, RFC 7519 §7.2), repeats a member, or has one of the wrong type.
     Malformed,
-    /// The header of the assertion has `crit`, `b64`, `enc` or `zip` (RFC 7515 §4.1, RFC 7516 §4.1, RFC 7797 §3).
+    /// `unsupported_assertion_header`: the header of the assertion has `crit`, `b64`, `enc` or `zip` (RFC 7515 §4.1, RFC 7516 §4.1, RFC 7797 §3).
     UnsupportedHeader,
-    /// The `typ` of the assertion is that of another kind of JWT (RFC 8725 §3.11).
+    /// `unsupported_assertion_typ`: the `typ` of the assertion is that of another kind of JWT (RFC 8725 §3.11).
     UnsupportedTyp,
-    /// The `alg` of the assertion is `none`, unknown or not accepted here (RFC 8725 §3.1).
+    /// `unsupported_algorithm`: the `alg` of the assertion is `none`, unknown or not accepted here (RFC 8725 §3.1).
     UnsupportedAlgorithm,
-    /// The `alg` of the assertion is not the one that the client is registered for, or none of its keys is for it (RFC 8725 §3.1).
+    /// `algorithm_mismatch`: the `alg` of the assertion is not the one that the client is registered for, or none of its keys is for it (RFC 8725 §3.1).
     AlgorithmMismatch,
-    /// The client has no key with the `kid` of the assertion.
+    /// `unknown_key`: the client has no key with the `kid` of the assertion.
     UnknownKey,
-    /// More than two keys of the client may have made the assertion, and it names none by `kid`; or two
+    /// `ambiguous_key`: more than two keys of the client may have made the assertion, and it names none by `kid`; or two
     /// have the `kid` that it names.
     AmbiguousKey,
-    /// The signature of the assertion is not one of the client's key.
+    /// `wrong_signature`: the signature of the assertion is not one of the client's key.
     WrongSignature,
-    /// `iss`, `sub`, `aud`, `exp` or `jti` is missing or empty (RFC 7523 §3, OpenID Connect Core §9).
+    /// `missing_claim`: `iss`, `sub`, `aud`, `exp` or `jti` is missing or empty (RFC 7523 §3, OpenID Connect Core §9).
     MissingClaim,
-    /// The `iss` of the assertion is not its `sub` (RFC 7523 §3).
+    /// `issuer_mismatch`: the `iss` of the assertion is not its `sub` (RFC 7523 §3).
     IssuerMismatch,
-    /// The `aud` of the assertion is not this server, or not alone (RFC 7523 §3).
+    /// `wrong_audience`: the `aud` of the assertion is not this server, or not alone (RFC 7523 §3).
     WrongAudience,
-    /// The assertion has expired (RFC 7523 §3).
+    /// `assertion_expired`: the assertion has expired (RFC 7523 §3).
     Expired,
-    /// The `nbf` or `iat` of the assertion is more than 60 seconds ahead.
+    /// `assertion_not_yet_valid`: the `nbf` or `iat` of the assertion is more than 60 seconds ahead.
     NotYetValid,
-    /// The `exp` of the assertion is further ahead than the limit.
+    /// `assertion_lifetime`: the `exp` of the assertion is further ahead than the limit.
     Lifetime,
-    /// The `jti` of the assertion is longer than 256 bytes.
+    /// `assertion_id_too_long`: the `jti` of the assertion is longer than 256 bytes.
     IdTooLong,
-    /// The assertion has been used before (OpenID Connect Core §9).
+    /// `replayed`: the assertion has been used before (OpenID Connect Core §9).
     Replayed,
 }
 

@@ -8,114 +8,115 @@ use crate::error::entry::{Entry, FAILED, FAULT, NOT_A_FORM, OUTAGE, entry};
 
 /// The reasons for a refusal.
 ///
-/// Each is answered with the status and `error` code behind the arrow.
+/// Each begins with its label, [`as_str`](Self::as_str), and ends with the status and `error` code that
+/// it is answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The request method is not POST (RFC 6749 §3.2). → 405 `invalid_request`
+    /// `method_not_allowed`: the request method is not POST (RFC 6749 §3.2). → 405 `invalid_request`
     MethodNotAllowed,
-    /// The body is not `application/x-www-form-urlencoded` (RFC 6749 Appendix B). → 415
+    /// `unsupported_media_type`: the body is not `application/x-www-form-urlencoded` (RFC 6749 Appendix B). → 415
     /// `invalid_request`
     UnsupportedMediaType,
-    /// The media type of the form has a `charset` other than UTF-8, or one that could be read so (RFC
+    /// `unsupported_charset`: the media type of the form has a `charset` other than UTF-8, or one that could be read so (RFC
     /// 6749 Appendix B). → 415 `invalid_request`
     UnsupportedCharset,
-    /// The request is gRPC, and the layer was made without
+    /// `unexpected_grpc`: the request is gRPC, and the layer was made without
     /// [`grpc`](crate::ClientAuthLayer::grpc). → 415 `invalid_request`
     UnexpectedGrpc,
-    /// The request is not gRPC, and the layer was made with
+    /// `not_grpc`: the request is not gRPC, and the layer was made with
     /// [`grpc`](crate::ClientAuthLayer::grpc). → 415 `invalid_request`
     NotGrpc,
-    /// The body has a content coding; an unauthenticated body is never inflated. → 415
+    /// `unsupported_content_encoding`: the body has a content coding; an unauthenticated body is never inflated. → 415
     /// `invalid_request`
     UnsupportedContentEncoding,
-    /// The body has a transfer coding other than `chunked`, once (RFC 9112 §6.1). → 501
+    /// `unsupported_transfer_coding`: the body has a transfer coding other than `chunked`, once (RFC 9112 §6.1). → 501
     /// `invalid_request`
     UnsupportedTransferCoding,
-    /// The predicate of [`require_https`](crate::ClientAuthLayer::require_https) said no
+    /// `insecure_transport`: the predicate of [`require_https`](crate::ClientAuthLayer::require_https) said no
     /// (RFC 6749 §3.2). → 400 `invalid_request`
     InsecureTransport,
-    /// The body is larger than the limit. → 413 `invalid_request`
+    /// `body_too_large`: the body is larger than the limit. → 413 `invalid_request`
     BodyTooLarge,
-    /// Reading the body failed. → 400 `invalid_request`
+    /// `body_read`: reading the body failed. → 400 `invalid_request`
     BodyRead,
-    /// The body did not arrive before the deadline. → 408 `invalid_request`
+    /// `body_timeout`: the body did not arrive before the deadline. → 408 `invalid_request`
     BodyTimeout,
-    /// The form has more parameters than the limit. → 400 `invalid_request`
+    /// `too_many_parameters`: the form has more parameters than the limit. → 400 `invalid_request`
     TooManyParameters,
-    /// A parameter that may occur once occurs again (RFC 6749 §3.2). → 400 `invalid_request`
+    /// `repeated_parameter`: a parameter that may occur once occurs again (RFC 6749 §3.2). → 400 `invalid_request`
     RepeatedParameter,
-    /// A credential parameter is not valid form encoding of UTF-8 text, or holds a control
+    /// `malformed_parameter`: a credential parameter is not valid form encoding of UTF-8 text, or holds a control
     /// character (RFC 6749 Appendix A and B), or the form begins with a byte order mark. → 400
     /// `invalid_request`
     MalformedParameter,
-    /// A credential is longer than the limit. → 400 `invalid_request`
+    /// `credential_too_long`: a credential is longer than the limit. → 400 `invalid_request`
     CredentialTooLong,
-    /// A secret or an assertion is in the request URI (RFC 6749 §2.3.1). → 400
+    /// `credentials_in_uri`: a secret or an assertion is in the request URI (RFC 6749 §2.3.1). → 400
     /// `invalid_request`
     CredentialsInUri,
-    /// There are several `Authorization` fields, or a list in one (RFC 9110 §11.6.2). → 400
+    /// `repeated_authorization`: there are several `Authorization` fields, or a list in one (RFC 9110 §11.6.2). → 400
     /// `invalid_request`
     RepeatedAuthorization,
-    /// More than one client authentication method is used at once (RFC 6749 §2.3). → 400
+    /// `multiple_methods`: more than one client authentication method is used at once (RFC 6749 §2.3). → 400
     /// `invalid_request`
     MultipleMethods,
-    /// `client_id` and the credentials name different clients. → 400 `invalid_request`
+    /// `client_id_mismatch`: `client_id` and the credentials name different clients. → 400 `invalid_request`
     ClientIdMismatch,
-    /// There is a secret without a `client_id`. → 400 `invalid_request`
+    /// `missing_client_id`: there is a secret without a `client_id`. → 400 `invalid_request`
     MissingClientId,
-    /// Nothing in the request names a client. → 401 `invalid_client`
+    /// `no_credentials`: nothing in the request names a client. → 401 `invalid_client`
     NoCredentials,
-    /// The `Authorization` scheme is not `Basic`. → 401 `invalid_client`
+    /// `unsupported_scheme`: the `Authorization` scheme is not `Basic`. → 401 `invalid_client`
     UnsupportedScheme,
-    /// The `Authorization: Basic` value is malformed (RFC 7617 §2). → 401 `invalid_client`
+    /// `malformed_authorization`: the `Authorization: Basic` value is malformed (RFC 7617 §2). → 401 `invalid_client`
     MalformedAuthorization,
-    /// The method that the caller used is not accepted at this endpoint. → 401 `invalid_client`
+    /// `method_not_accepted`: the method that the caller used is not accepted at this endpoint. → 401 `invalid_client`
     MethodNotAccepted,
-    /// The provider knows no such client. → 401 `invalid_client`
+    /// `unknown_client`: the provider knows no such client. → 401 `invalid_client`
     UnknownClient,
-    /// The client is not registered for the method that it used (RFC 7591 §2). → 401
+    /// `method_mismatch`: the client is not registered for the method that it used (RFC 7591 §2). → 401
     /// `invalid_client`
     MethodMismatch,
-    /// No stored secret equals the presented one. → 401 `invalid_client`
+    /// `wrong_secret`: no stored secret equals the presented one. → 401 `invalid_client`
     WrongSecret,
-    /// The secret is right and has expired (RFC 7591 §3.2.1). → 401 `invalid_client`
+    /// `secret_expired`: the secret is right and has expired (RFC 7591 §3.2.1). → 401 `invalid_client`
     SecretExpired,
-    /// The secret is right and not valid yet. → 401 `invalid_client`
+    /// `secret_not_yet_valid`: the secret is right and not valid yet. → 401 `invalid_client`
     SecretNotYetValid,
     /// The client assertion does not authenticate the client (RFC 7523 §3). → 401 `invalid_client`
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     Assertion(InvalidAssertion),
-    /// The registration of the client is contradictory, or for a method that cannot be checked
+    /// `unusable_registration`: the registration of the client is contradictory, or for a method that cannot be checked
     /// here: it cannot authenticate until it is fixed. → 401 `invalid_client`
     UnusableRegistration,
-    /// The provider answered with a client of another id than the one asked for. → 401
+    /// `provider_mismatch`: the provider answered with a client of another id than the one asked for. → 401
     /// `invalid_client`
     ProviderMismatch,
-    /// The provider failed or panicked. → 503 `temporarily_unavailable`
+    /// `provider`: the provider failed or panicked. → 503 `temporarily_unavailable`
     Provider,
-    /// The provider did not answer before the deadline. → 503 `temporarily_unavailable`
+    /// `provider_timeout`: the provider did not answer before the deadline. → 503 `temporarily_unavailable`
     ProviderTimeout,
-    /// A verifier of the application failed, panicked or took too long. → 503
+    /// `verifier`: a verifier of the application failed, panicked or took too long. → 503
     /// `temporarily_unavailable`
     Verifier,
-    /// The replay store failed, panicked or took too long. → 503 `temporarily_unavailable`
+    /// `replay_store`: the replay store failed, panicked or took too long. → 503 `temporarily_unavailable`
     ReplayStore,
-    /// The keys at the `jwks_uri` of the client could not be fetched. → 503
+    /// `key_source`: the keys at the `jwks_uri` of the client could not be fetched. → 503
     /// `temporarily_unavailable`
     KeySource,
-    /// Too many slow hashes or signatures are being verified. → 503 `temporarily_unavailable`
+    /// `overloaded`: too many slow hashes or signatures are being verified. → 503 `temporarily_unavailable`
     Overloaded,
-    /// Code of the application panicked that decides: the predicate of
+    /// `panicked`: code of the application panicked that decides: the predicate of
     /// [`require_https`](crate::ClientAuthLayer::require_https), the change of
     /// [`map_error_response`](crate::ClientAuthLayer::map_error_response), a
     /// [`Clock`](crate::Clock), or an error or a client of the provider. → 500 `server_error`
     Panicked,
-    /// The caller hung up before the client was authenticated; only hooks see it. → never answered,
+    /// `abandoned`: the caller hung up before the client was authenticated; only hooks see it. → never answered,
     /// counted as 408 `invalid_request`
     Abandoned,
-    /// The provider, the replay store or the source of published keys returned
+    /// `throttled`: the provider, the replay store or the source of published keys returned
     /// [`Throttled`](crate::provider::Throttled), or too many addresses of one host were to be fetched
     /// for clients that have not proved themselves yet. → 429 `temporarily_unavailable`
     Throttled,

@@ -56,6 +56,10 @@ const PER_HOST: PerHost = PerHost { at_a_time: 4, per_minute: 30 };
 ///   ([`capacity`](Self::capacity), [`max_bytes`](Self::max_bytes)) and fetches of their own
 ///   ([`max_fetches`](Self::max_fetches), [`max_per_host`](Self::max_per_host)).
 ///
+/// Clones share the keys, the fetches and their bounds. So several [`Assertions`](crate::assertion::Assertions)
+/// with other settings, such as those of two endpoints, take a clone each of one cache; settings of the cache
+/// itself are made before.
+///
 /// Without a runtime of tokio nothing goes on in the background: a request waits for the fetch that it
 /// causes, keys are not fetched before their lifetime is over, and a caller that hangs up cuts the
 /// fetch off, which counts as a failure.
@@ -180,14 +184,17 @@ impl JwksCache {
     ///
     /// A [private](OmittedKey::is_private) key among them is an incident: whoever has read the set can be
     /// the client, so neither this key nor another of its public part or `kid` is used, and the client
-    /// must be told.
+    /// must be told. Tell it of weak keys, too: it gets no other answer than 401, and the reason is
+    /// `unknown_key` if the set has no other keys. Registered keys of that kind make the client's
+    /// registration unusable.
     ///
     /// ```
     /// # use tower_client_auth::assertion::{JwksCache, JwksSource};
     /// fn cache(source: impl JwksSource) -> JwksCache {
     ///     JwksCache::new(source).on_omitted_keys(|jwks_uri, keys| {
-    ///         for key in keys.iter().filter(|key| key.is_private()) {
-    ///             eprintln!("{}: {key}", jwks_uri.escape_debug());
+    ///         for key in keys {
+    ///             let incident = if key.is_private() { " (private!)" } else { "" };
+    ///             eprintln!("{}: {key}{incident}", jwks_uri.escape_debug());
     ///         }
     ///     })
     /// }

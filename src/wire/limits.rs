@@ -84,6 +84,9 @@ impl Limits {
     /// [verified elsewhere](crate::ClientSecret::verified_by), the replay store, the source of
     /// keys. A slower answer is 503. Default: no limit, for providers that have one.
     ///
+    /// It does not bound the computing of a slow hash or of a signature, nor the wait for a place in the
+    /// pool where these are computed: a timeout further out does.
+    ///
     /// It needs a tokio runtime with its timer enabled: without one, an answer that is not there at
     /// once is too slow.
     #[cfg(feature = "tokio")]

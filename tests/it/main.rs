@@ -148,6 +148,7 @@ mod panics;
 mod providers;
 #[cfg(feature = "jwt")]
 mod published_keys;
+mod reasons;
 #[cfg(feature = "jwt")]
 mod replay;
 #[cfg(feature = "redis")]

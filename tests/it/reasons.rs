@@ -1,0 +1,43 @@
+//! The documentation of each reason begins with its label. Here it is compared with the table.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+/// The label that the documentation of each variant begins with, if it begins with one.
+fn documented(source: &str) -> BTreeMap<&str, &str> {
+    let (_, variants) = source.split_once("pub enum ").unwrap();
+    let (variants, _) = variants.split_once("\n}").unwrap();
+    let (mut found, mut label) = (BTreeMap::new(), None);
+    for line in variants.lines().skip(1).map(str::trim) {
+        if let Some(text) = line.strip_prefix("/// ") {
+            label = label.or_else(|| Some(text.strip_prefix('`')?.split_once("`: ")?.0));
+        } else if let Some(variant) = line.strip_suffix(',') {
+            if !variant.ends_with(')') {
+                found.insert(variant, label.unwrap_or_default());
+            }
+            label = None;
+        }
+    }
+    found
+}
+
+/// The label that each variant has.
+fn labels(source: &str) -> BTreeMap<&str, &str> {
+    let rows = source.split("Self::").skip(1).filter_map(|row| {
+        let (variant, row) = row.split_once(" => entry! {")?;
+        Some((variant, row.split('"').nth(1)?))
+    });
+    rows.collect()
+}
+
+#[test]
+fn documentation_of_a_reason_begins_with_its_label() {
+    for (file, least) in [("kind.rs", 40), ("assertion.rs", 18)] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/error").join(file);
+        let source = fs::read_to_string(path).unwrap();
+        let labels = labels(&source);
+        assert_eq!(documented(&source), labels, "{file}");
+        assert!(labels.len() >= least, "{file} has {}", labels.len());
+    }
+    let kind = tower_client_auth::ErrorKind::WrongSecret;
+    assert_eq!(kind.as_str(), "wrong_secret");
+}
