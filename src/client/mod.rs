@@ -99,8 +99,13 @@ impl<C> RegisteredClient<C> {
         registration: Result<Registration, Problem>,
         client: C,
     ) -> Result<Self, InvalidRegistration<C>> {
-        let registration =
-            if client_id.is_empty() { Err(Problem::NoClientId) } else { registration };
+        let registration = if client_id.is_empty() {
+            Err(Problem::NoClientId)
+        } else if client_id.bytes().any(|byte| byte.is_ascii_control()) {
+            Err(Problem::ControlCharacter("client_id"))
+        } else {
+            registration
+        };
         match registration {
             Ok(registration) => Ok(Self::from_registration(client_id, registration, client)),
             Err(problem) => {
@@ -197,6 +202,10 @@ impl<C> InvalidRegistration<C> {
     #[must_use]
     pub fn into_unusable(self) -> RegisteredClient<C> {
         self.client
+    }
+
+    pub(crate) const fn problem(&self) -> &Problem {
+        &self.problem
     }
 
     fn with_absent_method(self) -> Self {

@@ -9,6 +9,8 @@ pub(crate) enum Problem {
     /// The application said so.
     Declared,
     NoClientId,
+    /// In this member. No request can have one there (RFC 6749 Appendix A, RFC 7617 §2).
+    ControlCharacter(&'static str),
     NoSecret(AuthMethod),
     PublicWithSecret,
     UnsupportedMethod(AuthMethod),
@@ -20,7 +22,8 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Declared => f.write_str("the registration is unusable"),
-            Self::NoClientId => f.write_str("the client_id is empty"),
+            Self::NoClientId => f.write_str("`client_id` is empty"),
+            Self::ControlCharacter(member) => write!(f, "`{member}` has a control character"),
             Self::NoSecret(method) => write!(f, "`{method}` needs a secret and none is stored"),
             Self::PublicWithSecret => f.write_str("`none` contradicts a stored secret"),
             // Anything may have been stored as the name, also what belongs to another member.

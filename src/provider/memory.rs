@@ -94,7 +94,8 @@ impl MemoryProvider<ClientMetadata> {
     /// A record that cannot be used does no harm to the others: it is kept as a client that never
     /// authenticates, and reported. A record without a string `client_id` is reported only. Of
     /// two records with one `client_id` neither can be trusted. What disables a client is said at
-    /// [`ClientMetadata`]. A byte order mark before the array is skipped.
+    /// [`ClientMetadata`]. A key of `jwks` that is left out is reported, too, and the client
+    /// authenticates with its other keys. A byte order mark before the array is skipped.
     ///
     /// # Errors
     ///
@@ -132,26 +133,36 @@ impl MemoryProvider<ClientMetadata> {
         let provider = Self::new();
         let mut invalid = Vec::new();
         for (index, record) in records.into_iter().enumerate() {
-            let mut report = |problem: String| invalid.push(InvalidRecord { index, problem });
-            let Some(client_id) = client_id(record) else {
-                report("client_id is missing or not a string".to_owned());
-                continue;
+            let client_id = client_id(record);
+            let mut report = |problem: String| {
+                let client_id = client_id.as_ref().ok().cloned();
+                invalid.push(InvalidRecord { index, client_id, problem });
+            };
+            let client_id = match &client_id {
+                Ok(client_id) => client_id,
+                Err(problem) => {
+                    report((*problem).to_owned());
+                    continue;
+                }
             };
             let client = match serde_json::from_str::<ClientMetadata>(record.get()) {
                 Ok(metadata) => RegisteredClient::try_from(metadata).unwrap_or_else(|error| {
-                    report(error.to_string());
+                    report(error.problem().to_string());
                     error.into_unusable()
                 }),
                 Err(error) => {
-                    report(format!("client {client_id:?}: {}", without_place(&error)));
-                    RegisteredClient::unusable(&*client_id, ClientMetadata::new(&*client_id))
+                    report(without_place(&error));
+                    RegisteredClient::unusable(&**client_id, ClientMetadata::new(&**client_id))
                 }
             };
+            for key in client.registration().omitted_keys() {
+                report(format!("`jwks`: {key}"));
+            }
             if provider.insert(client).is_some() {
-                report(format!("client {client_id:?} is recorded twice"));
+                report("the client is recorded twice".to_owned());
                 provider.insert(RegisteredClient::unusable(
-                    &*client_id,
-                    ClientMetadata::new(&*client_id),
+                    &**client_id,
+                    ClientMetadata::new(&**client_id),
                 ));
             }
         }
@@ -159,9 +170,15 @@ impl MemoryProvider<ClientMetadata> {
     }
 }
 
-fn client_id(record: &RawValue) -> Option<String> {
-    let members: HashMap<String, &RawValue> = serde_json::from_str(record.get()).ok()?;
-    serde_json::from_str(members.get("client_id")?.get()).ok()
+fn client_id(record: &RawValue) -> Result<String, &'static str> {
+    let record = record.get();
+    if !record.starts_with('{') {
+        return Err("it is not an object");
+    }
+    let members: HashMap<String, &RawValue> =
+        serde_json::from_str(record).map_err(|_quotes_it| "it cannot be read")?;
+    let client_id = members.get("client_id").ok_or("`client_id` is missing")?;
+    serde_json::from_str(client_id.get()).map_err(|_quotes_it| "`client_id` is not a string")
 }
 
 /// The parser counts lines from the beginning of the record.
@@ -203,10 +220,11 @@ impl<C> fmt::Debug for MemoryProvider<C> {
     }
 }
 
-/// A record that [`MemoryProvider::from_json`] could not use. It shows no secret.
+/// A record that [`MemoryProvider::from_json`] could not use, or not the whole of it. It shows no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidRecord {
     index: usize,
+    client_id: Option<String>,
     problem: String,
 }
 
@@ -216,11 +234,21 @@ impl InvalidRecord {
     pub const fn index(&self) -> usize {
         self.index
     }
+
+    /// The `client_id` of the record, or `None` if it has none that is a string.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        self.client_id.as_deref()
+    }
 }
 
 impl fmt::Display for InvalidRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "record {}: {}", self.index, self.problem)
+        let Self { index, client_id, problem } = self;
+        match client_id {
+            Some(client_id) => write!(f, "record {index}: client {client_id:?}: {problem}"),
+            None => write!(f, "record {index}: {problem}"),
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use tower_client_auth::{
     RegisteredClient, body::RequestBody, provider::MemoryProvider,
 };
 
+#[cfg(feature = "jwt")]
+use crate::jose::ed;
 use crate::support::{MARK, NOW, TestRequest, run};
 
 /// What the client of this record is answered: the name that a handler sees, or the reason.
@@ -410,16 +412,16 @@ fn unusable_records_spare_the_others() {
     ]"#;
     let expected = [
         "1 record 1: client \"secretless\": `client_secret_basic` needs a secret and none is stored",
-        "2 record 2: client_id is missing or not a string",
-        "3 record 3: client_id is missing or not a string",
-        "4 record 4: client_id is missing or not a string",
-        "5 record 5: client_id is missing or not a string",
+        "2 record 2: `client_id` is missing",
+        "3 record 3: `client_id` is not a string",
+        "4 record 4: it is not an object",
+        "5 record 5: it is not an object",
         "6 record 6: client \"typed\": `client_secret` is not a string",
         "7 record 7: client \"pigeon\": `token_endpoint_auth_method` names no known method",
-        "9 record 9: client \"twice\" is recorded twice",
-        "10 record 10: client \"twice\" is recorded twice",
-        "11 record 11: client \"\": the client_id is empty",
-        "12 record 12: client \"line\\nbreak\": `client_secret_basic` needs a secret and none is stored",
+        "9 record 9: client \"twice\": the client is recorded twice",
+        "10 record 10: client \"twice\": the client is recorded twice",
+        "11 record 11: client \"\": `client_id` is empty",
+        "12 record 12: client \"line\\nbreak\": `client_id` has a control character",
     ];
     assert_eq!(report(json), expected);
     let records = json.trim().trim_start_matches('[').trim_end_matches(']');
@@ -434,6 +436,65 @@ fn unusable_records_spare_the_others() {
         let answer = ask(records, &TestRequest::bare().basic(credentials));
         assert_eq!(answer, Err(K::UnusableRegistration), "{id}");
     }
+}
+
+// RFC 6749 Appendix A, RFC 7617 §2: no request can have such an id or secret, so that an import must tell.
+#[test]
+fn control_character_in_id_or_secret_is_reported() {
+    for control in ["\0", "\n", "\u{1f}", "\u{7f}"] {
+        let text = format!("c{control}d");
+        for method in ["client_secret_basic", "client_secret_post"] {
+            let record = json!([
+                {"client_id": text, "client_secret": "c-s3cr3t", "token_endpoint_auth_method": method},
+                {"client_id": "c", "client_secret": text, "token_endpoint_auth_method": method},
+                {"client_id": text, "token_endpoint_auth_method": "none"},
+                {"client_id": "public", "client_secret": text, "token_endpoint_auth_method": "none"},
+            ]);
+            let expected = [
+                format!("0 record 0: client {text:?}: `client_id` has a control character"),
+                "1 record 1: client \"c\": `client_secret` has a control character".to_owned(),
+                format!("2 record 2: client {text:?}: `client_id` has a control character"),
+                format!("2 record 2: client {text:?}: the client is recorded twice"),
+                "3 record 3: client \"public\": `none` contradicts a stored secret".to_owned(),
+            ];
+            assert_eq!(report(&record.to_string()), expected);
+        }
+        let new = RegisteredClient::new(&*text, &AuthMethod::None, [], ()).unwrap_err();
+        let expected = format!("client {text:?}: `client_id` has a control character");
+        assert_eq!(new.to_string(), expected);
+    }
+    // Those of the second kind (U+0080 to U+009F) can be sent.
+    let record = json!({"client_id": "c", "client_secret": "c\u{85}d"}).to_string();
+    assert_eq!(report(&format!("[{record}]")), [""; 0]);
+    let ask_ = TestRequest::bare().basic("c:c%C2%85d");
+    assert_eq!(ask(&record, &ask_), Ok("c".into()));
+}
+
+#[test]
+fn report_has_the_id_of_the_client() {
+    let json =
+        r#"[{"client_id": "c"}, {"client_id": 7}, null, {"client_id": "d", "jwks": "\ud800"}]"#;
+    let (_, invalid) = MemoryProvider::from_json(json.as_bytes()).unwrap();
+    let ids: Vec<_> = invalid.iter().map(|record| record.client_id()).collect();
+    assert_eq!(ids, [Some("c"), None, None, Some("d")]);
+}
+
+#[cfg(feature = "jwt")]
+#[test]
+fn key_that_is_left_out_of_an_imported_set_is_reported() {
+    let good = ed().jwk();
+    let record = |keys: Value| {
+        json!([{"client_id": "c", "token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": keys}}])
+            .to_string()
+    };
+    let expected = [
+        "0 record 0: client \"c\": `jwks`: `keys[0].kty` is not a string",
+        "0 record 0: client \"c\": `jwks`: `keys[2]` is not an object",
+    ];
+    assert_eq!(report(&record(json!([{"kty": 7}, good, null]))), expected);
+    let (clients, _) = MemoryProvider::from_json(record(json!([null, good])).as_bytes()).unwrap();
+    assert!(format!("{:?}", clients.get("c").unwrap()).contains("PrivateKey"));
+    assert_eq!(report(&record(json!([good]))), [""; 0]);
 }
 
 // A file that is no list of clients is one clear line, without any of its text.

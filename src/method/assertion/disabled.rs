@@ -55,6 +55,10 @@ impl Registration {
         match *self {}
     }
 
+    pub(super) const fn omitted_keys(&self) -> Vec<String> {
+        match *self {}
+    }
+
     pub(super) const fn secrets(&self) -> Option<&[ClientSecret]> {
         match *self {}
     }

@@ -123,6 +123,13 @@ impl Registration {
         }
     }
 
+    pub(in crate::method) fn omitted_keys(&self) -> Vec<String> {
+        match self {
+            Self::PrivateKey(keys) => keys.omitted_keys().iter().map(ToString::to_string).collect(),
+            Self::Secret { .. } => Vec::new(),
+        }
+    }
+
     pub(super) const fn algorithms(&self) -> Algorithms {
         match self {
             Self::PrivateKey(keys) => keys.algorithms(),
