@@ -1,6 +1,7 @@
 //! The registry "OAuth Dynamic Client Registration Metadata".
 
 mod read;
+mod write;
 
 use std::fmt;
 
@@ -15,13 +16,39 @@ use crate::iana::AuthMethod;
 /// A member that decides who authenticates (the id, secret, expiry, method, algorithm and keys) must
 /// have the right type and be there once, or nothing is read, with an error that names the member and
 /// quotes nothing. No other member is an obstacle: one of another type than its field is kept in
-/// `other`, so that nothing is lost. Times may have fractions, which are rounded down; only 0 itself
-/// is never, so that a secret which expires at 0.4 has expired. `null` is absent.
+/// `other`, so that nothing is lost. `null` is absent, and of what decides so is an empty string or
+/// key set, because many programs write every member.
 ///
-/// `client_secret` is read and never written:
-/// [`RegisteredClient`](crate::RegisteredClient) takes it out, `Debug` hides it
-/// and serialization leaves it out, so that a handler which logs or returns its client gives
-/// nothing away.
+/// A time is a number, which may have a fraction: it is rounded down, but only 0 itself is never, so
+/// that a secret which expires at 0.4 has expired. An expiry that is anything else is an error: a string,
+/// also an empty one or one with a number in it, and a number beyond 64 bits, such as 1e30. That it is
+/// absent would mean that the secret never expires.
+///
+/// # What disables a client
+///
+/// A client that [`RegisteredClient`](crate::RegisteredClient) is made of never authenticates if
+///
+/// - its `client_id` is empty or has a control character;
+/// - its method is unknown, or another spelling of a known one (case counts), or cannot be checked here:
+///   those of RFC 8705, and without the feature `jwt` those of RFC 7523;
+/// - its method is `none` and it has a secret (RFC 6749 §3.2.1);
+/// - its method needs a secret and it has none, or one with a control character, which no request can
+///   present; `client_secret_jwt` needs 32 bytes or more, and as many as the hash of the algorithm if
+///   there is one;
+/// - `token_endpoint_auth_signing_alg` does not fit the method or the keys;
+/// - its method is `private_key_jwt` and it has neither `jwks` nor `jwks_uri`, or both (RFC 7591 §2), or
+///   a `jwks_uri` that is no `https` URL, or a `jwks` with a private or symmetric key, or without any key
+///   that can be used.
+///
+/// A secret that has expired is refused, too, but not reported when the client is made. What the method
+/// does not need (a secret beside keys, keys beside a secret) is ignored.
+///
+/// # What is not written
+///
+/// `client_secret` and `registration_access_token` (RFC 7592) are read and never written, and private
+/// and symmetric keys in `jwks` are written as `[redacted]`. `RegisteredClient` takes the secret out, and
+/// `Debug` shows none of them. So a handler that returns its client gives none of these away; what else
+/// is secret in `other`, only the application knows.
 ///
 /// # Examples
 ///
@@ -64,7 +91,7 @@ pub struct ClientMetadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_signing_alg: Option<String>,
     /// `jwks`, the public keys of the client.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "write::jwks")]
     pub jwks: Option<Value>,
     /// `jwks_uri`, where the client publishes them instead.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,7 +110,7 @@ pub struct ClientMetadata {
     pub scope: Option<String>,
     /// Every other member, as it was read. One of the names above is here if its value did not fit
     /// the field; take it out before the field is set, or both are written.
-    #[serde(flatten)]
+    #[serde(flatten, serialize_with = "write::other")]
     pub other: Map<String, Value>,
 }
 

@@ -6,6 +6,11 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// The registry "JSON Web Key Parameters": what is private there, of asymmetric keys and of symmetric
+/// ones.
+pub(crate) const PRIVATE_KEY_MEMBERS: [&str; 9] =
+    ["d", "p", "q", "dp", "dq", "qi", "oth", "priv", "k"];
+
 /// A client authentication method, as registered in the IANA registry "OAuth Token Endpoint
 /// Authentication Methods".
 ///

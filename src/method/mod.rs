@@ -194,21 +194,10 @@ impl Registration {
                 assertion::Registration::from_metadata(metadata, secret).map(Self::Assertion)
             }
             method => {
-                let presented = secret.as_ref().and_then(ClientSecret::plain_bytes);
-                let control = presented.is_some_and(|text| text.iter().any(u8::is_ascii_control));
-                match Self::from_secrets(&method, secret) {
-                    Ok(_) if control => Err(Problem::ControlCharacter("client_secret")),
-                    registration => registration,
-                }
+                let problem = secret.as_ref().and_then(Problem::of_presented);
+                let registration = Self::from_secrets(&method, secret)?;
+                problem.map_or(Ok(registration), Err)
             }
-        }
-    }
-
-    /// What is wrong with the keys of the client that are not used.
-    pub(crate) fn omitted_keys(&self) -> Vec<String> {
-        match self {
-            Self::Assertion(assertion) => assertion.omitted_keys(),
-            Self::None | Self::Basic(_) | Self::Post(_) | Self::Unusable(_) => Vec::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use crate::{iana::AuthMethod, method::Registration};
+use crate::{iana::AuthMethod, method::Registration, secret::stored::ClientSecret};
 
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Problem {
@@ -16,6 +16,14 @@ pub(crate) enum Problem {
     UnsupportedMethod(AuthMethod),
     /// What the method needs is missing or wrong. The text names the member and quotes nothing of it.
     Invalid(AuthMethod, Cow<'static, str>),
+}
+
+impl Problem {
+    /// What keeps the secret from being presented.
+    pub(super) fn of_presented(secret: &ClientSecret) -> Option<Self> {
+        let control = secret.plain_bytes()?.iter().any(u8::is_ascii_control);
+        control.then_some(Self::ControlCharacter("client_secret"))
+    }
 }
 
 impl fmt::Display for Problem {

@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use crate::{
     client::RegisteredClient,
     iana::metadata::ClientMetadata,
+    method::Registration,
     provider::{
         lookup::ClientProvider,
         memory::lanes::{Clients, Lanes},
@@ -155,8 +156,10 @@ impl MemoryProvider<ClientMetadata> {
                     RegisteredClient::unusable(&**client_id, ClientMetadata::new(&**client_id))
                 }
             };
-            for key in client.registration().omitted_keys() {
-                report(format!("`jwks`: {key}"));
+            if let Registration::Assertion(registration) = client.registration() {
+                for key in registration.omitted_keys() {
+                    report(format!("`jwks`: {key}"));
+                }
             }
             if provider.insert(client).is_some() {
                 report("the client is recorded twice".to_owned());

@@ -103,6 +103,93 @@ fn metadata_hides_its_secret() {
     assert!(!format!("{client:?}{:?}", client.client()).contains(MARK));
 }
 
+// RFC 7592 §3, RFC 7518 §6.2.2: what a handler returns of its client gives nothing away, and what must not
+// be used is not usable once it was written and read again.
+#[test]
+fn written_metadata_holds_no_token_and_no_private_key() {
+    let covered = "[redacted]";
+    let mut members = json!({"kty": "OKP", "crv": "Ed25519", "x": "abc", "kid": "d"});
+    for absent in ["p", "q", "dp"] {
+        members[absent] = json!(null);
+    }
+    let mut written = members.clone();
+    for private in ["d", "dq", "qi", "priv", "k"] {
+        members[private] = json!("s3cr3t");
+        written[private] = json!(covered);
+    }
+    members["oth"] = json!([{"r": "s3cr3t"}]);
+    written["oth"] = json!(covered);
+    for (jwks, expected) in [
+        (json!({"keys": [members, {"kty": "EC"}]}), json!({"keys": [written, {"kty": "EC"}]})),
+        (json!({"keys": members}), json!({"keys": covered})),
+        (json!({"keys": ["s3cr3t", [members], null]}), json!({"keys": [covered, covered, null]})),
+        (json!({"keys": members.to_string()}), json!({"keys": covered})),
+        (members.clone(), written.clone()),
+        (json!([members]), json!(covered)),
+        (json!({"keys": [members]}).to_string().into(), json!(covered)),
+        (json!({"keys": []}), json!({"keys": []})),
+        (json!({}), json!({})),
+        (json!(""), json!("")),
+    ] {
+        let document = json!({
+            "client_id": "c",
+            "token_endpoint_auth_method": "private_key_jwt",
+            "jwks": jwks,
+            "registration_access_token": "c-s3cr3t",
+            "registration_client_uri": "https://as.example/c",
+        });
+        let mut metadata: ClientMetadata = serde_json::from_value(document.clone()).unwrap();
+        // As an application may put it there.
+        metadata.other.insert("client_secret".to_owned(), json!("c-s3cr3t"));
+        let mut expected_ = document;
+        expected_.as_object_mut().unwrap().remove("registration_access_token");
+        expected_["jwks"] = expected;
+        let written = serde_json::to_value(&metadata).unwrap();
+        assert_eq!(written, expected_);
+        assert!(!format!("{metadata:?}").contains(MARK));
+        let again: ClientMetadata = serde_json::from_value(written).unwrap();
+        assert!(RegisteredClient::try_from(metadata).is_err());
+        assert!(RegisteredClient::try_from(again).is_err());
+    }
+}
+
+// Many programs write every member, so that what decides is absent if it is empty. An expiry is not, because
+// without one the secret would never expire.
+#[test]
+fn empty_text_is_absent_from_what_decides() {
+    let full = json!({
+        "client_id": "c",
+        "client_secret": "c-s3cr3t",
+        "token_endpoint_auth_method": "",
+        "token_endpoint_auth_signing_alg": "",
+        "jwks": "",
+        "jwks_uri": "",
+        "client_name": "",
+        "scope": "",
+    });
+    let ask_ = TestRequest::bare().basic("c:c-s3cr3t");
+    assert_eq!(ask(&full.to_string(), &ask_), Ok(String::new()));
+    let mut public = full.clone();
+    public["client_secret"] = json!("");
+    public["token_endpoint_auth_method"] = json!("none");
+    let ask_ = TestRequest::form("client_id=c");
+    assert_eq!(ask(&public.to_string(), &ask_), Ok(String::new()));
+    #[cfg(feature = "jwt")]
+    for (method, name, value) in [
+        ("client_secret_jwt", "client_secret", json!("c-s3cr3t of 32 bytes and some more")),
+        ("private_key_jwt", "jwks", json!({"keys": [ed().jwk()]})),
+        ("private_key_jwt", "jwks_uri", json!("https://client.example/jwks")),
+    ] {
+        let mut client = full.clone();
+        client["token_endpoint_auth_method"] = json!(method);
+        client["client_secret"] = json!("");
+        client[name] = value;
+        assert_eq!(report(&format!("[{client}]")), [""; 0]);
+        client[name] = json!("");
+        assert_eq!(report(&format!("[{client}]")).len(), 1, "{client}");
+    }
+}
+
 // R43, R45, R46, R48, R58 to R60: each kind of record, right and wrong, and what its client gets.
 #[test]
 fn records_become_clients_or_fail_closed() {

@@ -88,7 +88,7 @@ fn rfc7591_2_contradictory_registrations() {
     assert_eq!(problem("c", "client_secret_basic", secret()), Ok("c".into()));
     assert_eq!(problem("c", "client_secret_post", secret()), Ok("c".into()));
     for (client_id, method, secrets, expected) in [
-        ("", "none", vec![], "the client_id is empty"),
+        ("", "none", vec![], "`client_id` is empty"),
         ("c", "none", secret(), "`none` contradicts a stored secret"),
         (
             "c",
@@ -109,7 +109,8 @@ fn rfc7591_2_contradictory_registrations() {
             "`client_secret_basic` needs a secret and none is stored",
         ),
         ("c", "pigeon\n", secret(), "`token_endpoint_auth_method` names no known method"),
-        ("c\r\n", "tls_client_auth", vec![], "the method `tls_client_auth` is not supported"),
+        ("c", "tls_client_auth", vec![], "the method `tls_client_auth` is not supported"),
+        ("c\r\n", "none", vec![], "`client_id` has a control character"),
     ] {
         assert_eq!(
             problem(client_id, method, secrets),

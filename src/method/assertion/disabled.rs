@@ -55,7 +55,7 @@ impl Registration {
         match *self {}
     }
 
-    pub(super) const fn omitted_keys(&self) -> Vec<String> {
+    pub(crate) const fn omitted_keys(&self) -> Vec<String> {
         match *self {}
     }
 

@@ -123,7 +123,8 @@ impl Registration {
         }
     }
 
-    pub(in crate::method) fn omitted_keys(&self) -> Vec<String> {
+    /// What is wrong with the keys that are not used.
+    pub(crate) fn omitted_keys(&self) -> Vec<String> {
         match self {
             Self::PrivateKey(keys) => keys.omitted_keys().iter().map(ToString::to_string).collect(),
             Self::Secret { .. } => Vec::new(),
