@@ -7,14 +7,12 @@ use std::sync::{
 
 use crate::{
     method::Registration,
-    secret::{
-        dummy::{self, Dummy},
-        stored::ClientSecret,
-    },
+    secret::{dummy::Dummy, stored::ClientSecret},
 };
 
-/// How many quick kinds are learned, and how many slow ones, each dearer than those before.
-const KINDS: usize = 8;
+/// How many kinds are learned exactly, each dearer than those before. Beyond that only what is dearer
+/// by a quarter, so that a store of which each client costs a little more does not add one for each.
+const EXACT: usize = 32;
 
 /// What takes as long as the slowest client that the provider returned, or what was set, so that the
 /// time of an answer does not tell whether a client exists (RFC 6819 §5.1.4.2). Until one was
@@ -23,11 +21,21 @@ const KINDS: usize = 8;
 pub(crate) struct Decoy(Arc<DecoyState>);
 
 struct DecoyState {
-    /// What the slowest costs, and what the others do not exceed.
-    cost: AtomicU64,
-    first: Dummy,
-    quick: [OnceLock<Dummy>; KINDS],
-    slow: [OnceLock<Dummy>; KINDS],
+    /// What costs no more is not learned.
+    enough: AtomicU64,
+    cheapest: Kind,
+}
+
+/// Read without a lock, and so never taken back. The last one is the dearest.
+struct Kind {
+    dummy: Dummy,
+    dearer: OnceLock<Box<Self>>,
+}
+
+impl Kind {
+    const fn new(dummy: Dummy) -> Self {
+        Self { dummy, dearer: OnceLock::new() }
+    }
 }
 
 impl Decoy {
@@ -35,16 +43,15 @@ impl Decoy {
         Self::new(Dummy::new(secret), u64::MAX)
     }
 
-    fn new(first: Dummy, cost: u64) -> Self {
-        let none = || [const { OnceLock::new() }; KINDS];
-        Self(Arc::new(DecoyState { cost: cost.into(), first, quick: none(), slow: none() }))
+    fn new(dummy: Dummy, enough: u64) -> Self {
+        Self(Arc::new(DecoyState { enough: enough.into(), cheapest: Kind::new(dummy) }))
     }
 
     /// Looks at what a client is registered with, and returns it.
+    #[inline]
     pub(crate) fn learn<'a>(&self, registration: &'a Registration) -> &'a Registration {
         if let Registration::Basic(secrets) | Registration::Post(secrets) = registration {
-            let Some(cost) = dummy::cost_of_like(secrets) else { return registration };
-            if cost > self.0.cost.load(Ordering::Relaxed) {
+            if secrets.imitated() > self.0.enough.load(Ordering::Relaxed) {
                 self.remember(secrets);
             }
         }
@@ -53,29 +60,34 @@ impl Decoy {
 
     #[cold]
     fn remember(&self, secrets: &[ClientSecret]) {
-        let Some(mut like) = Dummy::like(secrets) else { return };
-        let cost = like.cost();
-        let places = if like.is_slow(cost) { &self.0.slow } else { &self.0.quick };
-        for place in places {
-            match place.set(like) {
-                Ok(()) => break,
-                Err(back) => like = back,
+        let Some(dummy) = Dummy::like(secrets) else { return };
+        let cost = dummy.cost();
+        let mut new = Box::new(Kind::new(dummy));
+        let (mut last, mut count) = (&self.0.cheapest, 0);
+        // Another request may have added a dearer one since.
+        while last.dummy.cost() < cost {
+            count += 1;
+            match last.dearer.get() {
+                Some(dearer) => last = dearer,
+                None => match last.dearer.set(new) {
+                    Ok(()) => {
+                        let margin = if count < EXACT { 0 } else { cost / 4 };
+                        self.0.enough.fetch_max(cost.saturating_add(margin), Ordering::Relaxed);
+                        return;
+                    }
+                    Err(back) => new = back,
+                },
             }
         }
-        self.0.cost.fetch_max(cost, Ordering::Relaxed);
     }
 
     /// What an unknown client costs.
     pub(crate) fn dummy(&self) -> &Dummy {
-        let DecoyState { first, quick, slow, .. } = &*self.0;
-        let learned =
-            [quick, slow].into_iter().flat_map(|kinds| kinds.iter().map_while(OnceLock::get));
-        learned.fold(
-            first,
-            |slowest, other| {
-                if other.cost() > slowest.cost() { other } else { slowest }
-            },
-        )
+        let mut last = &self.0.cheapest;
+        while let Some(dearer) = last.dearer.get() {
+            last = dearer;
+        }
+        &last.dummy
     }
 }
 
@@ -100,7 +112,7 @@ mod tests {
     }
 
     fn cost(secret: &ClientSecret) -> u64 {
-        dummy::cost_of_like(std::slice::from_ref(secret)).unwrap_or_default()
+        Secrets::from(secret.clone()).imitated()
     }
 
     #[test]
@@ -126,20 +138,55 @@ mod tests {
         assert_eq!(decoy.dummy().cost(), 2 * one);
     }
 
-    // Quick kinds, of which a client may have many, leave room for the slow ones.
+    // However many there are, each a little dearer than the one before, or much.
     #[cfg(feature = "argon2")]
     #[test]
     #[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-    fn decoy_learns_a_slow_kind_after_many_quick_ones() {
+    fn decoy_never_stops_learning() {
         let decoy = Decoy::default();
+        let hash = |kind: &str| {
+            let salt = "$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
+            ClientSecret::phc(&format!("${kind}{salt}")).unwrap()
+        };
         for count in 0..100 {
             let digest = [ClientSecret::sha256_of("x")];
             learn(&decoy, digest.into_iter().chain((0..count).map(|_| ClientSecret::plain("x"))));
         }
-        let salt = "$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
-        let hash = ClientSecret::phc(&format!("$argon2id$v=19$m=64,t=1,p=1{salt}")).unwrap();
-        learn(&decoy, [hash.clone()]);
-        assert_eq!(decoy.dummy().cost(), cost(&hash));
+        let mut dearest = 0;
+        let mut within = |exactly: bool, kind: String| {
+            let secret = hash(&kind);
+            dearest = dearest.max(cost(&secret));
+            learn(&decoy, [secret]);
+            let learned = decoy.dummy().cost();
+            assert!(learned <= dearest && dearest <= learned + learned / 4, "{kind}");
+            assert!(!exactly || learned == dearest, "{kind}");
+        };
+        for count in 0..20 {
+            within(true, format!("pbkdf2-sha256$i={},l=16", 1000 + count));
+        }
+        for count in 0..500 {
+            within(false, format!("pbkdf2-sha256$i={},l=16", 1100 + count));
+        }
+        // What is dearer by far is imitated exactly even then.
+        for memory in [1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20] {
+            within(true, format!("argon2id$v=19$m={memory},t=4,p=1"));
+        }
+        let mut kinds = 0;
+        let mut last = &decoy.0.cheapest;
+        while let Some(dearer) = last.dearer.get() {
+            (last, kinds) = (dearer, kinds + 1);
+        }
+        assert!(kinds < 2 * EXACT, "{kinds}");
+    }
+
+    // With nothing learned in between there is nothing to learn again.
+    #[test]
+    fn decoy_learns_each_kind_once() {
+        let decoy = Decoy::default();
+        for _ in 0..3 {
+            learn(&decoy, [ClientSecret::sha256_of("x")]);
+            assert!(decoy.0.cheapest.dearer.get().is_some_and(|kind| kind.dearer.get().is_none()));
+        }
     }
 
     #[test]

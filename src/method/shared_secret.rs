@@ -58,9 +58,14 @@ pub(super) fn verify<'a>(
     };
     let method = credentials.method();
     let proof = move |secret| Ok(Proof { method, secret: Some(secret) });
-    let attempt = Attempt { client_id: credentials.client_id(), known: known.is_some() };
-    let slow = Slow { attempt, pool: &state.pool, timeout };
+    // A comparison that is quick need not know.
+    let slow = || Slow {
+        attempt: Attempt { client_id: credentials.client_id(), known: known.is_some() },
+        pool: &state.pool,
+        timeout,
+    };
     if secrets.iter().any(ClientSecret::is_slow) {
+        let slow = slow();
         return Verification::Pending(Box::pin(async move {
             match presented.compare_slowly(secrets, now, slow).await? {
                 Ok(secret) => proof(secret),
@@ -80,6 +85,7 @@ pub(super) fn verify<'a>(
     let dummy = state.decoy.dummy();
     let rest = dummy.rest(secrets);
     if dummy.is_slow(rest) {
+        let slow = slow();
         return Verification::Pending(Box::pin(async move {
             presented.spend_slowly(dummy, rest, now, slow).await?;
             Err(kind.into())

@@ -12,19 +12,31 @@ use crate::{isolate::pool::Work, secret::presented::PresentedSecret};
 
 /// The secrets of a client, at least one, none of them empty.
 #[derive(Clone, Debug)]
-pub(crate) struct Secrets(Box<[ClientSecret]>);
+pub(crate) struct Secrets {
+    secrets: Box<[ClientSecret]>,
+    imitated: u64,
+}
 
 impl Secrets {
     /// An empty secret is none (RFC 6749 §3.2): it must not make a registration look complete.
     pub(crate) fn new(secrets: impl IntoIterator<Item = ClientSecret>) -> Option<Self> {
         let secrets: Box<[_]> = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
-        (!secrets.is_empty()).then_some(Self(secrets))
+        (!secrets.is_empty()).then(|| Self::of(secrets))
+    }
+
+    fn of(secrets: Box<[ClientSecret]>) -> Self {
+        Self { imitated: imitated(&secrets).unwrap_or_default(), secrets }
+    }
+
+    /// What a dummy [like](crate::secret::dummy::Dummy::like) these costs, or 0 if there can be none.
+    pub(crate) const fn imitated(&self) -> u64 {
+        self.imitated
     }
 }
 
 impl From<ClientSecret> for Secrets {
     fn from(secret: ClientSecret) -> Self {
-        Self(Box::new([secret]))
+        Self::of(Box::new([secret]))
     }
 }
 
@@ -32,8 +44,20 @@ impl Deref for Secrets {
     type Target = [ClientSecret];
 
     fn deref(&self) -> &[ClientSecret] {
-        &self.0
+        &self.secrets
     }
+}
+
+/// What a dummy costs in place of these, if none needs an external verifier: not more than two of the
+/// slowest, which a client has while it rotates, or one with many would make every stranger as dear.
+pub(super) fn imitated(secrets: &[ClientSecret]) -> Option<u64> {
+    let slowest = secrets.iter().filter_map(ClientSecret::cost).max().unwrap_or_default();
+    Some(cost(secrets)?.min(slowest.saturating_mul(2)))
+}
+
+/// What comparing with all of them costs, unless something else verifies one.
+pub(super) fn cost(secrets: &[ClientSecret]) -> Option<u64> {
+    secrets.iter().try_fold(0_u64, |sum, secret| Some(sum.saturating_add(secret.cost()?)))
 }
 
 /// Which of several secrets was presented, or why none of them authenticates.

@@ -36,7 +36,7 @@ impl Dummy {
 
     /// As slow as the comparison with a client's `secrets`, if that needs no external verifier.
     pub(crate) fn like(secrets: &[ClientSecret]) -> Option<Self> {
-        let cost = cost_of_like(secrets)?;
+        let cost = comparison::imitated(secrets)?;
         let slowest = secrets.iter().max_by_key(|secret| secret.cost())?;
         Some(Self::of(slowest.decoy_of_same_cost()?, cost))
     }
@@ -62,7 +62,7 @@ impl Dummy {
     /// What is left to spend after the comparison with `secrets`. Nothing, if something else verified
     /// them: nobody knows what that takes.
     pub(crate) fn rest(&self, secrets: &[ClientSecret]) -> u64 {
-        cost(secrets).map_or(0, |spent| self.cost.saturating_sub(spent))
+        comparison::cost(secrets).map_or(0, |spent| self.cost.saturating_sub(spent))
     }
 
     /// Whether it takes more than a moment to spend so much.
@@ -108,19 +108,4 @@ impl Dummy {
         self.secret.matches_slowly(presented, &mut iter::empty(), slow.timeout).await?;
         Ok(())
     }
-}
-
-/// What a dummy [like](Dummy::like) these costs: not more than two of the slowest, which a client has
-/// while it rotates, or one with many would make every stranger as dear.
-pub(crate) fn cost_of_like(secrets: &[ClientSecret]) -> Option<u64> {
-    if let [secret] = secrets {
-        return secret.cost();
-    }
-    let slowest = secrets.iter().filter_map(ClientSecret::cost).max().unwrap_or_default();
-    Some(cost(secrets)?.min(slowest.saturating_mul(2)))
-}
-
-/// What comparing with all of them costs, unless something else verifies one.
-fn cost(secrets: &[ClientSecret]) -> Option<u64> {
-    secrets.iter().try_fold(0_u64, |sum, secret| Some(sum.saturating_add(secret.cost()?)))
 }
