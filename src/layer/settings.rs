@@ -129,6 +129,10 @@ impl<P, M> ClientAuthLayer<P, M> {
     ///   of two or three.
     /// - While strangers have all the places in the [pool](Self::hash_workers) that are for them, the others
     ///   wait for as long as a hash should take, which is an estimate.
+    /// - While the pool is busy, a failure at a slow hash that is cheaper than the decoy waits twice in its
+    ///   queue, once for that hash and once for the rest, and an unknown client once.
+    /// - After 32 kinds of clients, each slower than those before, one that is slower than they are by less
+    ///   than a quarter.
     #[must_use]
     pub fn decoy(mut self, secret: ClientSecret) -> Self {
         self.shared_mut().state.decoy = Decoy::set(secret);
