@@ -7,9 +7,17 @@
 //! curl -u demo-basic:basic-secret -d grant_type=client_credentials http://127.0.0.1:8081/token
 //! ```
 //!
-//! `--listen ADDR` listens elsewhere, `--upstream URL` forwards elsewhere. The server behind finds the
-//! client in `x-client-id`, and in `x-client-auth-method` how it authenticated: `none` is a public client,
-//! which any caller can claim to be. `headers.rs` has what a caller could forge.
+//! `--listen ADDR` listens elsewhere, `--upstream URL` forwards elsewhere. It knows the three clients of
+//! `CLIENTS` below, which are for trying it out.
+//!
+//! The server behind finds the client in `x-client-id`, and in `x-client-auth-method` how it authenticated:
+//! `none` is a public client, which any caller can claim to be. Only these two headers cannot be forged
+//! (`headers.rs`). All others are those of the caller, `X-Forwarded-For` and `Forwarded` among them; so are
+//! `Authorization` and the body, with the secret, which the server behind should neither log nor need.
+//! `Host` is that of the caller over HTTP/1, and that of the server behind over HTTP/2.
+//!
+//! A server behind that cannot be reached is answered 502 without a body. The head of a request may take
+//! 30 seconds and its body 10.
 
 mod headers;
 

@@ -165,3 +165,13 @@ fn connection_takes_away_what_it_may() {
     ]);
     assert_eq!(proxy.forwarded(&sent, "a=b"), (expected, "a=b".to_owned()));
 }
+
+#[test]
+fn help_is_the_usage() {
+    for flag in ["--help", "-h"] {
+        let program = Command::new(env!("CARGO_BIN_EXE_reverse_proxy")).arg(flag).output().unwrap();
+        let usage = "usage: reverse_proxy [--listen ADDR] [--upstream URL]\n";
+        assert_eq!(String::from_utf8(program.stdout).unwrap(), usage);
+        assert_eq!((program.status.code(), &*program.stderr), (Some(0), &b""[..]));
+    }
+}

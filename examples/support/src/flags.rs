@@ -4,7 +4,7 @@ use std::{env::Args, fmt::Display, iter::Skip, str::FromStr};
 
 use tower_client_auth::BoxError;
 
-/// The arguments of the program, one after the other.
+/// The arguments of the program, one after the other. `--help` and `-h` are answered with the usage.
 ///
 /// ```no_run
 /// # fn read() -> Result<(), tower_client_auth::BoxError> {
@@ -30,8 +30,13 @@ pub struct Flags {
 impl Iterator for Flags {
     type Item = String;
 
+    /// Prints the usage and ends the program if it is asked for.
     fn next(&mut self) -> Option<String> {
         self.name = self.arguments.next()?;
+        if ["--help", "-h"].contains(&&*self.name) {
+            println!("{}", self.usage);
+            std::process::exit(0);
+        }
         Some(self.name.clone())
     }
 }
