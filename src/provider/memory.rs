@@ -82,8 +82,8 @@ impl MemoryProvider<ClientMetadata> {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, or is not a JSON array. The error names the file.
-    pub fn from_json_file(path: impl AsRef<Path>) -> io::Result<(Self, Vec<InvalidRecord>)> {
+    /// [`io::Error`] if the file cannot be read, or is not a JSON array. It names the file.
+    pub fn from_json_file(path: impl AsRef<Path>) -> Result<(Self, Vec<InvalidRecord>), io::Error> {
         let path = path.as_ref();
         let json = std::fs::read(path);
         json.and_then(|json| Self::from_json(&json))
@@ -100,7 +100,7 @@ impl MemoryProvider<ClientMetadata> {
     ///
     /// # Errors
     ///
-    /// [`InvalidData`](io::ErrorKind::InvalidData) if `json` is not a JSON array.
+    /// [`io::Error`] with [`InvalidData`](io::ErrorKind::InvalidData) if `json` is not a JSON array.
     ///
     /// # Examples
     ///
@@ -120,7 +120,7 @@ impl MemoryProvider<ClientMetadata> {
     /// );
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn from_json(json: &[u8]) -> io::Result<(Self, Vec<InvalidRecord>)> {
+    pub fn from_json(json: &[u8]) -> Result<(Self, Vec<InvalidRecord>), io::Error> {
         // Editors put a byte order mark before a file; RFC 8259 §8.1 lets parsers ignore it.
         let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
         // Each record is read by itself, so that one which cannot be read does no harm.

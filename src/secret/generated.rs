@@ -33,8 +33,8 @@ impl GeneratedSecret {
     ///
     /// # Errors
     ///
-    /// If the operating system has no random numbers.
-    pub fn new() -> io::Result<Self> {
+    /// [`io::Error`] if the operating system has no random numbers.
+    pub fn new() -> Result<Self, io::Error> {
         let mut random = Zeroizing::new([0; 32]);
         getrandom::fill(&mut *random)?;
         Ok(Self(Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(*random))))

@@ -91,7 +91,7 @@ impl ClientSecret {
     /// argon2id more than 4 GiB in all passes (`m` × `t`) or 64 lanes; of scrypt N × r × p above 2²⁵; of
     /// PBKDF2 more than 10,000,000 iterations. Those are some seconds at most. A salt has at least 8 bytes
     /// and a hash at least 16 (RFC 9106 §3.1, §4). How cheap a hash may be is up to you. There is no bcrypt,
-    /// because it truncates its input at 72 bytes.
+    /// because it truncates its input at 72 bytes; [`why`](crate::guide::why) says what to do with such a row.
     ///
     /// # Examples
     ///
