@@ -111,7 +111,8 @@ impl HttpsJwksSource {
     /// whose keys have verified nothing yet; one more is answered 429 with `Retry-After`, unless keys
     /// are known. It holds for all clones. Default: 60.
     ///
-    /// After a start that is so for all addresses. A server with many clients whose keys are at one
+    /// After a start that is so for all addresses that are not
+    /// [trusted](crate::assertion::JwksCache::trusted). A server with many clients whose keys are at one
     /// host needs more, and so it does of
     /// [`max_per_host`](crate::assertion::JwksCache::max_per_host).
     #[must_use]

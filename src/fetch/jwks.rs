@@ -51,8 +51,9 @@ const PER_HOST: PerHost = PerHost { at_a_time: 4, per_minute: 30 };
 ///   lifetime, and the source is asked after 5 seconds, then after twice as many, up to a minute.
 ///   When there are no keys the caller is answered 503. A want of room here, or a
 ///   [`Throttled`](crate::provider::Throttled), is no outage: no keys past their lifetime are used.
-/// - An address is *proven* once a signature was verified with its keys. All others are on probation,
-///   because anybody who may register can invent them. The two kinds have a memory of their own
+/// - An address is *proven* once a signature was verified with its keys, or if it is
+///   [trusted](Self::trusted). All others are on probation, because anybody who may register can invent
+///   them. The two kinds have a memory of their own
 ///   ([`capacity`](Self::capacity), [`max_bytes`](Self::max_bytes)) and fetches of their own
 ///   ([`max_fetches`](Self::max_fetches), [`max_per_host`](Self::max_per_host)).
 ///
@@ -160,12 +161,31 @@ impl JwksCache {
     /// turn; when that does not come within half of the [deadline](Self::fetch_deadline), the host
     /// counts as out of reach. Default: 4 and 30.
     ///
-    /// After a start all addresses are on probation. A server with many clients whose keys are at one
-    /// host needs more. Hosts that are written oddly, such as `%68ost.example`, count as one.
+    /// After a start all addresses are on probation that are not [trusted](Self::trusted). A server with
+    /// many clients whose keys are at one host needs more. Hosts that are written oddly, such as `%68ost.example`, count as one.
     #[must_use]
     pub fn max_per_host(self, at_a_time: usize, unproven_per_minute: u32) -> Self {
         let per_host = PerHost { at_a_time, per_minute: unproven_per_minute };
         self.with(|settings| settings.per_host = per_host)
+    }
+
+    /// Counts these addresses as proven from the start, each as its client is registered with it.
+    /// Default: none.
+    ///
+    /// After a start strangers can take all that there is on probation, and while they do, a client
+    /// that has not been seen yet is answered 503 or 429. Name the addresses of the clients that must
+    /// not wait for that, and none that registered themselves.
+    ///
+    /// ```
+    /// # use tower_client_auth::assertion::{JwksCache, JwksSource};
+    /// fn cache(source: impl JwksSource) -> JwksCache {
+    ///     JwksCache::new(source).trusted(["https://batch.example/jwks.json"])
+    /// }
+    /// ```
+    #[must_use]
+    pub fn trusted(mut self, jwks_uris: impl IntoIterator<Item: Into<Arc<str>>>) -> Self {
+        self.0.trusted = Arc::new(jwks_uris.into_iter().map(Into::into).collect());
+        self
     }
 
     /// How long a fetch may take before it counts as failed. Default: 10 seconds.

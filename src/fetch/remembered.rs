@@ -8,6 +8,7 @@ mod slot;
 mod spaces;
 
 use std::{
+    collections::HashSet,
     future::Future,
     net::{Ipv4Addr, Ipv6Addr},
     ops::RangeInclusive,
@@ -72,6 +73,8 @@ pub(super) struct Settings {
 pub(super) struct Remembered<D: Documents> {
     pub(super) documents: D,
     pub(super) settings: Settings,
+    /// Addresses that are proven from the start.
+    pub(super) trusted: Arc<HashSet<Arc<str>>>,
     spaces: Arc<Mutex<Spaces<D::Document>>>,
     /// Those of addresses on probation, and those of proven ones: neither counts for the other.
     hosts: [Arc<Hosts>; 2],
@@ -90,6 +93,7 @@ impl<D: Documents> Clone for Remembered<D> {
         Self {
             documents: self.documents.clone(),
             settings: self.settings.clone(),
+            trusted: Arc::clone(&self.trusted),
             spaces: Arc::clone(&self.spaces),
             hosts: self.hosts.clone(),
             flights: self.flights.clone(),
@@ -103,7 +107,7 @@ impl<D: Documents> Remembered<D> {
         // Of proven ones there are no more than addresses.
         let flights = [fetches, usize::MAX].map(|most| SingleFlight::new(most, DEADLINE));
         let (spaces, hosts, places) = (Arc::default(), <[_; 2]>::default(), places(fetches));
-        Self { documents, settings, spaces, hosts, flights, places }
+        Self { documents, settings, trusted: Arc::default(), spaces, hosts, flights, places }
     }
 
     pub(super) fn max_fetches(self, fetches: usize) -> Self {
@@ -127,7 +131,7 @@ impl<D: Documents> Remembered<D> {
         let found = self.spaces().find(url);
         let (next, proven) = match &found {
             Some((slot, proven)) => (slot.next(now, &self.settings, has), *proven),
-            None => (Next::Ask, false),
+            None => (Next::Ask, self.trusted.contains(url)),
         };
         match next {
             Next::Use(document) => Ok(document),
@@ -196,7 +200,7 @@ impl<D: Documents> Remembered<D> {
         };
         let slot = match found {
             Some(slot) => slot,
-            None => self.slot(url),
+            None => self.slot(url, proven),
         };
         let question = Question::note(&slot, flight, &settings.clock);
         let fetched = match place {
@@ -239,8 +243,8 @@ impl<D: Documents> Remembered<D> {
         }
     }
 
-    fn slot(&self, url: &Arc<str>) -> Arc<Slot<D::Document>> {
-        let (slot, pushed_out) = self.spaces().add(url, self.settings.capacity);
+    fn slot(&self, url: &Arc<str>, proven: bool) -> Arc<Slot<D::Document>> {
+        let (slot, pushed_out) = self.spaces().add(url, proven, self.settings.capacity);
         drop(pushed_out);
         slot
     }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 use tower_client_auth::{
     Clock, ErrorKind, RegisteredClient,
     assertion::{Assertions, ClientKeys, FetchedJwks, InvalidAssertion, JwksCache, JwksSource},
@@ -115,6 +116,23 @@ impl Server {
         self.harness.ask(&self.request(client_id, key, kid))
     }
 
+    async fn send(&self, client_id: &str) -> Answer {
+        self.harness.answer(self.request(client_id, ed(), "1").request()).await
+    }
+
+    /// Requests of so many strangers, which have gone as far as they can.
+    async fn hold(self: &Arc<Self>, strangers: usize) -> Vec<JoinHandle<Answer>> {
+        let sent = (0..strangers).map(|number| {
+            let server = Arc::clone(self);
+            tokio::spawn(async move { server.send(&format!("stranger{number}")).await })
+        });
+        let held = sent.collect();
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        held
+    }
+
     #[track_caller]
     fn accepts(&self, client_id: &str) {
         let answer = self.ask(client_id, ed(), "1");
@@ -164,35 +182,58 @@ async fn slow_hosts_of_others_keep_no_withdrawn_key() {
         [(one_host as fn(usize) -> String, UNKNOWN_KEY), (four_hosts, ErrorKind::KeySource)]
     {
         let server = Arc::new(Server::new(strangers(16, uri).chain(batch())));
-        let send =
-            async |id: &str| server.harness.answer(server.request(id, ed(), "1").request()).await;
         for number in 0..16 {
-            assert_eq!(send(&format!("stranger{number}")).await.status, 200);
+            assert_eq!(server.send(&format!("stranger{number}")).await.status, 200);
         }
-        assert_eq!(send("batch").await.status, 200);
+        assert_eq!(server.send("batch").await.status, 200);
         *server.web.hanging.lock().unwrap() = Some("slow.example");
         server.web.publish(&jwks([]));
         server.pass(LIFETIME);
-        let held: Vec<_> = (0..16)
-            .map(|number| {
-                let server = Arc::clone(&server);
-                tokio::spawn(async move {
-                    let request = server.request(&format!("stranger{number}"), ed(), "1");
-                    server.harness.answer(request.request()).await
-                })
-            })
-            .collect();
-        for _ in 0..50 {
-            tokio::task::yield_now().await;
-        }
-        let mut answer = send("batch").await;
+        let held = server.hold(16).await;
+        let mut answer = server.send("batch").await;
         answer.lookups.retain(|id| id == "batch");
         assert_eq!(answer, failed(refused, "batch"), "{}", uri(0));
         assert!(held.iter().all(|held| !held.is_finished()));
-        for held in held {
-            held.abort();
-        }
+        held.into_iter().for_each(|held| held.abort());
     }
+}
+
+// Just started, the server has verified nothing yet.
+#[tokio::test(start_paused = true)]
+async fn strangers_hold_up_no_trusted_client_after_a_start() {
+    for (trusted, refused) in [(true, None), (false, Some(ErrorKind::KeySource))] {
+        let slow = strangers(16, |number| format!("https://{number}.slow.example/"));
+        let [(id, uri)] = batch();
+        let server =
+            Server::with(
+                slow.chain(batch()),
+                |cache| {
+                    if trusted { cache.trusted([&*uri]) } else { cache }
+                },
+            );
+        let server = Arc::new(server);
+        *server.web.hanging.lock().unwrap() = Some("slow.example");
+        let held = server.hold(16).await;
+        let mut answer = server.send(&id).await;
+        answer.lookups.retain(|of| *of == id);
+        match refused {
+            Some(refused) => assert_eq!(answer, failed(refused, &id)),
+            None => assert_eq!((answer.status, answer.kind), (200, None)),
+        }
+        held.into_iter().for_each(|held| held.abort());
+    }
+}
+
+#[test]
+fn strangers_throttle_no_trusted_client_at_their_host() {
+    let clients = strangers(31, |number| format!("https://batch.example/{number}"));
+    let [(id, uri)] = batch();
+    let server = Server::with(clients.chain(batch()), |cache| cache.trusted([uri]));
+    for number in 0..30 {
+        server.ask(&format!("stranger{number}"), &Key::ed(), "1");
+    }
+    assert_eq!(server.ask("stranger30", &Key::ed(), "1").kind, Some(ErrorKind::Throttled));
+    server.accepts(&id);
 }
 
 #[test]

@@ -523,6 +523,16 @@ async fn strangers_push_out_no_proven_keys() {
 }
 
 #[tokio::test]
+async fn trusted_address_is_proven_also_after_it_was_pushed_out() {
+    let (_, cache, _) = Source::new([keys(&["1"], None)]);
+    let cache = cache.capacity(1).trusted(["a", "b"]);
+    for (uri, held) in [("a", [0, 1]), ("b", [0, 1]), ("a", [0, 1]), ("c", [1, 1])] {
+        assert!(cache.keys(uri, None).await.is_ok());
+        assert_eq!(cache.0.held().map(|(addresses, _)| addresses), held, "{uri}");
+    }
+}
+
+#[tokio::test]
 async fn proven_newcomer_pushes_out_what_was_unused_longest() {
     let (source, cache, _) = Source::new([keys(&["1"], None)]);
     let cache = cache.capacity(2);

@@ -52,17 +52,19 @@ impl<T> Spaces<T> {
         proven.or_else(|| self.probation.touch(url, self.now).map(|slot| (slot, false)))
     }
 
-    /// A slot on probation for an address that has none.
+    /// A slot for an address that has none.
     pub(super) fn add(
         &mut self,
         url: &Arc<str>,
+        proven: bool,
         capacity: Capacity,
     ) -> (Arc<Slot<T>>, PushedOut<T>) {
         self.now = self.now.wrapping_add(1);
         let slot = Arc::new(Slot::new());
         let entry = Entry { slot: Arc::clone(&slot), used: self.now, bytes: url.len() };
-        self.probation.insert(Arc::clone(url), entry);
-        (slot, self.probation.shrink(capacity))
+        let space = if proven { &mut self.proven } else { &mut self.probation };
+        space.insert(Arc::clone(url), entry);
+        (slot, space.shrink(capacity))
     }
 
     /// Notes how large the document is, if the slot is still there.
