@@ -162,7 +162,6 @@ impl JwksCache {
     /// counts as out of reach. Default: 4 and 30.
     ///
     /// After a start all addresses are on probation that are not [trusted](Self::trusted). A server with
-    /// many clients whose keys are at one host needs more. Hosts that are written oddly, such as `%68ost.example`, count as one.
     #[must_use]
     pub fn max_per_host(self, at_a_time: usize, unproven_per_minute: u32) -> Self {
         let per_host = PerHost { at_a_time, per_minute: unproven_per_minute };
@@ -234,11 +233,8 @@ impl JwksCache {
         self.with(|settings| settings.clock = clock)
     }
 
-    /// The prepared keys at `jwks_uri`, with the one of this `kid` if it is known.
-    ///
-    /// # Errors
-    ///
-    /// If it is not known whether there are any.
+    /// The prepared keys at `jwks_uri`, with the one of this `kid` if it is known; an error if it is
+    /// not known whether there are any.
     pub(crate) async fn keys(
         &self,
         jwks_uri: &str,
@@ -300,12 +296,18 @@ impl Documents for KeySets {
     type Document = KeySet;
 
     /// Here alone is said what is an answer, and what is an outage.
-    async fn fetch(&self, url: &str, proven: bool) -> Result<Fetched<KeySet>, BoxError> {
+    async fn fetch(
+        &self,
+        url: &str,
+        proven: bool,
+        last: Option<&KeySet>,
+    ) -> Result<Fetched<KeySet>, BoxError> {
         let fetched = self.source.fetch_dyn(url, proven).await?;
         if fetched.document().len() > LONGEST_DOCUMENT {
             return Err("the key set is longer than 64 KiB".into());
         }
-        let document = KeySet::published(fetched.document(), &Leaked::default())?;
+        let leaked = last.map_or_else(Leaked::default, |last| last.leaked().clone());
+        let document = KeySet::published(fetched.document(), &leaked)?;
         if let (Some(observe), omitted @ [_, ..]) = (&self.on_omitted_keys, document.omitted()) {
             let _told = guard::hook("on_omitted_keys", || observe(url, omitted));
         }

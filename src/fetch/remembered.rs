@@ -48,6 +48,7 @@ pub(super) trait Documents: Clone + Send + Sync + 'static {
         &self,
         url: &str,
         proven: bool,
+        last: Option<&Self::Document>,
     ) -> impl Future<Output = Result<Fetched<Self::Document>, BoxError>> + Send;
 }
 
@@ -204,7 +205,7 @@ impl<D: Documents> Remembered<D> {
         };
         let question = Question::note(&slot, flight, &settings.clock);
         let fetched = match place {
-            Some(_) => self.documents.fetch(url, proven).await,
+            Some(_) => self.documents.fetch(url, proven, slot.last().as_deref()).await,
             None => Err("the other fetches from its host do not end".into()),
         };
         drop(place);

@@ -47,7 +47,8 @@ impl OmittedKey {
     }
 
     /// Whether it is a private or symmetric key: everybody who can read the set can sign with it. It
-    /// must not be used again, whatever the set says later.
+    /// must not be used again, whatever the set says later. A
+    /// [`JwksCache`](crate::assertion::JwksCache) sees to that for as long as it remembers the address.
     #[must_use]
     pub const fn is_private(&self) -> bool {
         self.private

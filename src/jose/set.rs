@@ -142,7 +142,6 @@ impl KeySet {
     }
 
     /// What to hand to the next [`published`](Self::published) of the same client.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the cache is to hand it on"))]
     pub(crate) const fn leaked(&self) -> &Leaked {
         &self.leaked
     }

@@ -248,6 +248,28 @@ fn other_keys_of_a_set_stay_good_beside_a_leaked_one() {
 }
 
 #[test]
+fn leaked_key_stays_out_when_its_private_part_is_taken_out_again() {
+    let server = Server::new(batch());
+    let other = Key::ed();
+    let published =
+        || jwks([with(ed().jwk(), json!({"kid": "1"})), with(other.jwk(), json!({"kid": "2"}))]);
+    server.web.publish(&published());
+    server.accepts("batch");
+    server.web.publish(&jwks([leaked()]));
+    server.pass(LIFETIME);
+    assert_eq!(server.ask("batch", ed(), "1"), failed(UNKNOWN_KEY, "batch"));
+    for answer in [Some(published()), None, Some(jwks([])), Some(published())] {
+        match answer {
+            Some(set) => server.web.publish(&set),
+            None => server.web.go_down(),
+        }
+        server.pass(LIFETIME);
+        assert_eq!(server.ask("batch", ed(), "1"), failed(UNKNOWN_KEY, "batch"));
+    }
+    assert_eq!(server.ask("batch", &other, "2").status, 200);
+}
+
+#[test]
 fn outage_withdraws_no_key() {
     for document in [None, Some("<html>"), Some(r#"{"keys": {}}"#), Some(r#"{"error": "busy"}"#)] {
         let server = Server::new(batch());

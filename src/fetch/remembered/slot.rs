@@ -105,6 +105,11 @@ impl<T> Slot<T> {
         Next::Use(document)
     }
 
+    /// The document that was fetched last, however old.
+    pub(super) fn last(&self) -> Option<Arc<T>> {
+        self.known().kept.as_ref().map(|kept| Arc::clone(&kept.document))
+    }
+
     /// The document for a request whose fetch brought none. After its lifetime that takes an outage:
     /// what could not even be asked, for want of room here, may have withdrawn it.
     pub(super) fn fallback(&self, now: Instant, settings: &Settings) -> Option<Arc<T>> {
