@@ -85,8 +85,9 @@ fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).min(u64::MAX / 4)
 }
 
-/// A bounded pool with a bounded queue. Any one id has an eighth of the places, workers included,
-/// and the ids of no client have a quarter together, so that they cannot fill it.
+/// A bounded pool with a bounded queue. Any one id has an eighth of the places, workers included, and
+/// the ids of no client have no place, but a quarter of the workers together: what a client waits for
+/// is what other clients asked for, and that quarter.
 ///
 /// What waits in the queue and is dropped leaves it; what is being computed is computed to its end,
 /// and keeps its place until then.
@@ -109,11 +110,11 @@ impl Pool {
     }
 
     /// What `job` returns; or `None` if it was not computed, because other unknown ids have all the
-    /// places that are for them. It then takes as long as if it had been.
+    /// workers that are for them. It then takes as long as if it had been.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Overloaded`] if there is no place for a known client either,
+    /// [`ErrorKind::Overloaded`] if a known client would get no place either, or would wait for too long,
     /// [`ErrorKind::Verifier`] if `job` panics, or is long and there is no runtime.
     pub(crate) async fn run<T: Send + 'static>(
         &self,

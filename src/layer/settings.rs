@@ -127,8 +127,8 @@ impl<P, M> ClientAuthLayer<P, M> {
     ///   an attempt for an unknown client must not be counted against a real one; unless one is set here.
     /// - Which of two algorithms is slower depends on the machine, and the decoy knows it within a factor
     ///   of two or three.
-    /// - While strangers have all the places in the [pool](Self::hash_workers) that are for them, the others
-    ///   wait for as long as a hash should take, which is an estimate.
+    /// - While unknown ids have all the workers of the [pool](Self::hash_workers) that are for them, the
+    ///   others wait for as long as a hash should take, which is an estimate.
     /// - While the pool is busy, a failure at a slow hash that is cheaper than the decoy waits twice in its
     ///   queue, once for that hash and once for the rest, and an unknown client once.
     /// - After 32 kinds of clients, each slower than those before, one that is slower than they are by less
@@ -143,11 +143,18 @@ impl<P, M> ClientAuthLayer<P, M> {
     /// may wait for that; one more is answered 503 with `Retry-After`. Default: as many as
     /// there are cores, and 64 times as many. Clones of the layer share them.
     ///
-    /// Of all these places any one client id has an eighth, and the ids that no client has, and attempts
-    /// that failed but were [too cheap](Self::decoy), have a quarter together, so that nobody who makes up
-    /// ids keeps clients out. Beyond the eighth the answer is 503. Beyond the quarter it is 401 after as long
-    /// as a hash takes just now, without one; eight times as many as there are places may wait for that, and
-    /// one more lets the one go that has waited longest. Shares are rounded up.
+    /// Of all these places any one client id has an eighth, rounded up; beyond it the answer is 503. With
+    /// eight places or fewer that is one request at a time, so a client that sends two needs nine. Whoever
+    /// would wait for more than about five seconds is answered 503 as well.
+    ///
+    /// The ids that no client has, and attempts that failed but were [too cheap](Self::decoy), take none of
+    /// these places. Together they have a quarter of the workers, rounded up, so that nobody who makes up ids
+    /// keeps clients out, or waiting for more than one hash. The others are answered 401 after as long as a
+    /// hash takes just now, without one; eight times as many as there are places may wait for that, and one
+    /// more lets the one go that has waited longest.
+    ///
+    /// Ids are public: who knows as many as there are shares can take all places with wrong secrets, and
+    /// who knows one can take its share. Limit attempts by address further out.
     ///
     /// Each takes the memory that its hash asks for, 19 MiB with the usual parameters of argon2id. The
     /// signatures of assertions that take long are verified there as well.

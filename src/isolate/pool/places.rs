@@ -14,13 +14,17 @@ use crate::isolate::pool::Attempt;
 /// How many may wait without a place, for each place. What they hold is their request.
 const WAITING_PER_PLACE: usize = 8;
 
+/// Whoever would wait longer for a worker is better answered 503 at once.
+const LONGEST_QUEUE: Duration = Duration::from_secs(5);
+
 /// The places of a pool, and who has them.
 #[derive(Debug)]
 pub(super) struct Places {
     /// How many are computed at a time.
     workers: usize,
     pub(super) all: usize,
-    /// For unknown ids together: a quarter.
+    /// How many unknown ids are computed or next to be: a quarter of the workers. They take no place
+    /// from clients, and a client waits for no more of them than that.
     strangers: usize,
     /// For any one id: an eighth.
     one_id: usize,
@@ -32,16 +36,16 @@ pub(super) struct Places {
 
 #[derive(Debug, Default)]
 struct Taken {
-    all: usize,
+    clients: usize,
     strangers: usize,
     waiting: usize,
     /// By the hash of the id: an id may be long. No entry is 0.
     by_id: HashMap<u64, usize>,
-    /// What all that have a place take together, in nanoseconds.
+    /// What clients and strangers take together, in nanoseconds.
     load: u64,
 }
 
-/// A place, or leave to wait without one, until it is dropped.
+/// A place, that of a stranger, or leave to wait without one, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,
@@ -54,7 +58,7 @@ pub(super) struct Place {
 enum Rank {
     Known,
     Stranger,
-    /// An unknown id, while others have all the places that are for them.
+    /// An unknown id, while others have all the workers that are for them.
     Waiting(Duration),
 }
 
@@ -64,7 +68,7 @@ impl Places {
         Self {
             workers,
             all,
-            strangers: all.div_ceil(4),
+            strangers: workers.div_ceil(4),
             one_id: all.div_ceil(8),
             taken: Mutex::default(),
             hasher: RandomState::new(),
@@ -82,11 +86,13 @@ impl Places {
         let id = self.hasher.hash_one(attempt.client_id);
         let mut taken = self.lock();
         let of_id = taken.by_id.get(&id).copied().unwrap_or_default();
-        if taken.all >= self.all || of_id >= self.one_id {
+        let queued = self.queued(&taken);
+        if taken.clients >= self.all || of_id >= self.one_id || queued > LONGEST_QUEUE {
             return None;
         }
         taken.by_id.insert(id, of_id + 1);
         let rank = if attempt.known {
+            taken.clients += 1;
             Rank::Known
         } else if taken.strangers < self.strangers {
             taken.strangers += 1;
@@ -96,31 +102,31 @@ impl Places {
                 self.leave.notify_one();
             }
             taken.waiting += 1;
-            Rank::Waiting(self.wait(&taken, load))
+            Rank::Waiting(queued.saturating_add(Duration::from_nanos(load)))
         };
         let place = Place { places: Arc::clone(self), id, rank, load };
         if place.wait().is_none() {
-            taken.all += 1;
             taken.load = taken.load.saturating_add(load);
         }
         Some(place)
     }
 
-    /// How long it would take if there were a place.
-    fn wait(&self, taken: &Taken, load: u64) -> Duration {
-        // What has to end before a worker is free, each as long as they are on average.
-        let before = (taken.all + 1).saturating_sub(self.workers) as u128;
-        let shared = (taken.all.max(1) as u128).saturating_mul(self.workers.max(1) as u128);
+    /// How long it takes until a worker is free.
+    fn queued(&self, taken: &Taken) -> Duration {
+        let ahead = taken.clients + taken.strangers;
+        // What has to end before that, each as long as they are on average.
+        let before = (ahead + 1).saturating_sub(self.workers) as u128;
+        let shared = (ahead.max(1) as u128).saturating_mul(self.workers.max(1) as u128);
         let queued = u128::from(taken.load).saturating_mul(before) / shared;
-        Duration::from_nanos(load.saturating_add(u64::try_from(queued).unwrap_or(u64::MAX)))
+        Duration::from_nanos(u64::try_from(queued).unwrap_or(u64::MAX))
     }
 
-    /// How many places are taken, how many of them by strangers, how many wait without one, and how
-    /// many ids are known of.
+    /// How many clients have a place, how many strangers have a worker or are next, how many wait for
+    /// neither, and how many ids are known of.
     #[cfg(test)]
     pub(super) fn taken(&self) -> [usize; 4] {
         let taken = self.lock();
-        [taken.all, taken.strangers, taken.waiting, taken.by_id.len()]
+        [taken.clients, taken.strangers, taken.waiting, taken.by_id.len()]
     }
 }
 
@@ -141,14 +147,14 @@ impl Drop for Place {
             Some(of_id) if *of_id > 1 => *of_id -= 1,
             _ => drop(taken.by_id.remove(&self.id)),
         }
-        if let Rank::Waiting(_) = self.rank {
-            taken.waiting = taken.waiting.saturating_sub(1);
-            return;
-        }
-        taken.all = taken.all.saturating_sub(1);
-        taken.load = taken.load.saturating_sub(self.load);
-        if self.rank == Rank::Stranger {
-            taken.strangers = taken.strangers.saturating_sub(1);
+        let of_rank = match self.rank {
+            Rank::Known => &mut taken.clients,
+            Rank::Stranger => &mut taken.strangers,
+            Rank::Waiting(_) => &mut taken.waiting,
+        };
+        *of_rank = of_rank.saturating_sub(1);
+        if self.wait().is_none() {
+            taken.load = taken.load.saturating_sub(self.load);
         }
     }
 }

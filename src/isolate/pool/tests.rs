@@ -105,38 +105,93 @@ fn dropped_job_keeps_its_place_until_done() {
 }
 
 #[test]
-fn ids_of_no_client_have_a_quarter_of_the_places() {
-    let (pool, work) = (Pool::new(1, 15), work());
-    let ids: Vec<String> = (0..16).map(|n| format!("id{n}")).collect();
-    runtime().block_on(async {
+fn ids_of_no_client_have_a_quarter_of_the_workers_and_no_place() {
+    let (pool, work) = (Pool::new(8, 8), work());
+    let ids: Vec<String> = (0..17).map(|n| format!("id{n}")).collect();
+    Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
         pause();
-        let (finish, job) = held();
-        let mut first = pin!(pool.run(unknown("first"), &work, job));
-        assert!(starts(first.as_mut()));
+        let (finish, wait) = mpsc::channel::<()>();
+        let wait = Arc::new(Mutex::new(wait));
+        let job = || {
+            let wait = Arc::clone(&wait);
+            move || wait.lock().unwrap().recv().is_err()
+        };
         let mut strangers: Vec<_> =
-            ids.iter().map(|id| Box::pin(pool.run(unknown(id), &work, || "hash"))).collect();
+            ids.iter().map(|id| Box::pin(pool.run(unknown(id), &work, job()))).collect();
         assert!(strangers.iter_mut().all(|stranger| starts(stranger.as_mut())));
-        // The others wait without a place, and any client still finds one.
-        assert_eq!(pool.places.taken(), [4, 4, 13, 17]);
+        assert_eq!((pool.places.taken(), room(&pool)), ([0, 2, 15, 17], (16, 6)));
+        let clients: Vec<String> = (0..17).map(|n| format!("client{n}")).collect();
         let mut clients: Vec<_> =
-            ids.iter().map(|id| Box::pin(pool.run(known(id), &work, || "right"))).collect();
-        let mut clients = clients.iter_mut();
-        for client in clients.by_ref().take(12) {
-            assert!(starts(client.as_mut()));
-        }
+            clients.iter().map(|id| Box::pin(pool.run(known(id), &work, job()))).collect();
+        let (late, clients) = clients.split_last_mut().unwrap();
+        assert!(clients.iter_mut().all(|client| starts(client.as_mut())));
         // Full for all, and then nothing tells who exists.
-        for client in clients {
-            assert_eq!(refused(poll(client.as_mut())), ErrorKind::Overloaded);
-        }
+        assert_eq!(refused(poll(late.as_mut())), ErrorKind::Overloaded);
         let mut late = pin!(pool.run(unknown("late"), &work, || "hash"));
         assert_eq!(refused(poll(late.as_mut())), ErrorKind::Overloaded);
         drop(finish);
-        first.await.unwrap();
+        for client in clients {
+            assert_eq!(client.await.unwrap(), Some(true));
+        }
         for (n, stranger) in strangers.into_iter().enumerate() {
-            assert_eq!(stranger.await.unwrap(), (n < 3).then_some("hash"));
+            assert_eq!(stranger.await.unwrap(), (n < 2).then_some(true));
         }
     });
     assert_eq!(pool.places.taken(), [0; 4]);
+}
+
+#[test]
+fn client_waits_for_one_of_the_ids_of_no_client() {
+    let (pool, work) = (Pool::new(1, 15), work());
+    let ids: Vec<String> = (0..16).map(|n| format!("id{n}")).collect();
+    let (computed, order) = mpsc::channel();
+    let job = |name: &'static str| {
+        let computed = computed.clone();
+        move || computed.send(name).unwrap()
+    };
+    runtime().block_on(async {
+        pause();
+        let (finish, held) = held();
+        let mut first = pin!(pool.run(unknown("first"), &work, held));
+        assert!(starts(first.as_mut()));
+        let mut strangers: Vec<_> =
+            ids.iter().map(|id| Box::pin(pool.run(unknown(id), &work, job("stranger")))).collect();
+        assert!(strangers.iter_mut().all(|stranger| starts(stranger.as_mut())));
+        let mut client = pin!(pool.run(known("batch"), &work, job("client")));
+        assert!(starts(client.as_mut()));
+        drop(finish);
+        first.await.unwrap();
+        poll_fn(|cx| {
+            strangers.retain_mut(|stranger| stranger.as_mut().poll(cx).is_pending());
+            client.as_mut().poll(cx)
+        })
+        .await
+        .unwrap();
+    });
+    assert_eq!(order.recv(), Ok("client"));
+}
+
+#[test]
+fn who_would_wait_too_long_is_refused_known_or_not() {
+    let (pool, long) = (Pool::new(1, 63), Work::new(Duration::from_secs(2), true));
+    runtime().block_on(async {
+        let (finish, job) = held();
+        let mut computed = pin!(pool.run(known("first"), &long, job));
+        assert!(starts(computed.as_mut()));
+        let mut queued = ["a", "b"].map(|id| Box::pin(pool.run(known(id), &long, || "computed")));
+        assert!(queued.iter_mut().all(|queued| starts(queued.as_mut())));
+        for attempt in [known("late"), unknown("late")] {
+            let mut late = pin!(pool.run(attempt, &long, || ()));
+            assert_eq!(refused(poll(late.as_mut())), ErrorKind::Overloaded);
+        }
+        drop(finish);
+        for queued in queued {
+            assert_eq!(queued.await.unwrap(), Some("computed"));
+        }
+        // However long it takes itself.
+        let longer = Work::new(Duration::from_secs(60), true);
+        assert_eq!(pool.run(known("late"), &longer, || "done").await.unwrap(), Some("done"));
+    });
 }
 
 #[test]
@@ -160,12 +215,8 @@ fn one_id_has_an_eighth_of_the_places_known_or_not() {
         }
         // Who waits without a place counts as well.
         let (finish, job) = held();
-        let ids = ["a", "b", "c"];
         let mut computed = pin!(pool.run(unknown("held"), &work, job));
         assert!(starts(computed.as_mut()));
-        let mut strangers: Vec<_> =
-            ids.iter().map(|id| Box::pin(pool.run(unknown(id), &work, || ()))).collect();
-        assert!(strangers.iter_mut().all(|stranger| starts(stranger.as_mut())));
         let mut waiting = [0; 2].map(|_| Box::pin(pool.run(unknown("nobody"), &work, || ())));
         assert!(waiting.iter_mut().all(|waiting| starts(waiting.as_mut())));
         let mut third = pin!(pool.run(unknown("nobody"), &work, || ()));
@@ -175,32 +226,35 @@ fn one_id_has_an_eighth_of_the_places_known_or_not() {
 }
 
 #[test]
-fn smallest_pool_has_one_place_for_all() {
+fn ids_of_no_client_keep_no_client_out_of_the_smallest_pool() {
     let (pool, work) = (Pool::new(1, 0), work());
     runtime().block_on(async {
-        for attempt in [known("batch"), unknown("nobody")] {
-            let (finish, job) = held();
-            let mut computed = pin!(pool.run(attempt, &work, job));
-            assert!(starts(computed.as_mut()));
-            for attempt in [known("other"), unknown("other")] {
-                let mut late = pin!(pool.run(attempt, &work, || ()));
-                assert_eq!(refused(poll(late.as_mut())), ErrorKind::Overloaded);
-            }
-            drop(finish);
-            computed.await.unwrap();
+        pause();
+        let (finish, job) = held();
+        let mut stranger = pin!(pool.run(unknown("a"), &work, job));
+        let mut waiting = pin!(pool.run(unknown("b"), &work, || ()));
+        assert!(starts(stranger.as_mut()) && starts(waiting.as_mut()));
+        let mut client = pin!(pool.run(known("batch"), &work, || "right"));
+        assert!(starts(client.as_mut()));
+        // Full for all.
+        for attempt in [known("other"), unknown("other")] {
+            let mut late = pin!(pool.run(attempt, &work, || ()));
+            assert_eq!(refused(poll(late.as_mut())), ErrorKind::Overloaded);
         }
+        drop(finish);
+        stranger.await.unwrap();
+        assert_eq!(client.await.unwrap(), Some("right"));
     });
 }
 
 #[test]
 fn id_of_no_client_waits_as_long_as_a_hash_takes() {
-    // Two workers: three of eight are computed before the next.
     let (pool, work) = (Pool::new(2, 6), work());
     runtime().block_on(async {
         pause();
         let (finish, job) = held();
         let mut running = pin!(pool.run(unknown("a"), &work, job));
-        let mut second = pin!(pool.run(unknown("b"), &work, || ()));
+        let mut second = pin!(pool.run(known("b"), &work, || ()));
         let mut third = pin!(pool.run(known("c"), &work, || ()));
         assert!(starts(running.as_mut()) && starts(second.as_mut()) && starts(third.as_mut()));
         let mut waiting = pin!(pool.run(unknown("d"), &work, || ()));
@@ -279,9 +333,9 @@ fn those_who_wait_are_bounded() {
         let (first, others) = waiting.split_first_mut().unwrap();
         assert!(matches!(poll(first.as_mut()), Poll::Ready(Ok(None))));
         assert!(others.iter_mut().all(|waiting| starts(waiting.as_mut())));
-        assert_eq!(pool.places.taken(), [1, 1, bound, bound + 1]);
+        assert_eq!(pool.places.taken(), [0, 1, bound, bound + 1]);
         drop(waiting);
-        assert_eq!(pool.places.taken(), [1, 1, 0, 1]);
+        assert_eq!(pool.places.taken(), [0, 1, 0, 1]);
         drop(finish);
     });
 }
