@@ -52,8 +52,11 @@ impl ClientKeys {
     /// 100 elements of the set. Several entries of one key are one, as programs list a key once for each of
     /// its algorithms.
     /// Keys that somebody else than their owner can sign with are left out, too, as far as that shows at a
-    /// glance: points of small order or not on their NIST curve, moduli with a prime factor below 752, and
-    /// those of CVE-2017-15361 (ROCA). [`omitted_keys`](Self::omitted_keys) says why.
+    /// glance: points of small order or not on their NIST curve, moduli that are squares or have a prime
+    /// factor below 752, those of CVE-2017-15361 (ROCA), and some of which everybody knows the private key,
+    /// such as the examples of RFCs. A modulus that is a prime, or a product of primes close to each
+    /// other, is not found. [`omitted_keys`](Self::omitted_keys)
+    /// says why a key is left out.
     ///
     /// Members that are `null`, `""` or `[]` are absent. Zeros in front of an RSA number or the coordinate
     /// of a point may be missing or too many. A byte order mark is skipped.

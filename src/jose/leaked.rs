@@ -7,7 +7,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-use crate::jose::{invalid::Fault, jwk::Jwk};
+use crate::jose::{invalid::Fault, jwk::Jwk, weak};
 
 /// Of one address. Who publishes that many private keys can begin anew elsewhere.
 const MOST_REMEMBERED: usize = 64;
@@ -129,7 +129,9 @@ impl<'a> Withdrawn<'a> {
     /// Whether somebody else than its owner may be able to sign with a key, and why.
     pub(crate) fn fault(&self, jwk: &Jwk<'_>) -> Option<Fault> {
         let (part, _) = part(jwk)?;
-        let fault = if self.parts.contains(&part) {
+        let fault = if weak::is_well_known(&part) {
+            Fault::whole("has a private key that everybody knows")
+        } else if self.parts.contains(&part) {
             Fault::whole("has its private key in the set")
         } else if self.before.0.contains(&part) {
             Fault::whole("had its private key in the set before")

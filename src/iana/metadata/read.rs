@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, MapAccess, Visitor},
+    de::{Error, MapAccess, SeqAccess, Visitor},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::iana::metadata::ClientMetadata;
 
@@ -83,7 +83,11 @@ fn decide<'de, A: MapAccess<'de>>(
         "token_endpoint_auth_signing_alg" => {
             metadata.token_endpoint_auth_signing_alg = read(members, name, "is not a string")?;
         }
-        "jwks" => metadata.jwks = read(members, name, "cannot be read")?,
+        "jwks" => {
+            let jwks: Option<Unambiguous> =
+                read(members, name, "cannot be read, or has a member twice")?;
+            metadata.jwks = jwks.map(|jwks| jwks.0);
+        }
         _ => metadata.jwks_uri = read(members, name, "is not a string")?,
     }
     Ok(())
@@ -184,4 +188,65 @@ fn whole_seconds(seconds: f64) -> Option<i64> {
     const END: f64 = 9_223_372_036_854_775_808.0; // 2⁶³
     let whole = seconds.floor();
     (-END..END).contains(&whole).then_some(whole as i64)
+}
+
+/// A value in which every object has each name once: of two members, `Value` would keep the last.
+struct Unambiguous(Value);
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UnambiguousVisitor).map(Self)
+    }
+}
+
+struct UnambiguousVisitor;
+
+impl<'de> Visitor<'de> for UnambiguousVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Unambiguous(value)) = values.next_element()? {
+            list.push(value);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some((name, Unambiguous(value))) = members.next_entry::<String, _>()? {
+            if object.insert(name, value).is_some() {
+                return Err(A::Error::custom("a member is there twice"));
+            }
+        }
+        Ok(object.into())
+    }
 }

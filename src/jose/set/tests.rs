@@ -237,6 +237,32 @@ fn long_set_takes_no_longer_than_its_length() {
     );
 }
 
+/// Keys of which the private ones are in RFCs and tutorials.
+#[test]
+fn key_that_everybody_knows_is_left_out() {
+    let known: Vec<Value> = serde_json::from_str(include_str!("known.json")).unwrap();
+    assert_eq!(known.len(), 33);
+    for key in known {
+        let told = published(&[key.clone(), ed("a")]);
+        let expected = "`keys[0]` has a private key that everybody knows";
+        assert_eq!(told, ("a".into(), expected.into()), "{key}");
+    }
+    // The sign does not matter, nor how it is written.
+    let mut x =
+        BASE64_URL_SAFE_NO_PAD.decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
+    x[31] ^= 0x80;
+    let key = json!({"kty": "OKP", "crv": "Ed25519", "x": BASE64_URL_SAFE_NO_PAD.encode(x)});
+    assert_eq!(published(&[key]).0, "");
+    let coordinate = BASE64_URL_SAFE_NO_PAD
+        .decode("AekpBQ8ST8a8VcfVOTNl353vSrDCLLJXmPk06wTjxrrjcBpXp5EOnYG_NjFZ6OvLFV1jSfS9tsz4qUxcWceqwQGk")
+        .unwrap();
+    let x = BASE64_URL_SAFE_NO_PAD.encode([&[0, 0], &*coordinate].concat());
+    let y =
+        "ADSmRA43Z1DSNx_RvcLI87cdL07l6jQyyBXMoxVg_l2Th-x3S1WDhjDly79ajL4Kkd0AZMaZmh9ubmf63e3kyMj2";
+    let key = json!({"kty": "EC", "crv": "P-521", "kid": "known", "x": x, "y": y});
+    assert_eq!(published(&[key, ed("a")]).0, "a");
+}
+
 #[test]
 fn symmetric_key_withdraws_its_id() {
     for (key, fault) in [

@@ -78,6 +78,38 @@ fn every_small_prime_factor_is_found() {
 }
 
 #[test]
+fn square_is_no_modulus() {
+    for length in [128, 192, 256, 512] {
+        let mut root = odd()[..length.min(256)].to_vec();
+        root.resize(length, 0x5b);
+        root[length - 1] |= 1;
+        while primes().iter().any(|prime| modulo(&root, *prime) == 0) {
+            plus(&mut root, 2);
+        }
+        let mut square = vec![0; 2 * length];
+        for (shift, digit) in root.iter().rev().enumerate() {
+            let mut row = root.clone();
+            times(&mut row, u64::from(*digit));
+            row.resize(row.len() + shift, 0);
+            let mut carry = 0;
+            let low = row.into_iter().rev().chain(std::iter::repeat(0));
+            for (sum, summand) in square.iter_mut().rev().zip(low) {
+                carry += u64::from(*sum) + u64::from(summand);
+                *sum = carry as u8;
+                carry >>= 8;
+            }
+        }
+        assert_eq!(modulus(&square), Some("is a square"), "{length}");
+        // As far from one as a number without a small factor can be.
+        plus(&mut square, 2);
+        while primes().iter().any(|prime| modulo(&square, *prime) == 0) {
+            plus(&mut square, 2);
+        }
+        assert_eq!(modulus(&square), None, "{length}");
+    }
+}
+
+#[test]
 fn placeholders_are_no_moduli() {
     let mut n = odd();
     n[255] &= 0xfe;
