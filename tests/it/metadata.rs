@@ -125,6 +125,10 @@ fn written_metadata_holds_no_token_and_no_private_key() {
         (json!({"keys": ["s3cr3t", [members], null]}), json!({"keys": [covered, covered, null]})),
         (json!({"keys": members.to_string()}), json!({"keys": covered})),
         (members.clone(), written.clone()),
+        (
+            json!({"keys": [{"kty": "OKP", "jwk": [members]}], "more": {"d": 1}}),
+            json!({"keys": [{"kty": "OKP", "jwk": [written]}], "more": {"d": covered}}),
+        ),
         (json!([members]), json!(covered)),
         (json!({"keys": [members]}).to_string().into(), json!(covered)),
         (json!({"keys": []}), json!({"keys": []})),

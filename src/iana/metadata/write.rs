@@ -22,10 +22,9 @@ pub(super) fn jwks<S: Serializer>(jwks: &Option<Value>, serializer: S) -> Result
         Some(Value::Object(set)) => {
             cover_members(set);
             match set.get_mut("keys") {
-                Some(Value::Array(keys)) => keys.iter_mut().for_each(|key| match key {
-                    Value::Object(key) => cover_members(key),
-                    other => cover(other),
-                }),
+                Some(Value::Array(keys)) => {
+                    keys.iter_mut().filter(|key| !key.is_object()).for_each(cover);
+                }
                 Some(other) => cover(other),
                 None => {}
             }
@@ -37,9 +36,23 @@ pub(super) fn jwks<S: Serializer>(jwks: &Option<Value>, serializer: S) -> Result
     jwks.serialize(serializer)
 }
 
+/// However deep they are.
 fn cover_members(key: &mut Map<String, Value>) {
-    let private = |name: &str| PRIVATE_KEY_MEMBERS.contains(&name);
-    key.iter_mut().filter(|(name, _)| private(name)).for_each(|(_, value)| cover(value));
+    for (name, value) in key {
+        if PRIVATE_KEY_MEMBERS.contains(&&**name) {
+            cover(value);
+        } else {
+            cover_wrapped(value);
+        }
+    }
+}
+
+fn cover_wrapped(value: &mut Value) {
+    match value {
+        Value::Object(members) => cover_members(members),
+        Value::Array(values) => values.iter_mut().for_each(cover_wrapped),
+        _ => {}
+    }
 }
 
 /// What is empty is absent, and must stay so.
