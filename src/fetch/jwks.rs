@@ -161,7 +161,8 @@ impl JwksCache {
     /// turn; when that does not come within half of the [deadline](Self::fetch_deadline), the host
     /// counts as out of reach. Default: 4 and 30.
     ///
-    /// After a start all addresses are on probation that are not [trusted](Self::trusted). A server with
+    /// Until it is proven or [trusted](Self::trusted), every address is on probation: many clients at one
+    /// host need more. Hosts that are written oddly (`%68ost.example`) count as one.
     #[must_use]
     pub fn max_per_host(self, at_a_time: usize, unproven_per_minute: u32) -> Self {
         let per_host = PerHost { at_a_time, per_minute: unproven_per_minute };
@@ -171,9 +172,8 @@ impl JwksCache {
     /// Counts these addresses as proven from the start, each as its client is registered with it.
     /// Default: none.
     ///
-    /// After a start strangers can take all that there is on probation, and while they do, a client
-    /// that has not been seen yet is answered 503 or 429. Name the addresses of the clients that must
-    /// not wait for that, and none that registered themselves.
+    /// After a start strangers can take all that there is on probation, and a client that was not seen yet
+    /// is answered 503 or 429. Name those that must not wait, and none that registered themselves.
     ///
     /// ```
     /// # use tower_client_auth::assertion::{JwksCache, JwksSource};
