@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-#[cfg(feature = "jwt")]
-use crate::error::assertion::InvalidAssertion;
 use crate::error::entry::{Entry, FAILED, FAULT, NOT_A_FORM, OUTAGE, entry};
 
 /// The reasons for a refusal.
@@ -87,7 +85,7 @@ pub enum ErrorKind {
     /// The client assertion does not authenticate the client (RFC 7523 §3). → 401 `invalid_client`
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
-    Assertion(InvalidAssertion),
+    Assertion(crate::error::assertion::InvalidAssertion),
     /// `unusable_registration`: the registration of the client is contradictory, or for a method that cannot be checked
     /// here: it cannot authenticate until it is fixed. → 401 `invalid_client`
     UnusableRegistration,

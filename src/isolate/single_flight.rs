@@ -10,6 +10,8 @@ mod driver;
 mod error;
 mod flights;
 mod parked;
+#[cfg(feature = "jwt")]
+mod turn;
 
 #[cfg(any(feature = "cache", test))]
 use std::mem;
@@ -190,29 +192,6 @@ impl<V: Clone + Send + Sync + 'static> SingleFlight<V> {
             waiter.flight.task.get_or_init(|| task.abort_handle());
         }
         Ok(waiter)
-    }
-
-    /// What the work needs before it can begin, if that takes no longer than half of the deadline: the
-    /// rest is for the work. Without a timer it is there at once, or not at all.
-    pub(crate) async fn in_half_the_time<T>(&self, future: impl Future<Output = T>) -> Option<T> {
-        let mut future = pin!(future);
-        let mut timer = pin!(None);
-        let mut is_set = false;
-        poll_fn(|cx| {
-            if let Poll::Ready(output) = future.as_mut().poll(cx) {
-                return Poll::Ready(Some(output));
-            }
-            if !is_set {
-                is_set = true;
-                let ends = Instant::now().checked_add(self.deadline / 2);
-                timer.set(ends.and_then(|ends| self.shared.timer(ends)));
-            }
-            match timer.as_mut().as_pin_mut() {
-                Some(timer) => timer.poll(cx).map(|()| None),
-                None => Poll::Ready(None),
-            }
-        })
-        .await
     }
 
     fn waiter(&self, entry: &Entry<V>) -> Waiter<V> {

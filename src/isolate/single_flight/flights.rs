@@ -156,11 +156,6 @@ impl<V> Flight<V> {
         Self { key, ends, outcome: OnceLock::new(), landed: Notify::new(), task: OnceLock::new() }
     }
 
-    /// Whether it was ended for the sake of another, and so for nothing that its work has done.
-    pub(crate) fn has_made_room(&self) -> bool {
-        matches!(self.outcome.get(), Some(Err(FlightError::MadeRoom)))
-    }
-
     pub(super) async fn landed(&self) {
         // Before looking, or the wake-up in between would be lost.
         let landed = self.landed.notified();
