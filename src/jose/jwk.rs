@@ -9,13 +9,13 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::jose::{invalid::Fault, json::Text};
+use crate::{
+    iana::PRIVATE_KEY_MEMBERS,
+    jose::{invalid::Fault, json::Text},
+};
 
 /// The members that are read.
 const MEMBERS: [&str; 10] = ["kty", "use", "key_ops", "alg", "kid", "crv", "x", "y", "n", "e"];
-
-/// Members of private keys: RSA, EC, OKP, AKP.
-const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
 
 /// How deep in an element a private key is looked for. It bounds the work.
 const DEPTH: usize = 3;
@@ -174,7 +174,9 @@ impl<'de> Visitor<'de> for JwkVisitor {
                 continue;
             } else if name == "k" {
                 jwk.symmetric = Some(Fault::of("k", "is a symmetric key"));
-            } else if let Some(name) = PRIVATE.into_iter().find(|private| *private == name) {
+            } else if let Some(name) =
+                PRIVATE_KEY_MEMBERS.into_iter().find(|private| *private == name)
+            {
                 jwk.private = Some(Fault::of(name, "belongs to a private key"));
             } else if wraps_private_key(value, self.0) {
                 (jwk.malformed, jwk.private) = (Some(WRAPPED), jwk.private.or(Some(WRAPPED)));
