@@ -1,7 +1,7 @@
 //! The tests of the public interface. Those that take long to compile are packages of their own: the
 //! properties in `tests/props`, and the stacks that users build in `tests/stacks`.
 //!
-//! R1 to R120 are the rules of `tests/requirements.md`, D1 to D29 the rows of its last table. Which test
+//! R1 to R120 are the rules of `tests/requirements.md`, D1 to D31 the rows of its last table. Which test
 //! checks which rule; those of `fetch`, `isolate` and `method` are beside the code:
 //!
 //! | rule | tests |

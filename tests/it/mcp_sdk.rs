@@ -326,7 +326,7 @@ fn preset_revocation_answers_unauthorized_client() {
     }
 }
 
-// The rows D1 to D29 of tests/requirements.md that no test of the SDK touches.
+// The rows D1 to D31 of tests/requirements.md that no test of the SDK touches.
 #[test]
 fn preset_rows_that_the_sdk_does_not_test() {
     use AuthMethod::{ClientSecretBasic, ClientSecretPost, None};
@@ -492,12 +492,13 @@ fn preset_never_imitates() {
             K::MalformedParameter,
         ),
         (
-            "D25 charset",
+            "D30",
             TestRequest::bare()
                 .with("content-type", "application/x-www-form-urlencoded; charset=latin1")
                 .body("client_id=post&client_secret=post-s3cr3t"),
             K::UnsupportedCharset,
         ),
+        ("D31", TestRequest::form("\u{feff}client_id=public"), K::MalformedParameter),
         ("D7b", header("Basic x").authorization("Basic x"), K::RepeatedAuthorization),
     ] {
         assert_eq!(harness.ask(&ask), refused(kind), "{row}");

@@ -1,6 +1,6 @@
 """Where the preset `mcp_python_sdk` answers differently from the SDK on purpose.
 
-Rows are those of the crate's list of deviations (D1 to D29). Every entry decides from the *request* whether it applies,
+Rows are those of the crate's list of deviations (D1 to D31). Every entry decides from the *request* whether it applies,
 never from the answers, and says how our answer must look then. An entry that explains no difference in a run fails
 the run, as does a difference that no entry explains.
 """
@@ -20,6 +20,8 @@ PARAMETER_LIMIT = 1000
 CREDENTIAL_LIMIT = 8 * 1024
 
 FORM = b"application/x-www-form-urlencoded"
+MARKS = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
+UTF_8 = (b"charset=utf-8", b'charset="utf-8"')
 CREDENTIALS = (b"client_id", b"client_secret", b"client_assertion", b"client_assertion_type")
 DESCRIPTION = re.compile(r"[\x20-\x21\x23-\x5B\x5D-\x7E]*")
 
@@ -155,6 +157,10 @@ def _controls_in_form(view):
     return any(_has_controls(_bytes(value)) for value in view.credential_values())
 
 
+def _begins_with_mark(view):
+    return view.media == FORM and view.request.body.startswith(MARKS)
+
+
 def _raw_bytes(view):
     return any(byte >= 0x80 for value in view.credential_values() for byte in value)
 
@@ -176,6 +182,11 @@ def _over_a_limit(view):
 
 def _coded(view):
     return any(value.lower() != b"identity" for value in view.request.values(b"content-encoding"))
+
+
+def _other_charset(view):
+    parameters = view.request.values(b"content-type")[0].lower().split(b";")[1:] if view.media == FORM else []
+    return any(parameter.strip() not in UTF_8 for parameter in parameters if b"charset" in parameter)
 
 
 def _unclean_description(view, sdk, ours, ask):
@@ -214,6 +225,12 @@ DIFFERENCES = [
         refused_as_oauth_error(415),
     ),
     Difference(
+        "D30",
+        "a form in another charset than UTF-8 is refused; the SDK does not look at the charset",
+        _other_charset,
+        refused_as_oauth_error(415),
+    ),
+    Difference(
         "D29",
         "a body that ends early is refused; in the SDK it is an unhandled exception, and no answer",
         lambda view: view.request.cut > 0,
@@ -235,6 +252,12 @@ DIFFERENCES = [
         "D7b",
         "several Authorization lines are a malformed request",
         lambda view: len(view.authorization) > 1,
+        refused_as_oauth_error(400),
+    ),
+    Difference(
+        "D31",
+        "a form that begins with a byte order mark is malformed; to the SDK it is a part of the first name",
+        _begins_with_mark,
         refused_as_oauth_error(400),
     ),
     Difference(

@@ -98,6 +98,8 @@ ROWS = {
     "D27": lambda view, sdk: differences._over_a_limit(view),
     "D28": lambda view, sdk: _charset(view),
     "D29": lambda view, sdk: view.request.cut > 0,
+    "D30": lambda view, sdk: differences._other_charset(view),
+    "D31": lambda view, sdk: differences._begins_with_mark(view),
 }
 
 
