@@ -45,7 +45,8 @@ const MEDIA_TYPES: [&str; 2] = ["application/json", "application/jwk-set+json"];
 /// - For addresses whose keys have verified nothing yet, at most [60 fetches a
 ///   minute](Self::max_unproven_per_network) from one network, judged by the resolved addresses.
 /// - At most 16 names are being resolved at a time for these, and 16 for the others. The system
-///   resolves them on the blocking threads of tokio and cannot be told to stop.
+///   resolves them on the blocking threads of tokio and cannot be told to stop. A fetch that gets none
+///   of them within a second is throttled, which is no outage of its host.
 ///
 /// Each fetch has a connection of its own, and no content coding is asked for.
 ///

@@ -6,11 +6,11 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 use crate::{
     error::{BoxError, throttled::Throttled},
@@ -22,6 +22,8 @@ use crate::{
 
 /// As many as may be fetched at a time.
 const LOOKUPS: usize = 16;
+/// How long to wait for one of them. When all are held, that is no failure of the host that is next.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// A name may have hundreds, each of which would be tried.
 const MOST_ADDRESSES: usize = 8;
 
@@ -87,7 +89,10 @@ async fn look_up<T: Send + 'static>(
     lookups: Arc<Semaphore>,
     system: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, BoxError> {
-    let lookup = lookups.acquire_owned().await?;
+    let Ok(lookup) = timeout(LONGEST_WAIT, lookups.acquire_owned()).await else {
+        return Err(Throttled::new(LONGEST_WAIT).into());
+    };
+    let lookup = lookup?;
     let found = spawn_blocking(move || {
         let found = system();
         drop(lookup);
@@ -193,5 +198,14 @@ mod tests {
         assert_eq!(lookups.available_permits(), 0);
         drop(answer);
         assert!(look_up(lookups, || ()).await.is_ok());
+    }
+
+    // Names of others may have all the threads, and their name servers be dead.
+    #[tokio::test(start_paused = true)]
+    async fn want_of_lookups_is_no_failure_of_the_host() {
+        let lookups = Arc::new(Semaphore::new(0));
+        let waiting = timeout(Duration::from_secs(4), look_up(lookups, || ()));
+        let error = waiting.await.unwrap().unwrap_err();
+        assert!(Throttled::find(&*error).is_some(), "{error}");
     }
 }
