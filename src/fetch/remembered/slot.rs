@@ -121,13 +121,19 @@ impl<T> Slot<T> {
         (is_outage || kept.age(now) < kept.lifetime).then(|| Arc::clone(&kept.document))
     }
 
-    /// Notes the question, and returns the one before.
+    /// Notes the question, and returns the one before. If that is still open, its outcome will not be
+    /// noted, and so it must not come back.
     fn note_question(&self, at: Instant) -> Option<Asked> {
-        self.known().asked.replace(Asked { at, outcome: Outcome::InFlight })
+        let before = self.known().asked.replace(Asked { at, outcome: Outcome::InFlight });
+        before.filter(|before| !matches!(before.outcome, Outcome::InFlight))
     }
 
+    /// Unless the answer to a later question is known.
     fn note_answer(&self, at: Instant, kept: Kept<T>) {
         let mut known = self.known();
+        if known.kept.as_ref().is_some_and(|newer| newer.since > kept.since) {
+            return drop((known, kept));
+        }
         known.failures = 0;
         let before = known.asked.replace(Asked { at, outcome: Outcome::Answered });
         let kept = known.kept.replace(kept);
@@ -281,5 +287,35 @@ mod tests {
         let late = slow.answer(Err("it is slow".into()));
         assert_eq!(late.unwrap_err().to_string(), "it is slow");
         assert_eq!(slot.failure().as_deref(), Some("the source is down"));
+    }
+
+    // An address that becomes proven while it is fetched may be fetched twice at a time.
+    #[test]
+    fn older_answer_replaces_no_newer_one() {
+        let clock = Clock::fixed(0);
+        let slot = Slot::<&str>::new();
+        let flight = Flight::new("".into(), None);
+        let question = || Question::note(&slot, &flight, &clock);
+        let slow = question();
+        clock.advance(Duration::from_secs(1));
+        let answer = |document| Ok((document, Duration::from_secs(300)));
+        assert!(question().answer(answer("withdrawn")).is_ok());
+        assert!(slow.answer(answer("before")).is_ok());
+        assert_eq!(slot.last().as_deref(), Some(&"withdrawn"));
+    }
+
+    #[test]
+    fn question_that_was_taken_back_leaves_no_other_open() {
+        let clock = Clock::fixed(0);
+        let slot = Slot::<()>::new();
+        let flight = Flight::new("".into(), None);
+        let question = || Question::note(&slot, &flight, &clock);
+        let first = question();
+        clock.advance(Duration::from_secs(1));
+        let second = question();
+        drop(first);
+        let throttled = Throttled::new(Duration::from_secs(1));
+        assert!(second.answer(Err(throttled.into())).is_err());
+        assert!(slot.known().may_ask(clock.instant(), Duration::ZERO));
     }
 }
