@@ -829,3 +829,32 @@ async fn fetch_that_made_room_is_no_failure() {
     assert_eq!(waiting.await.unwrap(), Ok(true));
     assert_eq!(source.fetches(), 3);
 }
+
+// It was pushed out, fetched for strangers and proven again before its turn came.
+#[tokio::test]
+async fn address_that_waits_for_its_turn_is_held_once() {
+    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR))]);
+    let cache = cache.capacity(1).max_fetches(1).trusted(["b"]);
+    assert_eq!(ask_at(&cache, "a", "1").await, Ok(true));
+    cache.proved("a");
+    source.gate.forget_permits(usize::MAX);
+    pass(HOUR);
+    hang_up(&cache, "b");
+    hang_up(&cache, "a");
+    settle().await;
+    assert_eq!(
+        cache.0.held().map(|(addresses, _)| addresses),
+        [0, 1],
+        "b has the place, and a none"
+    );
+    let waiting = spawn(&cache, "a");
+    settle().await;
+    assert_eq!(source.fetches(), 3);
+    source.gate.add_permits(1);
+    settle().await;
+    source.gate.add_permits(2);
+    assert_eq!(waiting.await.unwrap(), Ok(true));
+    cache.proved("a");
+    settle().await;
+    assert_eq!(cache.0.held().map(|(addresses, _)| addresses), [0, 1]);
+}

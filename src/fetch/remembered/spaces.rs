@@ -52,13 +52,16 @@ impl<T> Spaces<T> {
         proven.or_else(|| self.probation.touch(url, self.now).map(|slot| (slot, false)))
     }
 
-    /// A slot for an address that has none.
+    /// A slot for an address that had none. If it has got one since, it is that.
     pub(super) fn add(
         &mut self,
         url: &Arc<str>,
         proven: bool,
         capacity: Capacity,
     ) -> (Arc<Slot<T>>, PushedOut<T>) {
+        if let Some((slot, _)) = self.find(url) {
+            return (slot, Vec::new());
+        }
         self.now = self.now.wrapping_add(1);
         let slot = Arc::new(Slot::new());
         let entry = Entry { slot: Arc::clone(&slot), used: self.now, bytes: url.len() };
