@@ -148,7 +148,7 @@ impl JwksCache {
 
     /// How many fetches may be in flight at a time: this many of addresses on probation, and as many
     /// of proven ones. One more on probation fails at once; one that no request waits for any more is
-    /// ended for it. A proven one waits for its turn, for half of the
+    /// ended for it. A proven one that a request waits for waits for its turn, for half of the
     /// [deadline](Self::fetch_deadline) at most. Without room the caller is answered 503. Default: 16.
     #[must_use]
     pub fn max_fetches(self, fetches: usize) -> Self {
@@ -157,9 +157,9 @@ impl JwksCache {
 
     /// How many fetches from one host may be in flight at a time, and how many of addresses on
     /// probation may begin within a minute. The first is for addresses on probation and, again, for
-    /// proven ones. One more on probation is answered 429 with `Retry-After`. A proven one waits for its
-    /// turn; when that does not come within half of the [deadline](Self::fetch_deadline), the host
-    /// counts as out of reach. Default: 4 and 30.
+    /// proven ones. One more on probation is answered 429 with `Retry-After`. A proven one that a request
+    /// waits for waits for its turn; when that does not come within half of the
+    /// [deadline](Self::fetch_deadline), the host counts as out of reach. Default: 4 and 30.
     ///
     /// Until it is proven or [trusted](Self::trusted), every address is on probation: many clients at one
     /// host need more. Hosts that are written oddly (`%68ost.example`) count as one.

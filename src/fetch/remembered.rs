@@ -187,14 +187,15 @@ impl<D: Documents> Remembered<D> {
         let now = settings.clock.instant();
         // The last flight may have landed after this request had looked.
         let found = self.spaces().find(url).map(|(slot, _)| slot);
-        match found.as_ref().map(|slot| slot.next(now, settings, |_| false)) {
+        let is_awaited = match found.as_ref().map(|slot| slot.next(now, settings, |_| false)) {
             Some(Next::Use(document)) => return Ok(document),
             Some(Next::Fail(error)) => return Err(error),
-            Some(Next::Refresh { .. } | Next::Ask) | None => {}
-        }
+            Some(Next::Refresh { .. }) => false,
+            Some(Next::Ask) | None => true,
+        };
         let (host, [for_strangers, _]) = (host(url), &self.hosts);
         let place = if proven {
-            self.turn(&host).await.map_err(SharedError::new)?
+            self.turn(&host, is_awaited).await.map_err(SharedError::new)?
         } else {
             let place = for_strangers.enter(&host, settings.per_host, now);
             Some((place.map_err(SharedError::new)?, None))
@@ -223,15 +224,17 @@ impl<D: Documents> Remembered<D> {
         answer
     }
 
-    /// The turn of a proven address, or nothing if that does not come for the slowness of its host.
+    /// The turn of a proven address, or nothing if that does not come for the slowness of its host. A
+    /// fetch that no request waits for takes what is free: anybody can cause it, and it must not hold up
+    /// the others.
     ///
     /// # Errors
     ///
     /// If it does not come for want of room here.
-    async fn turn(&self, host: &str) -> Result<Option<Turn>, FlightError> {
+    async fn turn(&self, host: &str, is_awaited: bool) -> Result<Option<Turn>, FlightError> {
         let (settings, [_, hosts]) = (&self.settings, &self.hosts);
         let mut at_host = None;
-        let turn = self.lane(true).in_half_the_time(async {
+        let turn = self.lane(true).in_half_the_time(is_awaited, async {
             // For the host first, so that it holds up no other while its fetches queue.
             at_host = Some(hosts.wait(host, settings.per_host).await);
             Arc::clone(&self.places).acquire_owned().await.ok()
@@ -239,8 +242,8 @@ impl<D: Documents> Remembered<D> {
         let permit = turn.await.flatten();
         match at_host {
             Some(place) if permit.is_some() => Ok(Some((place, permit))),
-            Some(_) => Err(FlightError::Full),
-            None => Ok(None),
+            None if is_awaited => Ok(None),
+            _ => Err(FlightError::Full),
         }
     }
 

@@ -858,3 +858,38 @@ async fn address_that_waits_for_its_turn_is_held_once() {
     settle().await;
     assert_eq!(cache.0.held().map(|(addresses, _)| addresses), [0, 1]);
 }
+
+// Anybody can ask for unknown keys of all its clients.
+#[tokio::test(start_paused = true)]
+async fn fetches_that_nobody_waits_for_hold_up_no_other() {
+    #[derive(Clone)]
+    struct Slow(Arc<Mutex<bool>>);
+    impl JwksSource for Slow {
+        type Error = BoxError;
+
+        async fn fetch(&self, _jwks_uri: &str) -> Result<FetchedJwks, BoxError> {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            match *self.0.lock().unwrap() {
+                true => Ok(FetchedJwks::gone(None)),
+                false => Ok(keys(&["1"], Some(HOUR))?),
+            }
+        }
+    }
+    let (source, clock) = (Slow(Arc::default()), Clock::fixed(0));
+    let cache = JwksCache::new(source.clone()).clock(clock.clone()).max_per_host(4, 100);
+    let uri = |number| format!("https://tenants.example/{number}");
+    for number in 0..40 {
+        assert_eq!(ask_at(&cache, &uri(number), "1").await, Ok(true));
+        cache.proved(&uri(number));
+    }
+    clock.advance(Duration::from_secs(HOUR - 1));
+    *source.0.lock().unwrap() = true;
+    for number in 0..40 {
+        assert_eq!(ask_at(&cache, &uri(number), "junk").await, Ok(false));
+    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    clock.advance(Duration::from_secs(1));
+    for number in 0..40 {
+        assert_eq!(ask_at(&cache, &uri(number), "1").await, Ok(false), "{number}: it is withdrawn");
+    }
+}

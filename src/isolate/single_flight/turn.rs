@@ -12,8 +12,12 @@ use crate::isolate::single_flight::{FlightError, SingleFlight, flights::Flight};
 
 impl<V> SingleFlight<V> {
     /// What the work needs before it can begin, if that takes no longer than half of the deadline: the
-    /// rest is for the work. Without a timer it is there at once, or not at all.
-    pub(crate) async fn in_half_the_time<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+    /// rest is for the work. Unless it `waits`, and without a timer, it is there at once, or not at all.
+    pub(crate) async fn in_half_the_time<T>(
+        &self,
+        waits: bool,
+        future: impl Future<Output = T>,
+    ) -> Option<T> {
         let mut future = pin!(future);
         let mut timer = pin!(None);
         let mut is_set = false;
@@ -23,7 +27,7 @@ impl<V> SingleFlight<V> {
             }
             if !is_set {
                 is_set = true;
-                let ends = Instant::now().checked_add(self.deadline / 2);
+                let ends = Instant::now().checked_add(self.deadline / 2).filter(|_| waits);
                 timer.set(ends.and_then(|ends| self.shared.timer(ends)));
             }
             match timer.as_mut().as_pin_mut() {
