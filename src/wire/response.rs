@@ -13,7 +13,7 @@ use http::{
 };
 
 use crate::{
-    error::{Error, config::ConfigError, kind::ErrorKind},
+    error::{Error, config::ConfigError, kind::ErrorKind, throttled::Throttled},
     isolate::guard,
     wire::{
         admission::Protocol,
@@ -173,8 +173,8 @@ fn json(
         }
         _ => {}
     }
-    if let Some(throttled) = error.throttled() {
-        let wait = throttled.retry_after();
+    // It is looked for among errors of the application.
+    if let Some(wait) = guard::call(|| error.throttled().map(Throttled::retry_after)).flatten() {
         let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
         headers.insert(RETRY_AFTER, seconds.into());
     }

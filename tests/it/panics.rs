@@ -302,3 +302,15 @@ fn layer_survives_panics() {
         assert_eq!(harness.ask(&ask), ask.accepted("p", AuthMethod::None), "{times}");
     }
 }
+
+// R119: nor may the error of a verifier be read where a panic in it would end the connection.
+#[test]
+fn panicking_error_of_a_verifier_is_503() {
+    let stored = clients();
+    let unreadable = ClientSecret::verified_by(|_| async { Err(Unreadable.into()) });
+    stored.insert(basic_client("c", [unreadable]));
+    let (harness, reports) = reporting(Harness::of(stored));
+    let ask = TestRequest::bare().basic("c:c-s3cr3t");
+    assert_eq!(harness.ask(&ask), failed(K::Verifier, "c"));
+    assert_eq!(reports.take(), [(Some("c".to_owned()), Some(K::Verifier))]);
+}
