@@ -146,7 +146,7 @@ pub(super) async fn verify<C>(
 ) -> Result<Proof, Error> {
     // The SDK's one second: a secret expires after the second that is named, not at it.
     let now = settings.clock.unix_seconds().saturating_sub(1);
-    let attempt = Attempt { client_id: presented.client_id(), known: client.is_some() };
+    let attempt = Attempt { client_id: presented.client_id(), known: client.is_some(), cost: 0 };
     let slow = Slow { attempt, pool: &state.pool, timeout };
     let Some(client) = client else {
         // The same work as for a known client.

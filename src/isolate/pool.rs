@@ -37,6 +37,9 @@ pub(crate) struct Attempt<'a> {
     pub(crate) client_id: &'a str,
     /// Whether it is a client's, and the verification could succeed.
     pub(crate) known: bool,
+    /// What counts on the share of the id, in nanoseconds: what it takes to fail, whichever part of
+    /// that is computed, so that the share of a client is that of an id that nobody has.
+    pub(crate) cost: u64,
 }
 
 /// A kind of verification, which takes about as long each time. Clones share what was measured.
@@ -85,8 +88,8 @@ fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).min(u64::MAX / 4)
 }
 
-/// A bounded pool with a bounded queue. Any one id has an eighth of the places, workers included, and
-/// the ids of no client have no place, but a quarter of the workers together: what a client waits for
+/// A bounded pool with a bounded queue. Any one id has an eighth of the places, workers included, or as
+/// many as take a quarter of the longest queue, and the ids of no client have no place, but a quarter of the workers together: what a client waits for
 /// is what other clients asked for, and that quarter.
 ///
 /// What waits in the queue and is dropped leaves it; what is being computed is computed to its end,

@@ -145,7 +145,9 @@ impl<P, M> ClientAuthLayer<P, M> {
     ///
     /// Of all these places any one client id has an eighth, rounded up; beyond it the answer is 503. With
     /// eight places or fewer that is one request at a time, so a client that sends two needs nine. Whoever
-    /// would wait for more than about five seconds is answered 503 as well.
+    /// would wait for other clients for more than about five seconds is answered 503 as well, and of those an
+    /// id has a quarter, but one place at least: where a failure takes more than 0.6 seconds on one worker,
+    /// or 1.2 on two, a client may send one request at a time.
     ///
     /// The ids that no client has, and attempts that failed but were [too cheap](Self::decoy), take none of
     /// these places. Together they have a quarter of the workers, rounded up, so that nobody who makes up ids

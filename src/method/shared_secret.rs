@@ -60,7 +60,11 @@ pub(super) fn verify<'a>(
     let proof = move |secret| Ok(Proof { method, secret: Some(secret) });
     // A comparison that is quick need not know.
     let slow = || Slow {
-        attempt: Attempt { client_id: credentials.client_id(), known: known.is_some() },
+        attempt: Attempt {
+            client_id: credentials.client_id(),
+            known: known.is_some(),
+            cost: state.decoy.dummy().hashed(),
+        },
         pool: &state.pool,
         timeout,
     };

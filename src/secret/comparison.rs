@@ -164,7 +164,8 @@ async fn verify_hashes(
     let matches =
         move || hashes.iter().map(|hash| hash.matches(presented.expose().as_bytes())).collect();
     let work = Work::new(Duration::from_nanos(cost), true);
-    let matches = slow.pool.run(slow.attempt, &work, matches).await?;
+    let attempt = Attempt { cost: slow.attempt.cost.max(cost), ..slow.attempt };
+    let matches = slow.pool.run(attempt, &work, matches).await?;
     // Of a known client each is computed.
     matches.ok_or_else(|| ErrorKind::Overloaded.into())
 }

@@ -54,6 +54,15 @@ impl Dummy {
         self.cost
     }
 
+    /// As much of that as is a slow hash: all or nothing.
+    pub(crate) const fn hashed(&self) -> u64 {
+        #[cfg(feature = "argon2")]
+        if self.secret.slow_hash().is_some() {
+            return self.cost;
+        }
+        0
+    }
+
     /// The secret, unless it is slow.
     pub(crate) fn quick(&self) -> &[ClientSecret] {
         if self.secret.is_slow() { &[] } else { slice::from_ref(&self.secret) }
@@ -99,7 +108,8 @@ impl Dummy {
         if let Some(phc) = self.secret.slow_hash() {
             let (phc, presented) = (Arc::clone(phc), PresentedSecret::new(presented));
             let job = move || phc.spend(presented.expose().as_bytes(), cost);
-            let attempt = Attempt { known: false, ..slow.attempt };
+            let cost_of_failure = slow.attempt.cost.max(cost);
+            let attempt = Attempt { known: false, cost: cost_of_failure, ..slow.attempt };
             let work = self.work.part(cost, self.cost);
             // What was not computed has taken its time.
             let _computed = slow.pool.run(attempt, &work, job).await?;

@@ -8,4 +8,5 @@ pub(crate) struct Pool(());
 pub(crate) struct Attempt<'a> {
     pub(crate) client_id: &'a str,
     pub(crate) known: bool,
+    pub(crate) cost: u64,
 }

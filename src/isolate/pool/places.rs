@@ -26,8 +26,10 @@ pub(super) struct Places {
     /// How many unknown ids are computed or next to be: a quarter of the workers. They take no place
     /// from clients, and a client waits for no more of them than that.
     strangers: usize,
-    /// For any one id: an eighth.
+    /// For any one id: an eighth, and no more than takes a quarter of the longest queue, which is in
+    /// nanoseconds. One place at least.
     one_id: usize,
+    time_of_one_id: u64,
     taken: Mutex<Taken>,
     hasher: RandomState,
     /// Wakes the one who has waited longest without a place.
@@ -36,13 +38,24 @@ pub(super) struct Places {
 
 #[derive(Debug, Default)]
 struct Taken {
-    clients: usize,
-    strangers: usize,
-    waiting: usize,
+    clients: Line,
+    strangers: Line,
+    waiting: Line,
     /// By the hash of the id: an id may be long. No entry is 0.
     by_id: HashMap<u64, usize>,
-    /// What clients and strangers take together, in nanoseconds.
+}
+
+/// How many there are, and what they take, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Line {
+    count: usize,
     load: u64,
+}
+
+impl Line {
+    const fn add(self, Self { count, load }: Self) -> Self {
+        Self { count: self.count + count, load: self.load.saturating_add(load) }
+    }
 }
 
 /// A place, that of a stranger, or leave to wait without one, until it is dropped.
@@ -65,11 +78,13 @@ enum Rank {
 impl Places {
     pub(super) fn new(workers: usize, queue: usize) -> Self {
         let all = workers.saturating_add(queue);
+        let longest = LONGEST_QUEUE.as_nanos().saturating_mul(workers as u128);
         Self {
             workers,
             all,
             strangers: workers.div_ceil(4),
             one_id: all.div_ceil(8),
+            time_of_one_id: u64::try_from(longest / 4).unwrap_or(u64::MAX),
             taken: Mutex::default(),
             hasher: RandomState::new(),
             leave: Notify::new(),
@@ -84,40 +99,38 @@ impl Places {
     /// nanoseconds.
     pub(super) fn enter(self: &Arc<Self>, attempt: Attempt<'_>, load: u64) -> Option<Place> {
         let id = self.hasher.hash_one(attempt.client_id);
+        let in_time = usize::try_from(self.time_of_one_id / attempt.cost.max(1));
+        let one_id = self.one_id.min(in_time.unwrap_or(usize::MAX)).max(1);
         let mut taken = self.lock();
         let of_id = taken.by_id.get(&id).copied().unwrap_or_default();
-        let queued = self.queued(&taken);
-        if taken.clients >= self.all || of_id >= self.one_id || queued > LONGEST_QUEUE {
+        // Of strangers a client waits for one hash, however long that takes.
+        let clients = self.queued(taken.clients);
+        if taken.clients.count >= self.all || of_id >= one_id || clients > LONGEST_QUEUE {
             return None;
         }
         taken.by_id.insert(id, of_id + 1);
         let rank = if attempt.known {
-            taken.clients += 1;
             Rank::Known
-        } else if taken.strangers < self.strangers {
-            taken.strangers += 1;
+        } else if taken.strangers.count < self.strangers {
             Rank::Stranger
         } else {
-            if taken.waiting >= self.all.saturating_mul(WAITING_PER_PLACE) {
+            if taken.waiting.count >= self.all.saturating_mul(WAITING_PER_PLACE) {
                 self.leave.notify_one();
             }
-            taken.waiting += 1;
+            let queued = self.queued(taken.clients.add(taken.strangers));
             Rank::Waiting(queued.saturating_add(Duration::from_nanos(load)))
         };
-        let place = Place { places: Arc::clone(self), id, rank, load };
-        if place.wait().is_none() {
-            taken.load = taken.load.saturating_add(load);
-        }
-        Some(place)
+        let line = taken.line(rank);
+        *line = line.add(Line { count: 1, load });
+        Some(Place { places: Arc::clone(self), id, rank, load })
     }
 
-    /// How long it takes until a worker is free.
-    fn queued(&self, taken: &Taken) -> Duration {
-        let ahead = taken.clients + taken.strangers;
+    /// How long it takes until a worker is free of all that is `ahead`.
+    fn queued(&self, ahead: Line) -> Duration {
         // What has to end before that, each as long as they are on average.
-        let before = (ahead + 1).saturating_sub(self.workers) as u128;
-        let shared = (ahead.max(1) as u128).saturating_mul(self.workers.max(1) as u128);
-        let queued = u128::from(taken.load).saturating_mul(before) / shared;
+        let before = (ahead.count + 1).saturating_sub(self.workers) as u128;
+        let shared = (ahead.count.max(1) as u128).saturating_mul(self.workers.max(1) as u128);
+        let queued = u128::from(ahead.load).saturating_mul(before) / shared;
         Duration::from_nanos(u64::try_from(queued).unwrap_or(u64::MAX))
     }
 
@@ -126,7 +139,18 @@ impl Places {
     #[cfg(test)]
     pub(super) fn taken(&self) -> [usize; 4] {
         let taken = self.lock();
-        [taken.clients, taken.strangers, taken.waiting, taken.by_id.len()]
+        let Taken { clients, strangers, waiting, by_id } = &*taken;
+        [clients.count, strangers.count, waiting.count, by_id.len()]
+    }
+}
+
+impl Taken {
+    const fn line(&mut self, rank: Rank) -> &mut Line {
+        match rank {
+            Rank::Known => &mut self.clients,
+            Rank::Stranger => &mut self.strangers,
+            Rank::Waiting(_) => &mut self.waiting,
+        }
     }
 }
 
@@ -147,14 +171,8 @@ impl Drop for Place {
             Some(of_id) if *of_id > 1 => *of_id -= 1,
             _ => drop(taken.by_id.remove(&self.id)),
         }
-        let of_rank = match self.rank {
-            Rank::Known => &mut taken.clients,
-            Rank::Stranger => &mut taken.strangers,
-            Rank::Waiting(_) => &mut taken.waiting,
-        };
-        *of_rank = of_rank.saturating_sub(1);
-        if self.wait().is_none() {
-            taken.load = taken.load.saturating_sub(self.load);
-        }
+        let line = taken.line(self.rank);
+        line.count = line.count.saturating_sub(1);
+        line.load = line.load.saturating_sub(self.load);
     }
 }

@@ -22,11 +22,11 @@ fn work() -> Work {
 }
 
 const fn known(client_id: &str) -> Attempt<'_> {
-    Attempt { client_id, known: true }
+    Attempt { client_id, known: true, cost: 0 }
 }
 
 const fn unknown(client_id: &str) -> Attempt<'_> {
-    Attempt { client_id, known: false }
+    Attempt { client_id, known: false, cost: 0 }
 }
 
 /// A runtime with one thread for hashes, whose time stands still unless it is put forward.
@@ -384,4 +384,59 @@ fn only_short_work_is_done_without_a_runtime() {
     let long = work();
     let mut long = pin!(pool.run(known("batch"), &long, || "done"));
     assert_eq!(refused(poll(long.as_mut())), ErrorKind::Verifier);
+}
+
+// Otherwise one id whose hashes take long would keep all clients out.
+#[test]
+fn one_id_has_a_quarter_of_the_longest_queue_known_or_not() {
+    let pool = Pool::new(2, 126);
+    let seconds = Duration::from_secs_f64;
+    // Ten seconds for two workers, and the sixteen places of one id.
+    for (takes, share) in [(0.1, 16), (0.3, 8), (1.2, 2), (1.3, 1), (9.0, 1)] {
+        let (dear, takes) = (Work::new(seconds(takes), true), nanoseconds(seconds(takes)));
+        let attempts = [known("busy"), unknown("nobody")];
+        for attempt in attempts.map(|attempt| Attempt { cost: takes, ..attempt }) {
+            runtime().block_on(async {
+                pause();
+                let (finish, wait) = mpsc::channel::<()>();
+                let wait = Arc::new(Mutex::new(wait));
+                let job = || {
+                    let wait = Arc::clone(&wait);
+                    move || wait.lock().unwrap().recv().is_err()
+                };
+                let mut all: Vec<_> =
+                    (0..=share).map(|_| Box::pin(pool.run(attempt, &dear, job()))).collect();
+                let (late, held) = all.split_last_mut().unwrap();
+                assert!(held.iter_mut().all(|held| starts(held.as_mut())), "{share}");
+                assert_eq!(refused(poll(late.as_mut())), ErrorKind::Overloaded, "{share}");
+                let work = work();
+                let mut other = pin!(pool.run(known("other"), &work, || "other"));
+                assert!(starts(other.as_mut()), "{share}");
+                drop(finish);
+                for held in held {
+                    held.await.unwrap();
+                }
+                assert_eq!(other.await.unwrap(), Some("other"));
+            });
+        }
+    }
+}
+
+#[test]
+fn no_hash_of_a_made_up_id_keeps_clients_out_however_long_it_takes() {
+    let (pool, long) = (Pool::new(1, 63), Work::new(Duration::from_secs(60), true));
+    runtime().block_on(async {
+        pause();
+        let (finish, job) = held();
+        let mut stranger = pin!(pool.run(unknown("nobody"), &long, job));
+        assert!(starts(stranger.as_mut()));
+        let work = work();
+        let mut clients = ["a", "b"].map(|id| Box::pin(pool.run(known(id), &work, || "right")));
+        assert!(clients.iter_mut().all(|client| starts(client.as_mut())));
+        drop(finish);
+        stranger.await.unwrap();
+        for client in clients {
+            assert_eq!(client.await.unwrap(), Some("right"));
+        }
+    });
 }

@@ -102,7 +102,7 @@ impl<'a> Signature<'a> {
         for key in keys {
             // A signature that cannot be the client's takes the place of a stranger's.
             let known = known && key.is_some_and(|key| self.fits(key));
-            let attempt = Attempt { client_id: self.client_id, known };
+            let attempt = Attempt { client_id: self.client_id, known, cost: 0 };
             let (key, signed, signature) = (key.cloned(), signed.clone(), signature.clone());
             let job = move || verify_one(key.as_ref(), algorithm, &signed, &signature);
             // What was not computed is the signature of nobody.

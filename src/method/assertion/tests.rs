@@ -244,7 +244,7 @@ fn is_computed_aside(alg: &str, length: usize, registered: Registered<'_>) -> bo
         let pool = Pool::new(1, 0);
         let (finish, wait) = mpsc::channel::<()>();
         let work = Work::new(Duration::from_secs(1), true);
-        let attempt = Attempt { client_id: "busy", known: true };
+        let attempt = Attempt { client_id: "busy", known: true, cost: 0 };
         let mut held = pin!(pool.run(attempt, &work, move || wait.recv().is_err()));
         assert!(poll(held.as_mut()).is_pending());
         let verified = pin!(verify(&presented, registered, &settings, &pool, None));
@@ -283,7 +283,7 @@ fn signature_of_another_length_takes_the_place_of_a_stranger() {
         let pool = Pool::new(1, 63);
         let (finish, wait) = mpsc::channel::<()>();
         let work = Work::new(Duration::from_secs(1), true);
-        let attempt = Attempt { client_id: "nobody", known: false };
+        let attempt = Attempt { client_id: "nobody", known: false, cost: 0 };
         let mut stranger = pin!(pool.run(attempt, &work, move || wait.recv().is_err()));
         assert!(poll(stranger.as_mut()).is_pending());
         // There is no timer to wait by.

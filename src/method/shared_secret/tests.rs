@@ -1,7 +1,13 @@
 //! What a request costs, in comparisons: every failure as much as any other, whatever the store mixes.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    num::NonZeroUsize,
+    sync::mpsc,
+    task::Poll,
+};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -251,4 +257,42 @@ fn interchanged_methods_fit() {
         Server::new(clients, |layer| layer.compat(Compat::new().interchange_basic_and_post()));
     assert_eq!(server.ask("post", "digest-s3cr3t"), (StatusCode::OK, SHA256));
     server.all_cost(DEAR.1, &[("post", "x"), ("slow", "x"), ("nobody", "x"), ("hmac", "x")]);
+}
+
+// Nobody can tell by how many attempts at a time an id gets whether it exists.
+#[test]
+fn share_of_an_id_follows_the_dearest_failure() {
+    // A little more than a quarter of the longest queue.
+    let dear = "$argon2id$v=19$m=1048576,t=2,p=1$c2FsdCBvZiBhIHRlc3QuLg$AAAAAAAAAAAAAAAAAAAAAA";
+    let clients = [basic("slow", [hash(CHEAP)]), basic("plain", [plain()])];
+    let layer = ClientAuthLayer::new(MemoryProvider::from_iter(clients))
+        .decoy(ClientSecret::phc(dear).unwrap())
+        .hash_workers(NonZeroUsize::MIN, 63);
+    let runtime = Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    // Nothing is computed.
+    let (finish, held) = mpsc::channel::<()>();
+    runtime.spawn_blocking(move || held.recv());
+    let ask = |client_id: &str| {
+        let credentials = BASE64_STANDARD.encode(format!("{client_id}:x"));
+        let request = Request::post("/token")
+            .header("authorization", format!("Basic {credentials}"))
+            .body(Full::<Bytes>::default())
+            .unwrap();
+        let inner =
+            service_fn(async |_| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())));
+        Box::pin(layer.layer(inner).oneshot(request))
+    };
+    runtime.block_on(poll_fn(|cx| {
+        for client_id in ["slow", "plain", "nobody"] {
+            let (mut first, mut second) = (ask(client_id), ask(client_id));
+            assert!(first.as_mut().poll(cx).is_pending(), "{client_id}");
+            let Poll::Ready(Ok(second)) = second.as_mut().poll(cx) else {
+                panic!("{client_id} has another place");
+            };
+            assert_eq!(second.status(), StatusCode::SERVICE_UNAVAILABLE, "{client_id}");
+        }
+        Poll::Ready(())
+    }));
+    runtime.shutdown_background();
+    drop(finish);
 }
