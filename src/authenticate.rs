@@ -10,7 +10,7 @@ use crate::{
         deadline::Deadline,
         guard::{Failure, guard},
     },
-    method::{Settings, State, Verification},
+    method::{Settings, State, verification::Verification},
     provider::lookup::ClientProvider,
 };
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{client::RegisteredClient, iana::AuthMethod, method::Proof};
+use crate::{client::RegisteredClient, iana::AuthMethod, method::verification::Proof};
 
 /// The client that is calling, as the layer authenticated it.
 ///

@@ -2,7 +2,15 @@
 
 pub(crate) mod authenticated;
 
-use std::{fmt, sync::Arc};
+use std::{
+    borrow::Borrow,
+    fmt,
+    hash::{Hash, Hasher},
+    ops::Deref,
+    sync::Arc,
+};
+
+use arrayvec::ArrayString;
 
 use crate::{
     iana::{AuthMethod, metadata::ClientMetadata},
@@ -38,8 +46,11 @@ pub struct RegisteredClient<C> {
     record: Arc<Record<C>>,
 }
 
+/// In this order: with many clients each is in no cache, and what a request reads of it should be on as
+/// few lines as possible, from that of the count on.
+#[repr(C)]
 struct Record<C> {
-    client_id: Box<str>,
+    client_id: ClientId,
     registration: Registration,
     /// Whether a stored registration left the method out, so that it is the one that RFC 7591 §2
     /// prescribes.
@@ -90,8 +101,12 @@ impl<C> RegisteredClient<C> {
         client: C,
     ) -> Self {
         let client_id = client_id.into();
-        let record = Record { client_id, registration, method_is_absent: false, client };
-        Self { record: Arc::new(record) }
+        let mut record =
+            Arc::new(Record { client_id, registration, method_is_absent: false, client });
+        if let Some(record) = Arc::get_mut(&mut record) {
+            record.registration.settle();
+        }
+        Self { record }
     }
 
     pub(crate) fn try_from_registration(
@@ -142,6 +157,61 @@ impl<C> RegisteredClient<C> {
             record.method_is_absent = true;
         }
         self
+    }
+}
+
+/// A client id, in place if it is not longer than most are.
+enum ClientId {
+    Short(ArrayString<40>),
+    Long(Box<str>),
+}
+
+impl From<String> for ClientId {
+    fn from(client_id: String) -> Self {
+        match ArrayString::from(&client_id) {
+            Ok(short) => Self::Short(short),
+            Err(_too_long) => Self::Long(client_id.into()),
+        }
+    }
+}
+
+impl Deref for ClientId {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Short(short) => short,
+            Self::Long(long) => long,
+        }
+    }
+}
+
+/// A client in a set or a cache, which finds it by its id without keeping a copy of that.
+pub(crate) struct ById<C>(pub(crate) RegisteredClient<C>);
+
+impl<C> Borrow<str> for ById<C> {
+    fn borrow(&self) -> &str {
+        self.0.client_id()
+    }
+}
+
+impl<C> Hash for ById<C> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.client_id().hash(state);
+    }
+}
+
+impl<C> PartialEq for ById<C> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.client_id() == other.0.client_id()
+    }
+}
+
+impl<C> Eq for ById<C> {}
+
+impl<C> Clone for ById<C> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
     }
 }
 

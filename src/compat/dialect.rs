@@ -9,7 +9,10 @@ use crate::{
     client::RegisteredClient,
     compat::mcp_python_sdk::{self, Endpoint},
     error::{Error, kind::ErrorKind},
-    method::{self, Credentials, Method, Proof, Settings, State, Verification},
+    method::{
+        self, Credentials, Method, Settings, State,
+        verification::{Proof, Verification},
+    },
     wire::{
         authorization::Presence,
         form::{Form, Repeated},

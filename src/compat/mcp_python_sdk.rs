@@ -23,7 +23,7 @@ use crate::{
     error::{Error, kind::ErrorKind},
     iana::AuthMethod,
     isolate::pool::Attempt,
-    method::{Method, Proof, Registration, Settings, State, problem::Problem},
+    method::{Method, Registration, Settings, State, problem::Problem, verification::Proof},
     secret::comparison::{self, Slow},
     wire::{
         authorization::{Authorization, Presence, basic_token},

@@ -16,21 +16,25 @@ mod post;
 pub(crate) mod problem;
 pub(crate) mod set;
 mod shared_secret;
+pub(crate) mod verification;
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::time::Duration;
 
 use http::request::Parts;
 
 use crate::{
     clock::Clock,
-    error::{Error, kind::ErrorKind},
+    error::kind::ErrorKind,
     iana::{AuthMethod, metadata::ClientMetadata},
     isolate::pool::Pool,
-    method::{decoy::Decoy, problem::Problem, set::Accepted, shared_secret::Matching},
-    secret::{
-        comparison::{Match, Secrets},
-        stored::ClientSecret,
+    method::{
+        decoy::Decoy,
+        problem::Problem,
+        set::Accepted,
+        shared_secret::Matching,
+        verification::{Proof, Verification},
     },
+    secret::{comparison::Secrets, stored::ClientSecret},
     wire::{
         authorization::{Authorization, Presence},
         form::Form,
@@ -201,6 +205,13 @@ impl Registration {
         }
     }
 
+    /// Moves the secrets to where `self` is. It must stay there, see [`ClientSecret::settle`].
+    pub(crate) fn settle(&mut self) {
+        if let Self::Basic(secrets) | Self::Post(secrets) = self {
+            secrets.settle();
+        }
+    }
+
     /// The method that the client uses; that of an unusable registration proves nothing.
     pub(crate) const fn method(&self) -> Method {
         match self {
@@ -219,14 +230,6 @@ impl Registration {
             Self::None | Self::Unusable(_) => None,
         }
     }
-}
-
-/// How a client authenticated.
-#[derive(Clone, Copy)]
-pub(crate) struct Proof {
-    pub(crate) method: Method,
-    /// The secret that was presented, if one was.
-    pub(crate) secret: Option<Match>,
 }
 
 /// Finds the one method that the request uses. All places are looked at before anything is read
@@ -260,12 +263,6 @@ pub(crate) fn extract(
         }
         _ => Err(ErrorKind::MultipleMethods),
     }
-}
-
-/// A verification: most take no longer than a comparison, and only the others pay for a future.
-pub(crate) enum Verification<'a> {
-    Done(Result<Proof, Error>),
-    Pending(Pin<Box<dyn Future<Output = Result<Proof, Error>> + Send + 'a>>),
 }
 
 /// Checks what was presented against what the client is registered with. Time must not tell whether

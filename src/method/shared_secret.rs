@@ -5,7 +5,10 @@ use std::{hint::black_box, iter, time::Duration};
 use crate::{
     error::{Error, kind::ErrorKind},
     isolate::pool::Attempt,
-    method::{Credentials, Method, Proof, Registration, Settings, State, Verification, basic},
+    method::{
+        Credentials, Method, Registration, Settings, State, basic,
+        verification::{Proof, Verification},
+    },
     secret::{
         comparison::{self, Slow, Verdict},
         dummy::Dummy,

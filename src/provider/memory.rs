@@ -1,5 +1,7 @@
 //! A provider that keeps its clients in memory.
 
+#![expect(clippy::mutable_key_type, reason = "a client is found by its id, which never changes")]
+
 mod lanes;
 
 use std::{
@@ -14,7 +16,7 @@ use std::{
 use serde_json::value::RawValue;
 
 use crate::{
-    client::RegisteredClient,
+    client::{ById, RegisteredClient},
     iana::metadata::ClientMetadata,
     method::Registration,
     provider::{
@@ -61,13 +63,14 @@ impl<C> MemoryProvider<C> {
     /// It takes microseconds, because it waits for all readers: collect what is known beforehand.
     #[expect(clippy::must_use_candidate, reason = "it is called for what it changes")]
     pub fn insert(&self, client: RegisteredClient<C>) -> Option<RegisteredClient<C>> {
-        self.lanes.change(|clients| clients.insert(client.client_id().into(), client))
+        let replaced = self.lanes.change(|clients| clients.replace(ById(client)));
+        replaced.map(|ById(client)| client)
     }
 
     /// Removes a client, and returns it.
     #[expect(clippy::must_use_candidate, reason = "it is called for what it changes")]
     pub fn remove(&self, client_id: &str) -> Option<RegisteredClient<C>> {
-        self.lanes.change(|clients| clients.remove(client_id))
+        self.lanes.change(|clients| clients.take(client_id)).map(|ById(client)| client)
     }
 
     /// The client of this id.
@@ -213,7 +216,11 @@ impl<C> Default for MemoryProvider<C> {
 
 impl<C> FromIterator<RegisteredClient<C>> for MemoryProvider<C> {
     fn from_iter<I: IntoIterator<Item = RegisteredClient<C>>>(clients: I) -> Self {
-        Self::of(clients.into_iter().map(|client| (client.client_id().into(), client)).collect())
+        let mut known = Clients::new();
+        for client in clients {
+            known.replace(ById(client));
+        }
+        Self::of(known)
     }
 }
 

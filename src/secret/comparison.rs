@@ -1,6 +1,6 @@
 //! How a presented secret is compared with the stored ones.
 
-use std::{hint::black_box, ops::Deref, time::Duration};
+use std::{hint::black_box, ops::Deref, slice, time::Duration};
 
 use crate::{
     error::{Error, kind::ErrorKind},
@@ -13,30 +13,58 @@ use crate::{isolate::pool::Work, secret::presented::PresentedSecret};
 /// The secrets of a client, at least one, none of them empty.
 #[derive(Clone, Debug)]
 pub(crate) struct Secrets {
-    secrets: Box<[ClientSecret]>,
     imitated: u64,
+    list: List,
+}
+
+/// Most clients have one, and it is read where the client is.
+#[derive(Clone, Debug)]
+enum List {
+    One(ClientSecret),
+    More(Box<[ClientSecret]>),
 }
 
 impl Secrets {
     /// An empty secret is none (RFC 6749 §3.2): it must not make a registration look complete.
     pub(crate) fn new(secrets: impl IntoIterator<Item = ClientSecret>) -> Option<Self> {
-        let secrets: Box<[_]> = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
-        (!secrets.is_empty()).then(|| Self::of(secrets))
+        let mut secrets = secrets.into_iter().filter(|secret| !secret.is_empty());
+        let first = secrets.next()?;
+        let Some(second) = secrets.next() else { return Some(first.into()) };
+        Some(Self::of(List::More([first, second].into_iter().chain(secrets).collect())))
     }
 
-    fn of(secrets: Box<[ClientSecret]>) -> Self {
-        Self { imitated: imitated(&secrets).unwrap_or_default(), secrets }
+    fn of(list: List) -> Self {
+        Self { imitated: imitated(&list).unwrap_or_default(), list }
     }
 
     /// What a dummy [like](crate::secret::dummy::Dummy::like) these costs, or 0 if there can be none.
     pub(crate) const fn imitated(&self) -> u64 {
         self.imitated
     }
+
+    /// See [`ClientSecret::settle`].
+    pub(crate) fn settle(&mut self) {
+        match &mut self.list {
+            List::One(secret) => secret.settle(),
+            List::More(secrets) => secrets.iter_mut().for_each(ClientSecret::settle),
+        }
+    }
 }
 
 impl From<ClientSecret> for Secrets {
     fn from(secret: ClientSecret) -> Self {
-        Self::of(Box::new([secret]))
+        Self::of(List::One(secret))
+    }
+}
+
+impl Deref for List {
+    type Target = [ClientSecret];
+
+    fn deref(&self) -> &[ClientSecret] {
+        match self {
+            Self::One(secret) => slice::from_ref(secret),
+            Self::More(secrets) => secrets,
+        }
     }
 }
 
@@ -44,7 +72,7 @@ impl Deref for Secrets {
     type Target = [ClientSecret];
 
     fn deref(&self) -> &[ClientSecret] {
-        &self.secrets
+        &self.list
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod dummy;
 pub(crate) mod generated;
 #[cfg(feature = "argon2")]
 pub(crate) mod phc;
+mod plain;
 pub(crate) mod presented;
 pub(crate) mod stored;
 

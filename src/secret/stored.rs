@@ -10,7 +10,10 @@ use crate::secret::phc::{InvalidPhc, Phc};
 use crate::{
     error::{BoxError, Error},
     isolate::{deadline::Deadline, guard::guard},
-    secret::presented::{PresentedSecret, Verifier},
+    secret::{
+        plain::Plain,
+        presented::{PresentedSecret, Verifier},
+    },
 };
 
 /// A client secret as a store keeps it: in plain text, as a SHA-256 digest, as a slow hash, or
@@ -51,7 +54,7 @@ pub struct ClientSecret {
 
 #[derive(Clone)]
 enum Stored {
-    Plain(Zeroizing<Box<[u8]>>),
+    Plain(Plain),
     Sha256(Zeroizing<[u8; 32]>),
     #[cfg(feature = "argon2")]
     Phc(Arc<Phc>),
@@ -62,9 +65,7 @@ impl ClientSecret {
     /// A secret stored in plain text. An empty one matches nothing.
     #[must_use]
     pub fn plain(secret: impl Into<String>) -> Self {
-        // The caller's buffer may be larger than the text: copy it exactly and wipe the original.
-        let secret = Zeroizing::new(secret.into());
-        Self::new(Stored::Plain(Zeroizing::new(Box::from(secret.as_bytes()))))
+        Self::new(Stored::Plain(Plain::new(secret.into())))
     }
 
     /// A secret of which only the SHA-256 digest of its UTF-8 bytes is stored.
@@ -191,6 +192,14 @@ impl ClientSecret {
             #[cfg(feature = "argon2")]
             Stored::Phc(phc) => Some(Self::new(Stored::Phc(Arc::clone(phc)))),
             Stored::External(_) => None,
+        }
+    }
+
+    /// Moves a short secret to where `self` is, so that a comparison finds it there. From then on `self`
+    /// must stay: what is moved leaves a copy behind that nobody wipes.
+    pub(super) fn settle(&mut self) {
+        if let Stored::Plain(secret) = &mut self.stored {
+            secret.settle();
         }
     }
 

@@ -53,6 +53,24 @@ fn later_client_replaces_the_earlier() {
     assert_eq!(Harness::of(twice).ask(&right()), expected);
 }
 
+// R29: short ones are kept in another place than long ones.
+#[test]
+fn id_and_secret_may_have_any_length() {
+    let text = |length: usize| "x".repeat(length);
+    let lengths = || (1..100).chain([1_000]);
+    let known = lengths().map(|length| basic_client(&text(length), [plain(&text(length))]));
+    let harness = Harness::of(Clients::from_iter(known));
+    for length in lengths() {
+        let (id, right) = (text(length), text(length));
+        let ask = |secret: &str| TestRequest::bare().basic(format!("{id}:{secret}"));
+        let accepted = ask(&right).accepted(&id, AuthMethod::ClientSecretBasic);
+        assert_eq!(harness.ask(&ask(&right)), accepted, "{length}");
+        for wrong in [text(length - 1), text(length + 1), format!("{}y", text(length - 1))] {
+            assert_eq!(harness.ask(&ask(&wrong)), failed(K::WrongSecret, &id), "{length}");
+        }
+    }
+}
+
 // Every kind of provider gives the same answers to all cases.
 #[test]
 fn every_kind_of_provider() {

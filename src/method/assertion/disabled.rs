@@ -6,7 +6,7 @@ use crate::{
     error::{Error, kind::ErrorKind},
     iana::{AuthMethod, metadata::ClientMetadata},
     isolate::pool::Pool,
-    method::{self, Method, Proof, problem::Problem},
+    method::{self, Method, problem::Problem, verification::Proof},
     secret::stored::ClientSecret,
     wire::{form::Form, limits::Limits},
 };

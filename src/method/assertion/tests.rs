@@ -24,7 +24,7 @@ use crate::{
     iana::AuthMethod,
     isolate::pool::{Attempt, Pool, Work},
     jose::{counted, keys::ClientKeys},
-    method::Proof,
+    method::verification::Proof,
     secret::{comparison::Secrets, stored::ClientSecret},
     wire::form::Repeated,
 };

@@ -7,17 +7,21 @@ use std::{
 
 use quick_cache::sync::Cache;
 
-use crate::{client::RegisteredClient, clock::Clock};
+use crate::{
+    client::{ById, RegisteredClient},
+    clock::Clock,
+};
 
-pub(super) type Space<T> = Cache<Box<str>, Entry<T>>;
+pub(super) type Known<C> = Cache<ById<C>, Entry<RegisteredClient<C>>>;
+pub(super) type Unknown = Cache<Box<str>, Entry<()>>;
 
-/// What was pushed out of a space, to be dropped outside of all locks.
-pub(super) type Replaced<T> = [Option<(Box<str>, Entry<T>)>; 2];
+/// What was pushed out of the known, to be dropped outside of all locks.
+pub(super) type Replaced<C> = [Option<(ById<C>, Entry<RegisteredClient<C>>)>; 2];
 
 /// What is remembered, and for how long. A clone shares it.
 pub(super) struct Memory<C> {
-    pub(super) known: Arc<Space<RegisteredClient<C>>>,
-    pub(super) unknown: Arc<Space<()>>,
+    pub(super) known: Arc<Known<C>>,
+    pub(super) unknown: Arc<Unknown>,
     pub(super) time_to_live: Duration,
     pub(super) unknown_time_to_live: Duration,
     pub(super) stale_if_error: Option<Duration>,
@@ -69,12 +73,12 @@ impl<C> Memory<C> {
         client_id: &str,
         found: Option<&RegisteredClient<C>>,
         since: Instant,
-    ) -> Replaced<RegisteredClient<C>> {
+    ) -> Replaced<C> {
         let mut replaced = [None, None];
         match found {
             Some(client) if client.client_id() == client_id => {
                 let entry = Entry { value: client.clone(), since };
-                self.known.insert_with_lifecycle(client_id.into(), entry, &mut replaced);
+                self.known.insert_with_lifecycle(ById(client.clone()), entry, &mut replaced);
             }
             // A store that folds case would let one client fill the space under many ids.
             Some(_) => {}

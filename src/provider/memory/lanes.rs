@@ -1,7 +1,7 @@
 //! A set of clients that many threads read without writing to a line of memory that others read.
 
 use std::{
-    collections::HashMap,
+    collections::HashSet,
     mem,
     num::NonZeroUsize,
     sync::{
@@ -11,12 +11,12 @@ use std::{
     thread::available_parallelism,
 };
 
-use crate::client::RegisteredClient;
+use crate::client::{ById, RegisteredClient};
 
 /// Beyond this a writer has more to do than readers gain.
 const MOST_LANES: usize = 64;
 
-pub(super) type Clients<C> = HashMap<Box<str>, RegisteredClient<C>>;
+pub(super) type Clients<C> = HashSet<ById<C>>;
 
 /// A lock counts its readers, and a count that all cores write to goes from one to the other. So there
 /// are as many locks as cores, and a thread reads under its own; a writer takes them all.
@@ -76,7 +76,7 @@ impl<C> Lane<C> {
     pub(super) fn get(&self, client_id: &str) -> Option<RegisteredClient<C>> {
         // A writer cannot panic half-way: a poisoned set is a whole one.
         let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
-        clients.get(client_id).cloned()
+        clients.get(client_id).map(|ById(client)| client.clone())
     }
 
     /// As [`get`](Self::get), at the same cost whether there is such a client or not.
@@ -99,8 +99,8 @@ mod tests {
     use super::*;
 
     fn insert(lanes: &Lanes<u8>, id: &str, tag: u8) -> Option<u8> {
-        let client = RegisteredClient::public(id, tag);
-        lanes.change(|clients| clients.insert(id.into(), client)).map(|replaced| *replaced.client())
+        let client = ById(RegisteredClient::public(id, tag));
+        lanes.change(|clients| clients.replace(client)).map(|ById(replaced)| *replaced.client())
     }
 
     fn seen(lanes: &Lanes<u8>, id: &str) -> Vec<Option<u8>> {
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(seen(&lanes, "batch"), [Some(1); 4]);
         assert_eq!(insert(&lanes, "batch", 2), Some(1));
         assert_eq!(seen(&lanes, "batch"), [Some(2); 4]);
-        assert!(lanes.change(|clients| clients.remove("batch")).is_some());
+        assert!(lanes.change(|clients| clients.take("batch")).is_some());
         assert_eq!(seen(&lanes, "batch"), [None; 4]);
     }
 
