@@ -326,6 +326,7 @@ mod tests {
             assert_eq!(host(url), "2001:db8::1", "{url}");
         }
         assert_eq!(host("https://8.8.8.8:8443"), "8.8.8.8");
+        assert_eq!(host("https://host1"), "host1");
         assert_eq!(host("jwks.json"), "jwks.json");
         assert_eq!(host(""), "");
         assert_eq!(host(&"a".repeat(LONGEST_HOST)).len(), LONGEST_HOST);
@@ -342,6 +343,7 @@ mod tests {
             "https://8.8.8.010/",
             "https://0x8.8.8.8/",
             "https://8.8.8.0x8/",
+            "https://8.8.8.0xa/",
             "https://[2001:db8::%31]/",
             "https://[::1.example]/",
             &format!("https://{}/", "a".repeat(LONGEST_HOST + 1)),

@@ -211,6 +211,20 @@ fn unknown_kid_waits_where_nothing_goes_on_in_the_background() {
     assert_eq!(source.fetches(), 2);
 }
 
+#[test]
+fn keys_within_their_lifetime_are_used_while_there_is_no_room_to_fetch_them() {
+    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR))]);
+    let cache = cache.max_per_host(1, 1);
+    let ask = |kid| {
+        let mut asking = pin!(ask(&cache, kid));
+        asking.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    };
+    assert_eq!(ask("1"), Poll::Ready(Ok(true)));
+    pass(30);
+    assert_eq!(ask("2"), Poll::Ready(Ok(false)));
+    assert_eq!(source.fetches(), 1);
+}
+
 #[tokio::test]
 async fn withdrawn_key_is_refused_at_once() {
     let empty = FetchedJwks::new(r#"{"keys": []}"#.into(), None);
@@ -578,6 +592,16 @@ async fn remembered_bytes_are_bounded() {
     for (addresses, bytes) in cache.0.held() {
         assert!((2..60).contains(&addresses) && bytes > MOST / 2, "{addresses} {bytes}");
     }
+}
+
+#[tokio::test]
+async fn keys_that_are_used_after_a_failure_count_as_before() {
+    let (source, cache, pass) = Source::new([keys(&["1"], Some(HOUR)), Err("down")]);
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+    let held = cache.0.held();
+    pass(HOUR);
+    assert_eq!(ask(&cache, "1").await, Ok(true));
+    assert_eq!((source.fetches(), cache.0.held()), (2, held));
 }
 
 // Otherwise it would be fetched for every request.

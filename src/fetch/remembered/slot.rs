@@ -279,11 +279,15 @@ mod tests {
         let slot = Slot::<()>::new();
         let flight = Flight::new("".into(), None);
         let question = || Question::note(&slot, &flight, &clock);
-        let [cut_off, slow] = [question(), question()];
+        let [early, cut_off, throttled, slow] = [(); 4].map(|()| question());
         clock.advance(Duration::from_secs(1));
-        let answer = question().answer(Err("the source is down".into()));
+        let newest = question();
+        drop(early);
+        assert_eq!(slot.failure(), None, "the newest is still in flight");
+        let answer = newest.answer(Err("the source is down".into()));
         assert_eq!(answer.unwrap_err().to_string(), "the source is down");
         drop(cut_off);
+        assert!(throttled.answer(Err(Throttled::new(Duration::ZERO).into())).is_err());
         let late = slow.answer(Err("it is slow".into()));
         assert_eq!(late.unwrap_err().to_string(), "it is slow");
         assert_eq!(slot.failure().as_deref(), Some("the source is down"));

@@ -150,3 +150,30 @@ impl<T> Space<T> {
         pushed_out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_just_fits_is_kept() {
+        let mut spaces = Spaces::<()>::default();
+        let capacity = Capacity { addresses: 2, bytes: 20 };
+        let [a, b] = ["a", "b"].map(|url| spaces.add(&url.into(), false, capacity).0);
+        spaces.weigh("a", &a, 9, capacity);
+        spaces.weigh("b", &b, 9, capacity);
+        assert_eq!(spaces.held(), [(2, 20), (0, 0)]);
+        spaces.weigh("b", &b, 10, capacity);
+        assert_eq!(spaces.held(), [(1, 11), (0, 0)]);
+    }
+
+    // Its fetch may end when the address has another one.
+    #[test]
+    fn slot_that_was_pushed_out_has_no_weight() {
+        let mut spaces = Spaces::<()>::default();
+        let capacity = Capacity { addresses: 1, bytes: 1_000 };
+        let [old, _, _] = ["a", "b", "a"].map(|url| spaces.add(&url.into(), false, capacity).0);
+        spaces.weigh("a", &old, 100, capacity);
+        assert_eq!(spaces.held(), [(1, 1), (0, 0)]);
+    }
+}
