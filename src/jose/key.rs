@@ -161,7 +161,7 @@ impl Public {
             Self::Rsa(key) => {
                 let prepared = RSA.iter().filter(|(algorithm, _)| algorithms.contains(*algorithm));
                 let modulus = key.modulus.len();
-                modulus + key.exponent.len() + prepared.count() * (PREPARED + 5 * modulus)
+                modulus + prepared.count() * (PREPARED + 5 * modulus)
             }
             Self::Point(..) => PREPARED,
         };
