@@ -102,6 +102,13 @@ fn each_key_that_is_left_out_has_its_reason() {
     );
 }
 
+#[test]
+fn key_that_may_also_be_used_otherwise_is_used() {
+    for key_ops in [json!(["verify", "encrypt"]), json!(["encrypt", "verify"])] {
+        assert_eq!(omitted([with(ed().jwk(), json!({ "key_ops": key_ops }))]), [""; 0]);
+    }
+}
+
 /// Parsers disagree on which of two counts (RFC 8259 §4).
 #[test]
 fn registration_with_a_member_twice_in_a_key_is_refused() {

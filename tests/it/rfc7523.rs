@@ -917,6 +917,15 @@ fn rfc7519_4_hostile_claims_cost_bounded_work() {
         let expected = Some(ErrorKind::Assertion(InvalidAssertion::Malformed));
         assert_eq!(judge_texts(&settings(), r#"{"alg":"EdDSA"}"#, &claims), expected, "{claims}");
     }
+    // All that are known, and 64 others.
+    let known = changed(json!({"iat": NOW, "nbf": NOW})).to_string();
+    let verdict = |others| {
+        let others: String = (0..others).map(|n| format!(r#","x{n}":0"#)).collect();
+        let claims = format!("{}{others}}}", &known[..known.len() - 1]);
+        judge_texts(&settings(), r#"{"alg":"EdDSA"}"#, &claims)
+    };
+    assert_eq!(verdict(64), None);
+    assert_eq!(verdict(65), Some(ErrorKind::Assertion(InvalidAssertion::Malformed)));
     // Deep, and well-formed: skipped without recursion, or refused, but never a fault.
     for claims in
         [nested("[", "]"), format!(r#"{{{inner},"aud2":{}}}"#, "[".repeat(10) + &"]".repeat(10))]
@@ -1051,6 +1060,8 @@ fn rfc7517_4_kid_use_and_key_ops() {
         // One key is one, however often it is listed.
         (vec![a(), a()], &first, Some("a"), None),
         (vec![a(), named(&first, json!({"kid": "A"})), b()], &second, None, None),
+        (vec![a(), named(&first, json!({"kid": "A"}))], &first, Some("a"), None),
+        (vec![a(), named(&first, json!({"kid": "A"}))], &first, Some("A"), None),
         (
             vec![a(), named(&second, json!({"kid": "a"}))],
             &first,

@@ -23,6 +23,12 @@ fn ec(kid: &str) -> Value {
     })
 }
 
+const N: &str = "1mfdTHrbZlJb0oT83_dCrnrAcGQxkch2CcpdIBrxglOtwAIoAVZK8STViTrrR_13PMOw5C4OEwh56FiFFTTVgoNjtXFIv2Is9NsDQIZafT2oRk8mfG-Fc3HsexSIUrER09khvbv2dhgX9MVuSFitZcwYU81cNQwPwOziffI89DnE-YDRmOZhlIGTWdWxvRGlvWFaeTy0rbE46sz2z07kHpmlQI5L9O9N8mwRokBh9FHdghy2mNzMeuYVbfd7y2UiQtQ-mWXZ3Qa8mREXBGRCLrr4qKG8ABkx-rOJV40Q9fiEfNG2ieyJ9sD0XuktDtErN3fckzdX_-b6KB-8WZ9CCw";
+
+fn rsa() -> Value {
+    json!({"kty": "RSA", "e": "AQAB", "n": N})
+}
+
 fn with(mut key: Value, members: &Value) -> Value {
     key.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
     key
@@ -76,6 +82,16 @@ fn private_key_withdraws_its_public_keys() {
         let used = published(&[key, ed("b"), ec("c")]);
         assert_eq!(used, ("c".into(), format!("{omitted}, {twin}")), "{x}");
     }
+    // Also of 512 bits, which some once made.
+    let short = BASE64_URL_SAFE_NO_PAD.encode([0xff; 64]);
+    let keys = [
+        with(rsa(), &json!({"d": "secret"})),
+        with(rsa(), &json!({"kid": "a"})),
+        json!({"kty": "RSA", "e": "AQAB", "n": short, "d": "secret"}),
+        ec("c"),
+    ];
+    let other = "`keys[2].d` belongs to a private key (private)";
+    assert_eq!(published(&keys), ("c".into(), format!("{omitted}, {other}, {twin}")));
     // The other coordinate follows from the private key.
     let key = with(ec("a"), &json!({"d": "secret", "y": "AA"}));
     assert_eq!(published(&[key, ec("b"), ed("c")]), ("c".into(), format!("{omitted}, {twin}")));
@@ -129,6 +145,7 @@ fn private_key_that_cannot_be_told_apart_withdraws_all() {
         format!(r#"{{"p":"{d}"}}"#),
         format!(r#"[{{{}}}]"#, okp(X)),
         format!(r#"{{"key":{{{}}}}}"#, okp(X)),
+        format!(r#"{{"key":{{"key":{{{}}}}}}}"#, okp(X)),
         format!(r#"{{"kty":"OKP","keys":[[{{{}}}]]}}"#, okp(X)),
     ] {
         let text = format!(r#"{{"keys":[{},{},{key}]}}"#, ed("a"), ec("b"));
@@ -166,7 +183,8 @@ fn leaked_key_stays_withdrawn() {
     // All that may have been meant.
     let all = parse(&[ed("a"), ec("b"), json!({"d": "secret"})], &Leaked::default());
     assert!(parse(&[ed("a"), ec("b")], all.leaked()).is_empty());
-    assert!(all.size() > parse(&[], &Leaked::default()).size() + 64);
+    let forgotten = parse(&[], &Leaked::default());
+    assert_eq!(parse(&[], all.leaked()).size(), forgotten.size() + 2 * 32);
     // The last 64.
     let many: Vec<_> = (100..164_u32)
         .map(|n| {
@@ -199,9 +217,14 @@ fn key_that_cannot_be_read_spoils_no_other() {
         assert_eq!((told, set.has("a")), (vec![format!("`keys[0]{fault}")], true), "{text}");
     }
     // Of a member that does not matter, nothing does.
-    for other in
-        [r#""\ud800":1"#, r#""more":"\ud800""#, r#""more":1e999"#, &format!(r#""a":{deep}"#)]
-    {
+    for other in [
+        r#""\ud800":1"#,
+        r#""more":"\ud800""#,
+        r#""more":1e999"#,
+        r#""more":{"a":1}"#,
+        r#""more":{"d":1}"#,
+        &format!(r#""a":{deep}"#),
+    ] {
         let text = format!(r#"{{"keys":[{{{other},{}]}}"#, &ed("a").to_string()[1..]);
         let set = KeySet::published(text.as_bytes(), &Leaked::default()).unwrap();
         assert!(set.has("a") && set.omitted().is_empty(), "{text}");
@@ -280,8 +303,7 @@ fn symmetric_key_withdraws_its_id() {
 /// For each algorithm that a key may be used with, whether it has been used or not.
 #[test]
 fn size_is_what_the_keys_come_to_hold() {
-    let n = "1mfdTHrbZlJb0oT83_dCrnrAcGQxkch2CcpdIBrxglOtwAIoAVZK8STViTrrR_13PMOw5C4OEwh56FiFFTTVgoNjtXFIv2Is9NsDQIZafT2oRk8mfG-Fc3HsexSIUrER09khvbv2dhgX9MVuSFitZcwYU81cNQwPwOziffI89DnE-YDRmOZhlIGTWdWxvRGlvWFaeTy0rbE46sz2z07kHpmlQI5L9O9N8mwRokBh9FHdghy2mNzMeuYVbfd7y2UiQtQ-mWXZ3Qa8mREXBGRCLrr4qKG8ABkx-rOJV40Q9fiEfNG2ieyJ9sD0XuktDtErN3fckzdX_-b6KB-8WZ9CCw";
-    let rsa = json!({"kty": "RSA", "e": "AQAB", "n": n});
+    let rsa = rsa();
     let ps256 = with(rsa.clone(), &json!({"alg": "PS256"}));
     let size = |keys: Vec<Value>| {
         KeySet::published(json!({ "keys": keys }).to_string().as_bytes(), &Leaked::default())
@@ -293,6 +315,24 @@ fn size_is_what_the_keys_come_to_hold() {
     assert!((12_000..14_000).contains(&(rsa - none)), "{rsa}");
     assert!((500..2_000).contains(&(size(vec![ed("1")]) - none)));
     assert!((1..100).contains(&(size(vec![json!({})]) - none)));
+    assert_eq!(size(vec![ed(&"1".repeat(100))]) - size(vec![ed("1")]), 99);
+    // Entries of one key share what it holds.
+    assert!((1..200).contains(&(size(vec![ed("1"), ed("2")]) - size(vec![ed("1")]))));
+}
+
+#[test]
+fn signature_that_cannot_be_of_the_key_takes_no_verification() {
+    let key = with(rsa(), &json!({"alg": "PS256"}));
+    let text = json!({ "keys": [key] }).to_string();
+    let set = KeySet::published(text.as_bytes(), &Leaked::default()).unwrap();
+    let (key, _) = set.find(Algorithm::Ps256, None).unwrap();
+    let modulus = BASE64_URL_SAFE_NO_PAD.decode(N).unwrap();
+    let verify = |algorithm, signature: &[u8]| key.verify(algorithm, b"", signature);
+    assert_eq!(verify(Algorithm::Ps256, &[0; 256]), Some(false));
+    assert_eq!(verify(Algorithm::Rs256, &[0; 256]), None);
+    for signature in [&[0; 255][..], &[0; 257], &modulus, &[0xff; 256]] {
+        assert_eq!(verify(Algorithm::Ps256, signature), None);
+    }
 }
 
 #[test]

@@ -14,7 +14,10 @@ use std::{
     time::Duration,
 };
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use aws_lc_rs::{
+    hmac,
+    signature::{Ed25519KeyPair, KeyPair},
+};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
@@ -180,6 +183,16 @@ fn failure_costs_one_verification_with_a_kid_and_two_without() {
 }
 
 #[test]
+fn right_signature_costs_one_verification() {
+    let settings = settings(assertions());
+    let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+    let sign = |input: &[u8]| hmac::sign(&key, input).as_ref().to_vec();
+    let presented = presented(&settings, "HS256", None, sign).unwrap();
+    let (result, count) = verified(&settings, &presented, Ok(&secrets(&[SECRET])));
+    assert_eq!((result.map(drop), count), (Ok(()), 1));
+}
+
+#[test]
 fn signature_that_no_key_could_make_costs_nothing() {
     let settings = settings(assertions());
     for (alg, length) in [("ES256", 63), ("ES512", 64), ("RS256", 255), ("PS512", 1025)] {
@@ -236,9 +249,14 @@ fn two_keys_of_a_client_that_rotates_are_tried() {
 
 /// Whether a verification with this pool, which has one place and no free worker, is computed all the
 /// same.
-fn is_computed_aside(alg: &str, length: usize, registered: Registered<'_>) -> bool {
+fn is_computed_aside(
+    alg: &str,
+    kid: Option<&str>,
+    length: usize,
+    registered: Registered<'_>,
+) -> bool {
     let settings = settings(assertions());
-    let presented = presented(&settings, alg, Some("a"), |_| vec![1; length]).unwrap();
+    let presented = presented(&settings, alg, kid, |_| vec![1; length]).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let pool = Pool::new(1, 0);
@@ -265,11 +283,29 @@ fn dear_signatures_are_verified_in_the_pool_whether_the_client_is_known_or_not()
             Registration::PrivateKey(named(alg, length, &["a"]))
         };
         for registered in [Ok(&known), Err(ErrorKind::UnknownClient)] {
-            assert_eq!(is_computed_aside(alg, length, registered), !dear, "{alg} {length}");
+            let aside = is_computed_aside(alg, Some("a"), length, registered);
+            assert_eq!(aside, !dear, "{alg} {length}");
         }
     }
     // There is nothing to compute.
-    assert!(is_computed_aside("ES512", 64, Err(ErrorKind::UnknownClient)));
+    assert!(is_computed_aside("ES512", Some("a"), 64, Err(ErrorKind::UnknownClient)));
+    // What is dear is the decoy that is computed, and not the key that the signature cannot be of.
+    let large = Registration::PrivateKey(named("RS256", 1024, &["a"]));
+    assert!(is_computed_aside("RS256", Some("a"), 256, Ok(&large)));
+}
+
+#[test]
+fn signatures_of_a_key_with_a_long_exponent_are_verified_in_the_pool() {
+    // It has no small factor.
+    let n = BASE64_URL_SAFE_NO_PAD.encode([&[0xc3][..], &[0xa5; 253], &[0, 0x11]].concat());
+    let key = |kid, e| json!({"kty": "RSA", "kid": kid, "n": n, "e": e});
+    let keys = json!({"keys": [key("usual", "AQAB"), key("long", "AQAD")]});
+    let keys = ClientKeys::from_jwks(&keys.to_string()).unwrap();
+    assert_eq!(keys.omitted_keys(), []);
+    let registered = Registration::PrivateKey(keys);
+    for (kid, dear) in [(Some("usual"), false), (Some("long"), true), (None, true)] {
+        assert_eq!(is_computed_aside("RS256", kid, 256, Ok(&registered)), !dear, "{kid:?}");
+    }
 }
 
 // With known ids strangers would take the places of clients whose signatures these could be.
