@@ -82,10 +82,11 @@ use std::{fmt, io, iter, time::Duration};
 ///     ClientAuthLayer::new(provider).on_outcome(move |outcome| {
 ///         let (Some(client_id), Some(error)) = (outcome.client_id(), outcome.error()) else { return };
 ///         // Every reason: counting some of them would tell which ids exist. Also callers that hang up
-///         // before the answer. Not `Throttled`, or a client that goes on trying would stay out for good,
-///         // and no outage, for which no client is to blame.
+///         // before the answer, and `Overloaded`: secrets that are quick to compare have been compared by
+///         // then. Not `Throttled`, or a client that goes on trying would stay out for good, and no outage,
+///         // for which no client is to blame.
 ///         let is_failure = error.status() == StatusCode::UNAUTHORIZED;
-///         if is_failure || error.kind() == ErrorKind::Abandoned {
+///         if is_failure || matches!(error.kind(), ErrorKind::Abandoned | ErrorKind::Overloaded) {
 ///             failures.of(client_id).fetch_add(1, Relaxed);
 ///         }
 ///     })

@@ -1,11 +1,12 @@
 //! What a request costs, in comparisons: every failure as much as any other, whatever the store mixes.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
     convert::Infallible,
     future::{Future, poll_fn},
     num::NonZeroUsize,
-    sync::mpsc,
+    pin::Pin,
+    sync::{Arc, Mutex, mpsc},
     task::Poll,
 };
 
@@ -17,7 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use tower::{Layer, ServiceExt, service_fn};
 
 use crate::{
-    AuthMethod, ClientAuthLayer, ClientSecret, Clock, Compat, RegisteredClient,
+    AuthMethod, ClientAuthLayer, ClientSecret, Clock, Compat, Error, ErrorKind, RegisteredClient,
     provider::MemoryProvider, secret::spent,
 };
 
@@ -73,6 +74,26 @@ fn misfits() -> Vec<RegisteredClient<()>> {
     ]
 }
 
+/// The answer to Basic.
+fn ask(
+    layer: &TestLayer,
+    client_id: &str,
+    secret: &str,
+) -> Pin<Box<dyn Future<Output = StatusCode>>> {
+    let credentials = BASE64_STANDARD.encode(format!("{client_id}:{secret}"));
+    let request = Request::post("/token")
+        .header("authorization", format!("Basic {credentials}"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Full::<Bytes>::default())
+        .unwrap();
+    let inner = service_fn(async |_| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())));
+    let answer = layer.layer(inner).oneshot(request);
+    Box::pin(async {
+        let Ok(response) = answer.await;
+        response.status()
+    })
+}
+
 struct Server {
     layer: TestLayer,
     runtime: Runtime,
@@ -97,21 +118,12 @@ impl Server {
 
     /// The answer by Basic, and what all comparisons for it cost.
     fn ask(&self, client_id: &str, secret: &str) -> (StatusCode, u64) {
-        let credentials = BASE64_STANDARD.encode(format!("{client_id}:{secret}"));
-        let request = Request::post("/token")
-            .header("authorization", format!("Basic {credentials}"))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(Full::<Bytes>::default())
-            .unwrap();
-        let inner =
-            service_fn(async |_| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())));
-        let service = self.layer.layer(inner);
         spent::take();
         self.runtime.block_on(async {
             tokio::task::spawn_blocking(spent::take).await.unwrap();
-            let Ok(response) = service.oneshot(request).await;
+            let status = ask(&self.layer, client_id, secret).await;
             let hashes = tokio::task::spawn_blocking(spent::take).await.unwrap();
-            (response.status(), hashes + spent::take())
+            (status, hashes + spent::take())
         })
     }
 
@@ -272,27 +284,52 @@ fn share_of_an_id_follows_the_dearest_failure() {
     // Nothing is computed.
     let (finish, held) = mpsc::channel::<()>();
     runtime.spawn_blocking(move || held.recv());
-    let ask = |client_id: &str| {
-        let credentials = BASE64_STANDARD.encode(format!("{client_id}:x"));
-        let request = Request::post("/token")
-            .header("authorization", format!("Basic {credentials}"))
-            .body(Full::<Bytes>::default())
-            .unwrap();
-        let inner =
-            service_fn(async |_| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())));
-        Box::pin(layer.layer(inner).oneshot(request))
-    };
     runtime.block_on(poll_fn(|cx| {
         for client_id in ["slow", "plain", "nobody"] {
-            let (mut first, mut second) = (ask(client_id), ask(client_id));
+            let (mut first, mut second) =
+                (ask(&layer, client_id, "x"), ask(&layer, client_id, "x"));
             assert!(first.as_mut().poll(cx).is_pending(), "{client_id}");
-            let Poll::Ready(Ok(second)) = second.as_mut().poll(cx) else {
-                panic!("{client_id} has another place");
-            };
-            assert_eq!(second.status(), StatusCode::SERVICE_UNAVAILABLE, "{client_id}");
+            let refused = Poll::Ready(StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(second.as_mut().poll(cx), refused, "{client_id}");
         }
         Poll::Ready(())
     }));
+    runtime.shutdown_background();
+    drop(finish);
+}
+
+// A throttle that did not count it would let secrets be guessed that are quick to compare.
+#[test]
+fn guess_under_overload_is_reported_as_overloaded() {
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let inside = Arc::clone(&reports);
+    let clients = [basic("slow", [hash(CHEAP)]), basic("plain", [plain()])];
+    let layer = ClientAuthLayer::new(MemoryProvider::from_iter(clients))
+        .hash_workers(NonZeroUsize::MIN, 0)
+        .on_outcome(move |outcome| {
+            inside.lock().unwrap().push(outcome.error().map(Error::kind));
+        });
+    let runtime = Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    let (finish, held) = mpsc::channel::<()>();
+    runtime.spawn_blocking(move || held.recv());
+    runtime.block_on(async {
+        let mut first = ask(&layer, "slow", "x");
+        poll_fn(|cx| {
+            assert!(first.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        for (secret, status) in [
+            ("x", StatusCode::SERVICE_UNAVAILABLE),
+            ("plain-s3cr3t-of-thirty-two-bytes", StatusCode::OK),
+        ] {
+            assert_eq!(ask(&layer, "plain", secret).await, status);
+        }
+    });
+    assert_eq!(
+        *reports.lock().unwrap(),
+        [Some(ErrorKind::Overloaded), None, Some(ErrorKind::Abandoned)]
+    );
     runtime.shutdown_background();
     drop(finish);
 }
