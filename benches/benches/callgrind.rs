@@ -1,8 +1,8 @@
-//! Instructions per request, counted by valgrind: the same on every run and on every machine with
-//! the same compiler.
+//! Instructions and atomic operations per request, counted by valgrind: the same on every run and on
+//! every machine with the same compiler. And the misses of a cache of one size, which it simulates.
 //!
-//! `cargo bench -p benches --features jwt --bench callgrind` needs `valgrind` and `gungraun-runner`. Without the
-//! feature it leaves out the assertions.
+//! `cargo bench -p benches --features cache,jwt --bench callgrind` needs `valgrind` and `gungraun-runner`. Without
+//! the features it leaves out the assertions and `CachedProvider`.
 
 #[expect(clippy::allow_attributes, reason = "each bench uses another part")]
 #[allow(dead_code)]
@@ -19,7 +19,10 @@ use http::StatusCode;
 #[cfg(feature = "jwt")]
 use support::assertions::{Alg, What};
 use support::{
-    budget, drive,
+    budget,
+    clients::mix,
+    crowd::{Crowd, Served},
+    drive,
     report::{self, Goal},
     stack::Stack,
     work::{Case, Shape},
@@ -32,6 +35,8 @@ const CLIENTS: u64 = 100;
 enum Job {
     /// One request, from the call to the last byte of the answer.
     Request { stack: Stack, case: Case, shape: Shape, clients: u64 },
+    /// One request to a clone of the service.
+    Cloned { stack: Stack, case: Case },
     /// Some requests on one connection in memory.
     Connection { stack: Stack, requests: usize },
     #[cfg(feature = "jwt")]
@@ -41,6 +46,14 @@ enum Job {
 const SMALL: usize = 64 * 1024;
 const LARGE: usize = 1024 * 1024;
 const REQUESTS: usize = 101;
+
+/// Where the layer finds the clients.
+const STORES: &[(Stack, &str)] = &[
+    (Stack::LayerMemory, "memory"),
+    #[cfg(feature = "cache")]
+    (Stack::LayerCached, "cached"),
+];
+const RIGHT_WRONG_UNKNOWN: [Case; 3] = [Case::Basic, Case::WrongFirst, Case::Unknown];
 
 /// All jobs, in an order that tells the runner's numbers.
 fn jobs() -> Vec<Job> {
@@ -61,6 +74,11 @@ fn jobs() -> Vec<Job> {
         shape: Shape::Usual,
         clients,
     }));
+    for &(stack, _) in STORES {
+        for case in RIGHT_WRONG_UNKNOWN {
+            jobs.extend([usual(stack, case), Job::Cloned { stack, case }]);
+        }
+    }
     for stack in [Stack::Collect, Stack::Floor, Stack::Layer] {
         for shape in
             [Shape::Long(SMALL), Shape::Long(LARGE), Shape::Many(SMALL), Shape::Many(LARGE)]
@@ -94,20 +112,28 @@ fn jobs() -> Vec<Job> {
 type Ready = Box<dyn FnMut()>;
 
 fn prepare(job: Job) -> Ready {
+    let ready = |mut program: Box<dyn FnMut(_) -> _>, stack: Stack, case: Case, shape, clients| {
+        // A cache counts the first hits of a client.
+        let often = if STORES.iter().any(|(store, _)| *store == stack) { 3 } else { 1 };
+        for n in (0..often).flat_map(|_| [1, 2]) {
+            let status = program(case.request(n, clients, shape));
+            let expected = if stack.authenticates() { case.status() } else { StatusCode::OK };
+            assert_eq!(status, expected, "{job:?}");
+        }
+        let mut request = Some(case.request(1, clients, shape));
+        let ready: Ready = Box::new(move || {
+            if let Some(request) = request.take() {
+                std::hint::black_box(program(request));
+            }
+        });
+        ready
+    };
     match job {
         Job::Request { stack, case, shape, clients } => {
-            let mut program = drive::in_process(stack, clients);
-            for n in [1, 2] {
-                let status = program(case.request(n, clients, shape));
-                let expected = if stack.authenticates() { case.status() } else { StatusCode::OK };
-                assert_eq!(status, expected, "{job:?}");
-            }
-            let mut request = Some(case.request(1, clients, shape));
-            Box::new(move || {
-                if let Some(request) = request.take() {
-                    std::hint::black_box(program(request));
-                }
-            })
+            ready(drive::in_process(stack, clients), stack, case, shape, clients)
+        }
+        Job::Cloned { stack, case } => {
+            ready(drive::cloned(stack, CLIENTS), stack, case, Shape::Usual, CLIENTS)
         }
         Job::Connection { stack, requests } => {
             let mut run = drive::connection(stack, Case::Basic, CLIENTS, requests);
@@ -125,18 +151,58 @@ fn prepare(job: Job) -> Ready {
     }
 }
 
+/// Clients in the store whose misses are counted, each of which is as likely to ask as another.
+const CROWD: u64 = 20_000;
+/// Requests until the cache holds what it always holds, and those that are counted.
+const CALLS: u64 = 2_000;
+/// A cache of instructions and one of data as most processors have them, and behind both one that has
+/// room for the program and a small part of the clients: bytes, ways, bytes per line.
+const CACHE: [&str; 4] =
+    ["--cache-sim=yes", "--I1=32768,8,64", "--D1=32768,8,64", "--LL=524288,16,64"];
+
+fn warm(crowd: Crowd) -> Box<dyn Served> {
+    let mut program = crowd.of(CROWD);
+    for n in 0..CALLS {
+        program.make(&[mix(n)]);
+        program.serve();
+    }
+    program
+}
+
+/// All that is counted of `misses`: not what makes the requests.
+#[inline(never)]
+fn counted_request(program: &mut dyn Served) {
+    program.serve();
+    // Or the call is a jump, which ends the function.
+    std::hint::black_box(());
+}
+
+#[expect(unreachable_pub, reason = "the macros make it so")]
 mod counted {
     use super::*;
-    use gungraun::prelude::*;
+    use gungraun::{Callgrind, EntryPoint, prelude::*};
 
-    #[library_benchmark]
+    #[library_benchmark(config = LibraryBenchmarkConfig::default()
+        .tool(Callgrind::with_args(["--cache-sim=no", "--collect-bus=yes"])))]
     #[benches::number(iter = jobs(), setup = prepare)]
     fn job(mut ready: Ready) -> Ready {
         ready();
         ready
     }
 
-    library_benchmark_group!(name = instructions, benchmarks = job);
+    #[library_benchmark(config = LibraryBenchmarkConfig::default()
+        .tool(Callgrind::with_args(CACHE)
+            .entry_point(EntryPoint::Custom("*counted_request*".into()))))]
+    #[benches::number(iter = Crowd::ALL.to_vec(), setup = warm)]
+    fn misses(mut program: Box<dyn Served>) -> Box<dyn Served> {
+        for n in CALLS..2 * CALLS {
+            program.make(&[mix(n)]);
+            counted_request(&mut *program);
+        }
+        program
+    }
+
+    library_benchmark_group!(name = instructions, benchmarks = [job, misses]);
     main!(library_benchmark_groups = instructions);
 
     pub(super) fn run() {
@@ -165,7 +231,29 @@ fn main() -> ExitCode {
 
 const INNER: &str = "CALLGRIND_BENCH_INNER";
 
-struct Counts(Vec<(Job, f64)>);
+struct Counts {
+    jobs: Vec<(Job, Events)>,
+    misses: Vec<(Crowd, Events)>,
+}
+
+/// What callgrind counted, by the names that it has for it.
+#[derive(Clone, Default)]
+struct Events(HashMap<String, f64>);
+
+impl Events {
+    fn of(&self, name: &str) -> f64 {
+        self.0.get(name).copied().unwrap_or(f64::NAN)
+    }
+
+    fn instructions(&self) -> f64 {
+        self.of("Ir")
+    }
+
+    /// Instructions that lock the bus: each writes to memory, and no other core may do so meanwhile.
+    fn atomics(&self) -> f64 {
+        self.of("Ge")
+    }
+}
 
 fn count() -> Result<Counts, String> {
     let home = target().join("gungraun");
@@ -173,7 +261,6 @@ fn count() -> Result<Counts, String> {
         .arg("--bench")
         .env(INNER, "1")
         .env("GUNGRAUN_HOME", &home)
-        .env("GUNGRAUN_CALLGRIND_ARGS", "--cache-sim=no")
         .output()
         .map_err(|error| error.to_string())?;
     if !output.status.success() {
@@ -183,15 +270,12 @@ fn count() -> Result<Counts, String> {
             String::from_utf8_lossy(&output.stderr)
         ));
     }
-    let mut totals = HashMap::new();
     // What another package of the same target folder counted must not be mistaken for this.
     let home = home.join(env!("CARGO_PKG_NAME"));
-    collect_totals(&home, &mut totals).map_err(|error| format!("{}: {error}", home.display()))?;
-    let counts = jobs().into_iter().enumerate().map(|(number, job)| {
-        let total = totals.get(&number).ok_or_else(|| format!("{job:?} was not counted"))?;
-        Ok((job, *total))
-    });
-    counts.collect::<Result<_, String>>().map(Counts)
+    Ok(Counts {
+        jobs: counted(&home, "job", jobs())?,
+        misses: counted(&home, "misses", Crowd::ALL.to_vec())?,
+    })
 }
 
 /// Where cargo puts this program: `target/release/deps/…`.
@@ -201,38 +285,51 @@ fn target() -> PathBuf {
 }
 
 /// The runner keeps what callgrind wrote of each job under the number of the job.
-fn collect_totals(folder: &Path, totals: &mut HashMap<usize, f64>) -> std::io::Result<()> {
+fn counted<J: std::fmt::Debug>(
+    home: &Path,
+    function: &str,
+    jobs: Vec<J>,
+) -> Result<Vec<(J, Events)>, String> {
+    let mut files = HashMap::new();
+    collect_files(home, &mut files).map_err(|error| format!("{}: {error}", home.display()))?;
+    let counts = jobs.into_iter().enumerate().map(|(number, job)| {
+        let file = files.get(&format!("callgrind.{function}.number_{number}.out"));
+        let events = file.and_then(|file| events(&std::fs::read_to_string(file).ok()?));
+        Ok((job, events.ok_or_else(|| format!("{function} {number} was not counted"))?))
+    });
+    counts.collect()
+}
+
+fn collect_files(folder: &Path, files: &mut HashMap<String, PathBuf>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
-            collect_totals(&path, totals)?;
-            continue;
-        }
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let Some(number) = name
-            .strip_prefix("callgrind.job.number_")
-            .and_then(|rest| rest.strip_suffix(".out"))
-            .and_then(|number| number.parse().ok())
-        else {
-            continue;
-        };
-        let profile = std::fs::read_to_string(&path)?;
-        let total = profile
-            .lines()
-            .find_map(|line| line.strip_prefix("totals: "))
-            .and_then(|total| total.split(' ').next())
-            .and_then(|total| total.parse().ok());
-        if let Some(total) = total {
-            totals.insert(number, total);
+            collect_files(&path, files)?;
+        } else if let Some(name) = path.file_name() {
+            files.insert(name.to_string_lossy().into_owned(), path);
         }
     }
     Ok(())
 }
 
+fn events(profile: &str) -> Option<Events> {
+    let line = |start| profile.lines().find_map(move |line| line.strip_prefix(start));
+    let names = line("events: ")?.split_whitespace().map(str::to_owned);
+    let totals = line("totals: ")?.split_whitespace();
+    // Zeros at the end are left out.
+    let totals =
+        totals.map(|total| total.parse().unwrap_or(f64::NAN)).chain(std::iter::repeat(0.0));
+    Some(Events(names.zip(totals).collect()))
+}
+
 impl Counts {
+    fn events(&self, wanted: Job) -> Events {
+        let found = self.jobs.iter().find(|(job, _)| *job == wanted);
+        found.map(|(_, events)| events.clone()).unwrap_or_default()
+    }
+
     fn of(&self, wanted: Job) -> f64 {
-        let found = self.0.iter().find(|(job, _)| *job == wanted);
-        found.map_or(f64::NAN, |(_, count)| *count)
+        self.events(wanted).instructions()
     }
 
     fn usual(&self, stack: Stack, case: Case) -> f64 {
@@ -316,6 +413,8 @@ fn table(counts: &Counts) -> ExitCode {
     }
 
     let mut goals = Vec::new();
+    let atomics = atomics(counts, &mut goals);
+    misses(counts, &mut goals);
     let mut goal = |name, what: &str, value, must, target| {
         goals.push(Goal { name, what: what.to_owned(), value, must, target });
     };
@@ -406,7 +505,65 @@ fn table(counts: &Counts) -> ExitCode {
         let name = format!("{}, connection", stack.name());
         budgets.push((name, counts.connection(stack) as u64));
     }
-    report::verdict(budget::check("callgrind", 2.0, &budgets) & good)
+    let held = budget::check("callgrind", 2.0, &budgets) & budget::check("atomics", 0.0, &atomics);
+    report::verdict(held & good)
+}
+
+/// What the layer adds to those of the bare service, and of the request that it drops.
+fn atomics(counts: &Counts, goals: &mut Vec<Goal>) -> Vec<(String, u64)> {
+    println!(
+        "\natomic operations that the layer adds to a request: service kept, cloned per request"
+    );
+    print!("{:<16}", "");
+    RIGHT_WRONG_UNKNOWN.iter().for_each(|case| print!(" {:>10}", case.name()));
+    println!();
+    let request = |stack, case| {
+        let job = Job::Request { stack, case, shape: Shape::Usual, clients: CLIENTS };
+        counts.events(job).atomics()
+    };
+    let bare = request(Stack::Collect, Case::Basic);
+    let mut budgets = Vec::new();
+    for &(stack, store) in STORES {
+        print!("{:<16}", stack.name());
+        for case in RIGHT_WRONG_UNKNOWN {
+            let kept = request(stack, case) - bare;
+            let cloned = counts.events(Job::Cloned { stack, case }).atomics() - bare;
+            print!(" {:>10}", format!("{kept} {cloned}"));
+            for (how, count, must, target) in
+                [("kept", kept, 6.0, 6.0), ("cloned", cloned, 8.0, 8.0)]
+            {
+                let what = format!("{store}, {how}, {}", case.name());
+                budgets.push((what.clone(), count as u64));
+                goals.push(Goal { name: "atomics", what, value: count, must, target });
+            }
+        }
+        println!();
+    }
+    budgets
+}
+
+fn misses(counts: &Counts, goals: &mut Vec<Goal>) {
+    println!("\nmisses of {} per request of one of {CROWD} clients", CACHE.join(" "));
+    println!("{:<16} {:>12} {:>8} {:>12}", "", "instructions", "data", "last level");
+    let mut map = f64::NAN;
+    for (crowd, events) in &counts.misses {
+        let per_request =
+            |names: &[&str]| names.iter().map(|name| events.of(name)).sum::<f64>() / CALLS as f64;
+        let instructions = per_request(&["I1mr"]);
+        let data = per_request(&["D1mr", "D1mw"]);
+        let last = per_request(&["ILmr", "DLmr", "DLmw"]);
+        println!("{:<16} {instructions:>12.2} {data:>8.2} {last:>12.2}", crowd.name());
+        match crowd {
+            Crowd::Map => map = last,
+            Crowd::Bare | Crowd::Floor => {}
+            _ => {
+                let what = format!("last-level misses over the bare map's, {}", crowd.name());
+                // The hash table of a cache has a list of places beside them.
+                let must = if *crowd == Crowd::Memory { 2.0 } else { 3.0 };
+                goals.push(Goal { name: "misses", what, value: last - map, must, target: 2.0 });
+            }
+        }
+    }
 }
 
 /// In percent.

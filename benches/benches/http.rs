@@ -1,4 +1,5 @@
-//! Requests per second and processor time over loopback, as ratios of interleaved rounds.
+//! Requests per second and processor time over loopback, as ratios of interleaved rounds; and the user's
+//! part of that time with few clients and with many.
 //!
 //! Each server is a process of its own on one processor, the caller is on another. With `-- --test`
 //! it only shows that it runs.
@@ -17,6 +18,7 @@ use support::{
     wall,
     work::Case,
 };
+use tokio::runtime::Runtime;
 
 const CASES: [Case; 3] = [Case::Basic, Case::Post, Case::WrongFirst];
 /// Each with the bare server that it is compared with. The second axum shows the noise.
@@ -84,36 +86,53 @@ fn compare() -> io::Result<()> {
         }
         columns.push(all);
     }
-    let mut goals = Vec::new();
-    for (index, (stack, bare, name)) in SERVERS.iter().enumerate() {
+    for (index, (_, bare, name)) in SERVERS.iter().enumerate() {
         print!("{name:<16}");
-        for (case, all) in CASES.iter().zip(&columns) {
+        for all in &columns {
             let (Some(own), Some(bare)) = (all.get(index), all.get(*bare)) else { continue };
             let rate = wall::ratio(&own.rate, &bare.rate);
             let cpu = wall::ratio(&own.cpu, &bare.cpu);
             let time = wall::median(own.cpu.clone()) * 1e6;
             print!(" {rate:>5.3} {cpu:>5.3} ({time:>4.1} µs)");
-            if *stack == Stack::AxumLayer {
-                // A goal is a bound from above.
-                let what = format!("time per request over bare axum, {}", case.name());
-                goals.push(Goal {
-                    name: "loopback time",
-                    what,
-                    value: 1.0 / rate,
-                    must: 1.0 / 0.90,
-                    target: 1.0 / 0.93,
-                });
-                let what = format!("processor time per request over bare axum, {}", case.name());
-                goals.push(Goal {
-                    name: "loopback processor",
-                    what,
-                    value: cpu,
-                    must: 1.10,
-                    target: 1.07,
-                });
-            }
         }
         println!();
+    }
+    user_time(&servers, &runtime, clients)
+}
+
+/// What the server itself does, without the kernel: with clients that stay in its cache, and with those
+/// that do not.
+fn user_time(servers: &[Server], runtime: &Runtime, clients: u64) -> io::Result<()> {
+    let [bare, layer, ..] = servers else { return Ok(()) };
+    let (rounds, time) = if report::asked_to("--test") {
+        (1, Duration::from_millis(50))
+    } else {
+        (9, Duration::from_secs(2))
+    };
+    println!(
+        "\nUser time per request, basic, of {clients} clients some in turn, median of {rounds} rounds\n"
+    );
+    println!("{:<16} {:>10} {:>15} {:>8}", "clients in turn", "hyper", "layer in hyper", "");
+    let mut goals = Vec::new();
+    for (asked, target) in [(20, 1.27), (2_000, 1.40)] {
+        let requests = serve::requests(Case::Basic, clients, asked);
+        let mut times = [const { Vec::new() }; 2];
+        for round in 0..rounds + 1 {
+            for (server, times) in [bare, layer].into_iter().zip(&mut times) {
+                let before = server.user();
+                let answers = serve::load(runtime, server.address, &requests, CONNECTIONS, time)?;
+                // The first round warms up.
+                if round > 0 {
+                    times.push((server.user() - before) / answers.all as f64);
+                }
+            }
+        }
+        let [bare, layer] = &times;
+        let ratio = wall::ratio(layer, bare);
+        let [bare, layer] = [bare, layer].map(|times| wall::median(times.clone()) * 1e6);
+        println!("{asked:<16} {bare:>7.2} µs {layer:>12.2} µs {ratio:>8.3}");
+        let what = format!("user time per request over bare hyper, {asked} clients in turn");
+        goals.push(Goal { name: "user time", what, value: ratio, must: target, target });
     }
     report::goals(&goals);
     Ok(())

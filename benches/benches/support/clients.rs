@@ -8,10 +8,18 @@ use std::{
     sync::Arc,
 };
 
-use tower_client_auth::{ClientProvider, ClientSecret, RegisteredClient};
+#[cfg(feature = "cache")]
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+#[cfg(feature = "cache")]
+use tower_client_auth::provider::CachedProvider;
+use tower_client_auth::{ClientProvider, ClientSecret, RegisteredClient, provider::MemoryProvider};
 
 /// Keys that do not change from run to run, so that the same client is found with the same work.
-type FixedHasher = BuildHasherDefault<DefaultHasher>;
+pub(crate) type FixedHasher = BuildHasherDefault<DefaultHasher>;
 
 pub(crate) type Store<C> = HashMap<Box<str>, C, FixedHasher>;
 
@@ -74,24 +82,96 @@ pub(crate) const fn mix(n: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// As many clients, of all methods.
+pub(crate) fn mixed(count: u64) -> impl Iterator<Item = Client> {
+    (0..count).map(Client::new)
+}
+
+/// As many clients that use Basic: those that [`Case::Basic`](super::work::Case) has requests of, for
+/// a store of four times as many.
+pub(crate) fn basic(count: u64) -> impl Iterator<Item = Client> {
+    (0..count).map(|n| Client::new(4 * n))
+}
+
 /// Thousands of chunks freed inside a measured call would be counted there: a store lives
 /// to the end.
-fn leak<C>(count: u64, client: impl Fn(Client) -> C) -> &'static Store<C> {
-    let store = (0..count).map(|n| {
-        let made = Client::new(n);
-        (made.id.clone().into_boxed_str(), client(made))
-    });
+fn leak<C>(
+    clients: impl Iterator<Item = Client>,
+    client: impl Fn(Client) -> C,
+) -> &'static Store<C> {
+    let store = clients.map(|made| (made.id.clone().into_boxed_str(), client(made)));
     Box::leak(Box::new(store.collect()))
 }
 
 /// The store of the floor: a client is a handle.
-pub(crate) fn handles(count: u64) -> &'static Store<Arc<Client>> {
-    leak(count, Arc::new)
+pub(crate) fn handles(clients: impl Iterator<Item = Client>) -> &'static Store<Arc<Client>> {
+    leak(clients, Arc::new)
 }
 
 /// The store of the hand-written middleware.
 pub(crate) fn records(count: u64) -> &'static Store<Client> {
-    leak(count, |client| client)
+    leak(mixed(count), |client| client)
+}
+
+fn registered(client: Client, at_rest: fn(String) -> ClientSecret) -> RegisteredClient<()> {
+    let secret = [at_rest(client.secret).expires_at(client.expires_at)];
+    match client.method {
+        Method::Basic => RegisteredClient::secret_basic(client.id, secret, ()),
+        Method::Post => RegisteredClient::secret_post(client.id, secret, ()),
+        Method::None => RegisteredClient::public(client.id, ()),
+    }
+}
+
+/// The store of the crate, in which clients can be replaced while requests are served.
+pub(crate) fn memory(clients: impl Iterator<Item = Client>) -> MemoryProvider<()> {
+    let memory = MemoryProvider::new();
+    clients.for_each(|client| drop(memory.insert(registered(client, ClientSecret::plain))));
+    memory
+}
+
+/// As many clients as [`CachedProvider`] has room for, all of which it has looked up.
+#[cfg(feature = "cache")]
+pub(crate) fn cached(
+    count: u64,
+    clients: impl Iterator<Item = Client>,
+) -> CachedProvider<Arc<Handover>> {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let handover = Arc::new(Handover(Mutex::default()));
+    // Some of its parts get more than others.
+    let room = usize::try_from(count + count / 4 + 1_000).unwrap_or(usize::MAX);
+    let cached = CachedProvider::new(Arc::clone(&handover))
+        .capacity(room)
+        .time_to_live(DAY)
+        .unknown_time_to_live(DAY);
+    for client in clients {
+        let id = client.id.clone();
+        handover.put(Some(registered(client, ClientSecret::plain)));
+        let found = super::drive::now(cached.find_client(&id));
+        assert!(matches!(found, Ok(Some(_))), "{id} was not looked up");
+    }
+    cached
+}
+
+/// A store that has one client at a time, and no longer once it was looked up: what is remembered is
+/// the only record, as it is with a database.
+#[cfg(feature = "cache")]
+pub(crate) struct Handover(Mutex<Option<RegisteredClient<()>>>);
+
+#[cfg(feature = "cache")]
+impl Handover {
+    fn put(&self, client: Option<RegisteredClient<()>>) -> Option<RegisteredClient<()>> {
+        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), client)
+    }
+}
+
+#[cfg(feature = "cache")]
+impl ClientProvider for Handover {
+    type Client = ();
+    type Error = Infallible;
+
+    async fn find_client(&self, _: &str) -> Result<Option<RegisteredClient<()>>, Infallible> {
+        Ok(self.put(None))
+    }
 }
 
 /// The provider of the layer, over the same kind of map.
@@ -100,14 +180,7 @@ pub(crate) struct Provider(&'static Store<RegisteredClient<()>>);
 
 impl Provider {
     pub(crate) fn new(count: u64, at_rest: fn(String) -> ClientSecret) -> Self {
-        Self(leak(count, |client| {
-            let secret = [at_rest(client.secret).expires_at(client.expires_at)];
-            match client.method {
-                Method::Basic => RegisteredClient::secret_basic(client.id, secret, ()),
-                Method::Post => RegisteredClient::secret_post(client.id, secret, ()),
-                Method::None => RegisteredClient::public(client.id, ()),
-            }
-        }))
+        Self(leak(mixed(count), |client| registered(client, at_rest)))
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn in_process(
     stack.visit(clients, InProcess)
 }
 
-struct InProcess;
+pub(crate) struct InProcess;
 
 impl Visit<Frames> for InProcess {
     type Output = Box<dyn FnMut(Request<Frames>) -> StatusCode>;
@@ -74,6 +74,30 @@ impl Visit<Frames> for InProcess {
         R::Error: Into<BoxError>,
     {
         Box::new(move |request| exchange(&mut service, request))
+    }
+}
+
+/// The same with a clone of the program for each request, as hyper-util and axum make it.
+pub(crate) fn cloned(stack: Stack, clients: u64) -> Box<dyn FnMut(Request<Frames>) -> StatusCode> {
+    stack.visit(clients, Cloned)
+}
+
+pub(crate) struct Cloned;
+
+impl Visit<Frames> for Cloned {
+    type Output = Box<dyn FnMut(Request<Frames>) -> StatusCode>;
+
+    fn visit<S, R>(self, service: S) -> Self::Output
+    where
+        S: Service<Request<Frames>, Response = Response<R>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        R: Body<Data = Bytes> + Send + 'static,
+        R::Error: Into<BoxError>,
+    {
+        Box::new(move |request| exchange(&mut service.clone(), request))
     }
 }
 

@@ -5,6 +5,7 @@
 pub(crate) mod assertions;
 pub(crate) mod budget;
 pub(crate) mod clients;
+pub(crate) mod crowd;
 pub(crate) mod drive;
 pub(crate) mod floor;
 pub(crate) mod hand;

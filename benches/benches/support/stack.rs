@@ -8,12 +8,14 @@ use http::{Request, Response};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, service_fn};
-use tower_client_auth::{ClientAuthLayer, ClientSecret, Limits, provider::BoxClientProvider};
+use tower_client_auth::{
+    ClientAuthLayer, ClientProvider, ClientSecret, Limits, provider::BoxClientProvider,
+};
 use tower_http::auth::AsyncRequireAuthorizationLayer;
 
 use super::{
     BoxError,
-    clients::{self, Provider},
+    clients::{self, Client, Provider},
     floor::FloorLayer,
     hand, header_only,
 };
@@ -30,6 +32,11 @@ pub(crate) enum Stack {
     LayerSha256,
     /// The layer, with a provider whose type is erased.
     LayerBoxed,
+    /// The layer, with the store of the crate.
+    LayerMemory,
+    /// The layer, with a provider that remembers what another one answered.
+    #[cfg(feature = "cache")]
+    LayerCached,
     /// `AsyncRequireAuthorizationLayer`, which sees the header only.
     HeaderOnly,
     /// A bare handler in axum that reads the body.
@@ -57,6 +64,9 @@ impl Stack {
             Self::Layer => "layer",
             Self::LayerSha256 => "layer, SHA-256",
             Self::LayerBoxed => "layer, boxed",
+            Self::LayerMemory => "layer, memory",
+            #[cfg(feature = "cache")]
+            Self::LayerCached => "layer, cached",
             Self::HeaderOnly => "tower-http",
             Self::Axum => "axum",
             Self::AxumFloor => "floor in axum",
@@ -80,9 +90,7 @@ impl Stack {
     {
         match self {
             Self::Collect => visitor.visit(service_fn(collect)),
-            Self::Floor => {
-                visitor.visit(FloorLayer(clients::handles(clients)).layer(service_fn(collect)))
-            }
+            Self::Floor => visitor.visit(floor(clients::mixed(clients)).layer(service_fn(collect))),
             Self::Layer => {
                 visitor.visit(layer(clients, ClientSecret::plain).layer(service_fn(collect)))
             }
@@ -96,13 +104,22 @@ impl Stack {
                     .limits(Limits::new().parameters(PARAMETERS));
                 visitor.visit(layer.layer(service_fn(collect)))
             }
+            Self::LayerMemory => {
+                let layer = usual(clients::memory(clients::mixed(clients)));
+                visitor.visit(layer.layer(service_fn(collect)))
+            }
+            #[cfg(feature = "cache")]
+            Self::LayerCached => {
+                let layer = usual(clients::cached(clients, clients::mixed(clients)));
+                visitor.visit(layer.layer(service_fn(collect)))
+            }
             Self::HeaderOnly => {
-                let check = header_only::Check(clients::handles(clients));
+                let check = header_only::Check(clients::handles(clients::mixed(clients)));
                 visitor.visit(AsyncRequireAuthorizationLayer::new(check).layer(service_fn(collect)))
             }
             Self::Axum => visitor.visit(finish(router())),
             Self::AxumFloor => {
-                visitor.visit(finish(router().route_layer(FloorLayer(clients::handles(clients)))))
+                visitor.visit(finish(router().route_layer(floor(clients::mixed(clients)))))
             }
             Self::AxumLayer => {
                 let layer = layer(clients, ClientSecret::plain);
@@ -138,11 +155,22 @@ pub(crate) fn layer(
     clients: u64,
     at_rest: fn(String) -> ClientSecret,
 ) -> ClientAuthLayer<Provider> {
-    ClientAuthLayer::new(Provider::new(clients, at_rest))
+    usual(Provider::new(clients, at_rest))
+}
+
+/// The same, with any provider.
+pub(crate) fn usual<P: ClientProvider>(provider: P) -> ClientAuthLayer<P> {
+    ClientAuthLayer::new(provider)
         .limits(Limits::new().body(2 * 1024 * 1024).parameters(PARAMETERS))
 }
 
-async fn collect<B: Body>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+pub(crate) fn floor(clients: impl Iterator<Item = Client>) -> FloorLayer {
+    FloorLayer(clients::handles(clients))
+}
+
+pub(crate) async fn collect<B: Body>(
+    request: Request<B>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let body = request.into_body().collect().await.map(|body| body.to_bytes());
     Ok(Response::new(match body {
         Ok(_read) => Full::from("ok"),

@@ -28,7 +28,12 @@ pub(crate) fn ratio(times: &[f64], bare: &[f64]) -> f64 {
     median(times.iter().zip(bare).map(|(time, bare)| time / bare).collect())
 }
 
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(values: Vec<f64>) -> f64 {
+    let [_, median, _] = quartiles(values);
+    median
+}
+
+pub(crate) fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    [1, 2, 3].map(|quarter| values.get(quarter * values.len() / 4).copied().unwrap_or(f64::NAN))
 }

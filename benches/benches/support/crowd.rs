@@ -1,0 +1,133 @@
+//! Many clients that all use Basic, each of which is as likely to ask next as another: what finding
+//! one of them costs, in a bare map and in the programs.
+
+use std::{collections::HashMap, hint::black_box};
+
+use http::{Request, StatusCode};
+use tower::{Layer, service_fn};
+
+use super::{
+    clients::{self, Client, FixedHasher},
+    drive::InProcess,
+    stack::{self, Stack, Visit},
+    work::{Case, Frames, Shape},
+};
+
+/// What the clients ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Crowd {
+    /// A map from ids to secrets: one look-up, and a comparison with `==`.
+    Map,
+    /// A service that does not look for them: what the requests themselves cost.
+    Bare,
+    Floor,
+    Memory,
+    #[cfg(feature = "cache")]
+    Cached,
+}
+
+/// Requests are made first, and served later: making them is not what is measured.
+pub(crate) trait Served {
+    /// One request of each of these clients, in place of those before.
+    fn make(&mut self, clients: &[u64]);
+
+    fn serve(&mut self);
+}
+
+impl Crowd {
+    pub(crate) const ALL: &[Self] = &[
+        Self::Map,
+        Self::Bare,
+        Self::Floor,
+        Self::Memory,
+        #[cfg(feature = "cache")]
+        Self::Cached,
+    ];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Map => "bare map",
+            Self::Bare => Stack::Collect.name(),
+            Self::Floor => Stack::Floor.name(),
+            Self::Memory => Stack::LayerMemory.name(),
+            #[cfg(feature = "cache")]
+            Self::Cached => Stack::LayerCached.name(),
+        }
+    }
+
+    /// The program, with so many clients.
+    pub(crate) fn of(self, count: u64) -> Box<dyn Served> {
+        match self {
+            Self::Map => Box::new(Bare { map: map(count), count, made: Vec::new() }),
+            _ => {
+                Box::new(Program { program: self.visit(count, InProcess), count, made: Vec::new() })
+            }
+        }
+    }
+
+    /// As [`Stack::visit`]; the map is no service, and counts as the bare one.
+    pub(crate) fn visit<V: Visit<Frames>>(self, count: u64, visitor: V) -> V::Output {
+        let crowd = clients::basic(count);
+        match self {
+            Self::Map | Self::Bare => visitor.visit(service_fn(stack::collect)),
+            Self::Floor => visitor.visit(stack::floor(crowd).layer(service_fn(stack::collect))),
+            Self::Memory => {
+                let layer = stack::usual(clients::memory(crowd));
+                visitor.visit(layer.layer(service_fn(stack::collect)))
+            }
+            #[cfg(feature = "cache")]
+            Self::Cached => {
+                let layer = stack::usual(clients::cached(count, crowd));
+                visitor.visit(layer.layer(service_fn(stack::collect)))
+            }
+        }
+    }
+}
+
+/// A request of one of them.
+pub(crate) fn request(client: u64, count: u64) -> Request<Frames> {
+    Case::Basic.request(client, 4 * count, Shape::Usual)
+}
+
+/// A map as an application has it.
+pub(crate) fn map(count: u64) -> HashMap<String, String, FixedHasher> {
+    // `format!` leaves room for more.
+    let id = |client: Client| (client.id.into_boxed_str().into_string(), client.secret);
+    clients::basic(count).map(id).collect()
+}
+
+struct Bare {
+    map: HashMap<String, String, FixedHasher>,
+    count: u64,
+    made: Vec<Client>,
+}
+
+impl Served for Bare {
+    fn make(&mut self, clients: &[u64]) {
+        self.made = clients.iter().map(|n| Client::new(4 * (n % self.count))).collect();
+    }
+
+    fn serve(&mut self) {
+        for asked in &self.made {
+            assert!(black_box(self.map.get(&asked.id) == Some(&asked.secret)), "refused");
+        }
+    }
+}
+
+struct Program {
+    program: Box<dyn FnMut(Request<Frames>) -> StatusCode>,
+    count: u64,
+    made: Vec<Request<Frames>>,
+}
+
+impl Served for Program {
+    fn make(&mut self, clients: &[u64]) {
+        self.made = clients.iter().map(|client| request(*client, self.count)).collect();
+    }
+
+    fn serve(&mut self) {
+        for request in self.made.drain(..) {
+            assert_eq!((self.program)(request), StatusCode::OK, "refused");
+        }
+    }
+}
