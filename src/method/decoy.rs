@@ -138,6 +138,16 @@ mod tests {
         assert_eq!(decoy.dummy().cost(), 2 * one);
     }
 
+    #[cfg(feature = "argon2")]
+    #[test]
+    #[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+    fn decoy_of_mixed_secrets_is_the_slow_one() {
+        let decoy = Decoy::default();
+        let hash = "$pbkdf2-sha256$i=1000,l=16$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
+        learn(&decoy, [ClientSecret::plain("x"), ClientSecret::phc(hash).unwrap()]);
+        assert!(decoy.dummy().is_slow(1));
+    }
+
     // However many there are, each a little dearer than the one before, or much.
     #[cfg(feature = "argon2")]
     #[test]

@@ -289,7 +289,6 @@ impl ClientSecret {
                     Err(failure) => Err(Error::verifier(failure.as_str())),
                 }
             }
-            Stored::External(_) => Ok(false),
             _ => Ok(self.matches(presented.as_bytes())),
         }
     }

@@ -21,6 +21,7 @@ use tower_client_auth::{
 
 use crate::{
     jose::{ISSUER, Key, TYPE, base64url, claims, compact, ed, form, jwks, rsa, sign, with},
+    secrets_at_rest::label,
     support::{
         Answer, App, CHALLENGE, Clients, Harness, Log, MARK, NOW, Recorder, TestLayer, TestRequest,
         app, clients, failed, plain, refused, run,
@@ -947,6 +948,20 @@ fn rfc7519_4_hostile_claims_cost_bounded_work() {
         harness().ask(&TestRequest::form(form(&long))),
         refused(ErrorKind::CredentialTooLong)
     );
+}
+
+#[test]
+fn label_tells_the_secret_that_made_the_assertion() {
+    let (old, new) =
+        (plain(SECRET).labelled("old"), plain(&format!("new-{SECRET}")).labelled("new"));
+    let client = RegisteredClient::client_secret_jwt("mac", [old, new], app("mac")).unwrap();
+    let clients: Clients = [client].into_iter().collect();
+    let layer = ClientAuthLayer::new(clients).assertions(unprotected());
+    for (secret, expected) in [(SECRET, "old"), (&format!("new-{SECRET}"), "new")] {
+        let assertion = sign(&Key::secret(secret), "HS256", &claims("mac"));
+        let label = label(layer.clone(), &TestRequest::form(form(&assertion)));
+        assert_eq!(label.as_deref(), Some(expected));
+    }
 }
 
 // R62, R92.

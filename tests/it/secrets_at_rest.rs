@@ -227,8 +227,8 @@ fn preset_verifies_slow_secrets() {
 }
 
 /// The label that the inner service sees.
-fn label(clients: Clients, ask: &TestRequest) -> Option<String> {
-    let layer = ClientAuthLayer::new(clients).clock(Clock::fixed(NOW));
+pub(crate) fn label(layer: ClientAuthLayer<Clients>, ask: &TestRequest) -> Option<String> {
+    let layer = layer.clock(Clock::fixed(NOW));
     let service = tower::ServiceBuilder::new().layer(layer).service_fn(
         |request: http::Request<tower_client_auth::body::RequestBody<_>>| {
             let client = request.extensions().get::<AuthenticatedClient<crate::support::App>>();
@@ -257,7 +257,7 @@ fn label_tells_the_secret_used() {
             public_client("public"),
         ])
     };
-    let seen = |form: &str| label(clients(), &TestRequest::form(form));
+    let seen = |form: &str| label(ClientAuthLayer::new(clients()), &TestRequest::form(form));
     let old = seen("client_id=rotating&client_secret=old-s3cr3t");
     assert_eq!(old.as_deref(), Some("2026-01"));
     let new = seen("client_id=rotating&client_secret=new-s3cr3t");
@@ -276,7 +276,10 @@ fn secret_in_two_windows_is_the_valid_one() {
             plain("same-s3cr3t").not_before(NOW + 1).labelled("future"),
         ],
     )]);
-    let seen = label(clients, &TestRequest::form("client_id=renewed&client_secret=same-s3cr3t"));
+    let seen = label(
+        ClientAuthLayer::new(clients),
+        &TestRequest::form("client_id=renewed&client_secret=same-s3cr3t"),
+    );
     assert_eq!(seen.as_deref(), Some("present"));
 }
 

@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use super::*;
+use crate::secret::spent;
 
 const SALT_AND_HASH: &str = "$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
 
@@ -82,4 +83,39 @@ fn empty_secret_is_none_even_where_it_was_hashed() {
     let phc = Phc::parse(hash).unwrap();
     assert_eq!(phc.algorithm.verify(b"", &phc.hash), Ok(()));
     assert!(!phc.matches(b""));
+}
+
+#[test]
+fn cost_follows_each_parameter() {
+    let cost = |kind: &str| read(kind).unwrap().cost();
+    assert_eq!(cost("scrypt$ln=2,r=2,p=3"), 3 * cost("scrypt$ln=2,r=2,p=1"));
+    assert_eq!(cost("scrypt$ln=2,r=2,p=1"), 4 * cost("scrypt$ln=1,r=1,p=1"));
+    let blocks = |length: usize| {
+        let output = "A".repeat(length * 4 / 3);
+        let hash = format!("$pbkdf2-sha256$i=1000,l={length}$c2FsdHNhbHQ${output}");
+        Phc::parse(&hash).unwrap().cost()
+    };
+    assert_eq!(blocks(48), 2 * blocks(24));
+}
+
+#[test]
+fn part_of_a_hash_costs_that_part() {
+    for kind in ["argon2id$v=19$m=1024,t=1,p=4", "scrypt$ln=4,r=8,p=4", "pbkdf2-sha256$i=8000,l=16"]
+    {
+        let phc = read(kind).unwrap();
+        for eighths in [1, 2, 4, 8, 12, 16] {
+            let part = phc.cost() / 8 * eighths;
+            spent::take();
+            phc.spend(b"x", part);
+            let spent = spent::take();
+            assert!(spent.abs_diff(part) * 100 <= part, "{kind} {eighths} {spent} {part}");
+        }
+    }
+    // There is no smaller one of so many lanes, or of so few iterations.
+    for kind in ["argon2id$v=19$m=64,t=1,p=4", "pbkdf2-sha256$i=1200,l=16"] {
+        let phc = read(kind).unwrap();
+        spent::take();
+        phc.spend(b"x", phc.cost() / 4);
+        assert!(spent::take() >= phc.cost() / 2, "{kind}");
+    }
 }
