@@ -1,7 +1,5 @@
 //! A provider that keeps its clients in memory.
 
-#![expect(clippy::mutable_key_type, reason = "a client is found by its id, which never changes")]
-
 mod lanes;
 
 use std::{
