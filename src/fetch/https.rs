@@ -100,6 +100,12 @@ impl HttpsJwksSource {
                 .retry(retry::never())
                 .referer(false)
                 .no_proxy()
+                // Other crates may turn on features of reqwest.
+                .no_gzip()
+                .no_brotli()
+                .no_deflate()
+                .no_zstd()
+                .tls_backend_rustls()
                 .pool_max_idle_per_host(0)
                 .dns_resolver(Arc::new(Resolver::new(policy, networks)))
                 .build()
