@@ -120,7 +120,10 @@ impl<'a> Withdrawn<'a> {
         if jwk.private.is_some() {
             match certain_part(jwk) {
                 Some(part) => drop(self.parts.insert(part)),
-                None => self.all = true,
+                None => {
+                    self.all = true;
+                    self.parts.extend(part(jwk).map(|(part, _)| part));
+                }
             }
         }
     }
@@ -130,12 +133,12 @@ impl<'a> Withdrawn<'a> {
         let (part, _) = part(jwk)?;
         let fault = if weak::is_well_known(&part) {
             Fault::whole("has a private key that everybody knows")
+        } else if self.all {
+            Fault::whole("may belong to a private key in the set")
         } else if self.parts.contains(&part) {
             Fault::whole("has its private key in the set")
         } else if self.before.0.contains(&part) {
             Fault::whole("had its private key in the set before")
-        } else if self.all {
-            Fault::whole("may belong to a private key in the set")
         } else {
             // The set says that they belong together.
             let kid = jwk.kid().ok()??;

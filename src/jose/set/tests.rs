@@ -185,6 +185,11 @@ fn leaked_key_stays_withdrawn() {
     assert!(parse(&[ed("a"), ec("b")], all.leaked()).is_empty());
     let forgotten = parse(&[], &Leaked::default());
     assert_eq!(parse(&[], all.leaked()).size(), forgotten.size() + 2 * 32);
+    // Also where it is alone, and not certain which key it belongs to.
+    for d in [json!({"d": "secret", "n": "AA"}), json!({"d": "secret", "crv": null})] {
+        let alone = parse(&[with(ec("b"), &d)], &Leaked::default());
+        assert!(!parse(&[ec("b")], alone.leaked()).has("b"), "{d}");
+    }
     // The last 64.
     let many: Vec<_> = (100..164_u32)
         .map(|n| {
