@@ -4,6 +4,7 @@
 #[cfg(feature = "jwt")]
 pub(crate) mod assertions;
 pub(crate) mod budget;
+pub(crate) mod chart;
 pub(crate) mod clients;
 pub(crate) mod crowd;
 pub(crate) mod drive;
@@ -11,6 +12,8 @@ pub(crate) mod floor;
 pub(crate) mod hand;
 pub(crate) mod header_only;
 pub(crate) mod process;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 pub(crate) mod report;
 pub(crate) mod serve;
 pub(crate) mod stack;
