@@ -25,7 +25,8 @@
     doc = "- [`replay_and_keys`]: what assertions need: a memory of those that were used, and keys that
   clients publish."
 )]
-//! - [`performance`]: what a request costs, and how to measure it.
+//! - [`performance`]: how fast it is, on one core and many and under load, and how to measure it.
+//! - [`price_list`]: what each kind of request costs the server, to size and to limit by.
 //!
 //! For those who want to know the reasons:
 //!
@@ -52,6 +53,10 @@ pub mod operations {}
 
 #[doc = include_str!("docs/performance.md")]
 pub mod performance {}
+
+#[doc = include_str!("docs/price_list.md")]
+#[doc = include_str!("docs/price_list.svg")]
+pub mod price_list {}
 
 #[cfg(all(feature = "jwks-fetch", feature = "redis"))]
 #[doc = include_str!("docs/replay_and_keys.md")]

@@ -55,8 +55,8 @@ use tower_client_auth::{
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/docs/price_list.md");
 const PICTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/docs/price_list.svg");
-/// By how much a count may differ from the page, which is there to size by.
-const TOLERANCE: f64 = 0.05;
+/// By how much a count may differ from the page, which is there to size by. Where a map puts its clients is random.
+const TOLERANCE: f64 = 0.1;
 const ROUNDS: usize = 101;
 
 const CLIENTS: u64 = 100;
