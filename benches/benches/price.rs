@@ -5,6 +5,8 @@
 //! a refused Basic. `-- --assert` counts alone, and compares with the page; `-- --test` only shows that it
 //! runs, and that the page has a line for everything that the crate can check.
 
+#![expect(clippy::indexing_slicing, reason = "JSON: what is not there is `null`")]
+
 #[expect(clippy::allow_attributes, reason = "each bench uses another part")]
 #[allow(dead_code)]
 mod support;
@@ -625,7 +627,7 @@ impl Measured {
 
     /// Instructions, and times that of a refused Basic.
     fn cell(&self, row: &Row, outcome: Outcome) -> String {
-        let count = self.count(row, outcome).map_or("–".to_owned(), |count| thousands(count));
+        let count = self.count(row, outcome).map_or("–".to_owned(), thousands);
         let ratio = self.of(&self.times, row, outcome);
         let ratio = ratio.map_or("–".to_owned(), |(_, ratio)| significant(ratio));
         format!("{count} · {ratio}")
