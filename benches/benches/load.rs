@@ -153,8 +153,11 @@ impl Pressure {
     fn name(self, scale: &Scale) -> String {
         match self {
             Self::Hashes => "16 strangers guess secrets behind argon2id".to_owned(),
-            Self::Signatures => "wrong assertions of ES512, 3,200 a second".to_owned(),
-            Self::Bodies => format!("{} bodies that do not go on", scale.bodies),
+            Self::Signatures => "wrong assertions of ES512, up to 3,200 a second".to_owned(),
+            Self::Bodies => {
+                let (thousands, rest) = (scale.bodies / 1_000, scale.bodies % 1_000);
+                format!("{thousands},{rest:03} bodies that do not go on")
+            }
             Self::Redis => "64 clients with assertions, Redis takes 50 ms".to_owned(),
         }
     }
@@ -472,8 +475,16 @@ fn begin_bodies(
         stream.set_nonblocking(true)?;
         Ok(stream)
     };
-    let mut open = (0..count).map(|_| begin()).collect::<io::Result<Vec<_>>>()?;
+    let mut open = Vec::new();
+    for number in 1..=count {
+        open.push(begin()?);
+        // More than a server accepts in that time would wait for a second to be tried again.
+        if number % 32 == 0 {
+            thread::sleep(Duration::from_millis(3));
+        }
+    }
     let _waits = ready.send(());
+    let mut begun = 0;
     while !end.load(SeqCst) {
         for stream in &mut open {
             let is_open = stream
@@ -481,6 +492,11 @@ fn begin_bodies(
                 .is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
             if !is_open {
                 *stream = begin()?;
+                begun += 1;
+            }
+            if begun == 32 {
+                begun = 0;
+                thread::sleep(Duration::from_millis(3));
             }
         }
         thread::sleep(Duration::from_millis(100));
