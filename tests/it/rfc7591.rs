@@ -110,6 +110,10 @@ fn rfc7591_2_contradictory_registrations() {
         ),
         ("c", "pigeon\n", secret(), "`token_endpoint_auth_method` names no known method"),
         ("c", "tls_client_auth", vec![], "the method `tls_client_auth` is not supported"),
+        #[cfg(feature = "jwt")]
+        ("c", "private_key_jwt", vec![], "`private_key_jwt` needs keys"),
+        #[cfg(feature = "jwt")]
+        ("c", "private_key_jwt", secret(), "`private_key_jwt` needs keys"),
         ("c\r\n", "none", vec![], "`client_id` has a control character"),
     ] {
         assert_eq!(

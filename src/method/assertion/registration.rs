@@ -23,7 +23,7 @@ pub(crate) enum Registration {
 impl Registration {
     /// # Errors
     ///
-    /// If `method` needs something else, or a secret cannot serve as a key.
+    /// If `method` is another one or needs keys, or a secret cannot serve as a key.
     pub(in crate::method) fn from_secrets(
         method: &AuthMethod,
         secrets: Option<Secrets>,
@@ -31,6 +31,9 @@ impl Registration {
         match (method, secrets) {
             (AuthMethod::ClientSecretJwt, Some(secrets)) => Self::secret(secrets),
             (AuthMethod::ClientSecretJwt, None) => Err(Problem::NoSecret(method.clone())),
+            (AuthMethod::PrivateKeyJwt, _) => {
+                Err(Problem::Invalid(method.clone(), "`private_key_jwt` needs keys".into()))
+            }
             _ => Err(Problem::UnsupportedMethod(method.clone())),
         }
     }
