@@ -89,8 +89,8 @@ fn nanoseconds(time: Duration) -> u64 {
 }
 
 /// A bounded pool with a bounded queue. Any one id has an eighth of the places, workers included, or as
-/// many as take a quarter of the longest queue, and the ids of no client have no place, but a quarter of the workers together: what a client waits for
-/// is what other clients asked for, and that quarter.
+/// many as take a quarter of the longest queue, and the ids of no client have no place, but a quarter of
+/// the workers together: what a client waits for is what other clients asked for, and that quarter.
 ///
 /// What waits in the queue and is dropped leaves it; what is being computed is computed to its end,
 /// and keeps its place until then.

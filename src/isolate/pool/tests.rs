@@ -54,6 +54,17 @@ fn held() -> (mpsc::Sender<()>, impl FnOnce() + Send + 'static) {
     (finish, move || wait.recv().unwrap_or_default())
 }
 
+/// The same for many: each job ends with the sender.
+fn all_held() -> (mpsc::Sender<()>, impl Fn() -> Box<dyn FnOnce() -> bool + Send>) {
+    let (finish, wait) = mpsc::channel::<()>();
+    let wait = Arc::new(Mutex::new(wait));
+    let job = move || -> Box<dyn FnOnce() -> bool + Send> {
+        let wait = Arc::clone(&wait);
+        Box::new(move || wait.lock().unwrap().recv().is_err())
+    };
+    (finish, job)
+}
+
 /// What a request beyond the bounds gets at once.
 fn refused<T>(answer: Poll<Result<Option<T>, Error>>) -> ErrorKind {
     match answer {
@@ -110,12 +121,7 @@ fn ids_of_no_client_have_a_quarter_of_the_workers_and_no_place() {
     let ids: Vec<String> = (0..17).map(|n| format!("id{n}")).collect();
     Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
         pause();
-        let (finish, wait) = mpsc::channel::<()>();
-        let wait = Arc::new(Mutex::new(wait));
-        let job = || {
-            let wait = Arc::clone(&wait);
-            move || wait.lock().unwrap().recv().is_err()
-        };
+        let (finish, job) = all_held();
         let mut strangers: Vec<_> =
             ids.iter().map(|id| Box::pin(pool.run(unknown(id), &work, job()))).collect();
         assert!(strangers.iter_mut().all(|stranger| starts(stranger.as_mut())));
@@ -398,12 +404,7 @@ fn one_id_has_a_quarter_of_the_longest_queue_known_or_not() {
         for attempt in attempts.map(|attempt| Attempt { cost: takes, ..attempt }) {
             runtime().block_on(async {
                 pause();
-                let (finish, wait) = mpsc::channel::<()>();
-                let wait = Arc::new(Mutex::new(wait));
-                let job = || {
-                    let wait = Arc::clone(&wait);
-                    move || wait.lock().unwrap().recv().is_err()
-                };
+                let (finish, job) = all_held();
                 let mut all: Vec<_> =
                     (0..=share).map(|_| Box::pin(pool.run(attempt, &dear, job()))).collect();
                 let (late, held) = all.split_last_mut().unwrap();
