@@ -24,7 +24,8 @@ use support::{
     BoxError,
     clients::mix,
     crowd::{self, Crowd},
-    drive, process,
+    drive::{InProcess, Program},
+    process,
     report::{self, Goal},
     stack::Visit,
     wall,
@@ -96,8 +97,9 @@ struct Run {
 
 /// The time with a layer each / with a shared one, of each round.
 fn compare(crowd: Crowd, run: Run) -> Vec<f64> {
-    let layers: Vec<_> =
-        (0..run.threads).map(|_| crowd.visit(CLIENTS, Share { cloned: run.cloned })).collect();
+    let layers: Vec<_> = (0..run.threads)
+        .map(|_| crowd.visit(CLIENTS, Share(InProcess { cloned: run.cloned })))
+        .collect();
     let Some(shared) = layers.first() else { return Vec::new() };
     let start = Start::default();
     let times: Vec<Vec<[f64; 2]>> = thread::scope(|scope| {
@@ -158,12 +160,8 @@ impl Start {
     }
 }
 
-type Program = Box<dyn FnMut(Request<Frames>) -> StatusCode + Send>;
-
-/// Makes services of one layer, one for each thread.
-struct Share {
-    cloned: bool,
-}
+/// Makes programs of one layer, one for each thread.
+struct Share(InProcess);
 
 impl Visit<Frames> for Share {
     type Output = Box<dyn Fn() -> Program>;
@@ -178,13 +176,6 @@ impl Visit<Frames> for Share {
         R: Body<Data = Bytes> + Send + 'static,
         R::Error: Into<BoxError>,
     {
-        Box::new(move || {
-            let mut service = service.clone();
-            if self.cloned {
-                Box::new(move |request| drive::exchange(&mut service.clone(), request))
-            } else {
-                Box::new(move |request| drive::exchange(&mut service, request))
-            }
-        })
+        Box::new(move || self.0.visit(service.clone()))
     }
 }

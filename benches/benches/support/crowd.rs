@@ -59,9 +59,11 @@ impl Crowd {
     pub(crate) fn of(self, count: u64) -> Box<dyn Served> {
         match self {
             Self::Map => Box::new(Bare { map: map(count), count, made: Vec::new() }),
-            _ => {
-                Box::new(Program { program: self.visit(count, InProcess), count, made: Vec::new() })
-            }
+            _ => Box::new(Program {
+                program: self.visit(count, InProcess { cloned: false }),
+                count,
+                made: Vec::new(),
+            }),
         }
     }
 

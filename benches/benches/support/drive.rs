@@ -51,43 +51,26 @@ where
 }
 
 /// A program in memory, as a function.
-pub(crate) fn in_process(
-    stack: Stack,
-    clients: u64,
-) -> Box<dyn FnMut(Request<Frames>) -> StatusCode> {
-    stack.visit(clients, InProcess)
-}
-
-pub(crate) struct InProcess;
-
-impl Visit<Frames> for InProcess {
-    type Output = Box<dyn FnMut(Request<Frames>) -> StatusCode>;
-
-    fn visit<S, R>(self, mut service: S) -> Self::Output
-    where
-        S: Service<Request<Frames>, Response = Response<R>, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send + 'static,
-        R: Body<Data = Bytes> + Send + 'static,
-        R::Error: Into<BoxError>,
-    {
-        Box::new(move |request| exchange(&mut service, request))
-    }
+pub(crate) fn in_process(stack: Stack, clients: u64) -> Program {
+    stack.visit(clients, InProcess { cloned: false })
 }
 
 /// The same with a clone of the program for each request, as hyper-util and axum make it.
-pub(crate) fn cloned(stack: Stack, clients: u64) -> Box<dyn FnMut(Request<Frames>) -> StatusCode> {
-    stack.visit(clients, Cloned)
+pub(crate) fn cloned(stack: Stack, clients: u64) -> Program {
+    stack.visit(clients, InProcess { cloned: true })
 }
 
-pub(crate) struct Cloned;
+pub(crate) type Program = Box<dyn FnMut(Request<Frames>) -> StatusCode + Send>;
 
-impl Visit<Frames> for Cloned {
-    type Output = Box<dyn FnMut(Request<Frames>) -> StatusCode>;
+#[derive(Clone, Copy)]
+pub(crate) struct InProcess {
+    pub(crate) cloned: bool,
+}
 
-    fn visit<S, R>(self, service: S) -> Self::Output
+impl Visit<Frames> for InProcess {
+    type Output = Program;
+
+    fn visit<S, R>(self, mut service: S) -> Program
     where
         S: Service<Request<Frames>, Response = Response<R>, Error = Infallible>
             + Clone
@@ -97,7 +80,11 @@ impl Visit<Frames> for Cloned {
         R: Body<Data = Bytes> + Send + 'static,
         R::Error: Into<BoxError>,
     {
-        Box::new(move |request| exchange(&mut service.clone(), request))
+        if self.cloned {
+            Box::new(move |request| exchange(&mut service.clone(), request))
+        } else {
+            Box::new(move |request| exchange(&mut service, request))
+        }
     }
 }
 
