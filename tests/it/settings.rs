@@ -345,6 +345,10 @@ fn limits() {
     assert_eq!(with(Limits::body, length - 1), refused(K::BodyTooLarge));
     assert_eq!(with(Limits::parameters, 2), accepted());
     assert_eq!(with(Limits::parameters, 1), refused(K::TooManyParameters));
+    // An empty form has none.
+    let empty = TestRequest::form("").basic("basic:basic-s3cr3t");
+    let harness = Harness::new().set(|layer| layer.limits(Limits::new().parameters(0)));
+    assert_eq!(harness.ask(&empty), by(&empty, "basic", AuthMethod::ClientSecretBasic));
     // `post-s3cr3t` is the longest of them.
     assert_eq!(with(Limits::credential, 11), accepted());
     assert_eq!(with(Limits::credential, 10), refused(K::CredentialTooLong));

@@ -330,3 +330,31 @@ fn signature_of_another_length_takes_the_place_of_a_stranger() {
         drop(finish);
     });
 }
+
+// It has one key, and whoever knows its id can send that: the second verification is of no key of its own.
+#[test]
+fn second_verification_for_a_client_with_one_key_takes_the_place_of_a_stranger() {
+    let settings = settings(assertions());
+    let presented = presented(&settings, "ES512", None, |_| vec![1; 132]).unwrap();
+    let registered = Registration::PrivateKey(named("ES512", 132, &["a"]));
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let pool = Pool::new(1, 63);
+        let mut verified = pin!(verify(&presented, Ok(&registered), &settings, &pool, None));
+        assert!(poll(verified.as_mut()).is_pending(), "the first one needs a worker");
+        let (finish, wait) = mpsc::channel::<()>();
+        let work = Work::new(Duration::from_secs(1), true);
+        let attempt = Attempt { client_id: "nobody", known: false, cost: 0 };
+        let mut stranger = pin!(pool.run(attempt, &work, move || wait.recv().is_err()));
+        assert!(poll(stranger.as_mut()).is_pending());
+        // Behind the first verification.
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
+        // There is no timer to wait by.
+        let Poll::Ready(result) = poll(verified) else { panic!("it waits for a worker") };
+        let wrong = ErrorKind::Assertion(InvalidAssertion::WrongSignature);
+        assert_eq!(result.err().unwrap().kind(), wrong);
+        drop(finish);
+        stranger.await.unwrap();
+    });
+}

@@ -12,7 +12,7 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, request};
 use http_body_util::Full;
 use tokio::runtime::{Builder, Runtime};
 use tower::{Layer, ServiceExt, service_fn};
@@ -81,10 +81,18 @@ fn ask(
     secret: &str,
 ) -> Pin<Box<dyn Future<Output = StatusCode>>> {
     let credentials = BASE64_STANDARD.encode(format!("{client_id}:{secret}"));
-    let request = Request::post("/token")
-        .header("authorization", format!("Basic {credentials}"))
+    send(layer, Request::post("/token").header("authorization", format!("Basic {credentials}")), "")
+}
+
+/// The answer to a request with this form.
+fn send(
+    layer: &TestLayer,
+    request: request::Builder,
+    form: &str,
+) -> Pin<Box<dyn Future<Output = StatusCode>>> {
+    let request = request
         .header("content-type", "application/x-www-form-urlencoded")
-        .body(Full::<Bytes>::default())
+        .body(Full::<Bytes>::from(form.to_owned()))
         .unwrap();
     let inner = service_fn(async |_| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())));
     let answer = layer.layer(inner).oneshot(request);
@@ -118,10 +126,14 @@ impl Server {
 
     /// The answer by Basic, and what all comparisons for it cost.
     fn ask(&self, client_id: &str, secret: &str) -> (StatusCode, u64) {
+        self.cost(ask(&self.layer, client_id, secret))
+    }
+
+    fn cost(&self, answer: impl Future<Output = StatusCode>) -> (StatusCode, u64) {
         spent::take();
         self.runtime.block_on(async {
             tokio::task::spawn_blocking(spent::take).await.unwrap();
-            let status = ask(&self.layer, client_id, secret).await;
+            let status = answer.await;
             let hashes = tokio::task::spawn_blocking(spent::take).await.unwrap();
             (status, hashes + spent::take())
         })
@@ -231,6 +243,32 @@ fn failures_cost_the_same_whatever_the_store_mixes() {
     server.all_cost(PBKDF2.1, &[("pbkdf2", "x")]);
 }
 
+// As nearly as whole comparisons can.
+#[test]
+fn failure_costs_as_much_as_two_secrets_that_rotate() {
+    let clients = vec![basic("plain", [plain()]), basic("rotating", [digest(), digest()])];
+    let server = Server::new(clients, |layer| layer);
+    let refused = |cost| (StatusCode::UNAUTHORIZED, cost);
+    assert_eq!(server.ask("rotating", "x"), refused(2 * SHA256));
+    assert_eq!(server.ask("nobody", "x"), refused(2 * SHA256));
+    assert_eq!(server.ask("plain", "x"), refused(PLAIN + 2 * SHA256));
+}
+
+#[test]
+fn unknown_client_of_the_mcp_preset_costs_a_comparison() {
+    for (kind, cost) in [(plain(), PLAIN), (digest(), SHA256), (hash(CHEAP), CHEAP.1)] {
+        let clients = [RegisteredClient::secret_post("batch", [kind.clone()], ())];
+        let server = Server::new(Vec::new(), |_| {
+            ClientAuthLayer::mcp_python_sdk(MemoryProvider::from_iter(clients)).decoy(kind)
+        });
+        for client_id in ["batch", "nobody"] {
+            let form = format!("client_id={client_id}&client_secret=x");
+            let answer = send(&server.layer, Request::post("/token"), &form);
+            assert_eq!(server.cost(answer), (StatusCode::UNAUTHORIZED, cost), "{client_id}");
+        }
+    }
+}
+
 #[test]
 fn right_secret_costs_its_own_comparison() {
     let clients = vec![
@@ -295,6 +333,85 @@ fn share_of_an_id_follows_the_dearest_failure() {
         Poll::Ready(())
     }));
     runtime.shutdown_background();
+    drop(finish);
+}
+
+/// How many of these requests, one more each time, one id gets in before it is refused. None is
+/// computed.
+fn share(layer: &TestLayer, client_id: &str) -> usize {
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    let (finish, held) = mpsc::channel::<()>();
+    runtime.spawn_blocking(move || held.recv());
+    let mut waiting = Vec::new();
+    runtime.block_on(poll_fn(|cx| {
+        loop {
+            let mut next = ask(layer, client_id, "x");
+            match next.as_mut().poll(cx) {
+                Poll::Pending => waiting.push(next),
+                refused => {
+                    assert_eq!(refused, Poll::Ready(StatusCode::SERVICE_UNAVAILABLE));
+                    return Poll::Ready(());
+                }
+            }
+        }
+    }));
+    runtime.shutdown_background();
+    drop(finish);
+    waiting.len()
+}
+
+// Also where a third part of the longest time for one id lies between all that a failure costs and what
+// is left of it after a comparison.
+#[test]
+fn share_of_an_id_is_the_same_however_much_of_its_failure_is_left() {
+    let dear = "$pbkdf2-sha256$i=4166667,l=16$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
+    let layer = ClientAuthLayer::new(MemoryProvider::from_iter([basic("digest", [digest()])]))
+        .decoy(ClientSecret::phc(dear).unwrap())
+        .hash_workers(NonZeroUsize::MIN, 63);
+    for client_id in ["nobody", "digest"] {
+        assert_eq!(share(&layer, client_id), 2, "{client_id}");
+    }
+}
+
+// Nobody knows how long a verifier of the application takes, and it takes none of the pool's time.
+#[test]
+fn decoy_that_is_verified_elsewhere_takes_no_share_of_an_id() {
+    let clients = || MemoryProvider::from_iter([basic("slow", [hash(CHEAP)])]);
+    let pool = |layer: TestLayer| layer.hash_workers(NonZeroUsize::MIN, 63);
+    let external = ClientSecret::verified_by(|_| std::future::ready(Ok(false)));
+    let layer = pool(ClientAuthLayer::new(clients()).decoy(external));
+    assert_eq!(share(&layer, "slow"), 8);
+    assert_eq!(share(&pool(ClientAuthLayer::new(clients())), "slow"), 8);
+}
+
+// What the slowest client fails with was computed: nothing is left to wait in the queue for.
+#[test]
+fn slowest_client_is_refused_once_its_hash_is_computed() {
+    let layer = ClientAuthLayer::new(MemoryProvider::from_iter([basic("slow", [hash(CHEAP)])]))
+        .hash_workers(NonZeroUsize::MIN, 0);
+    let runtime = Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    let mut answer = ask(&layer, "slow", "x");
+    let (finish, held) = mpsc::channel::<()>();
+    runtime.block_on(async {
+        poll_fn(|cx| {
+            assert!(answer.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        // Behind the hash.
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
+        tokio::task::spawn_blocking(move || held.recv());
+        poll_fn(|cx| {
+            assert_eq!(answer.as_mut().poll(cx), Poll::Ready(StatusCode::UNAUTHORIZED));
+            Poll::Ready(())
+        })
+        .await;
+    });
     drop(finish);
 }
 
