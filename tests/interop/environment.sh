@@ -37,9 +37,9 @@ complete() {
     cat "$@" | sha256sum >"$folder/.complete"
 }
 
-# python_packages PART: sets `python` to an interpreter that has requirements.txt.
+# python_packages PART [SET]: sets `python` to an interpreter that has requirements.txt, or else requirements-SET.txt.
 python_packages() {
-    local part=$1 requirements=$interop/requirements.txt venv=$cache/python
+    local part=$1 requirements=$interop/requirements${2:+-$2}.txt venv=$cache/python${2:+-$2}
     needs "$part" python3
     python=$venv/bin/python
     installed "$venv" "$requirements" && return

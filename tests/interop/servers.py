@@ -71,6 +71,11 @@ class Quiet(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def handle(self):
+        # A client that goes away in the middle is not worth a traceback.
+        with contextlib.suppress(ConnectionError):
+            super().handle()
+
     def log_message(self, *arguments):
         pass
 

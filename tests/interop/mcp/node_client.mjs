@@ -1,4 +1,7 @@
 // The MCP TypeScript clients: node_client.mjs client|sdk SERVER METHOD. Prints a line for each step it went through.
+// METHOD is what to register for, or the URL of a document, for which nothing is registered.
+
+import { execFileSync } from 'node:child_process'
 
 import * as oauth from 'oauth4webapi'
 
@@ -13,6 +16,8 @@ const { Client, StreamableHTTPClientTransport, UnauthorizedError } =
         await import('@modelcontextprotocol/sdk/client/auth.js'),
       )
 
+const document = method.startsWith('https://') ? method : undefined
+const NAME = 'TypeScript <"&\'>'
 const REDIRECT = 'http://127.0.0.1:1/callback'
 
 const step = (name) => console.log(`step: ${name}`)
@@ -25,12 +30,13 @@ const application = {
   asked: 0,
   redirectUrl: REDIRECT,
   clientMetadata: {
-    client_name: 'TypeScript <"&\'>',
+    client_name: NAME,
     redirect_uris: [REDIRECT],
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
-    token_endpoint_auth_method: method,
+    token_endpoint_auth_method: document ? 'none' : method,
   },
+  clientMetadataUrl: document,
   state: () => 'state & more',
   clientInformation: () => application.information,
   saveClientInformation: (information) => void (application.information = information),
@@ -49,16 +55,10 @@ const application = {
   },
 }
 
-const ENTITIES = { '&amp;': '&', '&lt;': '<', '&gt;': '>', '&quot;': '"', '&#39;': "'" }
-
-// Follows the link on the page of consent.
-async function consent() {
-  const page = await fetch(application.url)
-  const text = await page.text()
-  check(page.status === 200 && text.includes('Demonstration'), `a page of consent: ${page.status} ${text}`)
-  check(!text.includes('TypeScript <'), 'the name of the application is escaped')
-  const [, link] = text.match(/id="continue" href="([^"]*)"/)
-  const back = new URL(link.replace(/&[a-z0-9#]+;/g, (entity) => ENTITIES[entity]))
+// $PERSON is the program that stands for one, in Python.
+function consent() {
+  const said = execFileSync(process.env.PYTHON, [process.env.PERSON, application.url, NAME], { encoding: 'utf8' })
+  const back = new URL(said.trim())
   check(back.href.startsWith(REDIRECT), `a link back: ${back}`)
   check(back.searchParams.get('state') === 'state & more', `the state: ${back}`)
   return back.searchParams
@@ -93,7 +93,7 @@ async function revoke(token) {
     client_secret_basic: () => oauth.ClientSecretBasic(client_secret),
     client_secret_post: () => oauth.ClientSecretPost(client_secret),
     none: () => oauth.None(),
-  }[method]()
+  }[document ? 'none' : method]()
   const insecure = { [oauth.allowInsecureRequests]: true }
   const response = await oauth.revocationRequest(as, { client_id }, authentication, token, insecure)
   await oauth.processRevocationResponse(response)
@@ -101,10 +101,15 @@ async function revoke(token) {
 
 await mustAuthorize()
 const { information } = application
-check((information.token_endpoint_auth_method ?? 'client_secret_basic') === method, `registered for ${method}`)
-check(Boolean(information.client_secret) === (method !== 'none'), 'a secret is issued where one is needed')
-step('registered')
-const parameters = await consent()
+if (document) {
+  check(information.client_id === document, `known by the document, not as ${information.client_id}`)
+  step('known by its document')
+} else {
+  check((information.token_endpoint_auth_method ?? 'client_secret_basic') === method, `registered for ${method}`)
+  check(Boolean(information.client_secret) === (method !== 'none'), 'a secret is issued where one is needed')
+  step('registered')
+}
+const parameters = consent()
 await (library === 'client' ? open().finishAuth(parameters) : open().finishAuth(parameters.get('code')))
 check(application.asked === 1 && application.stored.refresh_token, 'one authorization')
 step('authorized')

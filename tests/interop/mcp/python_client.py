@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from html.parser import HTMLParser
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
@@ -10,10 +9,13 @@ from mcp import Client
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
+from person import TIMEOUT, consent
 
 REDIRECT = "http://127.0.0.1:1/callback"
-TIMEOUT = 20
+NAME = "Python <\"&'>"
+# A method to register for, or the URL of a document, for which nothing is registered.
 SERVER, METHOD = sys.argv[1:]
+DOCUMENT = METHOD if METHOD.startswith("https://") else None
 
 
 def step(name):
@@ -41,17 +43,6 @@ class Storage:
         self.client_info = client_info
 
 
-class Links(HTMLParser):
-    """The link that a person would follow on the page of consent."""
-
-    target = None
-
-    def handle_starttag(self, tag, attributes):
-        attributes = dict(attributes)
-        if attributes.get("id") == "continue":
-            self.target = attributes["href"]
-
-
 class AskedAgain(Exception):
     pass
 
@@ -68,13 +59,9 @@ class Person:
         self.asked += 1
         if not self.willing:
             raise AskedAgain
-        async with httpx2.AsyncClient(timeout=TIMEOUT) as browser:
-            page = await browser.get(url)
-        check(page.status_code == 200 and "Demonstration" in page.text, f"a page of consent: {page.status_code} {page.text}")
-        links = Links()
-        links.feed(page.text)
-        check(links.target.startswith(REDIRECT), f"a link back: {links.target}")
-        self.answer = {name: values[0] for name, values in parse_qs(urlsplit(links.target).query).items()}
+        back = await asyncio.to_thread(consent, url, NAME)
+        check(back.startswith(REDIRECT), f"a link back: {back}")
+        self.answer = {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()}
 
     async def come_back(self):
         return AuthorizationCodeResult(**self.answer)
@@ -95,7 +82,7 @@ async def revoke(provider, token):
     async with httpx2.AsyncClient(timeout=TIMEOUT) as http:
         answer = await http.post(f"{SERVER}/revoke", data=form, headers=headers)
         check(answer.status_code == 200, f"revocation: {answer.status_code} {answer.text}")
-        if METHOD != "none":
+        if METHOD != "none" and not DOCUMENT:
             # The same without the secret must fail, or all of this proves nothing.
             bare = await http.post(f"{SERVER}/revoke", data={"token": token, "client_id": form["client_id"]})
             check(bare.status_code == 401, f"revocation without the secret: {bare.status_code}")
@@ -104,18 +91,24 @@ async def revoke(provider, token):
 async def main():
     storage, person = Storage(), Person()
     metadata = OAuthClientMetadata(
-        client_name="Python",
+        client_name=NAME,
         redirect_uris=[REDIRECT],
         grant_types=["authorization_code", "refresh_token"],
-        token_endpoint_auth_method=METHOD,
+        token_endpoint_auth_method="none" if DOCUMENT else METHOD,
     )
-    provider = OAuthClientProvider(f"{SERVER}/mcp", metadata, storage, person.browse, person.come_back)
+    provider = OAuthClientProvider(
+        f"{SERVER}/mcp", metadata, storage, person.browse, person.come_back, client_metadata_url=DOCUMENT
+    )
 
     await call(provider, storage)
     info = storage.client_info
-    check(info.token_endpoint_auth_method == METHOD, f"registered for {info.token_endpoint_auth_method}")
-    check(bool(info.client_secret) == (METHOD != "none"), "a secret is issued where one is needed")
-    step("registered")
+    if DOCUMENT:
+        check(info.client_id == DOCUMENT, f"known by the document, not as {info.client_id}")
+        step("known by its document")
+    else:
+        check(info.token_endpoint_auth_method == METHOD, f"registered for {info.token_endpoint_auth_method}")
+        check(bool(info.client_secret) == (METHOD != "none"), "a secret is issued where one is needed")
+        step("registered")
     check(person.asked == 1 and storage.tokens.refresh_token, "one authorization")
     step("authorized")
     step("tool called")
