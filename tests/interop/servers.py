@@ -15,6 +15,10 @@ START_SECONDS = 60
 STOP_SECONDS = 5
 
 
+class Address(str):
+    """Of a server that runs as process `pid`."""
+
+
 @contextlib.contextmanager
 def serving(command, log):
     """Runs `command` until the block ends and yields the address it announces.
@@ -38,7 +42,9 @@ def serving(command, log):
         reader = threading.Thread(target=drain, daemon=True)
         reader.start()
         try:
-            yield _address(announced, command, log)
+            address = Address(_address(announced, command, log))
+            address.pid = process.pid
+            yield address
         finally:
             process.terminate()
             try:
@@ -109,7 +115,8 @@ def threaded(handler, address="127.0.0.1", tls=None):
     server = http.server.ThreadingHTTPServer((address, 0), handler)
     server.daemon_threads = True
     if tls:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        # Nobody else waits while somebody shakes hands.
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     server.url = f"{'https' if tls else 'http'}://{address}:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

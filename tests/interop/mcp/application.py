@@ -25,7 +25,9 @@ class Application:
         self.client_id = self.tokens = None
 
     def register(self, **metadata):
-        answer = httpx2.post(f"{self.server}/register", json={"redirect_uris": [self.redirect_uri], **metadata}, timeout=TIMEOUT)
+        if self.redirect_uri:
+            metadata = {"redirect_uris": [self.redirect_uri]} | metadata
+        answer = httpx2.post(f"{self.server}/register", json=metadata, timeout=TIMEOUT)
         assert answer.status_code == 201, f"registration: {answer.status_code} {answer.text}"
         self.client_id = answer.json()["client_id"]
         return answer.json()

@@ -18,7 +18,10 @@ ASKED = re.compile(r"https?://\S+/authorize\?\S+")
 OPENING = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "interop", "version": "1"}}
 SPEECH = [
     [{"id": 1, "method": "initialize", "params": OPENING}],
-    [{"method": "notifications/initialized"}, {"id": 2, "method": "tools/call", "params": {"name": "whoami", "arguments": {}}}],
+    [
+        {"method": "notifications/initialized"},
+        {"id": 2, "method": "tools/call", "params": {"name": "whoami", "arguments": {}}},
+    ],
 ]
 ANSWER = re.compile(r'^\{.*"jsonrpc"')
 
