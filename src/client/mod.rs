@@ -6,16 +6,14 @@ use std::{
     borrow::Borrow,
     fmt,
     hash::{Hash, Hasher},
-    ops::Deref,
     sync::Arc,
 };
-
-use arrayvec::ArrayString;
 
 use crate::{
     iana::{AuthMethod, metadata::ClientMetadata},
     method::{Registration, problem::Problem},
     secret::stored::ClientSecret,
+    wire::text::Text,
 };
 
 /// A client as the store knows it: its id, how it authenticates, its secrets, and the application's
@@ -50,7 +48,8 @@ pub struct RegisteredClient<C> {
 /// few lines as possible, from that of the count on.
 #[repr(C)]
 struct Record<C> {
-    client_id: ClientId,
+    /// One like a UUID has 36 bytes.
+    client_id: Text<40>,
     registration: Registration,
     /// Whether a stored registration left the method out, so that it is the one that RFC 7591 §2
     /// prescribes.
@@ -157,32 +156,6 @@ impl<C> RegisteredClient<C> {
             record.method_is_absent = true;
         }
         self
-    }
-}
-
-/// A client id, in place if it is not longer than most are.
-enum ClientId {
-    Short(ArrayString<40>),
-    Long(Box<str>),
-}
-
-impl From<String> for ClientId {
-    fn from(client_id: String) -> Self {
-        match ArrayString::from(&client_id) {
-            Ok(short) => Self::Short(short),
-            Err(_too_long) => Self::Long(client_id.into()),
-        }
-    }
-}
-
-impl Deref for ClientId {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        match self {
-            Self::Short(short) => short,
-            Self::Long(long) => long,
-        }
     }
 }
 

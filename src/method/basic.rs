@@ -27,6 +27,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// For nearly all credentials, so that they cost no allocation.
+const BUFFER: usize = 96;
+
 /// The user-id and the password of the header.
 pub(crate) struct Credentials {
     pair: Pair,
@@ -79,32 +82,35 @@ pub(super) fn either(decoded: Verdict, raw: Verdict) -> Verdict {
 fn decode(token: &[u8], keep_raw: bool) -> Result<Credentials, ErrorKind> {
     const MALFORMED: ErrorKind = ErrorKind::MalformedAuthorization;
 
-    // `decode` would ask for zeroed memory, which the allocator takes longer to find.
-    let mut bytes = Vec::with_capacity(base64::decoded_len_estimate(token.len()));
-    BASE64.decode_vec(token, &mut bytes).map_err(|_not_base64| {
+    let malformed = || {
         // RFC 9110 §5.3: several fields may arrive joined by commas.
         if token.contains(&b',') { ErrorKind::RepeatedAuthorization } else { MALFORMED }
-    })?;
+    };
+    let (mut short, long);
+    let bytes: &[u8] = if base64::decoded_len_estimate(token.len()) <= BUFFER {
+        short = [0; BUFFER];
+        let length = BASE64.decode_slice(token, &mut short).map_err(|_not_base64| malformed())?;
+        short.get(..length).unwrap_or_default()
+    } else {
+        long = BASE64.decode(token).map_err(|_not_base64| malformed())?;
+        &long
+    };
     // RFC 7617 §2: the user-id ends at the first colon, before anything is form-decoded.
-    let id_length = memchr::memchr(b':', &bytes).filter(|length| *length > 0).ok_or(MALFORMED)?;
-    if !form::has_escapes(&bytes).map_err(|_control| MALFORMED)? {
-        let pair = Pair::new(bytes, id_length).ok_or(MALFORMED)?;
+    let id_length = memchr::memchr(b':', bytes).filter(|length| *length > 0).ok_or(MALFORMED)?;
+    if !form::has_escapes(bytes).map_err(|_control| MALFORMED)? {
+        let pair = Pair::joined(bytes, id_length).ok_or(MALFORMED)?;
         return Ok(Credentials { pair, raw_secret: None });
     }
 
     // RFC 6749 §2.3.1: both halves are form-encoded, once.
     let (id, secret) = bytes.split_at_checked(id_length).ok_or(MALFORMED)?;
     let secret = secret.get(1..).unwrap_or_default();
-    let mut text = Vec::with_capacity(bytes.len());
-    form::decode_into(id, &mut text).map_err(|_malformed| MALFORMED)?;
-    let id_length = text.len();
-    text.push(b':');
-    let decoded = form::decode_into(secret, &mut text);
+    let id = form::decode(id).map_err(|_malformed| MALFORMED)?;
     let raw_secret = keep_raw.then(|| Box::from(secret));
-    if decoded.is_err() {
-        // A secret that is not form encoding can only have been meant raw.
-        raw_secret.as_ref().ok_or(MALFORMED)?;
-        text.truncate(id_length + 1);
-    }
-    Ok(Credentials { pair: Pair::new(text, id_length).ok_or(MALFORMED)?, raw_secret })
+    let secret = match form::decode(secret) {
+        Ok(secret) => secret,
+        // What is not form encoding can only have been meant raw.
+        Err(_malformed) => raw_secret.as_ref().map(|_raw| "".into()).ok_or(MALFORMED)?,
+    };
+    Ok(Credentials { pair: Pair::new(&id, &secret), raw_secret })
 }

@@ -6,12 +6,14 @@ use crate::{
     wire::{
         form::{self, Form},
         limits::Limits,
+        text::Text,
     },
 };
 
 /// A `client_id` alone.
 pub(crate) struct Credentials {
-    client_id: String,
+    /// One like a UUID has 36 bytes.
+    client_id: Text<60>,
 }
 
 impl Credentials {
@@ -28,8 +30,5 @@ pub(super) fn extract(
     let client_id = form.client_id.ok_or(ErrorKind::NoCredentials)?;
     settings.accept(Method::None)?;
     limits.check_credential(client_id)?;
-    let mut text = Vec::with_capacity(client_id.len());
-    form::decode_into(client_id, &mut text)?;
-    let client_id = String::from_utf8(text).map_err(|_not_utf8| ErrorKind::MalformedParameter)?;
-    Ok(Credentials { client_id })
+    Ok(Credentials { client_id: Text::from(&*form::decode(client_id)?) })
 }

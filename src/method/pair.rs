@@ -1,30 +1,25 @@
 //! An id and a secret, as two methods present them.
 
-use crate::wire::form::{self, Malformed};
+use crate::wire::text::Text;
 
-/// The id, and behind a colon the secret, as UTF-8. One buffer for both, because this is made for
-/// every request. It is not wiped: the same bytes are in the header or body, which belong to
-/// others.
+/// The id, a colon, and the secret. One text for both, because this is made for every request. It is not
+/// wiped: the same bytes are in the header or body, which belong to others.
+///
+/// An id like a UUID and 32 random bytes in base64url are 80 bytes.
 pub(super) struct Pair {
-    text: String,
+    text: Text<80>,
     id_length: usize,
 }
 
 impl Pair {
-    /// Takes `text` if it is UTF-8, as RFC 6749 Appendix B asks. The colon between the halves also
-    /// keeps them apart as UTF-8: neither can complete a character of the other.
-    pub(super) fn new(text: Vec<u8>, id_length: usize) -> Option<Self> {
-        Some(Self { text: String::from_utf8(text).ok()?, id_length })
+    pub(super) fn new(client_id: &str, secret: &str) -> Self {
+        Self { text: Text::concat([client_id, ":", secret]), id_length: client_id.len() }
     }
 
-    /// Decodes the two parameters of a form.
-    pub(super) fn from_form(client_id: &[u8], secret: &[u8]) -> Result<Self, Malformed> {
-        let mut text = Vec::with_capacity(client_id.len() + 1 + secret.len());
-        form::decode_into(client_id, &mut text)?;
-        let id_length = text.len();
-        text.push(b':');
-        form::decode_into(secret, &mut text)?;
-        Self::new(text, id_length).ok_or(Malformed)
+    /// Takes both as one text, if it is UTF-8, as RFC 6749 Appendix B asks. The colon between them also
+    /// keeps them apart as UTF-8: neither can complete a character of the other.
+    pub(super) fn joined(text: &[u8], id_length: usize) -> Option<Self> {
+        Some(Self { text: std::str::from_utf8(text).ok()?.into(), id_length })
     }
 
     pub(super) fn client_id(&self) -> &str {

@@ -3,7 +3,10 @@
 use crate::{
     error::kind::ErrorKind,
     method::{Method, Settings, pair::Pair},
-    wire::{form::Form, limits::Limits},
+    wire::{
+        form::{self, Form},
+        limits::Limits,
+    },
 };
 
 /// A `client_id` and a `client_secret`.
@@ -28,5 +31,5 @@ pub(super) fn extract(
     let client_id = form.client_id.ok_or(ErrorKind::MissingClientId)?;
     limits.check_credential(client_id)?;
     limits.check_credential(secret)?;
-    Ok(Credentials { pair: Pair::from_form(client_id, secret)? })
+    Ok(Credentials { pair: Pair::new(&form::decode(client_id)?, &form::decode(secret)?) })
 }

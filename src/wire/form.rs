@@ -4,6 +4,8 @@
 //! `serde_urlencoded` is not used for this, because it replaces invalid UTF-8 by U+FFFD, so that
 //! several byte strings would equal one secret. RFC 6749 Appendix B asks for UTF-8.
 
+use std::borrow::Cow;
+
 use crate::{error::kind::ErrorKind, wire::limits::Limits};
 
 /// The values as they are in the body, still encoded. A parameter without a value is `None`: it
@@ -186,21 +188,21 @@ fn name_length(pair: &[u8]) -> usize {
     pair.len() - rest.len() + rest.iter().take_while(|byte| **byte != b'=').count()
 }
 
-/// Appends the decoded `value` to `text`: `+` is a space and `%XX` a byte. A malformed escape is
-/// an error, as is a control character, and an escape that makes no UTF-8; bytes that are not
-/// escaped are checked by the caller.
-pub(crate) fn decode_into(value: &[u8], text: &mut Vec<u8>) -> Result<(), Malformed> {
-    if !has_escapes(value)? {
-        text.extend_from_slice(value);
-        return Ok(());
+/// The decoded `value`: `+` is a space and `%XX` a byte. A malformed escape is an error, as is a control
+/// character, and what is no UTF-8.
+#[inline]
+pub(crate) fn decode(value: &[u8]) -> Result<Cow<'_, str>, Malformed> {
+    if has_escapes(value)? {
+        return decode_escapes(value).map(Cow::Owned);
     }
-    let start = text.len();
-    for byte in (Decode { rest: value }) {
-        text.push(byte?);
-    }
-    let decoded = text.get(start..).unwrap_or_default();
-    std::str::from_utf8(decoded).map_err(|_not_utf8| Malformed)?;
-    has_escapes(decoded).map(|_literal| ())
+    std::str::from_utf8(value).map(Cow::Borrowed).map_err(|_not_utf8| Malformed)
+}
+
+#[cold]
+fn decode_escapes(value: &[u8]) -> Result<String, Malformed> {
+    let decoded: Vec<u8> = Decode { rest: value }.collect::<Result<_, _>>()?;
+    has_escapes(&decoded)?;
+    String::from_utf8(decoded).map_err(|_not_utf8| Malformed)
 }
 
 /// Whether `value` decodes to `text`.
@@ -208,9 +210,7 @@ pub(crate) fn equals(value: &[u8], text: &str) -> Result<bool, Malformed> {
     if !has_escapes(value)? {
         return Ok(value == text.as_bytes());
     }
-    let mut decoded = Vec::with_capacity(value.len());
-    decode_into(value, &mut decoded)?;
-    Ok(*decoded == *text.as_bytes())
+    Ok(decode_escapes(value)? == text)
 }
 
 /// Form encoding that does not decode to text, or to text that no identifier or secret may hold.

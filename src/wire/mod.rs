@@ -9,3 +9,4 @@ pub(crate) mod form;
 pub(crate) mod limits;
 pub(crate) mod mode;
 pub(crate) mod response;
+pub(crate) mod text;

@@ -4,7 +4,8 @@
 //! possible tower service: no settings, no hooks, no second store, a provider that answers at once.
 //! It does all that the RFCs ask of such a service, because a floor that does less is not one:
 //!
-//! - POST, one `Content-Type` of a form, no content coding, the declared length within the limit;
+//! - POST, one `Content-Type` of a form in UTF-8, no coding but `chunked`, no byte order mark, the declared
+//!   and the received length and the number of parameters within their limits;
 //! - one `Authorization`, marked sensitive, strict base64, strict form-decoding, no control
 //!   characters, UTF-8;
 //! - every parameter that may occur once occurs once, however its name is encoded; one method;
@@ -35,7 +36,10 @@ use memchr::{memchr, memchr2};
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
-use super::clients::{Client, Method, Store};
+use super::{
+    clients::{Client, Method, Store},
+    stack::PARAMETERS,
+};
 
 const LIMIT: u64 = 2 * 1024 * 1024;
 const DECODED: usize = 256;
@@ -81,6 +85,14 @@ enum Reason {
     Client,
 }
 
+/// How often there is an `Authorization`.
+#[derive(Clone, Copy)]
+enum Presence {
+    Absent,
+    Single,
+    Repeated,
+}
+
 #[derive(Clone, Copy)]
 pub(crate) struct FloorLayer(pub(crate) &'static Store<Arc<Client>>);
 
@@ -117,9 +129,11 @@ where
         let inner = std::mem::replace(&mut self.inner, clone);
         let (mut head, body) = request.into_parts();
         match admit(&mut head, &body) {
-            Ok(()) => Flow::Collect {
+            Ok(authorization) => Flow::Collect {
                 head: Some(head),
+                authorization,
                 body,
+                received: 0,
                 first: Bytes::new(),
                 more: Vec::new(),
                 inner,
@@ -135,8 +149,10 @@ pin_project! {
     pub(crate) enum Flow<S, B, F> {
         Collect {
             head: Option<Parts>,
+            authorization: Presence,
             #[pin]
             body: B,
+            received: u64,
             first: Bytes,
             more: Vec<Bytes>,
             inner: S,
@@ -158,13 +174,27 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
             let next = match self.as_mut().project() {
-                FlowProj::Collect { head, mut body, first, more, inner, store } => {
+                FlowProj::Collect {
+                    head,
+                    authorization,
+                    mut body,
+                    received,
+                    first,
+                    more,
+                    inner,
+                    store,
+                } => {
                     let failed = loop {
                         match ready!(body.as_mut().poll_frame(cx))
                             .map(|frame| frame.map(http_body::Frame::into_data))
                         {
-                            Some(Ok(Ok(data))) if first.is_empty() => *first = data,
-                            Some(Ok(Ok(data))) => more.push(data),
+                            Some(Ok(Ok(data))) => {
+                                *received += data.len() as u64;
+                                if *received > LIMIT {
+                                    break true;
+                                }
+                                if first.is_empty() { *first = data } else { more.push(data) }
+                            }
                             Some(Ok(Err(_trailers))) => {}
                             Some(Err(_)) => break true,
                             None => break false,
@@ -173,14 +203,16 @@ where
                     let form =
                         if more.is_empty() { std::mem::take(first) } else { join(first, more) };
                     match head.take() {
-                        Some(mut head) if !failed => match authenticate(&head, &form, store) {
-                            Ok(client) => {
-                                head.extensions.insert(client);
-                                let request = Request::from_parts(head, Full::new(form));
-                                Self::Call { future: inner.call(request) }
+                        Some(mut head) if !failed => {
+                            match authenticate(&head, *authorization, &form, store) {
+                                Ok(client) => {
+                                    head.extensions.insert(client);
+                                    let request = Request::from_parts(head, Full::new(form));
+                                    Self::Call { future: inner.call(request) }
+                                }
+                                Err(reason) => Self::Refuse { reason },
                             }
-                            Err(reason) => Self::Refuse { reason },
-                        },
+                        }
                         _ => Self::Refuse { reason: Reason::BodyRead },
                     }
                 }
@@ -202,45 +234,64 @@ fn join(first: &Bytes, more: &[Bytes]) -> Bytes {
     all.into()
 }
 
-fn admit<B: Body>(head: &mut Parts, body: &B) -> Result<(), Reason> {
-    if let Some(value) = head.headers.get_mut(header::AUTHORIZATION) {
-        value.set_sensitive(true);
+fn admit<B: Body>(head: &mut Parts, body: &B) -> Result<Presence, Reason> {
+    let (mut media_types, mut is_form, mut coded) = (0, false, false);
+    let mut authorization = Presence::Absent;
+    // One pass: there are few, and hashing each name costs more.
+    for (name, value) in head.headers.iter_mut() {
+        if name == header::AUTHORIZATION {
+            value.set_sensitive(true);
+            authorization = match authorization {
+                Presence::Absent => Presence::Single,
+                _ => Presence::Repeated,
+            };
+        } else if name == header::CONTENT_TYPE {
+            media_types += 1;
+            is_form = is_form_in_utf_8(value.as_bytes());
+        } else if name == header::CONTENT_ENCODING {
+            coded = true;
+        } else if name == header::TRANSFER_ENCODING {
+            coded |= !value.as_bytes().eq_ignore_ascii_case(b"chunked");
+        }
     }
     if head.method != http::Method::POST {
         return Err(Reason::NotPost);
     }
-    let mut types = head.headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(media_type), None) = (types.next(), types.next()) else {
-        return Err(Reason::MediaType);
-    };
-    let media_type = media_type.as_bytes();
-    let end = memchr(b';', media_type).unwrap_or(media_type.len());
-    if !media_type
-        .get(..end)
-        .unwrap_or_default()
-        .trim_ascii_end()
-        .eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
-        || head.headers.contains_key(header::CONTENT_ENCODING)
-    {
+    if media_types != 1 || !is_form || coded {
         return Err(Reason::MediaType);
     }
-    if body.size_hint().lower() > LIMIT { Err(Reason::TooLarge) } else { Ok(()) }
+    if body.size_hint().lower() > LIMIT { Err(Reason::TooLarge) } else { Ok(authorization) }
+}
+
+fn is_form_in_utf_8(media_type: &[u8]) -> bool {
+    const FORM: &[u8] = b"application/x-www-form-urlencoded";
+    if media_type == FORM {
+        return true;
+    }
+    let (name, parameters) = split(media_type, b';').unwrap_or((media_type, &[]));
+    name.trim_ascii_end().eq_ignore_ascii_case(FORM)
+        && parameters.trim_ascii().eq_ignore_ascii_case(b"charset=utf-8")
 }
 
 fn authenticate(
     head: &Parts,
+    authorization: Presence,
     form: &[u8],
     store: &Store<Arc<Client>>,
 ) -> Result<Authenticated, Reason> {
     let [form_id, form_secret, assertion, assertion_type] = scan(form)?;
-    let mut headers = head.headers.get_all(header::AUTHORIZATION).iter();
+    let authorization = match authorization {
+        Presence::Absent => None,
+        Presence::Single => head.headers.iter().find(|(name, _)| *name == header::AUTHORIZATION),
+        Presence::Repeated => return Err(Reason::Several),
+    };
     let mut buffer = [0; DECODED];
     let mut spare = [0; DECODED];
     if !assertion.is_empty() || !assertion_type.is_empty() {
         return Err(Reason::Several);
     }
-    let (method, id, secret) = match (headers.next(), headers.next()) {
-        (Some(value), None) if form_secret.is_empty() => {
+    let (method, id, secret) = match authorization {
+        Some((_, value)) if form_secret.is_empty() => {
             let (scheme, token) = value.as_bytes().split_at_checked(6).ok_or(Reason::Client)?;
             if !scheme.eq_ignore_ascii_case(b"basic ") {
                 return Err(Reason::Client);
@@ -258,12 +309,12 @@ fn authenticate(
             }
             (Method::Basic, id, secret)
         }
-        (None, None) if !form_secret.is_empty() => {
+        None if !form_secret.is_empty() => {
             let (id, secret) = decode(form_id, form_secret, &mut buffer)?;
             (Method::Post, id, secret)
         }
-        (None, None) => (Method::None, decode(form_id, &[], &mut buffer)?.0, ""),
-        _ => return Err(Reason::Several),
+        None => (Method::None, decode(form_id, &[], &mut buffer)?.0, ""),
+        Some(_) => return Err(Reason::Several),
     };
     let found = store.get(id);
     // An unknown client is compared with something, too.
@@ -295,10 +346,18 @@ fn equal(stored: &[u8], presented: &[u8]) -> bool {
 fn scan(form: &[u8]) -> Result<[&[u8]; 4], Reason> {
     let mut values: [&[u8]; 4] = [&[]; 4];
     let mut seen = 0_u16;
+    let mut parameters = 0_usize;
     let mut rest = form;
+    if matches!(form, [0xef, 0xbb, 0xbf, ..] | [0xfe, 0xff, ..] | [0xff, 0xfe, ..]) {
+        return Err(Reason::Malformed);
+    }
     while !rest.is_empty() {
         let (pair, after) = split(rest, b'&').unwrap_or((rest, &[]));
         rest = after;
+        parameters += 1;
+        if parameters > PARAMETERS {
+            return Err(Reason::Several);
+        }
         let (name, value) = split_name(pair);
         let Some(index) = known(name) else { continue };
         if seen & 1 << index != 0 {

@@ -148,7 +148,7 @@ pub(crate) trait Visit<B> {
         R::Error: Into<BoxError>;
 }
 
-const PARAMETERS: usize = 1024 * 1024;
+pub(crate) const PARAMETERS: usize = 1024 * 1024;
 
 /// The layer as an application has it, but for limits that let the large forms pass.
 pub(crate) fn layer(

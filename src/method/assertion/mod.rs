@@ -90,20 +90,13 @@ pub(super) fn extract(
     if assertion_type != ENCODED_TYPE && !form::equals(assertion_type, TYPE).unwrap_or_default() {
         return Err(InvalidAssertion::UnknownType.into());
     }
-    let mut decoded = Vec::new();
-    let compact = if form::has_escapes(assertion).map_err(|_control| MALFORMED)? {
-        form::decode_into(assertion, &mut decoded).map_err(|_malformed| MALFORMED)?;
-        &decoded
-    } else {
-        assertion
-    };
-    let compact = str::from_utf8(compact).map_err(|_not_utf8| MALFORMED)?;
+    let compact = form::decode(assertion).map_err(|_malformed| MALFORMED)?;
     let now = guard::hook("clock", || settings.clock.unix_seconds());
     let now = now.ok_or(ErrorKind::Panicked)?;
-    let (assertion, (text, id_length)) = Assertion::read(compact, assertions, now, |sub| {
+    let (assertion, (text, id_length)) = Assertion::read(&compact, assertions, now, |sub| {
         let mut text = String::with_capacity(sub.len() + compact.len());
         text.push_str(sub);
-        text.push_str(compact);
+        text.push_str(&compact);
         (text, sub.len())
     })?;
     settings.accept(method_of(assertion.algorithm))?;
