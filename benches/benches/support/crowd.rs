@@ -58,12 +58,8 @@ impl Crowd {
     /// The program, with so many clients.
     pub(crate) fn of(self, count: u64) -> Box<dyn Served> {
         match self {
-            Self::Map => Box::new(Bare { map: map(count), count, made: Vec::new() }),
-            _ => Box::new(Program {
-                program: self.visit(count, InProcess { cloned: false }),
-                count,
-                made: Vec::new(),
-            }),
+            Self::Map => Box::new(Bare::new(count)),
+            _ => Box::new(Program::new(self, count)),
         }
     }
 
@@ -98,10 +94,46 @@ pub(crate) fn map(count: u64) -> HashMap<String, String, FixedHasher> {
     clients::basic(count).map(id).collect()
 }
 
+/// The map, with a request of the bare service after each look-up, as in a server. Asked again and again,
+/// it finds one client while it still waits for the one before.
+pub(crate) fn between(count: u64) -> Box<dyn Served> {
+    Box::new(Between { map: Bare::new(count), bare: Program::new(Crowd::Bare, count) })
+}
+
+struct Between {
+    map: Bare,
+    bare: Program,
+}
+
+impl Served for Between {
+    fn make(&mut self, clients: &[u64]) {
+        self.map.make(clients);
+        self.bare.make(clients);
+    }
+
+    fn serve(&mut self) {
+        let Self { map, bare: Program { program, made, .. } } = self;
+        for (asked, request) in map.made.iter().zip(made.drain(..)) {
+            map.ask(asked);
+            assert_eq!(program(request), StatusCode::OK, "refused");
+        }
+    }
+}
+
 struct Bare {
     map: HashMap<String, String, FixedHasher>,
     count: u64,
     made: Vec<Client>,
+}
+
+impl Bare {
+    fn new(count: u64) -> Self {
+        Self { map: map(count), count, made: Vec::new() }
+    }
+
+    fn ask(&self, client: &Client) {
+        assert!(black_box(self.map.get(&client.id) == Some(&client.secret)), "refused");
+    }
 }
 
 impl Served for Bare {
@@ -110,9 +142,7 @@ impl Served for Bare {
     }
 
     fn serve(&mut self) {
-        for asked in &self.made {
-            assert!(black_box(self.map.get(&asked.id) == Some(&asked.secret)), "refused");
-        }
+        self.made.iter().for_each(|asked| self.ask(asked));
     }
 }
 
@@ -120,6 +150,12 @@ struct Program {
     program: Box<dyn FnMut(Request<Frames>) -> StatusCode>,
     count: u64,
     made: Vec<Request<Frames>>,
+}
+
+impl Program {
+    fn new(crowd: Crowd, count: u64) -> Self {
+        Self { program: crowd.visit(count, InProcess { cloned: false }), count, made: Vec::new() }
+    }
 }
 
 impl Served for Program {
