@@ -13,7 +13,7 @@ use crate::{
     cases::check,
     support::{
         Answer, App, Clients, Harness, OF_ASSERTIONS, REFUSALS, TestRequest, ask, basic,
-        basic_client, failed, plain, post_client, refused,
+        basic_client, failed, plain, post_client, public_client, refused,
     },
 };
 
@@ -22,6 +22,40 @@ use crate::{
 fn rfc6749_2_2_ids_and_secrets_byte_for_byte() {
     check("R29 ");
     check("R30 ");
+}
+
+// R29: nothing is cut off, however long they are.
+#[test]
+fn ids_and_secrets_of_any_length_are_compared_whole() {
+    for length in (3..=100).chain([255, 1000]) {
+        let text = |first: &str| first.to_owned() + &"i".repeat(length - first.len());
+        let (id, secret) = (text("ö"), text("ß"));
+        let [by_header, by_form, public] = ["a", "b", ""].map(|last| format!("{id}{last}"));
+        let harness = Harness::of(Clients::from_iter([
+            basic_client(&by_header, [plain(&secret)]),
+            post_client(&by_form, [plain(&secret)]),
+            public_client(&public),
+        ]));
+        let header = |secret: &str| {
+            TestRequest::form("").authorization(basic(format!("{by_header}:{secret}")))
+        };
+        let form =
+            |secret: &str| TestRequest::form(format!("client_id={by_form}&client_secret={secret}"));
+        let longer = format!("{secret}i");
+        let shorter = &longer[..length - 1];
+        for (ask, id, method) in [
+            (header(&secret), &by_header, AuthMethod::ClientSecretBasic),
+            (form(&secret), &by_form, AuthMethod::ClientSecretPost),
+            (TestRequest::form(format!("client_id={public}")), &public, AuthMethod::None),
+        ] {
+            assert_eq!(harness.ask(&ask), ask.accepted(id, method), "{length}");
+        }
+        for wrong in [&longer, shorter] {
+            for (ask, id) in [(header(wrong), &by_header), (form(wrong), &by_form)] {
+                assert_eq!(harness.ask(&ask), failed(K::WrongSecret, id), "{length} {wrong}");
+            }
+        }
+    }
 }
 
 /// What a request can present: where, right and wrong.
