@@ -58,6 +58,24 @@ pub mod assertion {
     };
 }
 
+/// Clients whose id is the URL of their metadata, as MCP clients have it
+/// (draft-ietf-oauth-client-id-metadata-document).
+///
+/// [`MetadataDocuments`](metadata_documents::MetadataDocuments) is the handle, for
+/// [`ClientAuthLayer::metadata_documents`] and for the authorization endpoint.
+#[cfg(feature = "metadata-documents")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metadata-documents")))]
+pub mod metadata_documents {
+    pub use crate::{
+        error::document::DocumentError,
+        fetch::documents::{DocumentSource, FetchedDocument},
+        provider::documents::{
+            MetadataDocuments,
+            api::{DocumentProvider, Made, Same},
+        },
+    };
+}
+
 /// For axum: bodies of its type, and the rejection of the extractor
 /// [`AuthenticatedClient`].
 #[cfg(feature = "axum")]

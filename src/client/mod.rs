@@ -150,6 +150,19 @@ impl<C> RegisteredClient<C> {
         self.record.method_is_absent
     }
 
+    /// Whether it is the same record, and not only an equal one.
+    #[cfg(feature = "metadata-documents")]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.record, &other.record)
+    }
+
+    /// Another client with the registration of a document, which has no secrets.
+    #[cfg(feature = "metadata-documents")]
+    pub(crate) fn of_document<D>(&self, client: D) -> RegisteredClient<D> {
+        let client_id = self.client_id().to_owned();
+        RegisteredClient::from_registration(client_id, self.registration().of_document(), client)
+    }
+
     /// There is no other handle yet.
     fn with_absent_method(mut self) -> Self {
         if let Some(record) = Arc::get_mut(&mut self.record) {

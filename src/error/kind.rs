@@ -104,6 +104,11 @@ pub enum ErrorKind {
     /// `key_source`: the keys at the `jwks_uri` of the client could not be fetched. → 503
     /// `temporarily_unavailable`
     KeySource,
+    /// `metadata_document`: the metadata document of the client is not one that a client may have, or there is none.
+    /// → 401 `invalid_client`
+    MetadataDocument,
+    /// `metadata_unreachable`: the metadata document of the client could not be had. → 503 `temporarily_unavailable`
+    MetadataUnreachable,
     /// `overloaded`: too many slow hashes or signatures are being verified. → 503 `temporarily_unavailable`
     Overloaded,
     /// `panicked`: code of the application panicked that decides: the predicate of
@@ -275,6 +280,14 @@ impl ErrorKind {
             Self::KeySource => entry! {
                 "key_source", "the keys of the client could not be had",
                 OUTAGE, internal
+            },
+            Self::MetadataDocument => entry! {
+                "metadata_document", "the metadata document of the client is refused",
+                FAILED
+            },
+            Self::MetadataUnreachable => entry! {
+                "metadata_unreachable", "the metadata document of the client could not be had",
+                OUTAGE
             },
             Self::Overloaded => entry! {
                 "overloaded", "too many slow hashes or signatures are being verified",

@@ -3,6 +3,8 @@
 #[cfg(feature = "jwt")]
 pub(crate) mod assertion;
 pub(crate) mod config;
+#[cfg(feature = "metadata-documents")]
+pub(crate) mod document;
 mod entry;
 pub(crate) mod kind;
 pub(crate) mod throttled;
@@ -75,6 +77,10 @@ impl Error {
     /// A look-up that failed. RFC 6749 §5.2 has no code for it; answering `invalid_client` would
     /// make clients throw away good credentials.
     pub(crate) fn provider(source: BoxError) -> Self {
+        #[cfg(feature = "metadata-documents")]
+        if let Some(document) = document::DocumentError::find(&*source) {
+            return Self::with_source(document.kind(), source);
+        }
         Self::unless_throttled(ErrorKind::Provider, source)
     }
 

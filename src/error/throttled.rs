@@ -167,14 +167,21 @@ impl Throttled {
 
     /// The throttle that `error` is, or that caused it.
     pub(crate) fn find<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Self> {
-        // The source of an `io::Error` is the source of what it wraps, which would be skipped.
-        let cause = |error: &&'a (dyn std::error::Error + 'static)| {
-            error
-                .downcast_ref::<io::Error>()
-                .map_or_else(|| error.source(), |error| error.get_ref().map(|wrapped| wrapped as _))
-        };
-        iter::successors(Some(error), cause).find_map(|error| error.downcast_ref())
+        find(error)
     }
+}
+
+/// The error of this type that `error` is, or that caused it.
+pub(super) fn find<'a, E: std::error::Error + 'static>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a E> {
+    // The source of an `io::Error` is the source of what it wraps, which would be skipped.
+    let cause = |error: &&'a (dyn std::error::Error + 'static)| {
+        error
+            .downcast_ref::<io::Error>()
+            .map_or_else(|| error.source(), |error| error.get_ref().map(|wrapped| wrapped as _))
+    };
+    iter::successors(Some(error), cause).find_map(|error| error.downcast_ref())
 }
 
 impl fmt::Display for Throttled {

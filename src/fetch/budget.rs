@@ -76,10 +76,10 @@ pub(super) struct Hosts {
 
 /// How much of it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PerHost {
-    pub(super) at_a_time: usize,
+pub(crate) struct PerHost {
+    pub(crate) at_a_time: usize,
     /// For addresses on probation.
-    pub(super) per_minute: u32,
+    pub(crate) per_minute: u32,
 }
 
 /// A fetch from a host, until it is dropped.

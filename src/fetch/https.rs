@@ -1,5 +1,8 @@
-//! Key sets from the web, without becoming a way into the network behind the server.
+//! Documents from the web, without becoming a way into the network behind the server.
 
+#[cfg(feature = "metadata-documents")]
+mod documents;
+mod keys;
 mod resolver;
 
 use std::{fmt, net::IpAddr, num::IntErrorKind, sync::Arc, time::Duration};
@@ -9,87 +12,62 @@ use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{ACCEPT, AGE, CACHE_CONTROL, CONTENT_TYPE},
 };
-use reqwest::{Client, ClientBuilder, Url, redirect, retry};
+use reqwest::{Certificate, Client, ClientBuilder, Url, redirect, retry};
 
+#[cfg(feature = "metadata-documents")]
+pub(crate) use self::documents::HttpsDocuments;
+pub use self::keys::HttpsJwksSource;
 use crate::{
     error::BoxError,
     fetch::{
         address::is_public,
         https::resolver::{Networks, Resolver},
-        jwks::{FetchedJwks, JwksSource, LONGEST_DOCUMENT},
     },
 };
 
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a fetch may take.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 const PER_NETWORK: u32 = 60;
 /// Some servers refuse requests that have none.
 const USER_AGENT: &str = concat!("tower-client-auth/", env!("CARGO_PKG_VERSION"));
-const MEDIA_TYPES: [&str; 2] = ["application/json", "application/jwk-set+json"];
 
-/// Fetches key sets over HTTPS, by reqwest and rustls, with the root certificates of the system.
-///
-/// Any client that may register can choose a `jwks_uri`, and the server fetches it from within its
-/// own network (RFC 7523 §3, RFC 8725 §3.10). So:
-///
-/// - `https` only, on port 443 or one of 1024 and above; no user name or password in the URI.
-/// - No redirects, no proxy from the environment, no cookies, no second try.
-/// - Only public addresses. They are checked after the name was resolved, and connections go to the
-///   checked addresses alone: a name that resolves differently the second time gains nothing. An
-///   address in the URI itself is checked likewise. What the registries of IANA list for a
-///   special purpose is refused: private, shared, loopback, link-local, multicast, documentation and
-///   reserved addresses, and those that have an IPv4 address inside (mapped, NAT64, 6to4, Teredo,
-///   ISATAP), but not NAT64 with a prefix of the operator's own, which looks like any other.
-/// - An answer of 200 with the media type `application/json` or `application/jwk-set+json`, at most
-///   64 KiB, within 5 seconds in all; or one of 404 or 410, which says that there are no keys. All
-///   else is an outage.
-/// - For addresses whose keys have verified nothing yet, at most [60 fetches a
-///   minute](Self::max_unproven_per_network) from one network, judged by the resolved addresses.
-/// - At most 16 names are being resolved at a time for these, and 16 for the others. The system
-///   resolves them on the blocking threads of tokio and cannot be told to stop. A fetch that gets none
-///   of them within a second is throttled, which is no outage of its host.
-///
-/// Each fetch has a connection of its own, and no content coding is asked for.
-///
-/// The lifetime is `max-age` of `Cache-Control` less `Age` (RFC 9111 §4.2); `no-store` and
-/// `no-cache` make it 0. [`JwksCache`](crate::assertion::JwksCache) brings it within bounds.
-///
-/// It needs a runtime of tokio.
-///
-/// # Examples
-///
-/// ```
-/// use tower_client_auth::{assertion::{Assertions, HttpsJwksSource}, replay::MemoryReplayStore};
-///
-/// # let _runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-/// let settings = Assertions::new("https://as.example", MemoryReplayStore::default())?
-///     .jwks_source(HttpsJwksSource::new()?);
-/// # drop(settings);
-/// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
-/// ```
+/// Gets documents: each from a connection of its own, from addresses that were judged.
 #[derive(Clone)]
-pub struct HttpsJwksSource {
+pub(crate) struct Https {
     client: Client,
     /// For addresses on probation.
     unproven: Client,
     networks: Arc<Networks>,
-    timeout: Duration,
     policy: AddressPolicy,
 }
 
-/// Whether an address may be connected to. Only the tests of this crate have another one than
-/// [`is_public`].
+/// Whether an address may be connected to.
 type AddressPolicy = fn(IpAddr) -> bool;
 
-impl HttpsJwksSource {
-    /// A source with the defaults. Make one and clone it: clones share their bounds.
-    ///
-    /// # Errors
-    ///
-    /// If TLS cannot be set up, for example because the system has no root certificates.
-    pub fn new() -> Result<Self, BoxError> {
-        Self::with(Client::builder, is_public)
-    }
+/// What a document must be.
+struct Wanted {
+    accept: &'static str,
+    /// Judges the media type without its parameters.
+    is_json: fn(&str) -> bool,
+    /// In bytes.
+    longest: usize,
+    /// From the resolution of the name to the last byte.
+    timeout: Duration,
+}
 
+enum Got {
+    /// The answer was 200.
+    Document {
+        text: Bytes,
+        max_age: Option<Duration>,
+    },
+    Status {
+        status: u16,
+        max_age: Option<Duration>,
+    },
+}
+
+impl Https {
     fn with(client: impl Fn() -> ClientBuilder, policy: AddressPolicy) -> Result<Self, BoxError> {
         let networks = Arc::new(Networks::new(PER_NETWORK));
         let client = |networks| {
@@ -111,32 +89,22 @@ impl HttpsJwksSource {
                 .build()
         };
         let unproven = client(Some(Arc::clone(&networks)))?;
-        Ok(Self { client: client(None)?, unproven, networks, timeout: TIMEOUT, policy })
+        Ok(Self { client: client(None)?, unproven, networks, policy })
     }
 
-    /// How many fetches a minute may lead to one network (/24 of IPv4, /48 of IPv6) for addresses
-    /// whose keys have verified nothing yet; one more is answered 429 with `Retry-After`, unless keys
-    /// are known. It holds for all clones. Default: 60.
-    ///
-    /// After a start that is so for all addresses that are not
-    /// [trusted](crate::assertion::JwksCache::trusted). A server with many clients whose keys are at one
-    /// host needs more, and so it does of
-    /// [`max_per_host`](crate::assertion::JwksCache::max_per_host).
-    #[must_use]
-    pub fn max_unproven_per_network(self, per_minute: u32) -> Self {
-        self.networks.allow(per_minute);
-        self
+    fn with_loopback(authorities: &[u8]) -> Result<Self, BoxError> {
+        let authorities = Certificate::from_pem_bundle(authorities)?;
+        if authorities.is_empty() {
+            return Err("there is no certificate".into());
+        }
+        let client = || Client::builder().tls_certs_merge(authorities.iter().cloned());
+        let https = Self::with(client, loopback_too)?;
+        https.networks.allow(u32::MAX);
+        Ok(https)
     }
 
-    /// How long a fetch may take, from the resolution of the name to the last byte. Default: 5
-    /// seconds.
-    #[must_use]
-    pub fn timeout(self, timeout: Duration) -> Self {
-        Self { timeout, ..self }
-    }
-
-    fn check(&self, jwks_uri: &str, networks: Option<&Networks>) -> Result<Url, BoxError> {
-        let url = Url::parse(jwks_uri).map_err(|_malformed| Refused::Url)?;
+    fn check(&self, url: &str, networks: Option<&Networks>) -> Result<Url, BoxError> {
+        let url = Url::parse(url).map_err(|_malformed| Refused::Url)?;
         if url.scheme() != "https" {
             return Err(Refused::Scheme.into());
         }
@@ -159,46 +127,35 @@ impl HttpsJwksSource {
         Ok(url)
     }
 
-    async fn get(&self, client: &Client, url: Url) -> Result<FetchedJwks, BoxError> {
-        let request = client.get(url).header(ACCEPT, MEDIA_TYPES.join(", "));
+    async fn get(&self, url: &str, proven: bool, wanted: Wanted) -> Result<Got, BoxError> {
+        let (client, networks) = match proven {
+            true => (&self.client, None),
+            false => (&self.unproven, Some(&*self.networks)),
+        };
+        let request = client.get(self.check(url, networks)?).header(ACCEPT, wanted.accept);
         let mut response =
-            request.timeout(self.timeout).send().await.map_err(reqwest::Error::without_url)?;
+            request.timeout(wanted.timeout).send().await.map_err(reqwest::Error::without_url)?;
         let max_age = max_age(response.headers());
-        match response.status() {
-            StatusCode::OK => {}
-            StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(FetchedJwks::gone(max_age)),
-            other => return Err(Refused::Status(other.as_u16()).into()),
+        let status = response.status();
+        if status != StatusCode::OK {
+            return Ok(Got::Status { status: status.as_u16(), max_age });
         }
-        if !is_json(response.headers()) {
+        if !(wanted.is_json)(essence(response.headers())) {
             return Err(Refused::MediaType.into());
         }
-        let mut document = BytesMut::new();
+        let mut text = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
-            if chunk.len() > LONGEST_DOCUMENT - document.len() {
-                return Err(Refused::Length.into());
+            if chunk.len() > wanted.longest.saturating_sub(text.len()) {
+                return Err(Refused::Length(wanted.longest).into());
             }
-            document.extend_from_slice(&chunk);
+            text.extend_from_slice(&chunk);
         }
-        Ok(FetchedJwks::new(Bytes::from(document), max_age))
+        Ok(Got::Document { text: text.freeze(), max_age })
     }
 }
 
-impl JwksSource for HttpsJwksSource {
-    type Error = BoxError;
-
-    async fn fetch(&self, jwks_uri: &str) -> Result<FetchedJwks, BoxError> {
-        self.get(&self.client, self.check(jwks_uri, None)?).await
-    }
-
-    async fn fetch_unproven(&self, jwks_uri: &str) -> Result<FetchedJwks, BoxError> {
-        self.get(&self.unproven, self.check(jwks_uri, Some(&self.networks))?).await
-    }
-}
-
-impl fmt::Debug for HttpsJwksSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpsJwksSource").field("timeout", &self.timeout).finish_non_exhaustive()
-    }
+fn loopback_too(address: IpAddr) -> bool {
+    address.is_loopback() || is_public(address)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,30 +167,33 @@ enum Refused {
     Address,
     Status(u16),
     MediaType,
-    Length,
+    /// More than this many bytes.
+    Length(usize),
 }
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Url => "the jwks_uri is no URL",
-            Self::Scheme => "the jwks_uri is not https",
-            Self::Credentials => "the jwks_uri holds credentials",
-            Self::Port => "the jwks_uri names a port below 1024 other than 443",
-            Self::Address => "the jwks_uri leads to an address that is not public",
-            Self::Status(status) => return write!(f, "the jwks_uri answered {status}"),
-            Self::MediaType => "the jwks_uri answered something else than JSON",
-            Self::Length => "the jwks_uri answered more than 64 KiB",
+            Self::Url => "the address is no URL",
+            Self::Scheme => "the address is not https",
+            Self::Credentials => "the address holds credentials",
+            Self::Port => "the address names a port below 1024 other than 443",
+            Self::Address => "the host has no address that is public",
+            Self::Status(status) => return write!(f, "the server answered {status}"),
+            Self::MediaType => "the server answered something else than JSON",
+            Self::Length(longest) => {
+                return write!(f, "the server answered more than {longest} bytes");
+            }
         })
     }
 }
 
 impl std::error::Error for Refused {}
 
-fn is_json(headers: &HeaderMap) -> bool {
+/// The media type without its parameters.
+fn essence(headers: &HeaderMap) -> &str {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = value.split(';').next().unwrap_or_default().trim();
-    MEDIA_TYPES.iter().any(|json| essence.eq_ignore_ascii_case(json))
+    value.split(';').next().unwrap_or_default().trim()
 }
 
 /// RFC 9111 §5.2.2, §4.2.3.

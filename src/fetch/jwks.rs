@@ -95,6 +95,7 @@ impl JwksCache {
             interval: MIN_REFETCH_INTERVAL,
             stale_if_error: STALE_IF_ERROR,
             capacity: CAPACITY,
+            most_of_a_host: usize::MAX,
             per_host: PER_HOST,
             clock: Clock::system(),
         };

@@ -2,8 +2,10 @@
 
 #[cfg(feature = "jwks-fetch")]
 mod address;
-mod budget;
+pub(crate) mod budget;
+#[cfg(feature = "metadata-documents")]
+pub(crate) mod documents;
 #[cfg(feature = "jwks-fetch")]
 pub(crate) mod https;
 pub(crate) mod jwks;
-mod remembered;
+pub(crate) mod remembered;

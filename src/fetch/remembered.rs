@@ -4,13 +4,13 @@
 //! something was verified with its document: what is on probation can neither push out nor hold up
 //! what is proven.
 
+mod host;
 mod slot;
 mod spaces;
 
 use std::{
     collections::HashSet,
     future::Future,
-    net::{Ipv4Addr, Ipv6Addr},
     ops::RangeInclusive,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -21,13 +21,14 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-pub(super) use crate::fetch::remembered::spaces::Capacity;
+pub(crate) use crate::fetch::remembered::spaces::Capacity;
 use crate::{
     clock::Clock,
     error::BoxError,
     fetch::{
         budget::{Hosts, PerHost, Place},
         remembered::{
+            host::host,
             slot::{Answer, Next, Question, Slot},
             spaces::Spaces,
         },
@@ -35,12 +36,12 @@ use crate::{
     isolate::single_flight::{DEADLINE, Flight, FlightError, SharedError, SingleFlight},
 };
 
-/// RFC 1035 §2.3.4.
-const LONGEST_HOST: usize = 255;
-
 /// Fetches and reads one kind of documents.
-pub(super) trait Documents: Clone + Send + Sync + 'static {
+pub(crate) trait Documents: Clone + Send + Sync + 'static {
     type Document: Send + Sync + 'static;
+
+    /// Whether an address is proven as soon as a document came from it.
+    const PROVEN_BY_ANSWER: bool = false;
 
     /// An error is an outage, during which the last document stays in use. All else is an answer,
     /// which replaces it.
@@ -50,32 +51,39 @@ pub(super) trait Documents: Clone + Send + Sync + 'static {
         proven: bool,
         last: Option<&Self::Document>,
     ) -> impl Future<Output = Result<Fetched<Self::Document>, BoxError>> + Send;
+
+    /// Whether the error says that there is no document: the one that was known is forgotten.
+    fn is_withdrawal(_error: &BoxError) -> bool {
+        false
+    }
 }
 
-pub(super) struct Fetched<T> {
-    pub(super) document: T,
+pub(crate) struct Fetched<T> {
+    pub(crate) document: T,
     /// How much memory it takes.
-    pub(super) bytes: usize,
-    pub(super) max_age: Option<Duration>,
+    pub(crate) bytes: usize,
+    pub(crate) max_age: Option<Duration>,
 }
 
 #[derive(Clone)]
-pub(super) struct Settings {
-    pub(super) lifetime: RangeInclusive<Duration>,
+pub(crate) struct Settings {
+    pub(crate) lifetime: RangeInclusive<Duration>,
     /// How soon a document may be fetched again for what it lacks.
-    pub(super) interval: Duration,
-    pub(super) stale_if_error: Duration,
+    pub(crate) interval: Duration,
+    pub(crate) stale_if_error: Duration,
     /// Of each of the two spaces.
-    pub(super) capacity: Capacity,
-    pub(super) per_host: PerHost,
-    pub(super) clock: Clock,
+    pub(crate) capacity: Capacity,
+    /// How many proven addresses of one host are remembered.
+    pub(crate) most_of_a_host: usize,
+    pub(crate) per_host: PerHost,
+    pub(crate) clock: Clock,
 }
 
-pub(super) struct Remembered<D: Documents> {
+pub(crate) struct Remembered<D: Documents> {
     pub(super) documents: D,
     pub(super) settings: Settings,
     /// Addresses that are proven from the start.
-    pub(super) trusted: Arc<HashSet<Arc<str>>>,
+    pub(crate) trusted: Arc<HashSet<Arc<str>>>,
     spaces: Arc<Mutex<Spaces<D::Document>>>,
     /// Those of addresses on probation, and those of proven ones: neither counts for the other.
     hosts: [Arc<Hosts>; 2],
@@ -104,26 +112,26 @@ impl<D: Documents> Clone for Remembered<D> {
 }
 
 impl<D: Documents> Remembered<D> {
-    pub(super) fn new(documents: D, settings: Settings, fetches: usize) -> Self {
+    pub(crate) fn new(documents: D, settings: Settings, fetches: usize) -> Self {
         // Of proven ones there are no more than addresses.
         let flights = [fetches, usize::MAX].map(|most| SingleFlight::new(most, DEADLINE));
         let (spaces, hosts, places) = (Arc::default(), <[_; 2]>::default(), places(fetches));
         Self { documents, settings, trusted: Arc::default(), spaces, hosts, flights, places }
     }
 
-    pub(super) fn max_fetches(self, fetches: usize) -> Self {
+    pub(crate) fn max_fetches(self, fetches: usize) -> Self {
         let [on_probation, of_proven] = self.flights;
         let flights = [on_probation.limit(fetches), of_proven];
         Self { flights, places: places(fetches), ..self }
     }
 
-    pub(super) fn fetch_deadline(self, deadline: Duration) -> Self {
+    pub(crate) fn fetch_deadline(self, deadline: Duration) -> Self {
         Self { flights: self.flights.map(|flights| flights.deadline(deadline)), ..self }
     }
 
     /// The document at this address. `has` says whether it has what the request looks for: if not,
     /// it is fetched again for the next request.
-    pub(super) async fn get(
+    pub(crate) async fn get(
         &self,
         url: &str,
         has: impl FnOnce(&D::Document) -> bool,
@@ -157,7 +165,8 @@ impl<D: Documents> Remembered<D> {
 
     /// Something was verified with the document of this address.
     pub(super) fn proved(&self, url: &str) {
-        let pushed_out = self.spaces().prove(url, self.settings.capacity);
+        let Settings { capacity, most_of_a_host, .. } = self.settings;
+        let pushed_out = self.spaces().prove(url, capacity, most_of_a_host);
         drop(pushed_out);
     }
 
@@ -210,15 +219,23 @@ impl<D: Documents> Remembered<D> {
             None => Err("the other fetches from its host do not end".into()),
         };
         drop(place);
+        let withdrawn = fetched.as_ref().is_err_and(D::is_withdrawal);
         let (shortest, longest) = (*settings.lifetime.start(), *settings.lifetime.end());
         let mut bytes = 0;
-        let answer = question.answer(fetched.map(|fetched| {
+        let fetched = fetched.map(|fetched| {
             bytes = fetched.bytes;
             let lifetime = fetched.max_age.unwrap_or(shortest).max(shortest).min(longest);
             (fetched.document, lifetime)
-        }));
+        });
+        let answer = question.answer(fetched, withdrawn);
         if answer.is_ok() {
             let pushed_out = self.spaces().weigh(url, &slot, bytes, settings.capacity);
+            drop(pushed_out);
+            if D::PROVEN_BY_ANSWER {
+                self.proved(url);
+            }
+        } else if withdrawn {
+            let pushed_out = self.spaces().demote(url, settings.capacity);
             drop(pushed_out);
         }
         answer
@@ -277,78 +294,4 @@ impl<D: Documents> Remembered<D> {
 
 fn places(fetches: usize) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(fetches.clamp(1, Semaphore::MAX_PERMITS)))
-}
-
-/// The host in a URL, without its port, by which its fetches are counted.
-///
-/// Parsers make the same host of many odd spellings, such as `%76ictim.example` or `0x7f.1`. No honest
-/// URL has one, so all of them are counted as one host, which has no name.
-fn host(url: &str) -> String {
-    let (_, rest) = url.split_once("://").unwrap_or(("", url));
-    // The authority follows however many of them (WHATWG URL, "special authority ignore slashes state").
-    let rest = rest.trim_start_matches(['/', '\\']);
-    let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    if let Some(address) = host.strip_prefix('[') {
-        let address = address.split(']').next().unwrap_or_default().parse::<Ipv6Addr>();
-        return address.map_or_else(|_odd| String::new(), |address| address.to_string());
-    }
-    let host = host.split(':').next().unwrap_or_default().trim_end_matches('.');
-    let label = host.rsplit('.').next().unwrap_or_default();
-    let is_odd = if label.starts_with(|char: char| char.is_ascii_digit()) {
-        host.parse::<Ipv4Addr>().is_err()
-    } else {
-        !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
-    };
-    if is_odd || host.len() > LONGEST_HOST { String::new() } else { host.to_ascii_lowercase() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn host_is_counted_however_it_is_written() {
-        for url in [
-            "https://host.example",
-            "HTTPS://HOST.example/jwks",
-            "https://host.example:8443?a",
-            "https://host.example./",
-            "https://user@host.example#a",
-            r"https://host.example\jwks",
-            "https:///host.example/",
-            r"https://\/\/host.example/",
-            "https://////user:host@host.example:443/",
-        ] {
-            assert_eq!(host(url), "host.example", "{url}");
-        }
-        for url in ["https://[2001:db8::1]:8443/", "https://[2001:0DB8:0:0:0:0:0:1]"] {
-            assert_eq!(host(url), "2001:db8::1", "{url}");
-        }
-        assert_eq!(host("https://8.8.8.8:8443"), "8.8.8.8");
-        assert_eq!(host("https://host1"), "host1");
-        assert_eq!(host("jwks.json"), "jwks.json");
-        assert_eq!(host(""), "");
-        assert_eq!(host(&"a".repeat(LONGEST_HOST)).len(), LONGEST_HOST);
-    }
-
-    #[test]
-    fn hosts_that_are_written_oddly_are_counted_as_one() {
-        for url in [
-            "https://%68ost.example/",
-            "https://ho%73t.example/",
-            "https://host%2eexample/",
-            "https://134744072/",
-            "https://8.8.2056/",
-            "https://8.8.8.010/",
-            "https://0x8.8.8.8/",
-            "https://8.8.8.0x8/",
-            "https://8.8.8.0xa/",
-            "https://[2001:db8::%31]/",
-            "https://[::1.example]/",
-            &format!("https://{}/", "a".repeat(LONGEST_HOST + 1)),
-        ] {
-            assert_eq!(host(url), "", "{url}");
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! The registry "OAuth Dynamic Client Registration Metadata".
 
 mod read;
+mod redirect;
 mod write;
 
 use std::fmt;

@@ -27,6 +27,8 @@ pub(crate) struct Policy {
     pub(crate) observers: Observers,
     pub(crate) dialect: Dialect,
     pub(crate) ready_after_auth: bool,
+    #[cfg(feature = "metadata-documents")]
+    pub(crate) metadata_documents: bool,
 }
 
 impl Policy {

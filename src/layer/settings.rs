@@ -1,5 +1,7 @@
 //! The settings of the layer that belong to no method.
 
+#[cfg(feature = "metadata-documents")]
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -47,6 +49,18 @@ impl<P, M> ClientAuthLayer<P, M> {
             policy.dialect = dialect;
             policy.refresh();
         })
+    }
+
+    /// The layer with another provider, around this one.
+    #[cfg(feature = "metadata-documents")]
+    pub(crate) fn with_documents<Q>(
+        self,
+        around: impl FnOnce(Arc<P>) -> Q,
+    ) -> ClientAuthLayer<Q, M> {
+        let Shared { provider, mut policy, state } = Arc::unwrap_or_clone(self.shared);
+        policy.metadata_documents = true;
+        let shared = Shared { provider: Arc::new(around(provider)), policy, state };
+        ClientAuthLayer { shared: Arc::new(shared), mode: PhantomData }
     }
 
     /// What is set, for the parts of the interface that stand with the methods.

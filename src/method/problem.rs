@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, fmt};
 
+#[cfg(feature = "metadata-documents")]
+use crate::method::assertion;
 use crate::{iana::AuthMethod, method::Registration, secret::stored::ClientSecret};
 
 #[derive(Clone, PartialEq, Eq)]
@@ -54,5 +56,22 @@ impl fmt::Debug for Problem {
 impl From<Result<Self, Problem>> for Registration {
     fn from(read: Result<Self, Problem>) -> Self {
         read.unwrap_or_else(Self::Unusable)
+    }
+}
+
+#[cfg(feature = "metadata-documents")]
+impl Registration {
+    /// The same, if it has no secrets.
+    pub(crate) fn of_document(&self) -> Self {
+        match self {
+            Self::None => Self::None,
+            Self::Assertion(assertion::Registration::PrivateKey(keys)) => {
+                Self::Assertion(assertion::Registration::PrivateKey(keys.clone()))
+            }
+            Self::Unusable(problem) => Self::Unusable(problem.clone()),
+            Self::Basic(_) | Self::Post(_) | Self::Assertion(_) => {
+                Self::Unusable(Problem::Declared)
+            }
+        }
     }
 }

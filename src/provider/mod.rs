@@ -5,6 +5,8 @@
 
 #[cfg(feature = "cache")]
 pub(crate) mod cached;
+#[cfg(feature = "metadata-documents")]
+pub(crate) mod documents;
 pub(crate) mod lookup;
 pub(crate) mod memory;
 

@@ -144,6 +144,8 @@ mod grpc;
 mod jose;
 mod mcp_sdk;
 mod metadata;
+#[cfg(feature = "metadata-documents")]
+mod metadata_documents;
 mod panics;
 mod providers;
 #[cfg(feature = "jwt")]

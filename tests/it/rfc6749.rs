@@ -305,12 +305,13 @@ fn rfc6749_5_2_answer_of_every_error_kind() {
         assert!(seen.insert(kind), "{kind:?} twice");
     }
     let all: HashSet<_> = REFUSALS.iter().map(|row| row.0).collect();
-    // These need more than a provider: see `bodies.rs`, `grpc.rs`, `secrets_at_rest.rs`,
-    // `tower_contract.rs` and `rfc7523.rs`.
+    // These need more than a provider: see `bodies.rs`, `grpc.rs`, `metadata_documents.rs`,
+    // `secrets_at_rest.rs`, `tower_contract.rs` and `rfc7523.rs`.
     let missing: HashSet<_> = all.difference(&seen).collect();
     let mut elsewhere =
         HashSet::from([K::BodyTimeout, K::ProviderTimeout, K::Verifier, K::Overloaded]);
     elsewhere.extend([K::UnexpectedGrpc, K::NotGrpc, K::Abandoned]);
+    elsewhere.extend([K::MetadataDocument, K::MetadataUnreachable]);
     elsewhere.extend(OF_ASSERTIONS.iter().copied());
     assert_eq!(missing, elsewhere.iter().collect::<HashSet<_>>());
 }

@@ -376,6 +376,8 @@ pub(crate) const REFUSALS: &[(ErrorKind, u16, &str, &str, &str)] = {
         (K::Verifier, 503, T, "Clients cannot be authenticated at the moment", ""),
         (K::ReplayStore, 503, T, "Clients cannot be authenticated at the moment", ""),
         (K::KeySource, 503, T, "Clients cannot be authenticated at the moment", ""),
+        (K::MetadataDocument, 401, C, NOT_AUTHENTICATED, ""),
+        (K::MetadataUnreachable, 503, T, "Clients cannot be authenticated at the moment", ""),
         (K::Overloaded, 503, T, "Clients cannot be authenticated at the moment", ""),
         (
             K::Panicked,
@@ -590,7 +592,12 @@ impl<P: ClientProvider<Client = App>> Harness<P> {
     }
 
     pub(crate) fn service(&self) -> tower_client_auth::ClientAuth<Recorder, Asked<P>> {
-        self.layer.layer(Recorder { calls: self.calls.clone() })
+        self.layer.layer(self.recorder())
+    }
+
+    /// For a layer that was made of this one.
+    pub(crate) fn recorder(&self) -> Recorder {
+        Recorder { calls: self.calls.clone() }
     }
 
     pub(crate) fn ask(&self, ask: &TestRequest) -> Answer {

@@ -142,17 +142,21 @@ impl<T> Slot<T> {
     }
 
     /// Unless another question has been asked since.
-    fn note_failure(&self, asked: Instant, now: Instant, error: SharedError) {
+    fn note_failure(&self, asked: Instant, now: Instant, error: SharedError, withdrawn: bool) {
         let mut known = self.known();
         let failed = Asked { at: now, outcome: Outcome::Failed(error) };
+        let mut forgotten = None;
         let before = if known.waits_since(asked) {
             known.failures = known.failures.saturating_add(1);
+            if withdrawn {
+                forgotten = known.kept.take();
+            }
             known.asked.replace(failed)
         } else {
             Some(failed)
         };
         drop(known);
-        drop(before);
+        drop((before, forgotten));
     }
 
     /// The question has brought nothing to note, so that the one `before` is the last.
@@ -233,7 +237,12 @@ impl<'a, T> Question<'a, T> {
         self.clock.instant()
     }
 
-    pub(super) fn answer(mut self, answer: Result<(T, Duration), BoxError>) -> Answer<T> {
+    /// `withdrawn` if the error says that there is no document any more.
+    pub(super) fn answer(
+        mut self,
+        answer: Result<(T, Duration), BoxError>,
+        withdrawn: bool,
+    ) -> Answer<T> {
         let answer = answer
             .map(|(document, lifetime)| (Arc::new(document), lifetime))
             .map_err(SharedError::new);
@@ -246,7 +255,9 @@ impl<'a, T> Question<'a, T> {
             Err(error) if Throttled::find(error.get_ref()).is_some() => {
                 self.slot.take_back(self.asked, self.before.take());
             }
-            Err(error) => self.slot.note_failure(self.asked, self.now(), error.clone()),
+            Err(error) => {
+                self.slot.note_failure(self.asked, self.now(), error.clone(), withdrawn);
+            }
         }
         self.answered = true;
         answer.map(|(document, _)| document)
@@ -263,7 +274,7 @@ impl<T> Drop for Question<'_, T> {
         }
         let now = guard::call(|| self.now()).unwrap_or(self.asked);
         let error = SharedError::new("the fetch was cut off before it ended");
-        self.slot.note_failure(self.asked, now, error);
+        self.slot.note_failure(self.asked, now, error, false);
     }
 }
 
@@ -284,11 +295,11 @@ mod tests {
         let newest = question();
         drop(early);
         assert_eq!(slot.failure(), None, "the newest is still in flight");
-        let answer = newest.answer(Err("the source is down".into()));
+        let answer = newest.answer(Err("the source is down".into()), false);
         assert_eq!(answer.unwrap_err().to_string(), "the source is down");
         drop(cut_off);
-        assert!(throttled.answer(Err(Throttled::new(Duration::ZERO).into())).is_err());
-        let late = slow.answer(Err("it is slow".into()));
+        assert!(throttled.answer(Err(Throttled::new(Duration::ZERO).into()), false).is_err());
+        let late = slow.answer(Err("it is slow".into()), false);
         assert_eq!(late.unwrap_err().to_string(), "it is slow");
         assert_eq!(slot.failure().as_deref(), Some("the source is down"));
     }
@@ -303,8 +314,8 @@ mod tests {
         let slow = question();
         clock.advance(Duration::from_secs(1));
         let answer = |document| Ok((document, Duration::from_secs(300)));
-        assert!(question().answer(answer("withdrawn")).is_ok());
-        assert!(slow.answer(answer("before")).is_ok());
+        assert!(question().answer(answer("withdrawn"), false).is_ok());
+        assert!(slow.answer(answer("before"), false).is_ok());
         assert_eq!(slot.last().as_deref(), Some(&"withdrawn"));
     }
 
@@ -319,7 +330,7 @@ mod tests {
         let second = question();
         drop(first);
         let throttled = Throttled::new(Duration::from_secs(1));
-        assert!(second.answer(Err(throttled.into())).is_err());
+        assert!(second.answer(Err(throttled.into()), false).is_err());
         assert!(slot.known().may_ask(clock.instant(), Duration::ZERO));
     }
 }

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::fetch::remembered::slot::Slot;
+use crate::fetch::remembered::{host::host_of, slot::Slot};
 
 /// An address of which nothing was verified yet is on probation, whether it answered or failed.
 pub(super) struct Spaces<T> {
@@ -17,9 +17,9 @@ pub(super) struct Spaces<T> {
 
 /// What one space may hold.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::fetch) struct Capacity {
-    pub(in crate::fetch) addresses: usize,
-    pub(in crate::fetch) bytes: usize,
+pub(crate) struct Capacity {
+    pub(crate) addresses: usize,
+    pub(crate) bytes: usize,
 }
 
 /// What was pushed out, to be dropped once nothing is locked.
@@ -91,14 +91,25 @@ impl<T> Spaces<T> {
         Vec::new()
     }
 
-    pub(super) fn prove(&mut self, url: &str, capacity: Capacity) -> PushedOut<T> {
-        match self.probation.remove(url) {
-            Some((url, entry)) => {
-                self.proven.insert(url, entry);
-                self.proven.shrink(capacity)
-            }
-            None => Vec::new(),
-        }
+    pub(super) fn prove(
+        &mut self,
+        url: &str,
+        capacity: Capacity,
+        most_of_a_host: usize,
+    ) -> PushedOut<T> {
+        let Some((url, entry)) = self.probation.remove(url) else { return Vec::new() };
+        let host = host_of(&url).to_owned();
+        self.proven.insert(url, entry);
+        let mut pushed_out = self.proven.shrink_host(&host, most_of_a_host);
+        pushed_out.extend(self.proven.shrink(capacity));
+        pushed_out
+    }
+
+    /// What was proven has no document any more.
+    pub(super) fn demote(&mut self, url: &str, capacity: Capacity) -> PushedOut<T> {
+        let Some((url, entry)) = self.proven.remove(url) else { return Vec::new() };
+        self.probation.insert(url, entry);
+        self.probation.shrink(capacity)
     }
 
     #[cfg(test)]
@@ -136,6 +147,17 @@ impl<T> Space<T> {
         self.order.remove(&entry.used);
         self.bytes = self.bytes.saturating_sub(entry.bytes);
         Some((url, entry))
+    }
+
+    /// Pushes out what of this host was unused longest.
+    fn shrink_host(&mut self, host: &str, most: usize) -> PushedOut<T> {
+        if self.entries.len() <= most {
+            return Vec::new();
+        }
+        let of_host = self.order.values().rev().filter(|url| host_of(url) == host);
+        let too_many: Vec<_> = of_host.skip(most.max(1)).cloned().collect();
+        let removed = too_many.iter().filter_map(|url| self.remove(url));
+        removed.map(|(_, entry)| entry).collect()
     }
 
     /// Pushes out what was unused longest, and never the last one.

@@ -27,6 +27,25 @@ impl<'de> Deserialize<'de> for ClientMetadata {
     }
 }
 
+#[cfg(feature = "metadata-documents")]
+impl ClientMetadata {
+    /// Reads a document that is published: UTF-8, and JSON in which every name is unique, because parsers
+    /// disagree on which of two counts.
+    ///
+    /// # Errors
+    ///
+    /// If it is not, a member is wrong that decides who authenticates, or there is one that must not be.
+    pub(crate) fn from_document(text: &[u8], forbidden: &[&str]) -> Result<Self, String> {
+        let Ok(Unambiguous(Value::Object(document))) = serde_json::from_slice(text) else {
+            return Err("it is no JSON object, or has a member twice".to_owned());
+        };
+        if let Some(name) = forbidden.iter().find(|name| document.contains_key(**name)) {
+            return Err(format!("it has `{name}`"));
+        }
+        Self::deserialize(Value::Object(document)).map_err(|error| error.to_string())
+    }
+}
+
 struct MetadataVisitor;
 
 impl<'de> Visitor<'de> for MetadataVisitor {

@@ -20,7 +20,7 @@ use crate::{
     error::{Error, assertion::InvalidAssertion, kind::ErrorKind},
     fetch::{
         https::{
-            tests::{Server, loopback_too, response},
+            tests::{Server, response},
             *,
         },
         jwks::JwksCache,

@@ -18,7 +18,10 @@ use tokio_rustls::{
 };
 
 use super::*;
-use crate::error::throttled::Throttled;
+use crate::{
+    error::throttled::Throttled,
+    fetch::jwks::{FetchedJwks, JwksSource, LONGEST_DOCUMENT},
+};
 
 const KEYS: &str = r#"{"keys": []}"#;
 
@@ -98,10 +101,6 @@ impl Server {
     async fn fetch(&self) -> Result<FetchedJwks, String> {
         fetch(&self.source(loopback_too), &self.uri()).await
     }
-}
-
-pub(super) fn loopback_too(address: IpAddr) -> bool {
-    address.is_loopback() || is_public(address)
 }
 
 /// The reason is at the end of the chain.
@@ -229,7 +228,7 @@ async fn r93_other_uris_are_refused() {
         assert_eq!(fetch(&source, uri).await.unwrap_err(), refused.to_string(), "{uri}");
     }
     for uri in ["https://host.example", "HTTPS://host.example:443/", "https://host.example:1024/"] {
-        assert!(source.check(uri, None).is_ok(), "{uri}");
+        assert!(source.https.check(uri, None).is_ok(), "{uri}");
     }
 }
 
@@ -248,7 +247,7 @@ async fn r93_redirects_and_errors_are_refused() {
         let target = "content-type: application/json\r\nlocation: /elsewhere\r\n";
         let server = Server::answering(response(status, target, KEYS)).await;
         let refused = server.fetch().await.unwrap_err();
-        assert_eq!(refused, format!("the jwks_uri answered {}", &status[..3]));
+        assert_eq!(refused, format!("the server answered {}", &status[..3]));
         assert_eq!(server.connections(), 1, "{status}");
     }
     for fields in ["", "content-type: text/html\r\n", "content-type: application/jsonp\r\n"] {
@@ -269,7 +268,10 @@ async fn r93_document_length_is_limited() {
         .to_owned();
     for answer in [json(&(longest + " ")), chunked + &chunk.repeat(100)] {
         let server = Server::answering(answer).await;
-        assert_eq!(server.fetch().await.unwrap_err(), Refused::Length.to_string());
+        assert_eq!(
+            server.fetch().await.unwrap_err(),
+            Refused::Length(LONGEST_DOCUMENT).to_string()
+        );
     }
 }
 

@@ -1,0 +1,648 @@
+//! Clients whose id is the URL of their metadata (draft-ietf-oauth-client-id-metadata-document-02). The clock
+//! stands still, and there is no runtime but where it says so. What only a server can show is in
+//! `fetch::https::tests::documents`.
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tower::{Layer, ServiceExt};
+use tower_client_auth::{
+    AuthMethod, BoxError, ClientAuthLayer, ClientMetadata, ClientSecret, Clock, Compat, ErrorKind,
+    RegisteredClient,
+    assertion::{Assertions, FetchedJwks, InvalidAssertion, JwksSource},
+    metadata_documents::{
+        DocumentError, DocumentProvider, DocumentSource, FetchedDocument, Made, MetadataDocuments,
+    },
+    provider::Throttled,
+    replay::MemoryReplayStore,
+};
+
+use crate::{
+    jose::{ISSUER, Key, TYPE, claims, compact, ed, jwks, rsa, with},
+    support::{Answer, App, Asked, Clients, Harness, Log, NOW, TestRequest, app, failed},
+};
+
+const URL: &str = "https://client.example/oauth";
+const MINUTE: u64 = 60;
+
+/// What is published, by its URL, and what was fetched.
+#[derive(Clone, Default)]
+struct Web {
+    pages: Arc<Mutex<HashMap<String, Page>>>,
+    fetched: Log<String>,
+}
+
+#[derive(Clone)]
+enum Page {
+    Is(Vec<u8>),
+    Refused,
+    Down,
+    Throttled,
+}
+
+impl Web {
+    fn set(&self, url: &str, page: Page) {
+        self.pages.lock().unwrap().insert(url.to_owned(), page);
+    }
+
+    fn publish(&self, url: &str, text: impl Into<Vec<u8>>) {
+        self.set(url, Page::Is(text.into()));
+    }
+}
+
+impl DocumentSource for Web {
+    type Error = BoxError;
+
+    async fn fetch(&self, url: &str) -> Result<FetchedDocument, BoxError> {
+        self.fetched.push(url.to_owned());
+        tokio::task::yield_now().await;
+        match self.pages.lock().unwrap().get(url) {
+            Some(Page::Is(text)) => Ok(FetchedDocument::new(text.clone().into(), None)),
+            Some(Page::Down) => Err(io::Error::from(io::ErrorKind::HostUnreachable).into()),
+            Some(Page::Throttled) => Err(Throttled::new(Duration::from_secs(7)).into()),
+            Some(Page::Refused) | None => {
+                Err(io::Error::other(DocumentError::Refused("404".into())).into())
+            }
+        }
+    }
+}
+
+impl JwksSource for Web {
+    type Error = BoxError;
+
+    async fn fetch(&self, jwks_uri: &str) -> Result<FetchedJwks, BoxError> {
+        let fetched = DocumentSource::fetch(self, jwks_uri).await?;
+        Ok(FetchedJwks::new(fetched.text().clone(), None))
+    }
+}
+
+type Make = fn(&ClientMetadata) -> App;
+
+struct Server {
+    harness: Harness,
+    layer: ClientAuthLayer<DocumentProvider<Asked<Clients>, Made<App, Make>>>,
+    documents: MetadataDocuments,
+    web: Web,
+    clock: Clock,
+    assertions: AtomicUsize,
+}
+
+impl Server {
+    fn new() -> Self {
+        Self::with(|documents| documents, Some)
+    }
+
+    fn of(set: impl FnOnce(MetadataDocuments) -> MetadataDocuments) -> Self {
+        Self::with(set, Some)
+    }
+
+    fn with(
+        set: impl FnOnce(MetadataDocuments) -> MetadataDocuments,
+        set_assertions: impl FnOnce(Assertions) -> Option<Assertions>,
+    ) -> Self {
+        let (web, clock) = (Web::default(), Clock::fixed(NOW));
+        let documents = MetadataDocuments::from_hosts(["client.example", "other.example"]).unwrap();
+        let documents = set(documents.source(web.clone()).clock(clock.clone()));
+        let replay = MemoryReplayStore::default().clock(clock.clone());
+        let assertions = Assertions::new(ISSUER, replay).unwrap().jwks_source(web.clone());
+        let assertions = set_assertions(assertions);
+        let registered = [RegisteredClient::secret_basic(
+            "https://client.example/registered",
+            [ClientSecret::plain("secret")],
+            app("registered"),
+        )];
+        let harness = Harness::of(Clients::from_iter(registered)).set(|layer| {
+            let layer = layer.clock(clock.clone());
+            match assertions {
+                Some(assertions) => layer.assertions(assertions),
+                None => layer,
+            }
+        });
+        let make: Make = |metadata| app(&metadata.client_id);
+        let layer = harness.layer.clone().metadata_documents_as(documents.clone(), make);
+        Self { harness, layer, documents, web, clock, assertions: AtomicUsize::new(0) }
+    }
+
+    fn pass(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// The answer to a request with nothing but the id.
+    fn ask(&self, client_id: &str) -> Answer {
+        self.send(&public(client_id))
+    }
+
+    fn send(&self, request: &TestRequest) -> Answer {
+        crate::support::run(self.answer(request))
+    }
+
+    async fn answer(&self, request: &TestRequest) -> Answer {
+        let service = self.layer.layer(self.harness.recorder());
+        let Ok(response) = service.oneshot(request.request()).await;
+        self.harness.observe(response)
+    }
+
+    fn signed(&self, key: &Key, alg: &str, members: Value) -> TestRequest {
+        let jti = self.assertions.fetch_add(1, Ordering::SeqCst).to_string();
+        let times = json!({"exp": self.clock.unix_seconds() + 60, "jti": jti});
+        let claims = with(with(claims(URL), times), members).to_string();
+        let header = json!({"alg": alg, "kid": "1"}).to_string();
+        let assertion = compact(key, alg, &header, &claims);
+        TestRequest::form(format!("client_assertion_type={TYPE}&client_assertion={assertion}"))
+    }
+}
+
+fn public(client_id: &str) -> TestRequest {
+    let encoded = serde_urlencoded::to_string([("client_id", client_id)]).unwrap();
+    TestRequest::form(format!("grant_type=authorization_code&{encoded}"))
+}
+
+/// The least that a document has, and these members.
+fn document(members: Value) -> String {
+    let least = json!({"client_id": URL, "redirect_uris": ["https://client.example/callback"]});
+    with(least, members).to_string()
+}
+
+fn refused(client_id: &str) -> Answer {
+    failed(ErrorKind::MetadataDocument, client_id)
+}
+
+fn unknown(client_id: &str) -> Answer {
+    failed(ErrorKind::UnknownClient, client_id)
+}
+
+/// As ChatGPT publishes it.
+fn chatgpt(members: Value) -> String {
+    document(with(
+        json!({
+            "client_name": "ChatGPT",
+            "token_endpoint_auth_methods_supported": ["none", "private_key_jwt"],
+            "token_endpoint_auth_signing_alg": "RS256",
+            "jwks_uri": "https://client.example/jwks.json",
+        }),
+        members,
+    ))
+}
+
+#[test]
+fn public_client_is_known_by_its_document() {
+    let document = document(json!({
+        "client_name": "Claude",
+        "grant_types": ["authorization_code", "urn:ietf:params:oauth:grant-type:jwt-bearer"],
+        "token_endpoint_auth_method": "none",
+    }));
+    let server = Server::new();
+    server.web.publish(URL, document);
+    for _ in 0..2 {
+        assert_eq!(server.ask(URL), public(URL).accepted(URL, AuthMethod::None));
+    }
+    assert_eq!(server.web.fetched.take(), [URL]);
+}
+
+#[test]
+fn absent_method_is_none() {
+    for method in [
+        json!({}),
+        json!({"token_endpoint_auth_method": null}),
+        json!({"token_endpoint_auth_methods_supported": []}),
+    ] {
+        let server = Server::new();
+        server.web.publish(URL, document(method));
+        assert_eq!(server.ask(URL), public(URL).accepted(URL, AuthMethod::None));
+    }
+}
+
+#[test]
+fn client_with_keys_must_use_them_if_that_is_accepted() {
+    for members in [
+        json!({"token_endpoint_auth_method": "private_key_jwt"}),
+        json!({}),
+        json!({"token_endpoint_auth_methods_supported": ["private_key_jwt", "none"]}),
+        json!({"token_endpoint_auth_methods_supported": ["tls_client_auth", "none", "private_key_jwt"]}),
+    ] {
+        let server = Server::new();
+        server.web.publish(URL, chatgpt(members));
+        server.web.publish(
+            "https://client.example/jwks.json",
+            jwks([with(rsa().jwk(), json!({"kid": "1"}))]),
+        );
+        let request = server.signed(rsa(), "RS256", json!({}));
+        assert_eq!(server.send(&request), request.accepted(URL, AuthMethod::PrivateKeyJwt));
+        assert_eq!(server.ask(URL), failed(ErrorKind::MethodMismatch, URL), "no downgrade");
+        assert_eq!(
+            server.send(&request),
+            failed(ErrorKind::Assertion(InvalidAssertion::Replayed), URL)
+        );
+    }
+}
+
+#[test]
+fn list_decides_where_the_stated_method_is_not_accepted() {
+    for members in [json!({"token_endpoint_auth_method": "private_key_jwt"}), json!({})] {
+        let server = Server::with(
+            |documents| documents.auth_methods([AuthMethod::None]).unwrap(),
+            |_assertions| None,
+        );
+        server.web.publish(URL, chatgpt(members));
+        assert_eq!(server.ask(URL), public(URL).accepted(URL, AuthMethod::None));
+    }
+}
+
+#[test]
+fn client_without_an_accepted_method_never_authenticates() {
+    let unusable = failed(ErrorKind::UnusableRegistration, URL);
+    let server = Server::with(
+        |documents| documents.auth_methods([AuthMethod::None]).unwrap(),
+        |_assertions| None,
+    );
+    server.web.publish(
+        URL,
+        document(json!({
+            "token_endpoint_auth_method": "private_key_jwt",
+            "jwks_uri": "https://client.example/jwks.json",
+        })),
+    );
+    assert_eq!(server.ask(URL), unusable);
+    let resolved = crate::support::run(server.documents.resolve(URL)).unwrap_err();
+    assert_eq!(resolved.kind(), ErrorKind::MetadataDocument);
+
+    let server = Server::new();
+    server.web.publish(URL, document(json!({"token_endpoint_auth_method": "tls_client_auth"})));
+    assert_eq!(server.ask(URL), unusable);
+}
+
+#[test]
+fn layer_that_accepts_less_refuses() {
+    let server = Server::with(|documents| documents, |_assertions| None);
+    server.web.publish(URL, chatgpt(json!({})));
+    assert_eq!(server.ask(URL), failed(ErrorKind::MethodMismatch, URL));
+}
+
+#[test]
+fn token_endpoint_is_an_audience_where_it_is_listed() {
+    let token = "https://as.example/token";
+    let send = |aud: &str, accepts: Option<&str>| {
+        let server = Server::with(
+            |documents| documents,
+            |assertions| Some(assertions.legacy_audiences(accepts)),
+        );
+        server.web.publish(URL, chatgpt(json!({})));
+        server.web.publish(
+            "https://client.example/jwks.json",
+            jwks([with(rsa().jwk(), json!({"kid": "1"}))]),
+        );
+        let request = server.signed(rsa(), "RS256", json!({"aud": aud}));
+        (server.send(&request), request.accepted(URL, AuthMethod::PrivateKeyJwt))
+    };
+    let audience = failed(ErrorKind::Assertion(InvalidAssertion::WrongAudience), URL);
+    let (answer, accepted) = send(token, Some(token));
+    assert_eq!(answer, accepted);
+    assert_eq!(send(token, None).0, audience);
+    assert_eq!(send("https://as.example/token/", Some(token)).0, audience);
+    assert_eq!(send(token, Some("https://as.example/token/")).0, audience);
+    let (answer, accepted) = send(ISSUER, Some(token));
+    assert_eq!(answer, accepted);
+}
+
+#[test]
+fn document_names_its_own_url_byte_for_byte() {
+    for other in [
+        "https://client.example/oauti",
+        "https://Client.example/oauth",
+        "https://client.example:443/oauth",
+        "https://client.example/oauth/",
+    ] {
+        let server = Server::new();
+        server.web.publish(URL, document(json!({"client_id": other})));
+        assert_eq!(server.ask(URL), refused(URL), "{other}");
+    }
+}
+
+#[test]
+fn id_that_is_no_url_of_a_document_is_not_fetched() {
+    for id in [
+        "http://client.example/oauth",
+        "https://client.example",
+        "https://u@client.example/x",
+        "https://@client.example/x",
+        "https://client.example/a/../x",
+        "https://client.example/a/%2E%2e/x",
+        "https://client.example/x#",
+        r"https://client.example/x\y",
+        "https://client.example/x y",
+        "https://CLIENT.example/oauth",
+    ] {
+        let server = Server::new();
+        assert_eq!(server.ask(id), unknown(id));
+        assert_eq!(server.web.fetched.take(), [""; 0], "{id}");
+    }
+    for id in [
+        "https://client.example/a/%252e/x",
+        "https://client.example/a..b/x",
+        "https://client.example/...",
+        "https://client.example/?a=/../b",
+        "https://client.example:443/oauth",
+        "https://client.example/",
+    ] {
+        let server = Server::new();
+        server.web.publish(id, document(json!({"client_id": id})));
+        assert_eq!(server.ask(id), public(id).accepted(id, AuthMethod::None));
+        assert_eq!(server.web.fetched.take(), [id]);
+    }
+}
+
+#[test]
+fn document_is_as_long_as_it_may_be() {
+    let server = Server::new();
+    let text = document(json!({}));
+    server.web.publish(URL, text.clone() + &" ".repeat(5_120 - text.len()));
+    assert_eq!(server.ask(URL), public(URL).accepted(URL, AuthMethod::None));
+    let server = Server::new();
+    server.web.publish(URL, text.clone() + &" ".repeat(5_121 - text.len()));
+    assert_eq!(server.ask(URL), refused(URL));
+}
+
+#[test]
+fn keys_are_on_the_host_of_the_client() {
+    let elsewhere = json!({"jwks_uri": "https://keys.example/jwks.json"});
+    let server = Server::new();
+    server.web.publish(URL, chatgpt(elsewhere.clone()));
+    assert_eq!(server.send(&server.signed(rsa(), "RS256", json!({}))), refused(URL));
+    for jwks_uri in ["http://client.example/jwks", "https://u@client.example/jwks", "jwks"] {
+        let server = Server::new();
+        server.web.publish(URL, chatgpt(json!({"jwks_uri": jwks_uri})));
+        assert_eq!(
+            server.send(&server.signed(rsa(), "RS256", json!({}))),
+            refused(URL),
+            "{jwks_uri}"
+        );
+    }
+
+    let server = Server::of(|documents| documents.jwks_hosts(["keys.example"]));
+    server.web.publish(URL, chatgpt(elsewhere));
+    server
+        .web
+        .publish("https://keys.example/jwks.json", jwks([with(rsa().jwk(), json!({"kid": "1"}))]));
+    let request = server.signed(rsa(), "RS256", json!({}));
+    assert_eq!(server.send(&request), request.accepted(URL, AuthMethod::PrivateKeyJwt));
+
+    server.web.set("https://keys.example/jwks.json", Page::Down);
+    let server = Server::new();
+    server.web.publish(URL, chatgpt(json!({})));
+    server.web.set("https://client.example/jwks.json", Page::Down);
+    let request = server.signed(rsa(), "RS256", json!({}));
+    assert_eq!(server.send(&request), failed(ErrorKind::KeySource, URL));
+}
+
+#[test]
+fn document_with_a_secret_or_two_sets_of_keys_is_refused() {
+    let public_key = ed().jwk();
+    for members in [
+        json!({"client_secret": "s3cr3t"}),
+        json!({"client_secret": null}),
+        json!({"client_secret_expires_at": 0}),
+        json!({"token_endpoint_auth_method": "client_secret_basic"}),
+        json!({"token_endpoint_auth_method": "client_secret_post"}),
+        json!({"token_endpoint_auth_method": "client_secret_jwt"}),
+        json!({"jwks": {"keys": [with(public_key.clone(), json!({"d": "AAAA"}))]}}),
+        json!({"jwks": {"keys": [{"kty": "oct"}]}}),
+        json!({"jwks": {"keys": [{"kty": "oct", "k": "AAAA"}]}}),
+        json!({"jwks": {"keys": [public_key]}, "jwks_uri": "https://client.example/jwks.json"}),
+        json!({"token_endpoint_auth_method": "none", "token_endpoint_auth_methods_supported": ["private_key_jwt"]}),
+        json!({"token_endpoint_auth_methods_supported": "none"}),
+        json!({"token_endpoint_auth_methods_supported": [1]}),
+        json!({"redirect_uris": []}),
+        json!({"redirect_uris": "https://client.example/callback"}),
+    ] {
+        let server = Server::new();
+        server.web.publish(URL, document(members.clone()));
+        assert_eq!(server.ask(URL), refused(URL), "{members}");
+    }
+}
+
+#[test]
+fn document_that_is_no_json_object_is_refused() {
+    let plain = document(json!({}));
+    let twice = plain.replacen('{', &format!("{{\"client_id\":\"{URL}\","), 1);
+    let nested = plain.replacen('{', "{\"a\":{\"b\":1,\"b\":2},", 1);
+    for text in [
+        b"[]".to_vec(),
+        b"".to_vec(),
+        twice.into_bytes(),
+        nested.into_bytes(),
+        [b"\xef\xbb\xbf", plain.as_bytes()].concat(),
+        [plain.trim_end_matches('}').as_bytes(), b",\"client_name\":\"\xff\"}"].concat(),
+        vec![b'['; 5_120],
+        plain.into_bytes().iter().take(40).copied().collect(),
+    ] {
+        let server = Server::new();
+        server.web.publish(URL, text.clone());
+        assert_eq!(server.ask(URL), refused(URL), "{}", text.escape_ascii());
+    }
+}
+
+#[test]
+fn what_a_document_has_more_is_no_obstacle() {
+    let server = Server::new();
+    server.web.publish(
+        URL,
+        document(json!({
+            "client_name": 5,
+            "client_name#de": "Beispiel",
+            "grant_types": ["authorization_code", "telepathy"],
+            "unheard_of": {"a": [1]},
+        })),
+    );
+    assert_eq!(server.ask(URL), public(URL).accepted(URL, AuthMethod::None));
+    let client = crate::support::run(server.documents.resolve(URL)).unwrap();
+    assert_eq!(client.client().other["unheard_of"], json!({"a": [1]}));
+}
+
+#[test]
+fn redirects_are_needed_by_the_grants_that_have_one() {
+    let without = json!({"client_id": URL, "grant_types": ["client_credentials"]}).to_string();
+    let server = Server::new();
+    server.web.publish(URL, without.clone());
+    assert_eq!(server.ask(URL), public(URL).accepted(URL, AuthMethod::None));
+    let server = Server::of(MetadataDocuments::mcp);
+    server.web.publish(URL, without);
+    assert_eq!(server.ask(URL), refused(URL));
+    server.pass(5);
+    server.web.publish(URL, document(json!({})));
+    assert_eq!(server.ask(URL), refused(URL), "it has no name");
+    server.pass(10);
+    server.web.publish(URL, document(json!({"client_name": "a"})));
+    assert_eq!(server.ask(URL), public(URL).accepted(URL, AuthMethod::None));
+}
+
+#[test]
+fn what_could_not_be_had_is_an_outage_and_what_is_wrong_is_none() {
+    let server = Server::new();
+    server.web.set(URL, Page::Down);
+    assert_eq!(server.ask(URL), failed(ErrorKind::MetadataUnreachable, URL));
+    server.web.publish(URL, document(json!({})));
+    assert_eq!(server.ask(URL), failed(ErrorKind::MetadataUnreachable, URL), "for 5 seconds");
+    assert_eq!(server.web.fetched.take(), [URL]);
+    server.pass(5);
+    assert_eq!(server.ask(URL), public(URL).accepted(URL, AuthMethod::None));
+
+    let server = Server::new();
+    server.web.set(URL, Page::Refused);
+    assert_eq!(server.ask(URL), refused(URL));
+    server.web.publish(URL, document(json!({})));
+    assert_eq!(server.ask(URL), refused(URL), "for 5 seconds");
+    assert_eq!(server.web.fetched.take(), [URL]);
+    server.pass(5);
+    assert_eq!(server.ask(URL), public(URL).accepted(URL, AuthMethod::None));
+
+    let server = Server::new();
+    server.web.set(URL, Page::Throttled);
+    let throttled = failed(ErrorKind::Throttled, URL).with("retry-after", "7");
+    assert_eq!(server.ask(URL), throttled);
+}
+
+#[test]
+fn known_client_survives_an_outage_of_its_host() {
+    let server = Server::new();
+    server.web.publish(URL, document(json!({})));
+    let accepted = public(URL).accepted(URL, AuthMethod::None);
+    assert_eq!(server.ask(URL), accepted);
+    server.web.set(URL, Page::Down);
+    for _ in 0..24 {
+        server.pass(60 * MINUTE);
+        assert_eq!(server.ask(URL), accepted);
+    }
+    server.pass(60 * MINUTE);
+    assert_eq!(server.ask(URL), failed(ErrorKind::MetadataUnreachable, URL));
+}
+
+#[test]
+fn withdrawn_document_ends_its_client() {
+    let server = Server::new();
+    server.web.publish(URL, document(json!({})));
+    assert_eq!(server.ask(URL), public(URL).accepted(URL, AuthMethod::None));
+    server.web.set(URL, Page::Refused);
+    server.pass(MINUTE);
+    assert_eq!(server.ask(URL), refused(URL));
+    server.web.set(URL, Page::Down);
+    server.pass(5);
+    assert_eq!(server.ask(URL), failed(ErrorKind::MetadataUnreachable, URL));
+}
+
+#[test]
+fn changed_document_is_told_once_and_its_keys_are_used() {
+    let told = Log::default();
+    let log = told.clone();
+    let server = Server::of(|documents| {
+        documents.on_change(move |old, new| {
+            log.push((old.jwks_uri.clone().unwrap(), new.jwks_uri.clone().unwrap()));
+        })
+    });
+    let (old, new) = ("https://client.example/jwks.json", "https://client.example/new.json");
+    server.web.publish(old, jwks([with(rsa().jwk(), json!({"kid": "1"}))]));
+    server.web.publish(new, jwks([with(ed().jwk(), json!({"kid": "1"}))]));
+    let algs = json!({"token_endpoint_auth_signing_alg": null});
+    server.web.publish(URL, chatgpt(algs.clone()));
+    let by = |key, alg| {
+        let request = server.signed(key, alg, json!({}));
+        (server.send(&request), request.accepted(URL, AuthMethod::PrivateKeyJwt))
+    };
+    let (answer, accepted) = by(rsa(), "RS256");
+    assert_eq!(answer, accepted);
+    server.web.publish(URL, chatgpt(with(algs, json!({"jwks_uri": new}))));
+    for _ in 0..3 {
+        server.pass(MINUTE);
+        let (answer, accepted) = by(ed(), "EdDSA");
+        assert_eq!(answer, accepted);
+    }
+    assert_eq!(told.take(), [(old.to_owned(), new.to_owned())]);
+}
+
+#[test]
+fn registered_client_wins_and_nothing_is_fetched() {
+    let id = "https://client.example/registered";
+    let server = Server::new();
+    server.web.publish(id, document(json!({"client_id": id})));
+    let encoded = serde_urlencoded::to_string([(id, "")]).unwrap();
+    let id_encoded = encoded.trim_end_matches('=');
+    let request = TestRequest::form("").basic(format!("{id_encoded}:secret"));
+    let answer = server.send(&request);
+    assert_eq!((answer.status, answer.kind), (200, None));
+    assert_eq!(server.ask(id), failed(ErrorKind::MethodMismatch, id));
+    assert_eq!(server.web.fetched.take(), [""; 0]);
+}
+
+#[test]
+fn basic_with_a_url_as_id() {
+    let server = Server::new();
+    server.web.publish(URL, document(json!({})));
+    let encoded = "https%3A%2F%2Fclient.example%2Foauth:";
+    let request = TestRequest::form("").basic(encoded);
+    assert_eq!(server.send(&request), failed(ErrorKind::MethodMismatch, URL));
+    let lenient = server.layer.clone().compat(Compat::new().ignore_public_credentials());
+    let Ok(response) =
+        crate::support::run(lenient.layer(server.harness.recorder()).oneshot(request.request()));
+    assert_eq!(response.status(), 200);
+    server.harness.observe_nothing();
+    server.web.fetched.take();
+    // RFC 7617 §2: the id ends at the first colon.
+    let request = TestRequest::form("").basic(format!("{URL}:"));
+    assert_eq!(server.send(&request), unknown("https"));
+    assert_eq!(server.web.fetched.take(), [""; 0]);
+}
+
+#[test]
+fn host_or_predicate_that_says_no_stops_before_the_network() {
+    let server = Server::new();
+    let elsewhere = "https://elsewhere.example/oauth";
+    assert_eq!(server.ask(elsewhere), unknown(elsewhere));
+    assert_eq!(server.web.fetched.take(), [""; 0]);
+
+    let server = Server::of(|documents| documents.allow(|url| !url.ends_with("/no")));
+    assert_eq!(server.ask("https://client.example/no"), unknown("https://client.example/no"));
+    assert_eq!(server.web.fetched.take(), [""; 0]);
+    server.web.publish(URL, document(json!({})));
+    assert_eq!(server.ask(URL), public(URL).accepted(URL, AuthMethod::None));
+
+    let server = Server::of(|documents| documents.allow(|_url| panic!("a predicate")));
+    server.web.publish(URL, document(json!({})));
+    assert_eq!(server.ask(URL), unknown(URL));
+    assert_eq!(server.web.fetched.take(), [""; 0]);
+}
+
+#[test]
+fn metadata_of_the_server_says_whether_documents_are_known() {
+    let server = Server::new();
+    assert!(server.layer.client_id_metadata_document_supported());
+    assert!(!server.harness.layer.client_id_metadata_document_supported());
+    let methods: Vec<_> = server.layer.auth_methods_supported().collect();
+    assert!(methods.contains(&"none"));
+    let confidential = server.layer.refuse_public_clients();
+    assert!(confidential.client_id_metadata_document_supported());
+    assert!(!confidential.auth_methods_supported().any(|method| method == "none"));
+}
+
+#[tokio::test]
+async fn requests_for_one_unknown_url_share_a_fetch() {
+    let server = Arc::new(Server::new());
+    server.web.publish(URL, document(json!({})));
+    let requests = (0..1_000).map(|_| {
+        let server = Arc::clone(&server);
+        tokio::spawn(async move {
+            server.documents.resolve(URL).await.map(|client| client.client_id().to_owned())
+        })
+    });
+    let requests: Vec<_> = requests.collect();
+    for request in requests {
+        assert_eq!(request.await.unwrap().unwrap(), URL);
+    }
+    assert_eq!(server.web.fetched.take(), [URL]);
+}
