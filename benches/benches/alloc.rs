@@ -188,7 +188,7 @@ fn goals() -> Vec<Goal> {
             target,
         );
     }
-    for case in [Case::Basic, Case::Post, Case::Public] {
+    for case in Case::RIGHT {
         let over =
             bytes(Stack::Layer, case, Shape::Usual) - bytes(Stack::Collect, case, Shape::Usual);
         goal(

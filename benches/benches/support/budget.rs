@@ -58,7 +58,11 @@ fn made_with() -> String {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = Command::new(rustc).arg("-V").output().map(|output| output.stdout);
     let mut made_with = String::from_utf8_lossy(&output.unwrap_or_default()).trim().to_owned();
-    for (name, on) in [("axum", cfg!(feature = "axum")), ("jwt", cfg!(feature = "jwt"))] {
+    for (name, on) in [
+        ("argon2", cfg!(feature = "argon2")),
+        ("axum", cfg!(feature = "axum")),
+        ("jwt", cfg!(feature = "jwt")),
+    ] {
         if on {
             made_with += ", ";
             made_with += name;

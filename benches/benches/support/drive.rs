@@ -129,7 +129,7 @@ impl Visit<Frames> for Wait {
 /// `requests` on one HTTP/1.1 connection that exists in memory only.
 pub(crate) fn connection(stack: Stack, case: Case, clients: u64, requests: usize) -> Run {
     let wire = wire(case.request(1, clients, Shape::Usual));
-    stack.visit(clients, Connection { wire, requests })
+    stack.visit(clients, Connection { wire, requests, expected: stack.status(case) })
 }
 
 /// A request as HTTP/1.1 has it.
@@ -150,6 +150,7 @@ pub(crate) fn wire(request: Request<Frames>) -> Bytes {
 struct Connection {
     wire: Bytes,
     requests: usize,
+    expected: StatusCode,
 }
 
 impl Visit<hyper::body::Incoming> for Connection {
@@ -168,7 +169,11 @@ impl Visit<hyper::body::Incoming> for Connection {
         let mut server = hyper::server::conn::http1::Builder::new();
         server.header_read_timeout(None);
         Box::new(move || {
-            let wire = Wire { request: self.wire.clone(), requests: self.requests, written: 0 };
+            let wire = Wire {
+                request: self.wire.clone(),
+                requests: self.requests,
+                expected: Some(self.expected),
+            };
             let service = TowerToHyperService::new(service.clone());
             if let Err(error) = now(server.serve_connection(wire, service)) {
                 eprintln!("the connection failed: {error}");
@@ -178,11 +183,11 @@ impl Visit<hyper::body::Incoming> for Connection {
 }
 
 /// The other side of a connection: it sends the same request over and over, and reads nothing of
-/// the answers.
+/// the answers but the first status.
 struct Wire {
     request: Bytes,
     requests: usize,
-    written: usize,
+    expected: Option<StatusCode>,
 }
 
 impl Read for Wire {
@@ -205,7 +210,11 @@ impl Write for Wire {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        self.written += black_box(bytes).len();
+        let bytes = black_box(bytes);
+        if let Some(expected) = self.expected.take() {
+            let line = format!("HTTP/1.1 {expected}");
+            assert!(bytes.starts_with(line.as_bytes()), "another status than {expected}");
+        }
         Poll::Ready(Ok(bytes.len()))
     }
 

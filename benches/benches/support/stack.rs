@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use axum::{Router, routing::post};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, service_fn};
@@ -18,6 +18,7 @@ use super::{
     clients::{self, Client, Provider},
     floor::FloorLayer,
     hand, header_only,
+    work::Case,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +79,11 @@ impl Stack {
     /// Whether it refuses any client.
     pub(crate) const fn authenticates(self) -> bool {
         !matches!(self, Self::Collect | Self::Axum)
+    }
+
+    /// What it answers.
+    pub(crate) const fn status(self, case: Case) -> StatusCode {
+        if self.authenticates() { case.status() } else { StatusCode::OK }
     }
 
     /// Makes the program with a store of its own, and hands it to `visitor`, because each has

@@ -41,6 +41,9 @@ impl Case {
         Self::Expired,
     ];
 
+    /// Those that are accepted, one for each method.
+    pub(crate) const RIGHT: [Self; 3] = [Self::Basic, Self::Post, Self::Public];
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Basic => "basic",
