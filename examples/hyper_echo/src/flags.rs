@@ -1,6 +1,9 @@
 //! The command line, most of which is for tests that compare answers: `--at UNIX_SECONDS` stops the
 //! clock, `--mcp-python-sdk` and `--mcp-python-sdk-revocation` answer as the endpoints of that SDK do.
-//! With the feature `jwt`, `--issuer URL` accepts assertions that are meant for this issuer.
+//! With the feature `jwt`, `--issuer URL` accepts assertions that are meant for this issuer, and `--legacy-audience
+//! URL`, as often as there are some, those that are meant for this endpoint.
+//! With the feature `metadata-documents`, `--metadata-documents` and `--allow-loopback-documents` say which documents
+//! identify clients.
 
 use std::net::SocketAddr;
 
@@ -8,12 +11,35 @@ use example_support::{Flags, needs_feature};
 use tower_client_auth::{BoxError, ClientAuthLayer, Clock, provider::MemoryProvider};
 
 const USAGE: &str = "usage: hyper_echo --listen ADDR --clients FILE [--at UNIX_SECONDS] \
-    [--issuer URL] [--mcp-python-sdk | --mcp-python-sdk-revocation]";
+    [--issuer URL [--legacy-audience URL]...] [--metadata-documents any|HOST,HOST... \
+    [--allow-loopback-documents CA.pem]] [--mcp-python-sdk | --mcp-python-sdk-revocation]";
 
-type Layer = ClientAuthLayer<MemoryProvider>;
+pub(crate) type Layer = ClientAuthLayer<MemoryProvider>;
 
-pub(crate) fn read() -> Result<(SocketAddr, Layer), BoxError> {
+#[cfg(feature = "metadata-documents")]
+pub(crate) use example_support::DocumentFlags;
+
+/// There are none without the feature.
+#[cfg(not(feature = "metadata-documents"))]
+#[derive(Default)]
+pub(crate) struct DocumentFlags(());
+
+#[cfg(not(feature = "metadata-documents"))]
+impl DocumentFlags {
+    #[expect(clippy::unused_self, reason = "with the feature it is used")]
+    fn take(&mut self, name: &str, _flags: &mut Flags) -> Result<bool, BoxError> {
+        match name {
+            "--metadata-documents" | "--allow-loopback-documents" => {
+                Err(needs_feature(name, "metadata-documents"))
+            }
+            _ => Ok(false),
+        }
+    }
+}
+
+pub(crate) fn read() -> Result<(SocketAddr, Layer, DocumentFlags), BoxError> {
     let (mut listen, mut clients, mut at, mut issuer) = (None, None, None, None);
+    let (mut audiences, mut documents) = (Vec::new(), DocumentFlags::default());
     let mut new: fn(MemoryProvider) -> Layer = ClientAuthLayer::new;
     let mut flags = Flags::new(USAGE);
     while let Some(name) = flags.next() {
@@ -23,8 +49,12 @@ pub(crate) fn read() -> Result<(SocketAddr, Layer), BoxError> {
             "--at" => at = Some(flags.value::<i64>()?),
             "--mcp-python-sdk" => new = ClientAuthLayer::mcp_python_sdk,
             "--mcp-python-sdk-revocation" => new = ClientAuthLayer::mcp_python_sdk_revocation,
-            "--issuer" if cfg!(not(feature = "jwt")) => return Err(needs_feature(&name, "jwt")),
+            "--issuer" | "--legacy-audience" if cfg!(not(feature = "jwt")) => {
+                return Err(needs_feature(&name, "jwt"));
+            }
             "--issuer" => issuer = Some(flags.value::<String>()?),
+            "--legacy-audience" => audiences.push(flags.value::<String>()?),
+            name if documents.take(name, &mut flags)? => {}
             _ => return Err(flags.unknown()),
         }
     }
@@ -35,22 +65,40 @@ pub(crate) fn read() -> Result<(SocketAddr, Layer), BoxError> {
     }
     let clock = at.map_or_else(Clock::system, Clock::fixed);
     let layer = new(clients).clock(clock.clone());
-    match issuer {
-        Some(issuer) => Ok((listen, accept_assertions(layer, &issuer, clock)?)),
-        None => Ok((listen, layer)),
-    }
+    let layer = match issuer {
+        Some(issuer) => accept_assertions(layer, &issuer, audiences, clock, &documents)?,
+        None => layer,
+    };
+    Ok((listen, layer, documents))
 }
 
 #[cfg(feature = "jwt")]
-fn accept_assertions(layer: Layer, issuer: &str, clock: Clock) -> Result<Layer, BoxError> {
+fn accept_assertions(
+    layer: Layer,
+    issuer: &str,
+    audiences: Vec<String>,
+    clock: Clock,
+    documents: &DocumentFlags,
+) -> Result<Layer, BoxError> {
     use tower_client_auth::{assertion::Assertions, replay::MemoryReplayStore};
 
     let replay = MemoryReplayStore::default().clock(clock);
-    Ok(layer.assertions(Assertions::new(issuer, replay)?))
+    let mut assertions = Assertions::new(issuer, replay)?.legacy_audiences(audiences);
+    #[cfg(feature = "metadata-documents")]
+    {
+        assertions = assertions.jwks_source(documents.jwks_source()?);
+    }
+    Ok(layer.assertions(assertions))
 }
 
 #[cfg(not(feature = "jwt"))]
 #[expect(clippy::unnecessary_wraps, reason = "with the feature it can fail")]
-fn accept_assertions(layer: Layer, _issuer: &str, _clock: Clock) -> Result<Layer, BoxError> {
+fn accept_assertions(
+    layer: Layer,
+    _issuer: &str,
+    _audiences: Vec<String>,
+    _clock: Clock,
+    _documents: &DocumentFlags,
+) -> Result<Layer, BoxError> {
     Ok(layer)
 }

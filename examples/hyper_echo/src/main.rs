@@ -11,13 +11,16 @@
 
 mod flags;
 
-use std::{convert::Infallible, process::ExitCode, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, process::ExitCode, time::Duration};
 
 use example_support::{Server, print_refusal};
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use tower::{Layer, service_fn};
-use tower_client_auth::{AuthenticatedClient, BoxError, ClientMetadata, Limits, body::RequestBody};
+use tower_client_auth::{
+    AuthenticatedClient, BoxError, ClientAuthLayer, ClientMetadata, ClientProvider, Limits,
+    body::RequestBody,
+};
 
 /// The layer hands the body on as it was sent, whatever it had to read of it.
 async fn echo(
@@ -48,10 +51,22 @@ fn percent_encode(text: &str) -> String {
 }
 
 async fn run() -> Result<(), BoxError> {
-    let (listen, layer) = flags::read()?;
+    let (listen, layer, documents) = flags::read()?;
     let layer = layer
         .limits(Limits::new().body_deadline(Duration::from_secs(10)))
         .on_outcome(print_refusal);
+    #[cfg(feature = "metadata-documents")]
+    if let Some(documents) = documents.documents(layer.auth_methods_supported())? {
+        return serve(listen, layer.metadata_documents(documents)).await;
+    }
+    let _ = documents;
+    serve(listen, layer).await
+}
+
+async fn serve<P>(listen: SocketAddr, layer: ClientAuthLayer<P>) -> Result<(), BoxError>
+where
+    P: ClientProvider<Client = ClientMetadata>,
+{
     let server = Server::bind(listen).await?;
     server.announce();
     server.serve(layer.layer(service_fn(echo))).await

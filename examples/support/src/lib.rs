@@ -2,11 +2,15 @@
 //!
 //! Nothing in here authenticates. What an example is about is in its own `main.rs`.
 
+#[cfg(feature = "metadata-documents")]
+mod documents;
 mod flags;
 mod manage;
 mod refusal;
 mod serve;
 
+#[cfg(feature = "metadata-documents")]
+pub use crate::documents::DocumentFlags;
 pub use crate::{
     flags::{Flags, needs_feature, variable},
     manage::{Registration, Rotation},

@@ -55,6 +55,8 @@ def typed(*types):
     return page(CLAUDE, headers={"Content-Type": types[0]} if types else {})
 
 
+# Some point of the curve.
+PUBLIC = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
 # Every page is the `client_id` of a client that sends nothing else.
 ACCEPTED = {
     "claude": page(CLAUDE),
@@ -107,7 +109,7 @@ REFUSED = {
     },
     "private-key": page(CLAUDE | {"jwks": {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "A" * 43, "d": "A" * 43}]}}),
     "symmetric-key": page(CLAUDE | {"jwks": {"keys": [{"kty": "oct", "k": "A" * 43}]}}),
-    "keys-twice": page(CLAUDE | {"jwks": {"keys": []}, "jwks_uri": "https://localhost/keys"}),
+    "keys-twice": page(CLAUDE | {"jwks": {"keys": [PUBLIC]}, "jwks_uri": "https://localhost/keys"}),
     "no-redirects": page({name: value for name, value in CLAUDE.items() if name != "redirect_uris"}),
     "singular-not-listed": page(CLAUDE | {"token_endpoint_auth_methods_supported": ["private_key_jwt"]}),
 }
@@ -179,9 +181,11 @@ def pages(publisher, cases, server):
             for name, shape in shapes.items():
                 path = f"/{name}"
                 publisher.pages[path] = shape
-                work[f"{table} {name}"] = (pool.submit(ask, server, publisher.id(path, next(host))), wanted)
-        for name, (answer, wanted) in work.items():
+                client_id = publisher.id(path, next(host))
+                work[f"{table} {name}"] = (pool.submit(ask, server, client_id), client_id, wanted)
+        for name, (answer, client_id, wanted) in work.items():
             cases.expect(name, answer.result(), wanted)
+            cases.expect(f"{name} fetched", publisher.fetches.count(client_id), 1)
     fetched = len(publisher.fetches)
     for form in NOT_FETCHED:
         client_id = form.format(port=publisher.port)
@@ -195,7 +199,7 @@ def pages(publisher, cases, server):
 
 def once(publisher, cases, server):
     """A hundred requests for a client that nobody has asked for yet are one fetch."""
-    client_id = publisher.id("/claude", "h1.localhost")
+    client_id = publisher.id("/claude", "127.0.201.1")
     with ThreadPoolExecutor(100) as pool:
         answers = set(pool.map(lambda _: ask(server, client_id), range(100)))
     cases.expect("at once", answers, {(200, "none")})
@@ -204,7 +208,7 @@ def once(publisher, cases, server):
 
 def mended(publisher, cases, server):
     """What was broken a moment ago is asked for again, but not at once."""
-    client_id = publisher.id("/mended", "h2.localhost")
+    client_id = publisher.id("/mended", "127.0.202.1")
     publisher.pages["/mended"] = page(status=500)
     cases.expect("broken", ask(server, client_id)[0], 503)
     publisher.pages["/mended"] = page(CLAUDE)
@@ -261,7 +265,7 @@ def signing(publisher, cases, servers):
         cases.expect(f"{name} plain", ask(servers["plain"], client_id), (200, "none"))
     alone = client("chatgpt-alone", **singular, token_endpoint_auth_methods_supported=["private_key_jwt"])
     cases.expect("nothing in common", ask(servers["plain"], alone), refused)
-    elsewhere = client("elsewhere", **singular, jwks_uri=publisher.id("/elsewhere/keys", "h3.localhost"))
+    elsewhere = client("elsewhere", **singular, jwks_uri=publisher.id("/elsewhere/keys", "127.0.203.1"))
     cases.expect("keys elsewhere", ask(servers["strict"], elsewhere, **assertion(private, elsewhere, ISSUER)), refused)
 
 

@@ -14,7 +14,8 @@ from published_documents import ADDRESSES, page, pieces, publishing
 from servers import serving
 from shapes import CLAUDE
 
-IDS, HOSTS, SENDERS = 20_000, 200, 8
+# More senders than fetches at a time, so that a host that keeps silent does not hold up the flood.
+IDS, HOSTS, SENDERS = 20_000, 200, 40
 # How long the flood takes: long enough for a document that is kept for a minute to be asked for again.
 SECONDS = 35
 GROWTH = 20 * 1024 * 1024

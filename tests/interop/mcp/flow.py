@@ -53,7 +53,7 @@ def options():
 
 
 def knows_documents(server):
-    return "--metadata-documents" in subprocess.run([server, "--help"], capture_output=True, text=True).stderr
+    return "--metadata-documents" in subprocess.run([server, "--help"], capture_output=True, text=True).stdout
 
 
 def published(publisher, path, document):
