@@ -66,9 +66,15 @@ pub mod assertion {
 #[cfg(feature = "metadata-documents")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metadata-documents")))]
 pub mod metadata_documents {
+    #[cfg(feature = "redis")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+    pub use crate::fetch::store::redis::RedisDocumentStore;
     pub use crate::{
         error::document::DocumentError,
-        fetch::documents::{DocumentSource, FetchedDocument},
+        fetch::{
+            documents::{DocumentSource, FetchedDocument},
+            store::{DocumentStore, StoredDocument},
+        },
         provider::documents::{
             MetadataDocuments,
             api::{DocumentProvider, Made, Same},

@@ -295,6 +295,7 @@ type OnOmittedKeys = dyn Fn(&str, &[OmittedKey]) + Send + Sync;
 
 impl Documents for KeySets {
     type Document = KeySet;
+    type Note = ();
 
     /// Here alone is said what is an answer, and what is an outage.
     async fn fetch(
@@ -302,7 +303,7 @@ impl Documents for KeySets {
         url: &str,
         proven: bool,
         last: Option<&KeySet>,
-    ) -> Result<Fetched<KeySet>, BoxError> {
+    ) -> Result<Fetched<Self>, BoxError> {
         let fetched = self.source.fetch_dyn(url, proven).await?;
         if fetched.document().len() > LONGEST_DOCUMENT {
             return Err("the key set is longer than 64 KiB".into());
@@ -312,7 +313,8 @@ impl Documents for KeySets {
         if let (Some(observe), omitted @ [_, ..]) = (&self.on_omitted_keys, document.omitted()) {
             let _told = guard::hook("on_omitted_keys", || observe(url, omitted));
         }
-        Ok(Fetched { bytes: document.size(), document, max_age: fetched.max_age() })
+        let (bytes, max_age) = (document.size(), fetched.max_age());
+        Ok(Fetched { document, bytes, max_age, note: () })
     }
 }
 

@@ -9,3 +9,5 @@ pub(crate) mod documents;
 pub(crate) mod https;
 pub(crate) mod jwks;
 pub(crate) mod remembered;
+#[cfg(feature = "metadata-documents")]
+pub(crate) mod store;

@@ -5,6 +5,8 @@
 //! what is proven.
 
 mod host;
+#[cfg(feature = "metadata-documents")]
+mod recall;
 mod slot;
 mod spaces;
 
@@ -39,6 +41,8 @@ use crate::{
 /// Fetches and reads one kind of documents.
 pub(crate) trait Documents: Clone + Send + Sync + 'static {
     type Document: Send + Sync + 'static;
+    /// What is kept elsewhere of an answer.
+    type Note: Send;
 
     /// Whether an address is proven as soon as a document came from it.
     const PROVEN_BY_ANSWER: bool = false;
@@ -50,7 +54,12 @@ pub(crate) trait Documents: Clone + Send + Sync + 'static {
         url: &str,
         proven: bool,
         last: Option<&Self::Document>,
-    ) -> impl Future<Output = Result<Fetched<Self::Document>, BoxError>> + Send;
+    ) -> impl Future<Output = Result<Fetched<Self>, BoxError>> + Send;
+
+    /// Keeps an answer elsewhere. The requests that wait for the document wait for this.
+    fn keep(&self, _url: &str, _note: Self::Note) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 
     /// Whether the error says that there is no document: the one that was known is forgotten.
     fn is_withdrawal(_error: &BoxError) -> bool {
@@ -58,11 +67,12 @@ pub(crate) trait Documents: Clone + Send + Sync + 'static {
     }
 }
 
-pub(crate) struct Fetched<T> {
-    pub(crate) document: T,
+pub(crate) struct Fetched<D: Documents> {
+    pub(crate) document: D::Document,
     /// How much memory it takes.
     pub(crate) bytes: usize,
     pub(crate) max_age: Option<Duration>,
+    pub(crate) note: D::Note,
 }
 
 #[derive(Clone)]
@@ -79,9 +89,16 @@ pub(crate) struct Settings {
     pub(crate) clock: Clock,
 }
 
+impl Settings {
+    fn lifetime_of(&self, max_age: Option<Duration>) -> Duration {
+        let (shortest, longest) = (*self.lifetime.start(), *self.lifetime.end());
+        max_age.unwrap_or(shortest).max(shortest).min(longest)
+    }
+}
+
 pub(crate) struct Remembered<D: Documents> {
-    pub(super) documents: D,
-    pub(super) settings: Settings,
+    pub(crate) documents: D,
+    pub(crate) settings: Settings,
     /// Addresses that are proven from the start.
     pub(crate) trusted: Arc<HashSet<Arc<str>>>,
     spaces: Arc<Mutex<Spaces<D::Document>>>,
@@ -220,12 +237,11 @@ impl<D: Documents> Remembered<D> {
         };
         drop(place);
         let withdrawn = fetched.as_ref().is_err_and(D::is_withdrawal);
-        let (shortest, longest) = (*settings.lifetime.start(), *settings.lifetime.end());
-        let mut bytes = 0;
+        let (mut bytes, mut note) = (0, None);
         let fetched = fetched.map(|fetched| {
             bytes = fetched.bytes;
-            let lifetime = fetched.max_age.unwrap_or(shortest).max(shortest).min(longest);
-            (fetched.document, lifetime)
+            note = Some(fetched.note);
+            (fetched.document, settings.lifetime_of(fetched.max_age))
         });
         let answer = question.answer(fetched, withdrawn);
         if answer.is_ok() {
@@ -234,9 +250,12 @@ impl<D: Documents> Remembered<D> {
             if D::PROVEN_BY_ANSWER {
                 self.proved(url);
             }
-        } else if withdrawn {
+        } else if withdrawn && !self.trusted.contains(url) {
             let pushed_out = self.spaces().demote(url, settings.capacity);
             drop(pushed_out);
+        }
+        if let Some(note) = note {
+            self.documents.keep(url, note).await;
         }
         answer
     }

@@ -7,7 +7,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -19,7 +19,8 @@ use tower_client_auth::{
     RegisteredClient,
     assertion::{Assertions, FetchedJwks, InvalidAssertion, JwksSource},
     metadata_documents::{
-        DocumentError, DocumentProvider, DocumentSource, FetchedDocument, Made, MetadataDocuments,
+        DocumentError, DocumentProvider, DocumentSource, DocumentStore, FetchedDocument, Made,
+        MetadataDocuments, StoredDocument,
     },
     provider::Throttled,
     replay::MemoryReplayStore,
@@ -645,4 +646,209 @@ async fn requests_for_one_unknown_url_share_a_fetch() {
         assert_eq!(request.await.unwrap().unwrap(), URL);
     }
     assert_eq!(server.web.fetched.take(), [URL]);
+}
+
+/// A store in memory, which may be out of order.
+#[derive(Clone, Default)]
+struct Store {
+    kept: Arc<Mutex<HashMap<String, StoredDocument>>>,
+    down: Arc<AtomicBool>,
+}
+
+impl Store {
+    fn check(&self) -> io::Result<()> {
+        let down = self.down.load(Ordering::SeqCst);
+        if down { Err(io::ErrorKind::ConnectionRefused.into()) } else { Ok(()) }
+    }
+
+    fn go_down(&self) {
+        self.down.store(true, Ordering::SeqCst);
+    }
+}
+
+impl DocumentStore for Store {
+    type Error = io::Error;
+
+    async fn get(&self, url: &str) -> io::Result<Option<StoredDocument>> {
+        self.check()?;
+        Ok(self.kept.lock().unwrap().get(url).cloned())
+    }
+
+    async fn put(&self, url: &str, document: StoredDocument) -> io::Result<()> {
+        self.check()?;
+        self.kept.lock().unwrap().insert(url.to_owned(), document);
+        Ok(())
+    }
+}
+
+fn stored(text: &str, fetched_at: i64) -> StoredDocument {
+    StoredDocument::new(text.to_owned().into(), fetched_at, None)
+}
+
+#[test]
+fn fetched_document_is_kept_and_known_to_the_next_machine() {
+    let store = Store::default();
+    let first = Server::of(|documents| documents.store(store.clone()));
+    first.web.publish(URL, document(json!({})));
+    let accepted = public(URL).accepted(URL, AuthMethod::None);
+    assert_eq!(first.ask(URL), accepted);
+    assert_eq!(
+        *store.kept.lock().unwrap(),
+        HashMap::from([(URL.to_owned(), stored(&document(json!({})), NOW))])
+    );
+
+    let second = Server::of(|documents| documents.store(store.clone()));
+    assert_eq!(second.ask(URL), accepted);
+    assert_eq!(second.web.fetched.take(), [""; 0]);
+    second.pass(MINUTE);
+    assert_eq!(second.ask(URL), refused(URL), "past its lifetime it is fetched, and there is none");
+    second.pass(MINUTE);
+    assert_eq!(second.ask(URL), refused(URL), "withdrawn, whatever the store has");
+}
+
+#[test]
+fn kept_document_is_as_old_as_it_is() {
+    let hour = 60 * 60;
+    for (age, expected) in [
+        (0, Ok(0)),
+        (59, Ok(0)),
+        (60, Ok(1)),
+        (hour, Ok(1)),
+        (24 * hour + 59, Ok(1)),
+        (24 * hour + 60, Err(ErrorKind::MetadataUnreachable)),
+        (-hour, Ok(0)),
+    ] {
+        let store = Store::default();
+        store.kept.lock().unwrap().insert(URL.to_owned(), stored(&document(json!({})), NOW - age));
+        let server = Server::of(|documents| documents.store(store.clone()));
+        server.web.set(URL, Page::Down);
+        match expected {
+            Ok(fetches) => {
+                assert_eq!(server.ask(URL), public(URL).accepted(URL, AuthMethod::None), "{age}");
+                assert_eq!(server.web.fetched.take().len(), fetches, "{age}");
+            }
+            Err(kind) => assert_eq!(server.ask(URL), failed(kind, URL), "{age}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_is_judged_again() {
+    for text in [
+        document(json!({"client_secret": "s3cr3t"})),
+        document(json!({"client_id": "https://client.example/other"})),
+        "{}".to_owned(),
+        document(json!({})) + &" ".repeat(5_120),
+    ] {
+        let store = Store::default();
+        store.kept.lock().unwrap().insert(URL.to_owned(), stored(&text, NOW));
+        let server = Server::of(|documents| documents.store(store.clone()));
+        server.web.publish(URL, document(json!({})));
+        assert_eq!(server.ask(URL), public(URL).accepted(URL, AuthMethod::None));
+        assert_eq!(server.web.fetched.take(), [URL]);
+        assert_eq!(store.kept.lock().unwrap()[URL], stored(&document(json!({})), NOW));
+
+        store.kept.lock().unwrap().insert(URL.to_owned(), stored(&text, NOW));
+        let server = Server::of(|documents| documents.known_only(store.clone()));
+        server.web.publish(URL, document(json!({})));
+        assert_eq!(server.ask(URL), unknown(URL));
+        assert_eq!(server.web.fetched.take(), [""; 0]);
+    }
+}
+
+#[test]
+fn failing_store_is_a_miss() {
+    let store = Store::default();
+    store.go_down();
+    let server = Server::of(|documents| documents.store(store.clone()));
+    server.web.publish(URL, document(json!({})));
+    assert_eq!(server.ask(URL), public(URL).accepted(URL, AuthMethod::None));
+
+    let server = Server::of(|documents| documents.known_only(store));
+    assert_eq!(server.ask(URL), failed(ErrorKind::MetadataUnreachable, URL));
+    assert_eq!(server.web.fetched.take(), [""; 0]);
+}
+
+#[test]
+fn known_only_makes_no_first_contact() {
+    let store = Store::default();
+    let server = Server::of(|documents| documents.known_only(store.clone()));
+    server.web.publish(URL, document(json!({})));
+    for _ in 0..2 {
+        assert_eq!(server.ask(URL), unknown(URL));
+    }
+    assert_eq!(server.web.fetched.take(), [""; 0]);
+    assert!(server.layer.client_id_metadata_document_supported());
+
+    // As an authorization endpoint keeps it, a month ago.
+    let month = 30 * 24 * 60 * 60;
+    store.kept.lock().unwrap().insert(URL.to_owned(), stored(&document(json!({})), NOW - month));
+    let accepted = public(URL).accepted(URL, AuthMethod::None);
+    assert_eq!(server.ask(URL), accepted);
+    assert_eq!(server.web.fetched.take(), [URL], "it is known, and was fetched again");
+    assert_eq!(store.kept.lock().unwrap()[URL].fetched_at(), NOW);
+    server.pass(2 * MINUTE);
+    assert_eq!(server.ask(URL), accepted);
+}
+
+#[test]
+fn known_only_handle_shares_what_is_known() {
+    let store = Store::default();
+    let server = Server::of(|documents| documents.store(store.clone()));
+    server.web.publish(URL, document(json!({})));
+    let known = server.documents.clone().known_only(store.clone());
+    let error = crate::support::run(known.resolve(URL)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnknownClient);
+    assert!(crate::support::run(server.documents.resolve(URL)).is_ok());
+    store.go_down();
+    assert_eq!(crate::support::run(known.resolve(URL)).unwrap().client_id(), URL);
+    assert_eq!(server.web.fetched.take(), [URL]);
+}
+
+#[test]
+fn strangers_have_bounds_of_their_own() {
+    let server = Server::of(|documents| documents.max_per_host(4, 30));
+    let url = |path: usize| format!("https://client.example/{path}");
+    server.web.publish(URL, document(json!({})));
+    assert!(crate::support::run(server.documents.resolve(URL)).is_ok());
+    for path in 0..29 {
+        assert_eq!(server.ask(&url(path)), refused(&url(path)));
+    }
+    let throttled = failed(ErrorKind::Throttled, &url(29)).with("retry-after", "60");
+    assert_eq!(server.ask(&url(29)), throttled);
+    server.pass(59);
+    assert_eq!(server.ask(URL), public(URL).accepted(URL, AuthMethod::None));
+    server.pass(1);
+    assert_eq!(
+        server.ask(URL),
+        public(URL).accepted(URL, AuthMethod::None),
+        "known ones are fetched"
+    );
+    assert_eq!(server.ask(&url(29)), refused(&url(29)));
+    assert_eq!(server.web.fetched.take().iter().filter(|fetched| *fetched == URL).count(), 2);
+}
+
+#[test]
+fn one_host_pushes_out_documents_of_its_own_alone() {
+    let (web, clock) = (Web::default(), Clock::fixed(NOW));
+    let documents = MetadataDocuments::from_any_host().unwrap().max_per_host(4, 1_000);
+    let documents = documents.source(web.clone()).clock(clock.clone());
+    let resolve = |url: &str| assert!(crate::support::run(documents.resolve(url)).is_ok(), "{url}");
+    let url = |path: usize| format!("https://many.example:{}/{path}", 1_024 + path);
+    web.publish(URL, document(json!({})));
+    resolve(URL);
+    for path in 0..20 {
+        web.publish(&url(path), document(json!({"client_id": url(path)})));
+        resolve(&url(path));
+    }
+    web.fetched.take();
+    clock.advance(Duration::from_secs(1));
+    for path in 4..20 {
+        resolve(&url(path));
+    }
+    resolve(URL);
+    assert_eq!(web.fetched.take(), [""; 0]);
+    resolve(&url(3));
+    assert_eq!(web.fetched.take(), [url(3)]);
+    resolve(URL);
 }

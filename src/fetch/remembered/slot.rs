@@ -29,6 +29,8 @@ struct Known<T> {
     asked: Option<Asked>,
     /// In a row.
     failures: u32,
+    /// Whether the source said that there is no document any more.
+    withdrawn: bool,
 }
 
 struct Kept<T> {
@@ -65,7 +67,7 @@ pub(super) enum Next<T> {
 
 impl<T> Slot<T> {
     pub(super) const fn new() -> Self {
-        Self(Mutex::new(Known { kept: None, asked: None, failures: 0 }))
+        Self(Mutex::new(Known { kept: None, asked: None, failures: 0, withdrawn: false }))
     }
 
     fn known(&self) -> MutexGuard<'_, Known<T>> {
@@ -121,6 +123,17 @@ impl<T> Slot<T> {
         (is_outage || kept.age(now) < kept.lifetime).then(|| Arc::clone(&kept.document))
     }
 
+    /// A document that was fetched before, unless it is known or withdrawn.
+    #[cfg(feature = "metadata-documents")]
+    pub(super) fn recall(&self, document: T, since: Instant, lifetime: Duration) -> bool {
+        let mut known = self.known();
+        let is_new = known.kept.is_none() && !known.withdrawn;
+        if is_new {
+            known.kept = Some(Kept { document: Arc::new(document), since, lifetime });
+        }
+        is_new
+    }
+
     /// Notes the question, and returns the one before. If that is still open, its outcome will not be
     /// noted, and so it must not come back.
     fn note_question(&self, at: Instant) -> Option<Asked> {
@@ -135,6 +148,7 @@ impl<T> Slot<T> {
             return drop((known, kept));
         }
         known.failures = 0;
+        known.withdrawn = false;
         let before = known.asked.replace(Asked { at, outcome: Outcome::Answered });
         let kept = known.kept.replace(kept);
         drop(known);
@@ -149,6 +163,7 @@ impl<T> Slot<T> {
         let before = if known.waits_since(asked) {
             known.failures = known.failures.saturating_add(1);
             if withdrawn {
+                known.withdrawn = true;
                 forgotten = known.kept.take();
             }
             known.asked.replace(failed)

@@ -14,7 +14,10 @@ use crate::{
     error::document::DocumentError,
     fetch::remembered::{self, Remembered},
     iana::metadata::ClientMetadata,
-    isolate::{guard, single_flight::SharedError},
+    isolate::{
+        guard,
+        single_flight::{DEADLINE, SharedError, SingleFlight},
+    },
     method::Registration,
     provider::documents::{
         fetch::Fetched,
@@ -100,8 +103,16 @@ pub struct MetadataDocuments {
     settings: Arc<Settings>,
     front: Front,
     remembered: Remembered<Fetched>,
+    /// Looks into the store.
+    recalls: SingleFlight<Recalled>,
+    known_only: bool,
 }
 
+/// Whether the store had a document.
+type Recalled = Result<bool, SharedError>;
+
+/// How many look-ups in the store may be in flight.
+const RECALLS: usize = 64;
 /// Anybody can have a host with as many documents as they like.
 const MOST_OF_A_HOST: usize = 16;
 
@@ -130,7 +141,9 @@ impl MetadataDocuments {
         let fetched = Fetched(Arc::clone(&settings));
         let mut remembered = Remembered::new(fetched, remembered, settings.max_fetches);
         remembered.trusted = Arc::new(settings.trusted.iter().cloned().collect());
-        Self { front: Front::new(capacity.addresses, capacity.bytes), settings, remembered }
+        let front = Front::new(capacity.addresses, capacity.bytes);
+        let recalls = SingleFlight::new(RECALLS, DEADLINE);
+        Self { settings, front, remembered, recalls, known_only: false }
     }
 
     /// The client whose id this URL is, for the authorization endpoint. Ask the store of registered clients
@@ -186,6 +199,16 @@ impl MetadataDocuments {
         if !may || !self.allows(client_id) {
             return Err(DocumentError::NotAllowed);
         }
+        if self.settings.store.is_some() && self.remembered.lacks(client_id) {
+            let recalled = self.recall(client_id).await;
+            if self.known_only && !self.remembered.trusted.contains(client_id) {
+                match recalled {
+                    Ok(true) => {}
+                    Ok(false) => return Err(DocumentError::NotAllowed),
+                    Err(error) => return Err(error_of(&error)),
+                }
+            }
+        }
         let now = self.settings.clock.instant();
         match self.remembered.get(client_id, |_| true).await {
             Ok(known) => {
@@ -197,6 +220,36 @@ impl MetadataDocuments {
                 Err(error_of(&error))
             }
         }
+    }
+}
+
+impl MetadataDocuments {
+    /// Looks for a document in the store.
+    ///
+    /// # Errors
+    ///
+    /// If the store could not be asked.
+    async fn recall(&self, client_id: &str) -> Recalled {
+        let recalled = self.recalls.run(client_id, |flight| {
+            let (remembered, url) = (self.remembered.clone(), Arc::clone(&flight.key));
+            async move {
+                let Some(store) = &remembered.documents.0.store else { return (Ok(false), None) };
+                let stored = match store.get_dyn(&url).await {
+                    Ok(stored) => stored,
+                    Err(error) => return (Err(SharedError::new(error)), None::<fn()>),
+                };
+                let now = remembered.settings.clock.unix_seconds();
+                // What is no document is as if it were not there.
+                let found = stored.and_then(|stored| {
+                    let age = u64::try_from(now.saturating_sub(stored.fetched_at())).unwrap_or(0);
+                    let read = remembered.documents.read(&url, stored).ok()?;
+                    remembered.recall(&url, read, Duration::from_secs(age));
+                    Some(())
+                });
+                (Ok(found.is_some()), None)
+            }
+        });
+        recalled.await.unwrap_or_else(|error| Err(SharedError::new(error)))
     }
 }
 
