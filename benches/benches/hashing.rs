@@ -21,13 +21,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use support::{
+    argon2id::argon2id,
     process::Server,
     report::{self, Goal},
     wall,
@@ -52,18 +52,6 @@ fn main() -> ExitCode {
     report::exit(compare())
 }
 
-/// The hash with the parameters that OWASP names, which are the default of the crate.
-fn argon2id() -> io::Result<ClientSecret> {
-    let (salt, mut hash) = (b"salt of the test", [0; 32]);
-    argon2::Argon2::default()
-        .hash_password_into(SECRET.as_bytes(), salt, &mut hash)
-        .map_err(io::Error::other)?;
-    let encoded = BASE64_STANDARD_NO_PAD.encode(hash);
-    let salt = BASE64_STANDARD_NO_PAD.encode(salt);
-    ClientSecret::phc(&format!("$argon2id$v=19$m=19456,t=2,p=1${salt}${encoded}"))
-        .map_err(io::Error::other)
-}
-
 /// One client alone has but an eighth of the pool.
 fn slow_id(id: usize) -> String {
     format!("slow{id}")
@@ -77,7 +65,7 @@ async fn answer<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
 #[tokio::main]
 async fn server(workers: Option<NonZeroUsize>) -> io::Result<()> {
     let fast = RegisteredClient::secret_post("fast", [ClientSecret::sha256_of(SECRET)], ());
-    let slow = argon2id()?;
+    let slow = argon2id(SECRET).map_err(io::Error::other)?;
     let slow = |id| RegisteredClient::secret_post(slow_id(id), [slow.clone()], ());
     let clients = MemoryProvider::from_iter((0..SLOW).map(slow).chain([fast]));
     let mut layer = ClientAuthLayer::new(clients);

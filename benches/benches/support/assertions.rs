@@ -13,7 +13,7 @@ use aws_lc_rs::{
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::{Layer, service_fn};
 use tower_client_auth::{
@@ -26,13 +26,14 @@ use tower_client_auth::{
 
 use super::{
     drive::{self, Run},
-    work::Frames,
+    work::{self, Frames},
 };
 
-const NOW: i64 = 1_900_000_000;
-const ISSUER: &str = "https://as.example";
+pub(crate) const NOW: i64 = 1_900_000_000;
+pub(crate) const ISSUER: &str = "https://as.example";
 const SECRET: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CLAIMS: &str = r#"{"iss":"batch","sub":"batch","aud":"https://as.example","exp":1900000060,"iat":1900000000,"jti":"hV3k8mJ2bQ9xT7nL"}"#;
+/// Of the client `batch`, until a minute after [`NOW`].
+pub(crate) const CLAIMS: &str = r#"{"iss":"batch","sub":"batch","aud":"https://as.example","exp":1900000060,"iat":1900000000,"jti":"hV3k8mJ2bQ9xT7nL"}"#;
 
 const EC_X: &str = "XQ7VBx1zIrzKcyscQGvjuaciDtiJx4HppdrkIT9a_8c";
 const EC_Y: &str = "JpHjkcqtovHLRg_Orwce3fj-7-AN-hJpC21wivw1c2I";
@@ -140,10 +141,7 @@ impl Alg {
 
     /// The signing input, with this `kid`, and the signature of the one that has none.
     fn signed(self, kid: &str) -> (String, Vec<u8>) {
-        let input = |kid| {
-            let header = format!(r#"{{"alg":"{}"{kid}}}"#, self.name());
-            format!("{}.{}", BASE64.encode(header), BASE64.encode(CLAIMS))
-        };
+        let input = |kid| input(&format!(r#"{{"alg":"{}"{kid}}}"#, self.name()), CLAIMS);
         let signature = match self {
             Self::Es256 => BASE64.decode(EC_SIGNATURE).unwrap_or_default(),
             Self::Rs256 => BASE64.decode(RSA_SIGNATURE).unwrap_or_default(),
@@ -179,6 +177,20 @@ impl Alg {
             key.as_ref().is_ok_and(|key| key.verify_sig(input, signature).is_ok())
         })
     }
+}
+
+/// What is signed.
+pub(crate) fn input(header: &str, claims: &str) -> String {
+    format!("{}.{}", BASE64.encode(header), BASE64.encode(claims))
+}
+
+/// The form with what was signed.
+pub(crate) fn form(input: &str, signature: &[u8]) -> String {
+    format!(
+        "grant_type=client_credentials&client_assertion_type=\
+         urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion={input}.{}",
+        BASE64.encode(signature)
+    )
 }
 
 fn mac_key() -> hmac::Key {
@@ -257,12 +269,7 @@ impl What {
         if !self.status().is_success() {
             signature.rotate_left(1);
         }
-        let form = format!(
-            "grant_type=client_credentials&client_assertion_type=\
-             urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
-             &client_assertion={input}.{}",
-            BASE64.encode(signature)
-        );
+        let form = form(&input, &signature);
         if self != Self::Secret {
             return form;
         }
@@ -326,16 +333,7 @@ pub(crate) fn prepare(alg: Alg, what: What) -> Result<Run, String> {
     let layer = ClientAuthLayer::new(provider).clock(Clock::fixed(NOW)).assertions(assertions);
     let mut service = layer.layer(service_fn(inner));
     let form = Bytes::from(what.form(alg));
-    let request = move || {
-        Request::post("/token")
-            .header(header::HOST, "as.example.com")
-            .header(header::USER_AGENT, "curl/8.5.0")
-            .header(header::ACCEPT, "*/*")
-            .header(header::CONTENT_LENGTH, form.len())
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Frames::split(form.clone(), usize::MAX))
-            .unwrap_or_default()
-    };
+    let request = move || work::request(None, Frames::split(form.clone(), usize::MAX));
     for _ in 0..2 {
         let status = drive::exchange(&mut service, request());
         if status != what.status() {

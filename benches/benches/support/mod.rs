@@ -1,6 +1,8 @@
 //! What the benches have in common: the work, the programs that the layer is compared with, and the
 //! goals.
 
+#[cfg(feature = "argon2")]
+pub(crate) mod argon2id;
 #[cfg(feature = "jwt")]
 pub(crate) mod assertions;
 pub(crate) mod budget;

@@ -93,20 +93,32 @@ impl Case {
             Method::None => format!("&client_id={}", client.id),
         };
         let form = shape.form(&credentials);
-        // What curl sends, in its order.
-        let mut request = Request::post("/token").header(header::HOST, "as.example.com");
-        if client.method == Method::Basic {
-            let token = STANDARD.encode(format!("{}:{}", client.id, client.secret));
-            request = request.header(header::AUTHORIZATION, format!("Basic {token}"));
-        }
-        request
-            .header(header::USER_AGENT, "curl/8.5.0")
-            .header(header::ACCEPT, "*/*")
-            .header(header::CONTENT_LENGTH, form.len())
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Frames::split(form, shape.frame()))
-            .unwrap_or_default()
+        let is_basic = client.method == Method::Basic;
+        request(
+            is_basic.then(|| basic(&client.id, &client.secret)).as_deref(),
+            Frames::split(form, shape.frame()),
+        )
     }
+}
+
+/// The value of `Authorization`.
+pub(crate) fn basic(id: &str, secret: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
+}
+
+/// What curl sends, in its order.
+pub(crate) fn request(authorization: Option<&str>, form: Frames) -> Request<Frames> {
+    let mut request = Request::post("/token").header(header::HOST, "as.example.com");
+    if let Some(authorization) = authorization {
+        request = request.header(header::AUTHORIZATION, authorization);
+    }
+    request
+        .header(header::USER_AGENT, "curl/8.5.0")
+        .header(header::ACCEPT, "*/*")
+        .header(header::CONTENT_LENGTH, form.length)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(form)
+        .unwrap_or_default()
 }
 
 /// The most common token request: a code, with its PKCE verifier (RFC 6749 §4.1.3, RFC 7636 §4.5)
