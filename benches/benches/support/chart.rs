@@ -9,16 +9,17 @@ pub(crate) struct Line {
     pub(crate) values: Vec<Option<f64>>,
 }
 
-const LABELS: f64 = 290.0;
+const LABELS: f64 = 340.0;
 const PLOT: f64 = 570.0;
 const RIGHT: f64 = 40.0;
 const TOP: f64 = 56.0;
 const HEIGHT: f64 = 17.0;
-/// For each series, how its dots look: told apart by shape, too. `x` and `y` are their middle.
+/// For each series, how its dots look, around their middle: told apart by shape, too. The first is a ring, in
+/// which the others can be seen.
 const MARKS: [(&str, &str); 3] = [
-    ("#2f9e44", "m-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0"),
-    ("#e8590c", "m-4-4h8v8h-8z"),
-    ("#7048e8", "m0-5.5l5.5 5.5-5.5 5.5-5.5-5.5z"),
+    ("fill=\"none\" stroke-width=\"2\" stroke=\"#2f9e44\"", "m-6 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0"),
+    ("fill=\"#e8590c\"", "m-3-3h6v6h-6z"),
+    ("fill=\"#8b6cf0\"", "m0-4.5l4.5 4.5-4.5 4.5-4.5-4.5z"),
 ];
 
 /// `unit` is what is counted, `series` the names of the dots. Lines without any value are headings.
@@ -76,8 +77,8 @@ fn text(svg: &mut String, x: f64, y: f64, anchor: &str, text: &str) {
         writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>");
 }
 
-fn dot(svg: &mut String, (colour, shape): (&str, &str), x: f64, y: f64) {
-    let _infallible = writeln!(svg, "<path fill=\"{colour}\" d=\"M{x:.1} {y:.1}{shape}\"></path>");
+fn dot(svg: &mut String, (paint, shape): (&str, &str), x: f64, y: f64) {
+    let _infallible = writeln!(svg, "<path {paint} d=\"M{x:.1} {y:.1}{shape}\"></path>");
 }
 
 fn short(power: f64) -> String {
