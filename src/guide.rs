@@ -5,6 +5,10 @@
 //! - [`bodies`]: which body types the layer changes, and what to do when a stack does not compile.
 //! - [`gateways`]: credentials from the headers alone, and gRPC: `headers_only`, `.grpc()`, health
 //!   checks, forms and gRPC in one router.
+#![cfg_attr(
+    feature = "metadata-documents",
+    doc = "- [`mcp_servers`]: from an axum app to an MCP server that Claude connects to, and what goes wrong."
+)]
 //! - [`switching_over`]: from the MCP Python SDK, a middleware by hand, oxide-auth, Spring and
 //!   node-oidc-provider; the leniencies for clients that cannot be changed.
 #![cfg_attr(
@@ -46,6 +50,10 @@ pub mod clients {}
 // It shows axum and tonic, which only the package in tests/stacks compiles; it compiles the page, too.
 #[cfg_attr(not(doctest), doc = include_str!("docs/gateways.md"))]
 pub mod gateways {}
+
+#[cfg(feature = "metadata-documents")]
+#[doc = include_str!("docs/mcp_servers.md")]
+pub mod mcp_servers {}
 
 #[cfg(all(feature = "argon2", feature = "cache", feature = "generate", feature = "tokio"))]
 #[doc = include_str!("docs/operations.md")]

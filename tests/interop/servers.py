@@ -5,6 +5,7 @@ import http.server
 import json
 import queue
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +14,13 @@ import urllib.request
 READY = re.compile(r"listening on (http://[0-9.]+:\d+)")
 START_SECONDS = 60
 STOP_SECONDS = 5
+
+
+def free_port():
+    """One that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class Address(str):

@@ -62,3 +62,5 @@ CURSOR = {
     "response_types": ["code"],
     "token_endpoint_auth_method": "none",
 }
+# Those that a document alone is enough for.
+APPLICATIONS = {"Claude": CLAUDE, "Claude Code": CLAUDE_CODE, "VS Code": CODE_EDITOR, "Zed": ZED}

@@ -1,11 +1,14 @@
 //! What the operator gets to know of a refusal.
 
+use std::error::Error;
+
 use tower_client_auth::Outcome;
 
 /// More than any id that a server hands out; a caller may send one of 8 KiB.
 const LONGEST: usize = 64;
 
-/// Writes one line to stderr if the request was refused: why, with which method, and the id.
+/// Writes one line to stderr if the request was refused: why, with which method, and the id; then what the store or
+/// the document has to say to that.
 ///
 /// It is for [`on_outcome`](tower_client_auth::ClientAuthLayer::on_outcome).
 pub fn print_refusal(outcome: &Outcome<'_>) {
@@ -16,9 +19,13 @@ pub fn print_refusal(outcome: &Outcome<'_>) {
     if error.is_internal() {
         // An outage: the operator must see what the store said.
         eprintln!("refused: {reason}, {method}, {id}: {error:?}");
-    } else {
-        eprintln!("refused: {reason}, {method}, {id}");
+        return;
     }
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    // A cause may hold what was fetched, which may be anything.
+    let causes: String =
+        causes.map(|cause| format!(": {}", cause.to_string().escape_debug())).collect();
+    eprintln!("refused: {reason}, {method}, {id}{causes}");
 }
 
 /// The beginning of an id from any caller, for logs. It must still be escaped.

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import httpx2
 from published_documents import ADDRESSES, JSON, page, pieces, publishing
-from servers import serving
+from servers import free_port, serving
 from shapes import CHATGPT, CLAUDE, CLAUDE_CODE, CODE_EDITOR, ZED
 from signing import assertion, key
 
@@ -139,7 +139,7 @@ NOT_FETCHED = (
     "https://localhost:{port}/" + "x" * 2048,
 )
 # A name that does not exist, a port where nobody listens, and an address that is nobody's look alike.
-NOWHERE = ("https://nowhere.invalid/x", "https://localhost:1/x", "https://192.0.2.1/x")
+NOWHERE = ("https://nowhere.invalid/x", f"https://localhost:{free_port()}/x", "https://192.0.2.1/x")
 
 
 class Cases:

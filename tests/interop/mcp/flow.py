@@ -11,11 +11,11 @@ import sys
 from application import Application
 from joserfc import jwk
 from person import Refused
-from programs import free_port, programs
+from programs import CALLBACKS, programs
 from proxy import proxy
 from published_documents import page, publishing
-from servers import serving
-from shapes import CHATGPT, CLAUDE, CLAUDE_CODE, CODE_EDITOR, CURSOR, LOOPBACK, ZED
+from servers import free_port, serving
+from shapes import APPLICATIONS, CHATGPT, CLAUDE_CODE, CURSOR, LOOPBACK
 from signing import assertion, key
 from trials import release
 
@@ -38,8 +38,6 @@ STEPS = (
 CLIENT_SECONDS = 60
 BY_DOCUMENT, REGISTERED = "by its document", "registered"
 ALONE, ALONE_BY_DOCUMENT = "for itself, registered", "for itself, by its document"
-# Where the programs listen, on the port that they are given.
-CALLBACKS = ["http://localhost/oauth/callback", "http://127.0.0.1/oauth/callback"]
 TOKEN, MCP = "/token", "/mcp"
 
 
@@ -88,7 +86,7 @@ def machines(run, front, publisher, node):
 
 
 def shapes(run, front, publisher):
-    for client, shape in {"Claude": CLAUDE, "Claude Code": CLAUDE_CODE, "VS Code": CODE_EDITOR, "Zed": ZED}.items():
+    for client, shape in APPLICATIONS.items():
         document = published(publisher, f"/shape/{client.replace(' ', '-')}", shape)
         for redirect in shape["redirect_uris"]:
             # An application on this machine listens on the port that it gets.
@@ -210,7 +208,7 @@ PROGRAMS = {
 SHAPES = """
 Applications that cannot be run here are stood in for by what they publish and send, as it was recorded in August 2026.
 """
-APPLICATIONS = {
+REMARKS = {
     "Claude": "",
     "Claude Code": "listens on any port of `localhost` or `127.0.0.1`",
     "VS Code": "the same, or `https://vscode.dev/redirect`",
@@ -236,7 +234,7 @@ def table(cells):
     for client, (driver, package, what) in PROGRAMS.items():
         lines.append(row(client, f"{package} {release(driver, package)}, {what}", ways))
     lines += [SHAPES, f"| Application | {BY_DOCUMENT} | {REGISTERED} | |", "|---|---|---|---|"]
-    for client, remark in APPLICATIONS.items():
+    for client, remark in REMARKS.items():
         lines.append(row(client, client, ways[:2]) + f" {remark} |")
     return "\n".join(lines) + "\n"
 

@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +12,8 @@ from person import Refused, visit
 
 HERE = pathlib.Path(__file__).resolve().parent
 SECONDS = 60
+# Where the programs listen, on the port that they are given.
+CALLBACKS = ["http://localhost/oauth/callback", "http://127.0.0.1/oauth/callback"]
 ASKED = re.compile(r"https?://\S+/authorize\?\S+")
 # What a desktop application says to a server that it started: each line after the answer to the one before.
 OPENING = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "interop", "version": "1"}}
@@ -24,12 +25,6 @@ SPEECH = [
     ],
 ]
 ANSWER = re.compile(r'^\{.*"jsonrpc"')
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Program:

@@ -11,9 +11,9 @@ import threading
 
 from application import Application
 from person import visit
-from programs import ASKED, free_port
+from programs import ASKED
 from proxy import proxy
-from servers import serving
+from servers import free_port, serving
 
 HERE = pathlib.Path(__file__).resolve().parent
 SECONDS = 60
