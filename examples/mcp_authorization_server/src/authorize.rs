@@ -1,150 +1,208 @@
-//! The authorization endpoint (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 9207).
+//! The authorization endpoint (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9207).
 //!
-//! There are no users here: every request is consented to, on a page that says so.
+//! There are no users here: whoever opens the page decides.
+
+mod page;
 
 use axum::{
-    extract::{Query, State, rejection::QueryRejection},
-    http::{
-        HeaderName, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY},
-    },
-    response::{Html, IntoResponse, Redirect, Response},
+    body::Bytes,
+    extract::{RawQuery, State},
+    http::{HeaderMap, StatusCode, header::ORIGIN},
+    response::{IntoResponse, Redirect, Response},
 };
-use serde::Deserialize;
-use tower_client_auth::{ClientMetadata, ClientProvider, secret::GeneratedSecret};
-use url::Url;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use tower_client_auth::{
+    ClientMetadata, ClientProvider, ErrorKind, RegisteredClient, secret::GeneratedSecret,
+};
+use url::{Url, form_urlencoded};
 
-use crate::{App, error::OAuthError, metadata::SCOPE, store::NewGrant};
+use crate::{
+    App, authorize::page::Consent, error::OAuthError, redirect::is_redirect_uri, scope,
+    store::NewGrant,
+};
 
 /// In seconds; RFC 6749 §4.1.2 recommends ten minutes at most.
 const CODE_LIFETIME: i64 = 60;
-/// The length of a SHA-256 digest in base64url (RFC 7636 §4.2).
-const CHALLENGE_LENGTH: usize = 43;
+/// The length of what is handed back as it came, in bytes.
+const LONGEST_STATE: usize = 4096;
 
-#[derive(Deserialize)]
-pub(crate) struct AuthorizationRequest {
-    client_id: String,
-    redirect_uri: Option<String>,
-    response_type: Option<String>,
-    code_challenge: Option<String>,
-    code_challenge_method: Option<String>,
-    scope: Option<String>,
-    state: Option<String>,
-    resource: Option<String>,
+/// Shows the page of consent. Nothing happens before somebody agrees: an error does not redirect by itself
+/// either, because anybody may register, and would have an open redirector (RFC 9700 §4.11.2).
+pub(crate) async fn ask(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, OAuthError> {
+    let request = Request::read(query.unwrap_or_default().as_bytes());
+    Ok(match judge(&app, &request).await? {
+        Ok(asked) => page::consent(&Consent {
+            client: asked.client.client(),
+            redirect_uri: &asked.redirect_uri,
+            scope: &asked.scope,
+            parameters: &request.parameters,
+        }),
+        Err(page) => page,
+    })
 }
 
-pub(crate) async fn authorize(
+/// Takes the decision. The form has the whole request, which is judged again.
+pub(crate) async fn decide(
     State(app): State<App>,
-    query: Result<Query<AuthorizationRequest>, QueryRejection>,
+    headers: HeaderMap,
+    body: Bytes,
 ) -> Result<Response, OAuthError> {
-    // RFC 6749 §3.1: a repeated parameter is an error, too.
-    let Ok(Query(request)) = query else { return Ok(refuse("The request is malformed.")) };
-    let Some(client) = app.store.find_client(&request.client_id).await? else {
-        return Ok(refuse("The application is not registered."));
-    };
-    let Some(redirect_uri) = redirect_uri(&request, client.client()) else {
-        // RFC 6749 §4.1.2.1: "MUST NOT automatically redirect".
-        return Ok(refuse("The application is not registered with this redirect URI."));
-    };
-    let mut back = Url::parse(redirect_uri)?;
-    back.query_pairs_mut().append_pair("iss", &app.issuer);
-    if let Some(state) = &request.state {
-        back.query_pairs_mut().append_pair("state", state);
+    // Another site must not agree for whoever visits it.
+    let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+    if origin != Some(&*app.origin()) {
+        return Ok(page::refuse(StatusCode::FORBIDDEN, "The decision was not taken on this page."));
     }
-    let challenge = match check(&request, &app) {
-        Ok(challenge) => challenge,
-        Err(code) => {
-            back.query_pairs_mut().append_pair("error", code);
-            return Ok(Redirect::to(back.as_str()).into_response());
-        }
+    let request = Request::read(&body);
+    let mut asked = match judge(&app, &request).await? {
+        Ok(asked) => asked,
+        Err(page) => return Ok(page),
     };
+    if request.one("decision") != Some("allow") {
+        asked.back.query_pairs_mut().append_pair("error", "access_denied");
+        return Ok(Redirect::to(asked.back.as_str()).into_response());
+    }
     let code = GeneratedSecret::new()?;
     let grant = NewGrant {
-        client_id: client.client_id(),
-        scope: SCOPE,
-        redirect_uri,
+        client_id: asked.client.client_id(),
+        scope: &asked.scope,
+        redirect_uri: &asked.redirect_uri,
         code_sha256: code.sha256(),
-        code_challenge: challenge,
+        code_challenge: asked.challenge,
         code_expires_at: app.clock.unix_seconds().saturating_add(CODE_LIFETIME),
     };
     app.store.insert_grant(&grant).await?;
-    back.query_pairs_mut().append_pair("code", code.expose());
-    Ok(consent(client.client(), &back))
+    asked.back.query_pairs_mut().append_pair("code", code.expose());
+    Ok(Redirect::to(asked.back.as_str()).into_response())
 }
 
-/// Compared as a string (RFC 9700 §4.1.3). It may be left out if there is one only.
-fn redirect_uri<'a>(request: &AuthorizationRequest, client: &'a ClientMetadata) -> Option<&'a str> {
-    match (&request.redirect_uri, client.redirect_uris.as_slice()) {
-        (Some(wanted), registered) => {
-            registered.iter().find(|uri| *uri == wanted).map(String::as_str)
-        }
-        (None, [only]) => Some(only),
-        (None, _) => None,
+/// The parameters, in their order. One without a value counts as omitted (RFC 6749 §3.1).
+struct Request {
+    parameters: Vec<(String, String)>,
+}
+
+impl Request {
+    fn read(form: &[u8]) -> Self {
+        let parameters = form_urlencoded::parse(form).into_owned();
+        Self { parameters: parameters.filter(|(_, value)| !value.is_empty()).collect() }
+    }
+
+    fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.parameters.iter().filter(move |(key, _)| key == name).map(|(_, value)| &**value)
+    }
+
+    fn one<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        self.all(name).next()
+    }
+
+    /// RFC 6749 §3.1: parameters occur once. RFC 8707 §2 lets `resource` occur more often.
+    fn has_repeated(&self) -> bool {
+        let names = self.parameters.iter().map(|(name, _)| &**name);
+        names.filter(|name| *name != "resource").any(|name| self.all(name).count() > 1)
     }
 }
 
-/// The code challenge, if the rest of the request is in order.
-fn check<'a>(request: &'a AuthorizationRequest, app: &App) -> Result<&'a str, &'static str> {
-    if request.response_type.as_deref() != Some("code") {
+/// A request that is in order.
+struct Asked<'a> {
+    client: RegisteredClient<ClientMetadata>,
+    redirect_uri: String,
+    scope: String,
+    challenge: &'a str,
+    /// Where the answer goes.
+    back: Url,
+}
+
+async fn judge<'a>(
+    app: &App,
+    request: &'a Request,
+) -> Result<Result<Asked<'a>, Response>, OAuthError> {
+    let refuse = |reason| Ok(Err(page::refuse(StatusCode::BAD_REQUEST, reason)));
+    if request.has_repeated() || request.one("state").is_some_and(|s| s.len() > LONGEST_STATE) {
+        return refuse("The request is malformed.");
+    }
+    let client_id = request.one("client_id").unwrap_or_default();
+    if client_id.is_empty() || client_id.contains(|sign: char| sign.is_ascii_control()) {
+        return refuse("The request does not say which application it is from.");
+    }
+    let client = match find(app, client_id).await? {
+        Ok(client) => client,
+        Err(page) => return Ok(Err(page)),
+    };
+    // RFC 6749 §4.1.2.1: "MUST NOT automatically redirect".
+    let Some(redirect_uri) = redirect_uri(request, client.client()) else {
+        return refuse("The application is not registered with this redirect URI.");
+    };
+    let mut back = Url::parse(redirect_uri)?;
+    back.query_pairs_mut().append_pair("iss", &app.issuer);
+    if let Some(state) = request.one("state") {
+        back.query_pairs_mut().append_pair("state", state);
+    }
+    let redirect_uri = redirect_uri.to_owned();
+    Ok(match check(request, app) {
+        Ok((challenge, scope)) => Ok(Asked { client, redirect_uri, scope, challenge, back }),
+        Err(code) => {
+            back.query_pairs_mut().append_pair("error", code);
+            Err(page::error(code, &back))
+        }
+    })
+}
+
+/// A client that is registered here, or one whose id is the URL of its metadata document.
+async fn find(
+    app: &App,
+    client_id: &str,
+) -> Result<Result<RegisteredClient<ClientMetadata>, Response>, OAuthError> {
+    if let Some(client) = app.store.find_client(client_id).await? {
+        return Ok(Ok(client));
+    }
+    let unknown = "The application is not known here.";
+    if !client_id.starts_with("https://") {
+        return Ok(Err(page::refuse(StatusCode::BAD_REQUEST, unknown)));
+    }
+    Ok(app.documents.resolve(client_id).await.map_err(|error| {
+        // Why is for the operator alone: the answer tells nothing about other servers.
+        eprintln!("mcp_authorization_server: {client_id:?}: {error}");
+        match error.kind() {
+            ErrorKind::MetadataUnreachable | ErrorKind::Throttled => page::refuse(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The application cannot be looked up now. Try again later.",
+            ),
+            _ => page::refuse(StatusCode::BAD_REQUEST, unknown),
+        }
+    }))
+}
+
+/// It may be left out if there is one only.
+fn redirect_uri<'a>(request: &'a Request, client: &'a ClientMetadata) -> Option<&'a str> {
+    match (request.one("redirect_uri"), client.redirect_uris.as_slice()) {
+        (Some(wanted), _) => client.allows_redirect(wanted).then_some(wanted),
+        (None, [only]) => Some(&**only),
+        (None, _) => None,
+    }
+    .filter(|uri| is_redirect_uri(uri))
+}
+
+/// The code challenge and the scope, if the rest of the request is in order.
+fn check<'a>(request: &'a Request, app: &App) -> Result<(&'a str, String), &'static str> {
+    if request.one("response_type") != Some("code") {
         return Err("unsupported_response_type");
     }
     // RFC 7636 §4.3: an absent method means `plain`.
-    if request.code_challenge_method.as_deref() != Some("S256") {
+    if request.one("code_challenge_method") != Some("S256") {
         return Err("invalid_request");
     }
-    if request.resource.as_ref().is_some_and(|resource| *resource != app.resource()) {
+    let challenge = request.one("code_challenge").filter(|text| is_challenge(text));
+    let challenge = challenge.ok_or("invalid_request")?;
+    if request.all("resource").any(|resource| resource != app.resource()) {
         return Err("invalid_target");
     }
-    if request.scope.iter().flat_map(|scope| scope.split(' ')).any(|scope| scope != SCOPE) {
-        return Err("invalid_scope");
-    }
-    let challenge = request.code_challenge.as_deref();
-    challenge.filter(|text| text.len() == CHALLENGE_LENGTH).ok_or("invalid_request")
+    let scope = scope::granted(request.one("scope")).ok_or("invalid_scope")?;
+    Ok((challenge, scope))
 }
 
-fn consent(client: &ClientMetadata, back: &Url) -> Response {
-    let name = escape(client.client_name.as_deref().unwrap_or(&client.client_id));
-    let back = escape(back.as_str());
-    page(
-        StatusCode::OK,
-        &format!(
-            r#"<meta http-equiv="refresh" content="1;url={back}">
-<h1>Demonstration</h1>
-<p>This server knows no users and asks nobody: it grants “{name}” the scope “{SCOPE}” by itself.
-A real one signs the user in and waits for a decision here.</p>
-<p><a id="continue" href="{back}">Continue</a></p>"#
-        ),
-    )
-}
-
-fn refuse(reason: &str) -> Response {
-    page(StatusCode::BAD_REQUEST, &format!("<h1>No authorization</h1>\n<p>{reason}</p>"))
-}
-
-fn page(status: StatusCode, content: &str) -> Response {
-    // The page holds a code, and must neither be kept, nor framed, nor tell where it came from.
-    let headers: [(HeaderName, &str); 3] = [
-        (CACHE_CONTROL, "no-store"),
-        (REFERRER_POLICY, "no-referrer"),
-        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-    ];
-    let html = format!(
-        "<!doctype html>\n<meta charset=\"utf-8\">\n<title>Demonstration</title>\n{content}\n"
-    );
-    (status, headers, Html(html)).into_response()
-}
-
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for sign in text.chars() {
-        match sign {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            _ => escaped.push(sign),
-        }
-    }
-    escaped
+/// A SHA-256 digest in base64url (RFC 7636 §4.2).
+fn is_challenge(text: &str) -> bool {
+    BASE64_URL_SAFE_NO_PAD.decode(text).is_ok_and(|digest| digest.len() == 32)
 }

@@ -3,35 +3,43 @@
 use axum::{Json, extract::State};
 use serde_json::{Value, json};
 
-use crate::App;
+use crate::{App, scope};
 
-pub(crate) const SCOPE: &str = "mcp";
-
-/// RFC 8414 §2.
+/// RFC 8414 §2; draft-ietf-oauth-client-id-metadata-document-02 §6.
 pub(crate) async fn authorization_server(State(app): State<App>) -> Json<Value> {
-    let App { issuer, methods, .. } = &app;
+    let App { issuer, methods, signing_algs, .. } = &app;
     Json(json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
-        "token_endpoint": format!("{issuer}/token"),
+        "token_endpoint": app.token_endpoint(),
         "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": signing_algs,
         "revocation_endpoint": format!("{issuer}/revoke"),
         "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": signing_algs,
         "registration_endpoint": format!("{issuer}/register"),
-        "scopes_supported": [SCOPE],
+        "client_id_metadata_document_supported": app.knows_documents,
+        "scopes_supported": scopes(),
         "response_types_supported": ["code"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": GRANT_TYPES,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
     }))
 }
+
+pub(crate) const GRANT_TYPES: [&str; 3] =
+    ["authorization_code", "refresh_token", "client_credentials"];
 
 /// RFC 9728 §2.
 pub(crate) async fn protected_resource(State(app): State<App>) -> Json<Value> {
     Json(json!({
         "resource": app.resource(),
         "authorization_servers": [app.issuer],
-        "scopes_supported": [SCOPE],
+        "scopes_supported": scopes(),
         "bearer_methods_supported": ["header"],
     }))
+}
+
+fn scopes() -> [&'static str; 2] {
+    scope::ALL.map(|(scope, _)| scope)
 }

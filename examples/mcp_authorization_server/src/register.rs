@@ -1,4 +1,4 @@
-//! Dynamic registration (RFC 7591).
+//! Dynamic registration (RFC 7591). MCP prefers metadata documents, and keeps this for clients without one.
 
 use axum::{
     Json,
@@ -8,67 +8,61 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::Value;
-use tower_client_auth::{AuthMethod, ClientMetadata, secret::GeneratedSecret};
-use url::{Host, Url};
+use tower_client_auth::{AuthMethod, ClientMetadata, RegisteredClient, secret::GeneratedSecret};
 
-use crate::{App, error::OAuthError, metadata::SCOPE};
+use crate::{App, error::OAuthError, metadata::GRANT_TYPES, redirect::is_redirect_uri, scope};
 
 /// 90 days, in seconds.
 const SECRET_LIFETIME: i64 = 90 * 24 * 60 * 60;
+/// Anybody may register, and what is registered is read at each request (RFC 7591 §5).
+const MOST_REDIRECT_URIS: usize = 16;
+/// In bytes.
+const LONGEST_NAME: usize = 256;
+/// In bytes.
+const LONGEST_JWKS: usize = 16 * 1024;
 
 /// RFC 7591 §2: what is not understood is ignored.
 #[derive(Deserialize)]
 pub(crate) struct Registration {
+    #[serde(default)]
     redirect_uris: Vec<String>,
     token_endpoint_auth_method: Option<AuthMethod>,
+    token_endpoint_auth_signing_alg: Option<String>,
     grant_types: Option<Vec<String>>,
     response_types: Option<Vec<String>>,
     client_name: Option<String>,
+    jwks: Option<Value>,
+    jwks_uri: Option<String>,
 }
 
 pub(crate) async fn register(
     State(app): State<App>,
     registration: Result<Json<Registration>, JsonRejection>,
 ) -> Result<impl IntoResponse, OAuthError> {
-    let invalid = |description| Err(OAuthError::new("invalid_client_metadata", description));
     let Ok(Json(registration)) = registration else {
-        return invalid("The registration is not the JSON object of RFC 7591");
+        return Err(invalid("The registration is not the JSON object of RFC 7591"));
     };
-    if registration.redirect_uris.is_empty()
-        || !registration.redirect_uris.iter().all(|uri| is_redirect_uri(uri))
-    {
-        return Err(OAuthError::new(
-            "invalid_redirect_uri",
-            "A redirect URI must be https, http on a loopback address, or of a private-use scheme",
-        ));
-    }
-    let method = registration.token_endpoint_auth_method.unwrap_or(AuthMethod::ClientSecretBasic);
+    // RFC 7591 §3.2.1 lets the server choose. Clients that do not ask for a secret lose it.
+    let method = registration.token_endpoint_auth_method.clone().unwrap_or(AuthMethod::None);
     if !app.methods.contains(&method.as_str()) {
-        return invalid("This token_endpoint_auth_method is not supported");
+        return Err(invalid("This token_endpoint_auth_method is not supported"));
     }
-    let mut grant_types =
-        registration.grant_types.unwrap_or_else(|| vec!["authorization_code".to_owned()]);
-    grant_types.retain(|grant| grant == "authorization_code" || grant == "refresh_token");
-    if !grant_types.iter().any(|grant| grant == "authorization_code")
-        || registration.response_types.is_some_and(|types| !types.contains(&"code".to_owned()))
-    {
-        return invalid("Only the authorization code grant is supported");
-    }
-
-    let mut client = ClientMetadata::new(GeneratedSecret::new()?.expose());
+    let mut client = metadata(registration, &method)?;
+    client.client_id = GeneratedSecret::new()?.expose().to_owned();
     client.client_id_issued_at = Some(app.clock.unix_seconds());
-    client.client_name = registration.client_name;
-    client.redirect_uris = registration.redirect_uris;
-    client.grant_types = grant_types;
-    client.scope = Some(SCOPE.to_owned());
-    client.other.insert("response_types".to_owned(), Value::from(vec!["code"]));
     let secret = match method {
-        AuthMethod::None => None,
-        _ => Some(GeneratedSecret::new()?),
+        AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => {
+            Some(GeneratedSecret::new()?)
+        }
+        _ => None,
     };
-    client.token_endpoint_auth_method = Some(method);
     client.client_secret_expires_at =
         secret.is_some().then(|| app.clock.unix_seconds().saturating_add(SECRET_LIFETIME));
+    if method == AuthMethod::PrivateKeyJwt && RegisteredClient::try_from(client.clone()).is_err() {
+        return Err(invalid(
+            "private_key_jwt needs keys that can be used, in jwks or at a jwks_uri",
+        ));
+    }
     app.store.insert_client(&client, secret.as_ref().map(GeneratedSecret::sha256)).await?;
 
     // RFC 7591 §3.2.1. The metadata never holds the secret, so it is added here, once.
@@ -79,20 +73,62 @@ pub(crate) async fn register(
     Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(answer)))
 }
 
-/// RFC 8252 §7: https, loopback, or a private-use scheme, which has a period in its name and so is
-/// none that a browser runs or opens.
-fn is_redirect_uri(uri: &str) -> bool {
-    let Ok(uri) = Url::parse(uri) else { return false };
-    let fits = match uri.scheme() {
-        "https" => true,
-        "http" => match uri.host() {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        },
-        scheme => scheme.contains('.'),
-    };
-    // RFC 6749 §3.1.2.
-    fits && uri.fragment().is_none()
+/// What is registered of what was asked for.
+fn metadata(asked: Registration, method: &AuthMethod) -> Result<ClientMetadata, OAuthError> {
+    let code = || "authorization_code".to_owned();
+    let mut grant_types = asked.grant_types.unwrap_or_else(|| vec![code()]);
+    grant_types.retain(|grant| GRANT_TYPES.contains(&&**grant));
+    grant_types.dedup();
+    let redirects = grant_types.contains(&code());
+    if !redirects && !grant_types.iter().any(|grant| grant == "client_credentials") {
+        return Err(invalid("grant_types has none that begins here"));
+    }
+    // RFC 6749 §4.4: "MUST only be used by confidential clients".
+    if *method == AuthMethod::None && grant_types.iter().any(|grant| grant == "client_credentials")
+    {
+        return Err(invalid("client_credentials is for clients that authenticate"));
+    }
+    if asked.response_types.is_some_and(|types| redirects && !types.contains(&"code".to_owned())) {
+        return Err(invalid("response_types must have code"));
+    }
+    let uris = &asked.redirect_uris;
+    if uris.is_empty() == redirects
+        || uris.len() > MOST_REDIRECT_URIS
+        || !uris.iter().all(|uri| is_redirect_uri(uri))
+    {
+        return Err(OAuthError::new(
+            "invalid_redirect_uri",
+            "A redirect URI must be https, http on a loopback address, or of a private-use scheme",
+        ));
+    }
+    if asked
+        .client_name
+        .as_ref()
+        .is_some_and(|name| name.len() > LONGEST_NAME || name.chars().any(char::is_control))
+    {
+        return Err(invalid("client_name is too long, or has control characters"));
+    }
+    if asked.jwks.as_ref().is_some_and(|jwks| jwks.to_string().len() > LONGEST_JWKS) {
+        return Err(invalid("jwks is too long"));
+    }
+
+    let mut client = ClientMetadata::new("");
+    client.client_name = asked.client_name;
+    client.redirect_uris = asked.redirect_uris;
+    client.grant_types = grant_types;
+    client.scope = Some(scope::ALL.map(|(scope, _)| scope).join(" "));
+    client.token_endpoint_auth_method = Some(method.clone());
+    if *method == AuthMethod::PrivateKeyJwt {
+        client.token_endpoint_auth_signing_alg = asked.token_endpoint_auth_signing_alg;
+        client.jwks = asked.jwks;
+        client.jwks_uri = asked.jwks_uri;
+    }
+    if redirects {
+        client.other.insert("response_types".to_owned(), Value::from(vec!["code"]));
+    }
+    Ok(client)
+}
+
+fn invalid(description: &'static str) -> OAuthError {
+    OAuthError::new("invalid_client_metadata", description)
 }

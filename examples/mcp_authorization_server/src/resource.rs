@@ -17,12 +17,17 @@ use rmcp::{
         StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
     },
 };
+use serde::Deserialize;
 use url::Url;
 
-use crate::{App, error::OAuthError, metadata::SCOPE, store::Grant, token::sha256};
+use crate::{App, error::OAuthError, scope, store::Grant, token::sha256};
 
+/// The largest call, in bytes.
+const CALL_LIMIT: usize = 1024 * 1024;
 /// How much of the body of a refused call is read, in bytes.
 const DRAINED: usize = 64 * 1024;
+/// Browsers on this device, such as that of the MCP inspector.
+const LOCAL: [&str; 3] = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"];
 
 pub(crate) struct Tools;
 
@@ -35,14 +40,25 @@ impl Tools {
             None => "nobody".to_owned(),
         }
     }
+
+    #[tool(description = "Reads a note, with the scope notes:read")]
+    fn read_note(&self) -> String {
+        "Buy milk.".to_owned()
+    }
 }
 
-pub(crate) fn service(issuer: &str) -> StreamableHttpService<Tools, LocalSessionManager> {
+pub(crate) fn service(
+    issuer: &str,
+    origins: Vec<String>,
+) -> StreamableHttpService<Tools, LocalSessionManager> {
     let mut config = StreamableHttpServerConfig::default();
     // Besides the loopback names: a page that rebinds its name to this address must not get in.
     config
         .allowed_hosts
         .extend(Url::parse(issuer).iter().filter_map(Url::host_str).map(Into::into));
+    // MCP, "Streamable HTTP", "Security Warning": "Servers MUST validate the `Origin` header".
+    let own = Url::parse(issuer).map(|url| url.origin().ascii_serialization());
+    config.allowed_origins = origins.into_iter().chain(own).chain(LOCAL.map(Into::into)).collect();
     StreamableHttpService::new(|| Ok(Tools), LocalSessionManager::default().into(), config)
 }
 
@@ -58,18 +74,56 @@ pub(crate) async fn bearer(
         None => None,
     };
     let Some(grant) = grant else {
-        let error = if token.is_some() { r#"error="invalid_token", "# } else { "" };
-        let challenge = HeaderValue::try_from(format!(
-            r#"Bearer {error}scope="{SCOPE}", resource_metadata="{}/.well-known/oauth-protected-resource/mcp""#,
-            app.issuer
-        ))?;
+        let error = token.map(|_unknown| "invalid_token");
         // A body that is still on its way when the answer leaves would reset the connection, and
         // the client might never see the answer.
         let _read = axum::body::to_bytes(request.into_body(), DRAINED).await;
-        return Ok((StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, challenge)]).into_response());
+        return refuse(&app, StatusCode::UNAUTHORIZED, error, scope::BASIC);
     };
+    let (head, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, CALL_LIMIT).await else {
+        return Ok(StatusCode::PAYLOAD_TOO_LARGE.into_response());
+    };
+    let needed = needed(&body);
+    if !scope::contains(&grant.scope, needed) {
+        // MCP, "Scope Challenge Handling": what the client has, and what it needs besides.
+        let scopes = format!("{} {needed}", grant.scope);
+        return refuse(&app, StatusCode::FORBIDDEN, Some("insufficient_scope"), &scopes);
+    }
+    request = Request::from_parts(head, body.into());
     request.extensions_mut().insert(grant);
     Ok(next.run(request).await)
+}
+
+/// The scope for what is called. What is no call is for the MCP server to judge.
+fn needed(body: &[u8]) -> &'static str {
+    #[derive(Deserialize)]
+    struct Call {
+        method: String,
+        params: Tool,
+    }
+    #[derive(Deserialize)]
+    struct Tool {
+        name: String,
+    }
+    match serde_json::from_slice::<Call>(body) {
+        Ok(call) if call.method == "tools/call" => scope::needed(&call.params.name),
+        _ => scope::BASIC,
+    }
+}
+
+fn refuse(
+    app: &App,
+    status: StatusCode,
+    error: Option<&str>,
+    scopes: &str,
+) -> Result<Response, OAuthError> {
+    let error = error.map(|error| format!(r#"error="{error}", "#)).unwrap_or_default();
+    let challenge = HeaderValue::try_from(format!(
+        r#"Bearer {error}scope="{scopes}", resource_metadata="{}/.well-known/oauth-protected-resource/mcp""#,
+        app.issuer
+    ))?;
+    Ok((status, [(WWW_AUTHENTICATE, challenge)]).into_response())
 }
 
 fn token(headers: &HeaderMap) -> Option<&str> {

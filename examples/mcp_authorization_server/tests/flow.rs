@@ -22,7 +22,7 @@ use base64::{
 };
 use http_body::Frame;
 use http_body_util::{BodyExt, Full};
-use mcp_authorization_server::{Store, router};
+use mcp_authorization_server::{Settings, Store, router};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -35,6 +35,12 @@ const VERIFIER: &str = "a-verifier-of-at-least-forty-three-characters";
 const NOW: i64 = 1_900_000_000;
 const MINUTE: i64 = 60;
 const DAY: i64 = 24 * 60 * MINUTE;
+
+fn settings(now: i64) -> Settings {
+    let mut settings = Settings::new(ISSUER).unwrap();
+    settings.clock = Clock::fixed(now);
+    settings
+}
 
 struct Answer {
     status: StatusCode,
@@ -71,14 +77,14 @@ struct Client {
 impl Server {
     async fn new() -> Self {
         let store = Store::open(None).await.unwrap();
-        let app = router(store.clone(), ISSUER, Clock::fixed(NOW)).unwrap();
+        let app = router(store.clone(), settings(NOW)).unwrap();
         Self { store, app }
     }
 
     /// The same server at another time.
     fn at(&self, now: i64) -> Self {
         let store = self.store.clone();
-        Self { app: router(store.clone(), ISSUER, Clock::fixed(now)).unwrap(), store }
+        Self { app: router(store.clone(), settings(now)).unwrap(), store }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
@@ -126,17 +132,42 @@ impl Server {
         self.get(&format!("/authorize?{}", encode(&parameters))).await
     }
 
+    /// What the page of consent sends back, as a browser does.
+    async fn decide(&self, page: &Answer, decision: &str, origin: &str) -> Answer {
+        let mut form: Vec<(String, String)> = page
+            .text
+            .split("<input type=\"hidden\" name=\"")
+            .skip(1)
+            .map(|input| {
+                let (name, rest) = input.split_once("\" value=\"").unwrap();
+                let (value, _) = rest.split_once('"').unwrap();
+                (name.to_owned(), value.replace("&amp;", "&"))
+            })
+            .collect();
+        form.push(("decision".to_owned(), decision.to_owned()));
+        let form: Vec<_> = form.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let request = Request::post("/authorize")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("origin", origin)
+            .body(encode(&form).into());
+        self.send(request.unwrap()).await
+    }
+
     async fn code(&self, client: &Client) -> String {
-        let page = self.authorize(client, &[]).await;
+        self.code_for(client, &[]).await
+    }
+
+    async fn code_for(&self, client: &Client, more: &[(&str, &str)]) -> String {
+        let page = self.authorize(client, more).await;
         assert_eq!(page.status, 200, "{}", page.text);
         assert_eq!(page.headers["cache-control"], "no-store");
-        assert!(page.text.contains("<h1>Demonstration</h1>"), "{}", page.text);
-        let (_, link) = page.text.split_once("id=\"continue\" href=\"").unwrap();
-        let (link, _) = link.split_once('"').unwrap();
-        let back = Url::parse(&link.replace("&amp;", "&")).unwrap();
+        let answer = self.decide(&page, "allow", ISSUER).await;
+        assert_eq!(answer.status, 303, "{}", answer.text);
+        let back = Url::parse(answer.headers["location"].to_str().unwrap()).unwrap();
         let mut parameters: HashMap<_, _> = back.query_pairs().into_owned().collect();
         let code = parameters.remove("code").unwrap();
-        assert!(back.as_str().starts_with(BACK));
+        let asked = more.iter().find(|(name, _)| *name == "redirect_uri");
+        assert!(back.as_str().starts_with(asked.map_or(BACK, |(_, uri)| uri)));
         let rest = [("iss", ISSUER), ("state", "s & t")].map(|(k, v)| (k.into(), v.into()));
         assert_eq!(parameters, HashMap::from(rest));
         code
@@ -187,24 +218,34 @@ impl Server {
 
     /// What the protected server answers to a tool call.
     async fn call(&self, token: &str) -> Answer {
-        let initialize = json!({
-            "jsonrpc": "2.0", "id": 1, "method": "initialize",
-            "params": {
-                "protocolVersion": "2025-06-18", "capabilities": {},
-                "clientInfo": { "name": "test", "version": "1" },
-            },
-        });
-        let request = Request::post("/mcp")
-            .header("authorization", format!("Bearer {token}"))
-            .header("host", "as.example")
-            .header("content-type", "application/json")
-            .header("accept", "application/json, text/event-stream")
-            .body(Body::from(initialize.to_string()));
-        let response = self.app.clone().oneshot(request.unwrap()).await.unwrap();
+        let request = mcp(token, None, &initialize());
+        let response = self.app.clone().oneshot(request).await.unwrap();
         // The body is a stream of events, so it is not read.
         let (head, _) = response.into_parts();
         Answer { status: head.status, headers: head.headers, text: String::new() }
     }
+}
+
+fn initialize() -> Value {
+    json!({
+        "jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-06-18", "capabilities": {},
+            "clientInfo": { "name": "test", "version": "1" },
+        },
+    })
+}
+
+fn mcp(token: &str, origin: Option<&str>, call: &Value) -> Request<Body> {
+    let mut request = Request::post("/mcp")
+        .header("authorization", format!("Bearer {token}"))
+        .header("host", "as.example")
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream");
+    if let Some(origin) = origin {
+        request = request.header("origin", origin);
+    }
+    request.body(call.to_string().into()).unwrap()
 }
 
 struct Tokens {
@@ -224,25 +265,32 @@ impl Tokens {
     }
 }
 
-const METHODS: [&str; 3] = ["client_secret_basic", "client_secret_post", "none"];
+const METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
+const ALL_METHODS: [&str; 4] =
+    ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
 
 // RFC 8414 §2, RFC 9728 §2: what is announced is what is there.
 #[tokio::test]
 async fn metadata_announces_endpoints_and_methods() {
     let server = Server::new().await;
+    let algs = json!(["ES256", "EdDSA", "Ed25519", "PS256", "RS256"]);
     assert_eq!(
         server.get("/.well-known/oauth-authorization-server").await.json(),
         json!({
             "issuer": ISSUER,
             "authorization_endpoint": "https://as.example/authorize",
             "token_endpoint": "https://as.example/token",
-            "token_endpoint_auth_methods_supported": METHODS,
+            "token_endpoint_auth_methods_supported": ALL_METHODS,
+            "token_endpoint_auth_signing_alg_values_supported": algs,
             "revocation_endpoint": "https://as.example/revoke",
-            "revocation_endpoint_auth_methods_supported": METHODS,
+            "revocation_endpoint_auth_methods_supported": ALL_METHODS,
+            "revocation_endpoint_auth_signing_alg_values_supported": algs,
+            "client_id_metadata_document_supported": true,
             "registration_endpoint": "https://as.example/register",
-            "scopes_supported": ["mcp"],
+            "scopes_supported": ["mcp", "notes:read"],
             "response_types_supported": ["code"],
-            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "grant_types_supported":
+                ["authorization_code", "refresh_token", "client_credentials"],
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": true,
         })
@@ -252,7 +300,7 @@ async fn metadata_announces_endpoints_and_methods() {
         json!({
             "resource": "https://as.example/mcp",
             "authorization_servers": [ISSUER],
-            "scopes_supported": ["mcp"],
+            "scopes_supported": ["mcp", "notes:read"],
             "bearer_methods_supported": ["header"],
         })
     );
@@ -270,7 +318,7 @@ async fn id_in_another_case_is_unknown() {
     assert!(schema.contains("NOCASE"));
     sqlx::raw_sql(sqlx::AssertSqlSafe(schema)).execute(&mut database).await.unwrap();
     let store = Store::open(Some(name)).await.unwrap();
-    let server = Server { app: router(store.clone(), ISSUER, Clock::fixed(NOW)).unwrap(), store };
+    let server = Server { app: router(store.clone(), settings(NOW)).unwrap(), store };
 
     for method in METHODS {
         let mut client = server.client(method).await;
@@ -292,7 +340,11 @@ async fn id_in_another_case_is_unknown() {
 #[tokio::test]
 async fn registration_echoes_the_metadata() {
     let server = Server::new().await;
-    let answer = server.register(&json!({ "redirect_uris": [BACK], "client_name": "Café" })).await;
+    let asked = json!({
+        "redirect_uris": [BACK], "client_name": "Café",
+        "token_endpoint_auth_method": "client_secret_basic",
+    });
+    let answer = server.register(&asked).await;
     assert_eq!(answer.status, 201);
     assert_eq!(answer.headers["cache-control"], "no-store");
     let mut body = answer.json();
@@ -310,11 +362,12 @@ async fn registration_echoes_the_metadata() {
             "redirect_uris": [BACK],
             "grant_types": ["authorization_code"],
             "response_types": ["code"],
-            "scope": "mcp",
+            "scope": "mcp notes:read",
         })
     );
-    let public = json!({ "redirect_uris": [BACK], "token_endpoint_auth_method": "none" });
-    let public = server.register(&public).await.json();
+    // RFC 7591 §3.2.1: the server may choose another method than was asked for.
+    let public = server.register(&json!({ "redirect_uris": [BACK] })).await.json();
+    assert_eq!(public["token_endpoint_auth_method"], "none");
     assert_eq!(public.get("client_secret"), None);
     assert_eq!(public.get("client_secret_expires_at"), None);
 }
@@ -327,22 +380,41 @@ async fn unsupported_metadata_is_refused() {
     let with = |name: &str, value: Value| json!({ "redirect_uris": [BACK], name: value });
     for (metadata, code) in [
         (json!([]), "invalid_client_metadata"),
-        (json!({}), "invalid_client_metadata"),
+        (json!({}), "invalid_redirect_uri"),
         (json!({ "redirect_uris": [] }), "invalid_redirect_uri"),
         (uris("http://client.example/"), "invalid_redirect_uri"),
         (uris("https://client.example/#f"), "invalid_redirect_uri"),
         (uris("javascript:alert(1)"), "invalid_redirect_uri"),
         (uris("data:text/html,x"), "invalid_redirect_uri"),
         (uris("/callback"), "invalid_redirect_uri"),
+        (uris("ht\ntps://client.example/"), "invalid_redirect_uri"),
+        (uris(" https://client.example/"), "invalid_redirect_uri"),
+        (uris("https:client.example/"), "invalid_redirect_uri"),
+        (uris(r"https:\\client.example/"), "invalid_redirect_uri"),
+        (uris("https://user@client.example/"), "invalid_redirect_uri"),
+        (uris("http://localhost.client.example/"), "invalid_redirect_uri"),
+        (uris("steam://run/1"), "invalid_redirect_uri"),
+        (uris(&format!("https://client.example/{}", "x".repeat(1024))), "invalid_redirect_uri"),
+        (json!({ "redirect_uris": vec![BACK; 17] }), "invalid_redirect_uri"),
+        (with("client_name", json!("x".repeat(257))), "invalid_client_metadata"),
+        (with("client_name", json!("a\u{0}b")), "invalid_client_metadata"),
+        (with("grant_types", json!(["client_credentials"])), "invalid_client_metadata"),
+        (with("grant_types", json!(["refresh_token"])), "invalid_client_metadata"),
+        (with("token_endpoint_auth_method", json!("private_key_jwt")), "invalid_client_metadata"),
         (with("token_endpoint_auth_method", json!("tls_client_auth")), "invalid_client_metadata"),
         (with("grant_types", json!(["implicit"])), "invalid_client_metadata"),
         (with("response_types", json!(["token"])), "invalid_client_metadata"),
     ] {
         assert_eq!(server.register(&metadata).await.error(), (400, code.into()), "{metadata}");
     }
-    for uri in
-        ["http://localhost:1/c", "http://127.0.0.1/c", "http://[::1]/c", "com.example.app:/c"]
-    {
+    for uri in [
+        "http://localhost:1/c",
+        "http://127.0.0.1/c",
+        "http://[::1]/c",
+        "com.example.app:/c",
+        "cursor://anysphere.cursor-mcp/oauth/callback",
+        "vscode://a.b/c",
+    ] {
         assert_eq!(server.register(&uris(uri)).await.status, 201, "{uri}");
     }
 }
@@ -452,33 +524,102 @@ async fn only_the_owner_revokes_a_token() {
     Tokens::of(&server.refresh(&client, &tokens.refresh).await);
 }
 
-// RFC 6749 §4.1.2.1: no redirect unless client and redirect URI are known, else the error goes back.
+// RFC 6749 §4.1.2.1; RFC 9700 §4.11.2: nobody is sent anywhere who has not agreed to it.
 #[tokio::test]
 async fn authorization_request_is_checked() {
     let server = Server::new().await;
     let client = server.client("none").await;
     for parameters in [
         [("client_id", "nobody")],
+        [("client_id", "")],
+        [("client_id", "a\u{0}")],
         [("redirect_uri", "https://evil.example/callback")],
         [("redirect_uri", "https://client.example/callback/x")],
     ] {
         let page = server.authorize(&client, &parameters).await;
         assert_eq!(page.status, 400, "{parameters:?}");
-        assert_eq!(page.headers.get("location"), None, "{parameters:?}");
+        assert!(!page.text.contains("href"), "{parameters:?}");
     }
     for (parameter, code) in [
         (("response_type", "token"), "unsupported_response_type"),
         (("code_challenge_method", "plain"), "invalid_request"),
         (("code_challenge", "short"), "invalid_request"),
-        (("scope", "mcp admin"), "invalid_scope"),
+        (("code_challenge", "!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!"), "invalid_request"),
+        (("scope", "admin"), "invalid_scope"),
         (("resource", "https://other.example/mcp"), "invalid_target"),
     ] {
-        let answer = server.authorize(&client, &[parameter]).await;
+        let page = server.authorize(&client, &[parameter]).await;
+        assert_eq!((page.status.as_u16(), page.headers.get("location")), (400, None));
+        let link =
+            format!("{BACK}?iss=https%3A%2F%2Fas.example&amp;state=s+%26+t&amp;error={code}");
+        assert!(page.text.contains(&format!("id=\"continue\" href=\"{link}\"")), "{}", page.text);
+        let again = server.decide(&page, "allow", ISSUER).await;
+        assert_eq!((again.status.as_u16(), again.headers.get("location")), (400, None));
+    }
+}
+
+// RFC 6749 §3.1: parameters without a value are omitted; §3.3: unknown scopes may be ignored.
+#[tokio::test]
+async fn empty_parameters_and_unknown_scopes_are_ignored() {
+    let server = Server::new().await;
+    let client = server.client("none").await;
+    for more in [
+        &[("scope", "")][..],
+        &[("resource", "")],
+        &[("scope", "mcp offline_access")],
+        &[("resource", "https://as.example/mcp"), ("prompt", "consent")],
+    ] {
+        let code = server.code_for(&client, more).await;
+        Tokens::of(&server.redeem(&client, &code, VERIFIER).await);
+    }
+}
+
+// RFC 6749 §10.12: another site must not decide for whoever visits it.
+#[tokio::test]
+async fn decision_is_taken_on_the_page_alone() {
+    let server = Server::new().await;
+    let client = server.client("none").await;
+    let page = server.authorize(&client, &[]).await;
+    for origin in ["https://evil.example", "null", "http://as.example", "https://as.example:8443"] {
+        let answer = server.decide(&page, "allow", origin).await;
         assert_eq!(
-            answer.headers["location"],
-            format!("{BACK}?iss=https%3A%2F%2Fas.example&state=s+%26+t&error={code}"),
-            "{parameter:?}"
+            (answer.status.as_u16(), answer.headers.get("location")),
+            (403, None),
+            "{origin}"
         );
+    }
+    let denied = server.decide(&page, "deny", ISSUER).await;
+    assert_eq!(
+        denied.headers["location"],
+        format!("{BACK}?iss=https%3A%2F%2Fas.example&state=s+%26+t&error=access_denied")
+    );
+    assert_eq!(page.headers["referrer-policy"], "same-origin");
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+    assert!(policy.ends_with("; base-uri 'none'; frame-ancestors 'none'"), "{policy}");
+}
+
+// RFC 8252 §7.3: the port is the one that was free when the program started.
+#[tokio::test]
+async fn loopback_redirect_has_any_port() {
+    let server = Server::new().await;
+    let registered =
+        ["http://127.0.0.1/callback", "http://[::1]/callback", "http://localhost/callback"];
+    let metadata = json!({ "redirect_uris": registered });
+    let id = server.register(&metadata).await.json()["client_id"].as_str().unwrap().to_owned();
+    let client = Client { id, secret: None, method: "none" };
+    for host in ["127.0.0.1", "[::1]", "localhost"] {
+        let back = format!("http://{host}:54321/callback");
+        let code = server.code_for(&client, &[("redirect_uri", &back)]).await;
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", &code),
+            ("code_verifier", VERIFIER),
+            ("redirect_uri", &back),
+        ];
+        assert_eq!(server.post("/token", &client, &form).await.status, 200, "{host}");
+        let page = server.authorize(&client, &[("redirect_uri", &back)]).await.text;
+        assert!(page.contains("a program on this device"), "{page}");
     }
 }
 
@@ -489,7 +630,8 @@ async fn client_name_is_escaped_in_html() {
     let metadata = json!({ "redirect_uris": [BACK], "client_name": "<script>'\"&" });
     let id = server.register(&metadata).await.json()["client_id"].as_str().unwrap().to_owned();
     let client = Client { id, secret: None, method: "none" };
-    let page = server.authorize(&client, &[]).await.text;
+    let page = server.authorize(&client, &[("state", "\"><script>")]).await.text;
+    assert!(!page.contains("<script>"), "{page}");
     assert!(page.contains("“&lt;script&gt;&#39;&quot;&amp;”"), "{page}");
 }
 
@@ -514,6 +656,91 @@ async fn resource_names_its_authorization_server() {
     assert_eq!(server.call(&tokens.refresh).await.status, 401, "a refresh token is none");
     let late = server.at(NOW + 10 * MINUTE);
     assert_eq!(late.call(&tokens.access).await.status, 401, "expired");
+}
+
+// What is not there is 404 to anybody: clients probe for it.
+#[tokio::test]
+async fn unknown_path_is_not_found() {
+    let server = Server::new().await;
+    for path in [
+        "/nowhere",
+        "/.well-known/openid-configuration",
+        "/.well-known/oauth-protected-resource",
+        "/.well-known/oauth-authorization-server/mcp",
+    ] {
+        let answer = server.get(path).await;
+        assert_eq!((answer.status.as_u16(), answer.headers.get("www-authenticate")), (404, None));
+    }
+}
+
+// MCP, "Scope Challenge Handling"; RFC 6750 §3.1.
+#[tokio::test]
+async fn tool_that_needs_more_says_what() {
+    let server = Server::new().await;
+    let client = server.client("none").await;
+    let read = |token: String| {
+        let call = json!({
+            "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "read_note" },
+        });
+        let app = server.app.clone();
+        async move { app.oneshot(mcp(&token, None, &call)).await.unwrap() }
+    };
+    let refused = read(server.tokens(&client).await.access).await;
+    assert_eq!(refused.status(), 403);
+    assert_eq!(
+        refused.headers()["www-authenticate"],
+        r#"Bearer error="insufficient_scope", scope="mcp notes:read", resource_metadata="https://as.example/.well-known/oauth-protected-resource/mcp""#
+    );
+    let code = server.code_for(&client, &[("scope", "mcp notes:read")]).await;
+    let answer = server.redeem(&client, &code, VERIFIER).await.json();
+    assert_eq!(answer["scope"], "mcp notes:read");
+    let token = answer["access_token"].as_str().unwrap().to_owned();
+    assert_ne!(read(token).await.status(), 403);
+}
+
+// MCP, "Streamable HTTP": "Servers MUST validate the `Origin` header".
+#[tokio::test]
+async fn origin_of_another_site_is_refused() {
+    let server = Server::new().await;
+    let token = server.tokens(&server.client("none").await).await.access;
+    for (origin, status) in [
+        ("https://evil.example", 403),
+        ("http://as.example", 403),
+        ("null", 403),
+        ("https://as.example", 200),
+        ("http://localhost:6274", 200),
+    ] {
+        let request = mcp(&token, Some(origin), &initialize());
+        let answer = server.app.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), status, "{origin}");
+    }
+}
+
+// Fetch standard, "CORS protocol".
+#[tokio::test]
+async fn browsers_may_call_all_but_the_page_of_consent() {
+    let server = Server::new().await;
+    let ask = |path: &str| {
+        Request::options(path)
+            .header("origin", "https://app.example")
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "authorization,mcp-protocol-version")
+            .body(Body::empty())
+            .unwrap()
+    };
+    for path in
+        ["/token", "/revoke", "/register", "/mcp", "/.well-known/oauth-authorization-server"]
+    {
+        let answer = server.send(ask(path)).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert_eq!(answer.headers["access-control-allow-origin"], "*", "{path}");
+    }
+    let answer = server.send(ask("/authorize")).await;
+    assert_eq!(answer.headers.get("access-control-allow-origin"), None);
+    let refused = Request::post("/mcp").header("origin", "https://app.example");
+    let refused = server.send(refused.body(Body::empty()).unwrap()).await;
+    assert_eq!(refused.headers["access-control-allow-origin"], "*");
+    assert_eq!(refused.headers["access-control-expose-headers"], "www-authenticate,mcp-session-id");
 }
 
 // RFC 9112 §9.6: a connection that is closed under a body takes the answer with it.
