@@ -1,6 +1,7 @@
 //! Against a TLS server on the loopback interface, which only these tests can allow.
 
 mod chain;
+mod documents;
 
 use std::sync::{
     Mutex,
@@ -93,7 +94,7 @@ impl Server {
     }
 
     pub(super) fn source(&self, policy: AddressPolicy) -> HttpsJwksSource {
-        let root = reqwest::Certificate::from_der(&self.certificate).unwrap();
+        let root = Certificate::from_der(&self.certificate).unwrap();
         let builder = || Client::builder().tls_certs_only([root.clone()]);
         HttpsJwksSource::with(builder, policy).unwrap()
     }

@@ -1,0 +1,176 @@
+//! Client ID metadata documents from a TLS server on the loopback interface.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+
+use super::*;
+use crate::{error::kind::ErrorKind, provider::documents::MetadataDocuments};
+
+impl Server {
+    fn authority(&self) -> Vec<u8> {
+        let base64 = BASE64_STANDARD.encode(&self.certificate);
+        format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n").into_bytes()
+    }
+
+    fn url(&self) -> String {
+        format!("https://localhost:{}/oauth", self.port)
+    }
+
+    fn document(&self) -> String {
+        let url = self.url();
+        format!(r#"{{"client_id": "{url}", "redirect_uris": ["{url}"]}}"#)
+    }
+
+    /// What becomes of the client that is there.
+    async fn resolve(&self) -> Result<(), ErrorKind> {
+        self.resolve_by(|documents| documents).await
+    }
+
+    async fn resolve_by(
+        &self,
+        set: impl FnOnce(MetadataDocuments) -> MetadataDocuments,
+    ) -> Result<(), ErrorKind> {
+        let documents = MetadataDocuments::from_hosts(["localhost"]).unwrap();
+        let documents = documents.dangerously_allow_loopback(&self.authority()).unwrap();
+        let client = set(documents).resolve(&self.url()).await.map_err(|error| error.kind())?;
+        assert_eq!(client.client_id(), self.url());
+        Ok(())
+    }
+}
+
+const REFUSED: Result<(), ErrorKind> = Err(ErrorKind::MetadataDocument);
+const UNREACHABLE: Result<(), ErrorKind> = Err(ErrorKind::MetadataUnreachable);
+
+#[tokio::test]
+async fn document_is_fetched_as_json_and_without_coding() {
+    let server = Server::answering("").await;
+    server.answer(json(&server.document()));
+    assert_eq!(server.resolve().await, Ok(()));
+    let expected = format!(
+        "GET /oauth HTTP/1.1\r\naccept: application/json, application/*+json;q=0.9\r\n\
+         user-agent: tower-client-auth/{}\r\nhost: localhost:{}\r\n\r\n",
+        env!("CARGO_PKG_VERSION"),
+        server.port,
+    );
+    assert_eq!(*server.request.lock().unwrap(), expected);
+}
+
+#[tokio::test]
+async fn only_200_is_a_document_and_no_redirect_is_followed() {
+    for (status, expected) in [
+        ("200 OK", Ok(())),
+        ("201 Created", REFUSED),
+        ("204 No Content", REFUSED),
+        ("206 Partial Content", REFUSED),
+        ("301 Moved Permanently", REFUSED),
+        ("304 Not Modified", REFUSED),
+        ("403 Forbidden", REFUSED),
+        ("404 Not Found", REFUSED),
+        ("429 Too Many Requests", UNREACHABLE),
+        ("500 Internal Server Error", UNREACHABLE),
+        ("503 Service Unavailable", UNREACHABLE),
+    ] {
+        let server = Server::answering("").await;
+        let fields = format!("content-type: application/json\r\nlocation: {}\r\n", server.url());
+        server.answer(response(status, &fields, &server.document()));
+        assert_eq!(server.resolve().await, expected, "{status}");
+        assert_eq!(server.connections(), 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn silent_and_closed_servers_are_unreachable() {
+    let server = Server::answering("").await;
+    let short = |documents: MetadataDocuments| documents.timeout(Duration::from_millis(100));
+    assert_eq!(server.resolve_by(short).await, UNREACHABLE);
+    // The head has come, and the body does not.
+    server
+        .answer("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{");
+    assert_eq!(server.resolve_by(short).await, UNREACHABLE);
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gone = Server { port: closed.local_addr().unwrap().port(), ..server };
+    drop(closed);
+    assert_eq!(gone.resolve().await, UNREACHABLE);
+}
+
+#[tokio::test]
+async fn media_type_is_json_of_any_kind() {
+    for (media_type, expected) in [
+        ("content-type: application/json; charset=utf-8\r\n", Ok(())),
+        ("content-type: Application/JSON\r\n", Ok(())),
+        ("content-type: application/activity+json\r\n", Ok(())),
+        ("content-type: text/html\r\n", REFUSED),
+        ("content-type: text/json\r\n", REFUSED),
+        ("content-type: application/+json\r\n", REFUSED),
+        ("content-type: application/jsonp\r\n", REFUSED),
+        ("", REFUSED),
+    ] {
+        let server = Server::answering("").await;
+        server.answer(response("200 OK", media_type, &server.document()));
+        assert_eq!(server.resolve().await, expected, "{media_type}");
+    }
+}
+
+#[tokio::test]
+async fn bytes_are_counted_whatever_length_is_declared() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+    let chunked = |text: &str, times: usize| {
+        let chunk = format!("{:x}\r\n{text}\r\n", text.len()).repeat(times);
+        format!("{head}transfer-encoding: chunked\r\n\r\n{chunk}")
+    };
+    let server = Server::answering("").await;
+    let document = server.document();
+    let padded = |length: usize| document.clone() + &" ".repeat(length - document.len());
+    server.answer(json(&padded(5_120)));
+    assert_eq!(server.resolve().await, Ok(()));
+    server.answer(chunked(&padded(5_120), 1) + "0\r\n\r\n");
+    assert_eq!(server.resolve().await, Ok(()));
+    for answer in [
+        json(&padded(5_121)),
+        format!("{head}content-length: 100\r\n\r\n{}{document}", " ".repeat(5_900)),
+        chunked(&padded(6_000), 1) + "0\r\n\r\n",
+        // It does not end.
+        chunked(&padded(1_000), 10_000),
+    ] {
+        server.answer(answer);
+        assert_eq!(server.resolve().await, REFUSED);
+    }
+    server.answer(json(&padded(6_000)));
+    assert_eq!(server.resolve_by(|documents| documents.largest(6_000)).await, Ok(()));
+}
+
+#[tokio::test]
+async fn special_addresses_look_like_names_that_do_not_exist() {
+    let server = Server::answering("").await;
+    server.answer(json(&server.document()));
+    let documents = MetadataDocuments::from_any_host().unwrap();
+    for host in [
+        "localhost",
+        "127.0.0.1",
+        "[::1]",
+        "10.0.0.1",
+        "169.254.169.254",
+        "[::ffff:7f00:1]",
+        "[64:ff9b::7f00:1]",
+        "name.invalid",
+    ] {
+        let url = format!("https://{host}:{}/oauth", server.port);
+        let error = documents.resolve(&url).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::MetadataUnreachable, "{host}");
+    }
+    assert_eq!(server.connections(), 0);
+    assert_eq!(server.resolve().await, Ok(()), "and it would have answered");
+}
+
+#[tokio::test]
+async fn keys_come_from_loopback_where_that_is_allowed() {
+    let server = Server::answering(json(KEYS)).await;
+    let source = HttpsJwksSource::new().unwrap();
+    assert_eq!(fetch(&source, &server.uri()).await.unwrap_err(), Refused::Address.to_string());
+    let source = source.dangerously_allow_loopback(&server.authority()).unwrap();
+    assert_eq!(fetch(&source, &server.uri()).await.unwrap().document(), KEYS);
+    for wrong in [&b""[..], b"no certificate"] {
+        assert!(HttpsJwksSource::new().unwrap().dangerously_allow_loopback(wrong).is_err());
+    }
+    let other = Server::answering(json(KEYS)).await;
+    assert!(fetch(&source, &other.uri()).await.is_err(), "it is not of the authority");
+}
