@@ -229,6 +229,13 @@ fn goals() -> Vec<Goal> {
             0.8,
         );
     }
+    #[cfg(feature = "documents")]
+    {
+        let [document, cached] = [Stack::LayerDocuments, Stack::LayerCachedUrls]
+            .map(|stack| calls(stack, Case::Document, Shape::Usual));
+        let what = "allocator calls more than for a cached client".to_owned();
+        goal("documents", what, document - cached, 0.0, 0.0);
+    }
     let boxed = calls(Stack::LayerBoxed, Case::Basic, Shape::Usual) - usual;
     goal(
         "boxed provider",

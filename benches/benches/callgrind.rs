@@ -55,6 +55,9 @@ const STORES: &[(Stack, &str)] = &[
     #[cfg(feature = "cache")]
     (Stack::LayerCached, "cached"),
 ];
+/// What finds a known document, and what finds another client that it has remembered.
+#[cfg(feature = "documents")]
+const DOCUMENTS: [Stack; 2] = [Stack::LayerDocuments, Stack::LayerCachedUrls];
 const RIGHT_WRONG_UNKNOWN: [Case; 3] = [Case::Basic, Case::WrongFirst, Case::Unknown];
 
 /// Each of these programs with each case that it tells from others.
@@ -88,6 +91,8 @@ fn jobs() -> Vec<Job> {
             jobs.extend([usual(stack, case), Job::Cloned { stack, case }]);
         }
     }
+    #[cfg(feature = "documents")]
+    jobs.extend(DOCUMENTS.map(|stack| usual(stack, Case::Document)));
     for stack in [Stack::Collect, Stack::Floor, Stack::Layer] {
         for shape in
             [Shape::Long(SMALL), Shape::Long(LARGE), Shape::Many(SMALL), Shape::Many(LARGE)]
@@ -118,7 +123,8 @@ type Ready = Box<dyn FnMut()>;
 fn prepare(job: Job) -> Ready {
     let ready = |mut program: Box<dyn FnMut(_) -> _>, stack: Stack, case: Case, shape, clients| {
         // A cache counts the first hits of a client.
-        let often = if STORES.iter().any(|(store, _)| *store == stack) { 3 } else { 1 };
+        let is_cache = STORES.iter().any(|(store, _)| *store == stack) || case == Case::Document;
+        let often = if is_cache { 3 } else { 1 };
         for n in (0..often).flat_map(|_| [1, 2]) {
             let status = program(case.request(n, clients, shape));
             assert_eq!(status, stack.status(case), "{job:?}");
@@ -493,6 +499,23 @@ fn table(counts: &Counts) -> ExitCode {
         0.5,
     );
     let mut budgets = Vec::new();
+    #[cfg(feature = "documents")]
+    {
+        let [document, cached] = DOCUMENTS.map(|stack| counts.usual(stack, Case::Document));
+        let what = format!("{document:.0} for a known document / {cached:.0} for a cached client");
+        let value = document / cached;
+        goals.push(Goal { name: "documents", what, value, must: 1.05, target: 1.0 });
+        let [document, cached] =
+            DOCUMENTS.map(|stack| counts.events(usual(stack, Case::Document)).atomics());
+        let what = "atomic operations, the same".to_owned();
+        goals.push(Goal {
+            name: "documents",
+            what,
+            value: document - cached,
+            must: 0.0,
+            target: 0.0,
+        });
+    }
     #[cfg(feature = "jwt")]
     assertions(counts, &mut goals, &mut budgets);
     let good = report::goals(&goals);

@@ -16,6 +16,11 @@ use std::{
 
 #[cfg(feature = "cache")]
 use tower_client_auth::provider::CachedProvider;
+#[cfg(feature = "documents")]
+use tower_client_auth::{
+    ClientMetadata,
+    metadata_documents::{DocumentSource, FetchedDocument, MetadataDocuments},
+};
 use tower_client_auth::{ClientProvider, ClientSecret, RegisteredClient, provider::MemoryProvider};
 
 /// Keys that do not change from run to run, so that the same client is found with the same work.
@@ -194,5 +199,37 @@ impl ClientProvider for Provider {
     ) -> impl Future<Output = Result<Option<RegisteredClient<()>>, Infallible>> + Send {
         let found: Ready<_> = ready(Ok(self.0.get(client_id).cloned()));
         found
+    }
+}
+
+/// The public client whose id is this URL.
+#[cfg(feature = "documents")]
+pub(crate) fn at(url: &str) -> Option<RegisteredClient<ClientMetadata>> {
+    let is_url = url.starts_with("https://");
+    is_url.then(|| RegisteredClient::public(url, ClientMetadata::new(url)))
+}
+
+/// A document at every URL of a host.
+#[cfg(feature = "documents")]
+pub(crate) fn documents() -> MetadataDocuments {
+    match MetadataDocuments::from_hosts(["client.example"]) {
+        Ok(documents) => documents.source(Published),
+        Err(problem) => {
+            eprintln!("{problem}");
+            std::process::exit(1)
+        }
+    }
+}
+
+#[cfg(feature = "documents")]
+struct Published;
+
+#[cfg(feature = "documents")]
+impl DocumentSource for Published {
+    type Error = Infallible;
+
+    async fn fetch(&self, url: &str) -> Result<FetchedDocument, Infallible> {
+        let text = format!(r#"{{"client_id": "{url}", "redirect_uris": ["{url}"]}}"#);
+        Ok(FetchedDocument::new(text.into(), None))
     }
 }

@@ -1,6 +1,8 @@
 //! The compared programs, each a tower service.
 
 use std::convert::Infallible;
+#[cfg(feature = "documents")]
+use std::future::ready;
 
 use axum::{Router, routing::post};
 use bytes::Bytes;
@@ -8,6 +10,8 @@ use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, service_fn};
+#[cfg(feature = "documents")]
+use tower_client_auth::provider::{CachedProvider, provider_fn};
 use tower_client_auth::{
     ClientAuthLayer, ClientProvider, ClientSecret, Limits, provider::BoxClientProvider,
 };
@@ -38,6 +42,12 @@ pub(crate) enum Stack {
     /// The layer, with a provider that remembers what another one answered.
     #[cfg(feature = "cache")]
     LayerCached,
+    /// The layer, with clients whose id is the URL of their metadata.
+    #[cfg(feature = "documents")]
+    LayerDocuments,
+    /// The same clients, remembered as those of a database are.
+    #[cfg(feature = "documents")]
+    LayerCachedUrls,
     /// `AsyncRequireAuthorizationLayer`, which sees the header only.
     HeaderOnly,
     /// A bare handler in axum that reads the body.
@@ -68,6 +78,10 @@ impl Stack {
             Self::LayerMemory => "layer, memory",
             #[cfg(feature = "cache")]
             Self::LayerCached => "layer, cached",
+            #[cfg(feature = "documents")]
+            Self::LayerDocuments => "layer, documents",
+            #[cfg(feature = "documents")]
+            Self::LayerCachedUrls => "layer, cached URLs",
             Self::HeaderOnly => "tower-http",
             Self::Axum => "axum",
             Self::AxumFloor => "floor in axum",
@@ -117,6 +131,18 @@ impl Stack {
             #[cfg(feature = "cache")]
             Self::LayerCached => {
                 let layer = usual(clients::cached(clients, clients::mixed(clients)));
+                visitor.visit(layer.layer(service_fn(collect)))
+            }
+            #[cfg(feature = "documents")]
+            Self::LayerDocuments => {
+                let registered = provider_fn(|_: &str| ready(Ok::<_, Infallible>(None)));
+                let layer = usual(registered).metadata_documents(clients::documents());
+                visitor.visit(layer.layer(service_fn(collect)))
+            }
+            #[cfg(feature = "documents")]
+            Self::LayerCachedUrls => {
+                let database = provider_fn(|id: &str| ready(Ok::<_, Infallible>(clients::at(id))));
+                let layer = usual(CachedProvider::new(database));
                 visitor.visit(layer.layer(service_fn(collect)))
             }
             Self::HeaderOnly => {

@@ -28,6 +28,8 @@ pub(crate) enum Case {
     Unknown,
     /// Basic, with the right secret, which has expired.
     Expired,
+    /// From a public client whose id is the URL of its metadata. Not in every store.
+    Document,
 }
 
 impl Case {
@@ -53,13 +55,14 @@ impl Case {
             Self::WrongLast => "wrong-last",
             Self::Unknown => "unknown",
             Self::Expired => "expired",
+            Self::Document => "document",
         }
     }
 
     /// What a program that authenticates must answer.
     pub(crate) const fn status(self) -> StatusCode {
         match self {
-            Self::Basic | Self::Post | Self::Public => StatusCode::OK,
+            Self::Basic | Self::Post | Self::Public | Self::Document => StatusCode::OK,
             _ => StatusCode::UNAUTHORIZED,
         }
     }
@@ -69,7 +72,7 @@ impl Case {
         match self {
             Self::Basic | Self::WrongFirst | Self::WrongLast | Self::Unknown => 0,
             Self::Post => 1,
-            Self::Public => 2,
+            Self::Public | Self::Document => 2,
             Self::Expired => 3,
         }
     }
@@ -85,6 +88,8 @@ impl Case {
             Self::WrongFirst => client.secret.replace_range(..1, "-"),
             Self::WrongLast => client.secret.replace_range(42.., "-"),
             Self::Unknown => client.id.replace_range(..1, "x"),
+            // As it is in the form.
+            Self::Document => client.id.insert_str(0, "https%3A%2F%2Fclient.example%2F"),
             _ => {}
         }
         let credentials = match client.method {
