@@ -2,7 +2,7 @@
 //! every machine with the same compiler. And the misses of a cache of one size, which it simulates.
 //!
 //! `cargo bench -p benches --features cache,jwt --bench callgrind` needs `valgrind` and `gungraun-runner`. Without
-//! the features it leaves out the assertions and `CachedProvider`.
+//! the features it leaves out the assertions and `CachedProvider`, and without `documents` those.
 
 #[expect(clippy::allow_attributes, reason = "each bench uses another part")]
 #[allow(dead_code)]

@@ -33,7 +33,7 @@ use crate::{
 ///
 /// The defaults satisfy every MUST and SHOULD of RFC 6749 and of the RFCs around it, with one
 /// exception: RFC 9126 §2 has the token endpoint accepted as the audience of an assertion, and
-/// draft-ietf-oauth-rfc7523bis takes that back, because it let other servers use them. Each leniency is a
+/// RFC 10070 takes that back, because it let other servers use them. Each leniency is a
 /// setting of its own; for this one it is `Assertions::legacy_audiences`.
 ///
 /// # Examples

@@ -88,7 +88,7 @@
 //! | R80 | by design or documentation |
 //! | R81 | `rfc7523::rfc7521_4_2_assertion_needs_both_parameters`, `settings::invalid_auth_methods_are_errors`, `rfc7523::rfc6749_2_3_assertion_beside_another_method`, `rfc7523::rfc8414_2_announced_algorithms`, `rfc7523::invalid_settings_are_errors` |
 //! | R82 | `rfc7523::rfc7523_3_iss_sub_and_client_id_agree` |
-//! | R83 | `rfc7523::rfc7523bis_4_issuer_is_the_sole_audience` |
+//! | R83 | `rfc7523::rfc10070_4_issuer_is_the_sole_audience` |
 //! | R84 | `rfc7523::rfc7523_3_times_are_checked`, `rfc7523::longest_lifetime_is_measured_by_a_clock_that_may_be_ahead`, `rfc7523::assertion_that_expires_during_the_look_up_is_refused` |
 //! | R85 | `rfc7523::rfc7523_3_assertion_is_accepted_once`, `rfc7523::rfc7523_3_jti_is_claimed_last`, `replay::rfc7523_3_assertion_is_claimed_once`, `replay::one_of_many_concurrent_claims_is_granted`, `replay::client_and_jti_are_kept_apart`, `replay_redis::two_processes_never_share_an_assertion`, `rfc7523::rfc7523_3_failing_store_is_an_outage`, `rfc7523::jti_with_control_characters_is_refused`, `rfc7523::layers_that_share_a_store_accept_an_assertion_once`, `rfc7523::client_with_its_share_of_the_replay_store_is_throttled_alone`, `replay::used_assertion_stays_used_when_the_clock_is_set_back`, `replay::no_client_holds_more_than_a_sixteenth_of_a_store_that_is_half_full`, `props::replay` |
 //! | R86 | `rfc7523::rfc8725_3_11_other_typ_is_refused` |
@@ -139,6 +139,8 @@ mod bodies;
 #[cfg(feature = "cache")]
 mod cache;
 mod cases;
+#[cfg(all(feature = "metadata-documents", feature = "redis"))]
+mod documents_redis;
 mod grpc;
 #[cfg(feature = "jwt")]
 mod jose;

@@ -852,3 +852,47 @@ fn one_host_pushes_out_documents_of_its_own_alone() {
     assert_eq!(web.fetched.take(), [url(3)]);
     resolve(URL);
 }
+
+/// Has a document at every URL but those of `down.example`.
+#[derive(Clone, Default)]
+struct Everywhere(Log<String>);
+
+impl DocumentSource for Everywhere {
+    type Error = BoxError;
+
+    async fn fetch(&self, url: &str) -> Result<FetchedDocument, BoxError> {
+        self.0.push(url.to_owned());
+        if url.contains("down.example") {
+            return Err(io::Error::from(io::ErrorKind::HostUnreachable).into());
+        }
+        let text = json!({"client_id": url, "redirect_uris": [url]}).to_string();
+        Ok(FetchedDocument::new(text.into(), None))
+    }
+}
+
+// 20,000 of them from 200 hosts within 100 seconds, and one client that comes each second.
+#[test]
+fn client_in_use_is_known_through_a_flood() {
+    let (web, clock) = (Everywhere::default(), Clock::fixed(NOW));
+    let documents = MetadataDocuments::from_any_host().unwrap();
+    let documents = documents.source(web.clone()).clock(clock.clone());
+    let resolve = |url: &str| crate::support::run(documents.resolve(url)).map(|_client| ());
+    assert!(resolve(URL).is_ok());
+    let mut throttled = 0;
+    for second in 0..100 {
+        clock.advance(Duration::from_secs(1));
+        for n in 0..200 {
+            let host = if n % 2 == 0 { "up.example" } else { "down.example" };
+            match resolve(&format!("https://{n}.{host}/{second}")) {
+                Err(error) if error.kind() == ErrorKind::Throttled => throttled += 1,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::MetadataUnreachable),
+                Ok(()) => assert_eq!(n % 2, 0),
+            }
+        }
+        assert!(resolve(URL).is_ok(), "second {second}");
+    }
+    let fetches = web.0.take();
+    // 30 a minute from each host, and the one client again after a minute.
+    assert_eq!((fetches.len(), throttled), (200 * 60 + 2, 200 * 40));
+    assert_eq!(fetches.iter().filter(|url| *url == URL).count(), 2);
+}

@@ -1,4 +1,4 @@
-//! RFC 7523, RFC 7521 and draft-ietf-oauth-rfc7523bis: client authentication with assertions.
+//! RFC 7523, RFC 7521 and RFC 10070: client authentication with assertions.
 
 use std::{
     future::{Ready, ready},
@@ -241,7 +241,7 @@ fn rfc7523_3_iss_sub_and_client_id_agree() {
 
 // R83, CVE-2025-27370, CVE-2025-27371.
 #[test]
-fn rfc7523bis_4_issuer_is_the_sole_audience() {
+fn rfc10070_4_issuer_is_the_sole_audience() {
     let endpoint = "https://as.example/token";
     let cases = [
         (json!(ISSUER), [None, None, None]),

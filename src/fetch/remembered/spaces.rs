@@ -30,6 +30,8 @@ struct Space<T> {
     /// By their last use.
     order: BTreeMap<u64, Arc<str>>,
     bytes: usize,
+    /// How many of each host there are.
+    hosts: HashMap<Box<str>, usize>,
 }
 
 pub(super) struct Entry<T> {
@@ -116,6 +118,7 @@ impl<T> Spaces<T> {
     pub(super) fn held(&self) -> [(usize, usize); 2] {
         [&self.probation, &self.proven].map(|space| {
             assert_eq!(space.entries.len(), space.order.len());
+            assert_eq!(space.entries.len(), space.hosts.values().sum::<usize>());
             assert_eq!(space.entries.values().map(|entry| entry.bytes).sum::<usize>(), space.bytes);
             (space.entries.len(), space.bytes)
         })
@@ -124,7 +127,7 @@ impl<T> Spaces<T> {
 
 impl<T> Space<T> {
     fn new() -> Self {
-        Self { entries: HashMap::new(), order: BTreeMap::new(), bytes: 0 }
+        Self { entries: HashMap::new(), order: BTreeMap::new(), bytes: 0, hosts: HashMap::new() }
     }
 
     fn touch(&mut self, url: &str, now: u64) -> Option<Arc<Slot<T>>> {
@@ -139,6 +142,7 @@ impl<T> Space<T> {
     fn insert(&mut self, url: Arc<str>, entry: Entry<T>) {
         self.bytes = self.bytes.saturating_add(entry.bytes);
         self.order.insert(entry.used, Arc::clone(&url));
+        *self.hosts.entry(host_of(&url).into()).or_default() += 1;
         self.entries.insert(url, entry);
     }
 
@@ -146,12 +150,18 @@ impl<T> Space<T> {
         let (url, entry) = self.entries.remove_entry(url)?;
         self.order.remove(&entry.used);
         self.bytes = self.bytes.saturating_sub(entry.bytes);
+        if let Some(of_host) = self.hosts.get_mut(host_of(&url)) {
+            *of_host -= 1;
+            if *of_host == 0 {
+                self.hosts.remove(host_of(&url));
+            }
+        }
         Some((url, entry))
     }
 
     /// Pushes out what of this host was unused longest.
     fn shrink_host(&mut self, host: &str, most: usize) -> PushedOut<T> {
-        if self.entries.len() <= most {
+        if self.hosts.get(host).is_none_or(|of_host| *of_host <= most) {
             return Vec::new();
         }
         let of_host = self.order.values().rev().filter(|url| host_of(url) == host);

@@ -76,7 +76,7 @@ impl Claims<'_> {
         Ok(ReplayClaim { jti: jti.into(), until })
     }
 
-    /// draft-ietf-oauth-rfc7523bis §4: the issuer identifier as the sole value, compared byte
+    /// RFC 10070 §4: the issuer identifier as the sole value, compared byte
     /// for byte. A token endpoint, or another value beside it, may have been put into the client's
     /// hands by another server (CVE-2025-27370, CVE-2025-27371).
     fn validate_audience(&self, settings: &Assertions) -> Result<(), InvalidAssertion> {

@@ -16,7 +16,7 @@ const LONGEST_LIFETIME: i64 = 60 * 60;
 /// Which assertions are accepted (RFC 7523 §3), for
 /// [`ClientAuthLayer::assertions`](crate::ClientAuthLayer::assertions).
 ///
-/// The defaults are those of draft-ietf-oauth-rfc7523bis and of OpenID Connect Core §9: the issuer
+/// The defaults are those of RFC 10070 and of OpenID Connect Core §9: the issuer
 /// is the only audience, an assertion lives for five minutes at most and is accepted once.
 ///
 /// # Examples
@@ -136,10 +136,19 @@ impl Assertions {
     /// Also accepts these values of `aud`, such as the URL of the token endpoint, and several of the
     /// accepted values at a time. Default: none.
     ///
-    /// For clients from before draft-ietf-oauth-rfc7523bis. An assertion that a client was talked
+    /// For clients from before RFC 10070. An assertion that a client was talked
     /// into making for another server's endpoint must not be good here (CVE-2025-27370,
-    /// CVE-2025-27371): list only URLs of your own. `guide::assertion_clients` names clients that need
-    /// it.
+    /// CVE-2025-27371): list only URLs of your own, and at each layer the one of its endpoint.
+    /// `guide::assertion_clients` names clients that need it.
+    ///
+    /// ```
+    /// # use tower_client_auth::{ConfigError, assertion::Assertions, replay::ReplayStore};
+    /// // For ChatGPT, at the token endpoint: its URL, byte for byte as the metadata of the server has it.
+    /// fn token_endpoint(replay: impl ReplayStore) -> Result<Assertions, ConfigError> {
+    ///     let assertions = Assertions::new("https://as.example", replay)?;
+    ///     Ok(assertions.legacy_audiences(["https://as.example/token"]))
+    /// }
+    /// ```
     #[must_use]
     pub fn legacy_audiences<T: Into<String>>(self, accepted: impl IntoIterator<Item = T>) -> Self {
         let accepted = accepted.into_iter().map(|value| value.into().into()).collect();
@@ -153,8 +162,10 @@ impl Assertions {
         Self { string_audience: true, ..self }
     }
 
-    /// Asks for the `typ` `client-authentication+jwt` in the header (draft-ietf-oauth-rfc7523bis).
-    /// Default: `JWT` and none are accepted, too.
+    /// Asks for the `typ` `client-authentication+jwt` in the header. Default: `JWT` and none are accepted, too.
+    ///
+    /// That is stricter than RFC 10070 recommends: it asks clients for the type, and servers not to refuse
+    /// assertions without one. Most clients do not send it.
     #[must_use]
     pub fn explicit_typ(self) -> Self {
         Self { explicit_typ: true, ..self }

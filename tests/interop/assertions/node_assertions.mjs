@@ -16,7 +16,7 @@ const IMPORT = {
   EdDSA: { name: 'Ed25519' },
 }
 
-// As draft-ietf-oauth-rfc7523bis asks.
+// As RFC 10070 asks.
 const typed = (library) => ({
   [library.modifyAssertion]: (header) => {
     header.typ = 'client-authentication+jwt'

@@ -221,10 +221,10 @@ where it was 10 seconds behind. `tests/interop/assertions/run` writes this page,
 would write another one.
 
 - *Issuer* and *endpoint* are what the client sends as `aud`: the issuer, as
-  draft-ietf-oauth-rfc7523bis asks, or the URL that it sends the assertion to. A client that sends an
+  RFC 10070 asks, or the URL that it sends the assertion to. A client that sends an
   endpoint, or a lifetime above 5 minutes, is refused by the defaults.
 - *Strict settings* are [`explicit_typ`](crate::assertion::Assertions::explicit_typ)
-  (draft-ietf-oauth-rfc7523bis) and [`string_audience`](crate::assertion::Assertions::string_audience) (FAPI 2.0
+  (RFC 10070) and [`string_audience`](crate::assertion::Assertions::string_audience) (FAPI 2.0
   Security Profile §5.3.2.1). Clients that work with these work with the defaults, too; all others
   were refused by them, for their `typ`. Every client sends `aud` as a string.
 - A client with ✓ names its key by `kid`. Each had a second key of the same kind, as in the middle of a
@@ -268,7 +268,7 @@ fn assertions(used: impl ReplayStore) -> Result<Assertions, ConfigError> {
 
 RFC 9126 §2 says that a server must accept its issuer identifier, its token endpoint and its endpoint for
 pushed authorization requests as `aud`. The defaults accept the issuer alone, as
-draft-ietf-oauth-rfc7523bis, which takes that sentence back, asks (CVE-2025-27370, CVE-2025-27371): a server
+RFC 10070, which takes that sentence back, asks (CVE-2025-27370, CVE-2025-27371): a server
 for clients that go by RFC 9126 lists both URLs.
 
 # Headers that bring keys

@@ -1,0 +1,148 @@
+//! Metadata documents in Redis. What is sent and read is compared without a server; with `REDIS_URL` two replicas
+//! share one.
+
+use std::{
+    collections::HashMap,
+    future::pending,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use redis::{Cmd, Pipeline, RedisFuture, Value, aio::ConnectionLike};
+use tower_client_auth::metadata_documents::{DocumentStore, RedisDocumentStore, StoredDocument};
+
+const URL: &str = "https://client.example/oauth";
+/// In base64url, the SHA-256 digest of it.
+const KEY: &str = "documents/2kOTYibI0KkNxF2wDs16_exi3CqtJYSwWmInzMS_1io";
+
+/// Knows `GET` and `SET`, or is silent.
+#[derive(Clone, Default)]
+struct Fake {
+    kept: Arc<Mutex<HashMap<Vec<u8>, Vec<u8>>>>,
+    sent: Arc<Mutex<Vec<Vec<String>>>>,
+    silent: bool,
+}
+
+impl ConnectionLike for Fake {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        let words: Vec<Vec<u8>> = command
+            .args_iter()
+            .map(|word| match word {
+                redis::Arg::Simple(word) => word.to_vec(),
+                _ => panic!("a cursor"),
+            })
+            .collect();
+        let shown = words.iter().map(|word| String::from_utf8(word.clone()).unwrap()).collect();
+        self.sent.lock().unwrap().push(shown);
+        let mut kept = self.kept.lock().unwrap();
+        let answer = match &words[..] {
+            [get, key] if get == b"GET" => {
+                kept.get(key).cloned().map_or(Value::Nil, Value::BulkString)
+            }
+            [set, key, value, ..] if set == b"SET" => {
+                kept.insert(key.clone(), value.clone());
+                Value::Okay
+            }
+            _ => panic!("another command"),
+        };
+        let silent = self.silent;
+        Box::pin(async move { if silent { pending().await } else { Ok(answer) } })
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        _pipeline: &'a Pipeline,
+        _offset: usize,
+        _count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        panic!("it is one command")
+    }
+
+    fn get_db(&self) -> i64 {
+        0
+    }
+}
+
+fn document() -> StoredDocument {
+    StoredDocument::new(
+        r#"{"client_id":"a"}"#.into(),
+        1_900_000_000,
+        Some(Duration::from_secs(300)),
+    )
+}
+
+#[tokio::test]
+async fn document_is_kept_under_the_digest_of_its_url() {
+    let redis = Fake::default();
+    let store = RedisDocumentStore::new(redis.clone()).prefix("documents/");
+    assert_eq!(store.get(URL).await.unwrap(), None);
+    store.put(URL, document()).await.unwrap();
+    assert_eq!(store.get(URL).await.unwrap(), Some(document()));
+    let value = r#"{"url":"https://client.example/oauth","text":"{\"client_id\":\"a\"}","fetched_at":1900000000,"max_age":300}"#;
+    assert_eq!(
+        *redis.sent.lock().unwrap(),
+        [
+            vec!["GET", KEY],
+            // 90 days.
+            vec!["SET", KEY, value, "EX", "7776000"],
+            vec!["GET", KEY],
+        ],
+    );
+    let plain = StoredDocument::new("{}".into(), 5, None);
+    let store = store.retention(Duration::from_secs(60));
+    store.put(URL, plain.clone()).await.unwrap();
+    assert_eq!(store.get(URL).await.unwrap(), Some(plain));
+    assert_eq!(redis.sent.lock().unwrap()[3][3..], ["EX", "60"]);
+}
+
+#[tokio::test]
+async fn what_is_no_document_is_an_error() {
+    let redis = Fake::default();
+    let store = RedisDocumentStore::new(redis.clone()).prefix("documents/");
+    for value in [
+        "",
+        "{}",
+        r#"{"url":"https://client.example/other","text":"{}","fetched_at":1,"max_age":null}"#,
+        r#"{"url":"https://client.example/oauth","text":"{}","fetched_at":"now","max_age":null}"#,
+    ] {
+        redis.kept.lock().unwrap().insert(KEY.into(), value.into());
+        assert!(store.get(URL).await.is_err(), "{value}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn silent_redis_times_out() {
+    let redis = Fake { silent: true, ..Fake::default() };
+    let store = RedisDocumentStore::new(redis).response_timeout(Duration::from_millis(300));
+    let start = tokio::time::Instant::now();
+    assert!(store.get(URL).await.is_err());
+    assert_eq!(start.elapsed(), Duration::from_millis(300));
+    assert!(store.put(URL, document()).await.is_err());
+    assert_eq!(start.elapsed(), Duration::from_millis(600));
+}
+
+#[test]
+fn debug_shows_no_connection() {
+    let store = RedisDocumentStore::new(Fake::default());
+    assert_eq!(
+        format!("{store:?}"),
+        r#"RedisDocumentStore { prefix: "metadata-document:", retention: 7776000s, response_timeout: 1s, .. }"#,
+    );
+}
+
+#[tokio::test]
+async fn real_redis_keeps_a_document() {
+    let Ok(url) = std::env::var("REDIS_URL") else {
+        return eprintln!("SKIPPED: REDIS_URL names no Redis to test with");
+    };
+    let store = async || {
+        let client = redis::Client::open(url.as_str()).unwrap();
+        RedisDocumentStore::new(client.get_multiplexed_async_connection().await.unwrap())
+            .prefix(format!("documents/{}/", std::process::id()))
+            .retention(Duration::from_secs(60))
+    };
+    let (one, other) = (store().await, store().await);
+    assert_eq!(other.get(URL).await.unwrap(), None);
+    one.put(URL, document()).await.unwrap();
+    assert_eq!(other.get(URL).await.unwrap(), Some(document()));
+}
