@@ -436,9 +436,8 @@ fn table(counts: &Counts) -> ExitCode {
         );
     }
     goal("refusal over the floor", "the same, wrong secret", floor(Case::WrongFirst), 1.50, 1.25);
-    // In axum the floor itself is at 0.24 of the hand-written and, on a connection, at 1.42 of the
-    // bare: axum clones the route and boxes the body behind every layer. Without `.axum_bodies()` there
-    // is one box more.
+    // In axum the floor itself is at 0.22 of the hand-written: axum clones the route and boxes the body behind
+    // every layer. Without `.axum_bodies()` there is one box more.
     for case in Case::ALL {
         let value = counts.added(Stack::AxumLayer, Stack::Axum, case)
             / counts.added(Stack::AxumHand, Stack::Axum, case);
