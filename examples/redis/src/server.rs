@@ -11,25 +11,27 @@ use axum::{
 use example_support::print_refusal;
 use serde_json::json;
 use tower_client_auth::{
-    AuthMethod, AuthenticatedClient, ClientAuthLayer, Limits, provider::CachedProvider,
-    secret::GeneratedSecret,
+    AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientProvider, Limits,
+    provider::CachedProvider, secret::GeneratedSecret,
 };
 
 use crate::store::{Client, Store};
 
-/// The endpoint `/token`, which remembers clients for `time_to_live`.
-///
-/// Its tokens are for show: nothing knows them afterwards.
-pub fn router(store: Store, time_to_live: Duration) -> Router {
+/// The layer, which remembers clients for `time_to_live`.
+pub fn layer(store: &Store, time_to_live: Duration) -> ClientAuthLayer<Arc<CachedProvider<Store>>> {
     let clients = Arc::new(CachedProvider::new(store.clone()).time_to_live(time_to_live));
-    tokio::spawn(follow(store, Arc::clone(&clients)));
-    let layer = ClientAuthLayer::new(clients)
+    tokio::spawn(follow(store.clone(), Arc::clone(&clients)));
+    ClientAuthLayer::new(clients)
         .limits(
             Limits::new()
                 .provider_deadline(Duration::from_secs(2))
                 .body_deadline(Duration::from_secs(10)),
         )
-        .on_outcome(print_refusal);
+        .on_outcome(print_refusal)
+}
+
+/// The endpoint `/token`. Its tokens are for show: nothing knows them afterwards.
+pub fn router<P: ClientProvider<Client = Client>>(layer: ClientAuthLayer<P>) -> Router {
     Router::new().route("/token", any(token).layer(layer))
 }
 

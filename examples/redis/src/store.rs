@@ -10,8 +10,9 @@ use redis::{
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use tower_client_auth::{
-    AuthMethod, BoxError, ClientProvider, ClientSecret, RegisteredClient,
-    provider::InvalidRegistration, secret::GeneratedSecret,
+    AuthMethod, BoxError, ClientMetadata, ClientProvider, ClientSecret, RegisteredClient,
+    metadata_documents::RedisDocumentStore, provider::InvalidRegistration,
+    replay::RedisReplayStore, secret::GeneratedSecret,
 };
 
 /// Less than the deadline of the layer, so that what is wrong is found in the logs.
@@ -53,6 +54,14 @@ pub struct Client {
     pub name: String,
 }
 
+impl Client {
+    /// What a document says of it.
+    #[must_use]
+    pub fn described(metadata: &ClientMetadata) -> Self {
+        Self { name: metadata.client_name.clone().unwrap_or_default() }
+    }
+}
+
 /// A connection that many share, and that is made anew when it breaks. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Store {
@@ -76,6 +85,18 @@ impl Store {
             .set_max_delay(TIMEOUT / 10);
         let connection = ConnectionManager::new_lazy_with_config(server.clone(), config)?;
         Ok(Self { server, connection })
+    }
+
+    /// The documents that replicas share.
+    #[must_use]
+    pub fn documents(&self) -> RedisDocumentStore<ConnectionManager> {
+        RedisDocumentStore::new(self.connection.clone())
+    }
+
+    /// The assertions that no replica accepts again.
+    #[must_use]
+    pub fn used_assertions(&self) -> RedisReplayStore<ConnectionManager> {
+        RedisReplayStore::new(self.connection.clone())
     }
 
     /// Adds a client, and its first secret if its method needs one.
