@@ -119,6 +119,15 @@ impl ClientKeys {
         self.algorithms
     }
 
+    /// How many bytes of memory the registered keys take.
+    #[cfg(feature = "metadata-documents")]
+    pub(crate) fn size(&self) -> usize {
+        match &self.source {
+            Source::Registered(keys) => keys.size(),
+            Source::Published(_) => 0,
+        }
+    }
+
     pub(crate) const fn source(&self) -> &Source {
         &self.source
     }

@@ -2,21 +2,26 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::{
+    client::RegisteredClient,
     error::{BoxError, document::DocumentError},
     fetch::{
         documents::Bounds,
         remembered::{self, Documents},
         store::StoredDocument,
     },
+    iana::metadata::ClientMetadata,
     isolate::guard,
+    method::{Registration, assertion},
     provider::documents::{Known, read::read, settings::Settings},
 };
 
 /// What a client takes in memory beside its document.
 const RECORD: usize = 1_024;
-/// How much more a document takes when it is read.
-const GROWTH: usize = 8;
+/// What the allocator and a list that is not full add to each piece.
+const ALLOCATION: usize = 32;
 
 #[derive(Clone)]
 pub(super) struct Fetched(pub(super) Arc<Settings>);
@@ -33,7 +38,7 @@ impl Fetched {
             return Err(DocumentError::refused("it is too long"));
         }
         let client = read(url, text, &self.0.rules)?;
-        let bytes = RECORD.saturating_add(text.len().saturating_mul(GROWTH));
+        let bytes = size_of_client(&client);
         Ok(remembered::Fetched {
             document: Known { client, bytes },
             bytes,
@@ -81,5 +86,35 @@ impl Documents for Fetched {
 
     fn is_withdrawal(error: &BoxError) -> bool {
         matches!(DocumentError::find(&**error), Some(DocumentError::Refused(_)))
+    }
+}
+
+/// How many bytes of memory the client takes.
+fn size_of_client(client: &RegisteredClient<ClientMetadata>) -> usize {
+    let keys = match client.registration() {
+        Registration::Assertion(assertion::Registration::PrivateKey(keys)) => keys.size(),
+        _ => 0,
+    };
+    // A member that is a field has much the same size there.
+    let metadata = serde_json::to_value(client.client()).unwrap_or_default();
+    RECORD.saturating_add(keys).saturating_add(size_of_heap(&metadata))
+}
+
+fn size_of_heap(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len().saturating_add(ALLOCATION),
+        Value::Array(values) => {
+            let size = |value| size_of::<Value>().saturating_add(size_of_heap(value));
+            values.iter().map(size).fold(ALLOCATION, usize::saturating_add)
+        }
+        Value::Object(members) => {
+            // Nodes of the tree are two thirds full.
+            let entry = size_of::<(String, Value)>() * 3 / 2 + ALLOCATION;
+            let size = |(name, value): (&String, &Value)| {
+                entry.saturating_add(name.len()).saturating_add(size_of_heap(value))
+            };
+            members.iter().map(size).fold(ALLOCATION, usize::saturating_add)
+        }
     }
 }

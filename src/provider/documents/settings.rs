@@ -22,7 +22,7 @@ use crate::{
 const LIFETIME: RangeInclusive<Duration> =
     Duration::from_secs(60)..=Duration::from_secs(24 * 60 * 60);
 const STALE_IF_ERROR: Duration = Duration::from_secs(24 * 60 * 60);
-const CAPACITY: Capacity = Capacity { addresses: 1_000, bytes: 8 * 1024 * 1024 };
+const CAPACITY: Capacity = Capacity { addresses: 1_000, bytes: 6 * 1024 * 1024 };
 const MAX_FETCHES: usize = 16;
 const PER_HOST: PerHost = PerHost { at_a_time: 4, per_minute: 30 };
 /// draft-ietf-oauth-client-id-metadata-document-02 §8.7.
@@ -243,7 +243,8 @@ impl MetadataDocuments {
         self.set(|settings| settings.stale_if_error = stale_if_error)
     }
 
-    /// How many documents are remembered, and as many URLs that failed. Default: 1,000.
+    /// How many documents are remembered, and as many URLs that failed. Default: 1,000, in at most 6 MiB of memory,
+    /// and as much again for those in use.
     #[must_use]
     pub fn capacity(self, documents: usize) -> Self {
         self.set(|settings| settings.capacity.addresses = documents)
