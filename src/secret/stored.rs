@@ -1,6 +1,6 @@
 //! Client secrets at rest.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, hint::black_box, sync::Arc, time::Duration};
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -253,6 +253,7 @@ impl ClientSecret {
                 // `constant_time_eq` returns at once when the lengths differ, which would tell how
                 // long the stored secret is. Comparing the presented bytes with themselves takes
                 // the same work.
+                let stored: &[u8] = black_box(stored);
                 let same_length = stored.len() == presented.len();
                 let against = if same_length { stored } else { presented };
                 // An absent secret equals nothing, not even an empty stored one (CWE-258).
