@@ -4,6 +4,7 @@
 
 use std::{
     collections::HashMap,
+    future::pending,
     io,
     sync::{
         Arc, Mutex,
@@ -46,6 +47,7 @@ enum Page {
     Is(Vec<u8>),
     Refused,
     Down,
+    Hanging,
     Throttled,
 }
 
@@ -65,8 +67,10 @@ impl DocumentSource for Web {
     async fn fetch(&self, url: &str) -> Result<FetchedDocument, BoxError> {
         self.fetched.push(url.to_owned());
         tokio::task::yield_now().await;
-        match self.pages.lock().unwrap().get(url) {
-            Some(Page::Is(text)) => Ok(FetchedDocument::new(text.clone().into(), None)),
+        let page = self.pages.lock().unwrap().get(url).cloned();
+        match page {
+            Some(Page::Hanging) => pending().await,
+            Some(Page::Is(text)) => Ok(FetchedDocument::new(text.into(), None)),
             Some(Page::Down) => Err(io::Error::from(io::ErrorKind::HostUnreachable).into()),
             Some(Page::Throttled) => Err(Throttled::new(Duration::from_secs(7)).into()),
             Some(Page::Refused) | None => {
@@ -895,4 +899,21 @@ fn client_in_use_is_known_through_a_flood() {
     // 30 a minute from each host, and the one client again after a minute.
     assert_eq!((fetches.len(), throttled), (200 * 60 + 2, 200 * 40));
     assert_eq!(fetches.iter().filter(|url| *url == URL).count(), 2);
+}
+
+#[tokio::test]
+async fn no_request_waits_for_a_document_that_is_fetched_again() {
+    let server = Server::new();
+    server.web.publish(URL, document(json!({})));
+    assert!(server.documents.resolve(URL).await.is_ok());
+    let mut fetched = 0;
+    for (seconds, fetches) in [(29, 1), (1, 2)] {
+        server.pass(seconds);
+        server.web.set(URL, Page::Hanging);
+        // Nothing else runs meanwhile.
+        assert!(crate::support::run(server.documents.resolve(URL)).is_ok());
+        tokio::task::yield_now().await;
+        fetched += server.web.fetched.take().len();
+        assert_eq!(fetched, fetches);
+    }
 }
