@@ -116,6 +116,9 @@ pub(crate) struct Bounds {
 }
 
 pub(crate) trait DynDocumentSource: Send + Sync {
+    /// How many fetches of clients that are not known may lead to one network in a minute.
+    fn max_per_network(&self, _per_minute: u32) {}
+
     fn fetch_dyn<'a>(&'a self, url: &'a str, known: bool, bounds: Bounds) -> Fetch<'a>;
 }
 

@@ -25,6 +25,10 @@ impl HttpsDocuments {
 }
 
 impl DynDocumentSource for HttpsDocuments {
+    fn max_per_network(&self, per_minute: u32) {
+        self.0.networks.allow(per_minute);
+    }
+
     fn fetch_dyn<'a>(&'a self, url: &'a str, known: bool, bounds: Bounds) -> Fetch<'a> {
         Box::pin(async move {
             let wanted = Wanted {

@@ -10,7 +10,7 @@ use crate::{
         documents::{DocumentSource, DynDocumentSource},
         https::{HttpsDocuments, TIMEOUT},
         remembered::Capacity,
-        store::{DocumentStore, DynDocumentStore},
+        store::DynDocumentStore,
     },
     iana::{AuthMethod, metadata::ClientMetadata},
     provider::documents::{
@@ -109,13 +109,6 @@ impl MetadataDocuments {
         change(&mut settings);
         Self { known_only: self.known_only, ..Self::with(settings) }
     }
-
-    fn set_store(mut self, store: impl DocumentStore) -> Self {
-        let settings = Settings { store: Some(Arc::new(store)), ..(*self.settings).clone() };
-        self.settings = Arc::new(settings);
-        self.remembered.documents.0 = Arc::clone(&self.settings);
-        self
-    }
 }
 
 /// # Clients
@@ -188,45 +181,6 @@ impl MetadataDocuments {
     }
 }
 
-/// # Several machines, and restarts
-impl MetadataDocuments {
-    /// Keeps the documents here, too, and looks here for those that are not known. Default: what is known is in
-    /// memory alone. The handle still shares what is known with the one that it was cloned from.
-    #[must_use]
-    pub fn store(self, store: impl DocumentStore) -> Self {
-        self.set_store(store)
-    }
-
-    /// As [`store`](Self::store), and fetches no document of a client that is neither known nor kept there, so that
-    /// it is unknown: 401. For the layers at token and revocation endpoints, whose clients have been at the
-    /// authorization endpoint, by a handle that keeps its documents in the same store:
-    ///
-    /// ```
-    /// use tower_client_auth::{
-    ///     ClientAuthLayer, ClientProvider, ClientMetadata,
-    ///     metadata_documents::{DocumentStore, MetadataDocuments},
-    /// };
-    ///
-    /// fn layer(
-    ///     clients: impl ClientProvider<Client = ClientMetadata>,
-    ///     store: impl DocumentStore + Clone,
-    /// ) -> Result<(), tower_client_auth::BoxError> {
-    ///     let documents = MetadataDocuments::from_any_host()?.store(store.clone());
-    ///     let layer = ClientAuthLayer::new(clients)
-    ///         .metadata_documents(documents.clone().known_only(store));
-    /// #   drop(layer);
-    ///     Ok(())
-    /// }
-    /// ```
-    ///
-    /// Nobody can make such a layer connect to a host of their choice. A client that the store has forgotten must
-    /// come back through the authorization endpoint.
-    #[must_use]
-    pub fn known_only(self, store: impl DocumentStore) -> Self {
-        Self { known_only: true, ..self.set_store(store) }
-    }
-}
-
 /// # Fetches
 impl MetadataDocuments {
     /// How long a document is used at least and at most, whatever its origin says. One whose origin says nothing is
@@ -275,6 +229,16 @@ impl MetadataDocuments {
     pub fn max_per_host(self, at_a_time: usize, unknown_per_minute: u32) -> Self {
         let per_host = PerHost { at_a_time, per_minute: unknown_per_minute };
         self.set(|settings| settings.per_host = per_host)
+    }
+
+    /// How many fetches a minute may lead to one network (/24 of IPv4, /48 of IPv6) for clients that are not known; it
+    /// holds for all clones, and not for another [`source`](Self::source). Default: 60.
+    ///
+    /// Many hosts may be in one network of a provider, and strangers can make up more of them.
+    #[must_use]
+    pub fn max_per_network(self, unknown_per_minute: u32) -> Self {
+        self.settings.source.max_per_network(unknown_per_minute);
+        self
     }
 
     /// Also connects to loopback addresses, and trusts these authorities (PEM) beside those of the system. No bound

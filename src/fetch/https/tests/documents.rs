@@ -174,3 +174,18 @@ async fn keys_come_from_loopback_where_that_is_allowed() {
     let other = Server::answering(json(KEYS)).await;
     assert!(fetch(&source, &other.uri()).await.is_err(), "it is not of the authority");
 }
+
+#[tokio::test]
+async fn strangers_connect_to_a_network_so_often_a_minute_for_documents() {
+    let server = Server::answering("").await;
+    server.answer(json(&server.document()));
+    let documents = MetadataDocuments::from_any_host().unwrap();
+    let documents = documents.dangerously_allow_loopback(&server.authority()).unwrap();
+    let documents = documents.max_per_network(2);
+    assert!(documents.resolve(&server.url()).await.is_ok());
+    for (path, kind) in [("a", ErrorKind::MetadataDocument), ("b", ErrorKind::Throttled)] {
+        let url = format!("https://localhost:{}/{path}", server.port);
+        assert_eq!(documents.resolve(&url).await.unwrap_err().kind(), kind);
+    }
+    assert_eq!(server.connections(), 2);
+}
