@@ -6,7 +6,7 @@
 //! - [`gateways`]: credentials from the headers alone, and gRPC: `headers_only`, `.grpc()`, health
 //!   checks, forms and gRPC in one router.
 #![cfg_attr(
-    feature = "metadata-documents",
+    all(feature = "metadata-documents", feature = "redis"),
     doc = "- [`mcp_servers`]: from an axum app to an MCP server that Claude connects to, and what goes wrong."
 )]
 //! - [`switching_over`]: from the MCP Python SDK, a middleware by hand, oxide-auth, Spring and
@@ -51,8 +51,9 @@ pub mod clients {}
 #[cfg_attr(not(doctest), doc = include_str!("docs/gateways.md"))]
 pub mod gateways {}
 
-#[cfg(feature = "metadata-documents")]
+#[cfg(all(feature = "metadata-documents", feature = "redis"))]
 #[doc = include_str!("docs/mcp_servers.md")]
+#[doc = include_str!("docs/mcp_clients.md")]
 pub mod mcp_servers {}
 
 #[cfg(all(feature = "argon2", feature = "cache", feature = "generate", feature = "tokio"))]

@@ -13,8 +13,8 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 use tower_client_auth::{
-    AuthenticatedClient, ClientAuthLayer, ClientMetadata, metadata_documents::MetadataDocuments,
-    provider::MemoryProvider, secret::GeneratedSecret,
+    AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientMetadata, ConfigError,
+    metadata_documents::MetadataDocuments, provider::MemoryProvider, secret::GeneratedSecret,
 };
 use url::Url;
 
@@ -33,9 +33,14 @@ struct App {
 }
 
 /// Puts `mcp`, which has the route `/mcp`, behind tokens, and adds what gives them out.
-pub(crate) fn protected(mcp: Router, issuer: &str, documents: MetadataDocuments) -> Router {
+pub(crate) fn protected(
+    mcp: Router,
+    issuer: &str,
+    documents: MetadataDocuments,
+) -> Result<Router, ConfigError> {
     let registered = MemoryProvider::<ClientMetadata>::new();
-    let layer = ClientAuthLayer::new(registered).metadata_documents(documents.clone());
+    let layer = ClientAuthLayer::new(registered).auth_methods([AuthMethod::None])?;
+    let layer = layer.metadata_documents(documents.clone());
     let server = json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
@@ -50,14 +55,14 @@ pub(crate) fn protected(mcp: Router, issuer: &str, documents: MetadataDocuments)
         json!({ "resource": format!("{issuer}/mcp"), "authorization_servers": [issuer] });
     let (codes, tokens) = Default::default();
     let app = App { issuer: issuer.into(), documents, codes, tokens };
-    Router::new()
+    Ok(Router::new()
         .route("/token", any(token))
         .route_layer(layer)
         .route("/authorize", any(authorize))
         .route("/.well-known/oauth-authorization-server", get(async || Json(server)))
         .route("/.well-known/oauth-protected-resource/mcp", get(async || Json(resource)))
         .with_state(app.clone())
-        .merge(mcp.route_layer(from_fn_with_state(app, bearer)))
+        .merge(mcp.route_layer(from_fn_with_state(app, bearer))))
 }
 
 async fn authorize(

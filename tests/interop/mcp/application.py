@@ -22,7 +22,7 @@ class Application:
 
     def __init__(self, server, redirect_uri="http://127.0.0.1:1/callback", authenticate=dict):
         self.server, self.redirect_uri, self.authenticate = server, redirect_uri, authenticate
-        self.client_id = self.tokens = None
+        self.client_id = self.tokens = self.scope = None
 
     def register(self, **metadata):
         if self.redirect_uri:
@@ -44,6 +44,7 @@ class Application:
             "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
             "code_challenge_method": "S256",
             "resource": f"{self.server}/mcp",
+            **({"scope": self.scope} if self.scope else {}),
         }
         back = consent(f"{self.server}/authorize?{urlencode(query)}", name)
         assert back.startswith(self.redirect_uri), back

@@ -8,6 +8,7 @@ import pathlib
 import subprocess
 import sys
 
+import minimal
 from application import Application
 from joserfc import jwk
 from person import Refused
@@ -38,6 +39,7 @@ STEPS = (
 CLIENT_SECONDS = 60
 BY_DOCUMENT, REGISTERED = "by its document", "registered"
 ALONE, ALONE_BY_DOCUMENT = "for itself, registered", "for itself, by its document"
+WAYS = (BY_DOCUMENT, REGISTERED, ALONE, ALONE_BY_DOCUMENT)
 TOKEN, MCP = "/token", "/mcp"
 
 
@@ -45,13 +47,11 @@ def options():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", required=True)
     parser.add_argument("--scratch", required=True, type=pathlib.Path, help="folder for the database and the logs")
+    parser.add_argument("--minimal", required=True, help="the server that the guide shows")
+    parser.add_argument("--documents", action="store_true", help="the server knows clients by their documents, too")
     parser.add_argument("--node", required=True, type=pathlib.Path, help="folder of the installed packages")
     parser.add_argument("--check", action="store_true", help="compare with the page instead of writing it")
     return parser.parse_args()
-
-
-def knows_documents(server):
-    return "--metadata-documents" in subprocess.run([server, "--help"], capture_output=True, text=True).stdout
 
 
 def published(publisher, path, document):
@@ -104,6 +104,10 @@ def shapes(run, front, publisher):
         application.client_id = document
         application.authenticate = lambda document=document: assertion(private, document, f"{front.url}{TOKEN}")
         run.shape("ChatGPT", application, BY_DOCUMENT, "private_key_jwt", shape["client_name"])
+
+
+def cursor(run, front):
+    """One of its redirect URIs has a scheme of its own; the registration is refused as a whole if any of them is."""
     for redirect in CURSOR["redirect_uris"]:
         application = Application(front.url, redirect)
         application.register(**CURSOR)
@@ -193,9 +197,9 @@ class Run:
 
 INTRO = """# Which clients connect
 
-`tests/interop/mcp/run` takes each of these through the example `mcp_authorization_server`, with everything that the
-table says: it is registered or known by its document, asks a person, calls a tool, refreshes when its token has
-expired, and calls again. CI fails where a run would write another table.
+`tests/interop/mcp/run` takes each of these through `examples/minimal_mcp_server` by its document, and through
+`examples/mcp_authorization_server` by registration: it asks a person and calls a tool, and where it is registered, it
+refreshes when its token has expired, and calls again. CI fails where a run would write another table.
 """
 PROGRAMS = {
     "mcp": ("python", "mcp", "Python"),
@@ -211,31 +215,27 @@ Applications that cannot be run here are stood in for by what they publish and s
 REMARKS = {
     "Claude": "",
     "Claude Code": "listens on any port of `localhost` or `127.0.0.1`",
-    "VS Code": "the same, or `https://vscode.dev/redirect`",
+    "VS Code": "listens on any port of `127.0.0.1`, or goes on at `https://vscode.dev/redirect`",
     "Zed": "listens on any port of `127.0.0.1`",
-    "ChatGPT": "needs [`legacy_audiences`](#chatgpt)",
-    "Cursor": "needs a redirect URI of the scheme `cursor`",
+    "ChatGPT": "signs where the server accepts it, and [needs a setting](#chatgpt) there",
+    "Cursor": "one of its redirect URIs has the scheme `cursor`, and all must be accepted",
 }
 
 
 def table(cells):
     """The page of what came true."""
-    ways = (BY_DOCUMENT, REGISTERED, ALONE, ALONE_BY_DOCUMENT)
+    ways = [how for how in WAYS if any(key[1] == how for key in cells)]
 
-    def row(client, shown, ways):
-        methods = [dict.fromkeys(cells.get((client, how), [])) for how in ways]
-        return (
-            f"| {shown} | "
-            + " | ".join(", ".join(f"`{method}`" for method in found) or "-" for found in methods)
-            + " |"
-        )
+    def methods(client, how):
+        return ", ".join(f"`{method}`" for method in dict.fromkeys(cells.get((client, how), [])))
 
     lines = [INTRO, "| Client | " + " | ".join(ways) + " |", "|---" * (len(ways) + 1) + "|"]
     for client, (driver, package, what) in PROGRAMS.items():
-        lines.append(row(client, f"{package} {release(driver, package)}, {what}", ways))
-    lines += [SHAPES, f"| Application | {BY_DOCUMENT} | {REGISTERED} | |", "|---|---|---|---|"]
+        row = [f"{package} {release(driver, package)}, {what}", *(methods(client, how) for how in ways)]
+        lines.append("| " + " | ".join(row) + " |")
+    lines += [SHAPES, f"| Application | {BY_DOCUMENT} | {REGISTERED} | remark |", "|---" * 4 + "|"]
     for client, remark in REMARKS.items():
-        lines.append(row(client, client, ways[:2]) + f" {remark} |")
+        lines.append(f"| {client} | {methods(client, BY_DOCUMENT)} | {methods(client, REGISTERED)} | {remark} |")
     return "\n".join(lines) + "\n"
 
 
@@ -265,10 +265,9 @@ def main():
         front.changed[TOKEN] = lambda answer: answer | {"expires_in": 1} if "expires_in" in answer else answer
         command = [arguments.server, "--listen", "127.0.0.1:0", "--issuer", front.url]
         command += ["--database", str(arguments.scratch / "clients.sqlite")]
-        documents = knows_documents(arguments.server)
+        documents = arguments.documents
         if documents:
             command += ["--metadata-documents", "any", "--allow-loopback-documents", publisher.ca]
-            command += ["--legacy-audience", f"{front.url}{TOKEN}"]
         address = stack.enter_context(serving(command, arguments.scratch / "server.log"))
         front.upstream = address.removeprefix("http://")
         run = Run(front)
@@ -285,10 +284,14 @@ def main():
             name = {"mcp": "Python <\"&'>"}.get(client, "TypeScript <\"&'>")
             published(publisher, f"/{client}", CLAUDE_CODE | {"client_name": name})
             run.library(client, command, "none", publisher.id(f"/{client}"))
+        cursor(run, front)
         if documents:
             machines(run, front, publisher, arguments.node)
             shapes(run, front, publisher)
-    if documents and not run.failed:
+    driven = minimal.drive(arguments.minimal, arguments.scratch / "minimal", arguments.node, libraries)
+    for client, wrong in driven:
+        run.judge(client, BY_DOCUMENT, "none", not wrong and ("authorized", "tool called"), wrong)
+    if not run.failed:
         run.failed += not settle(table(run.cells), arguments.check)
     print(f"interop mcp: {run.passed} passed, {run.failed} failed")
     return 1 if run.failed or not run.passed else 0

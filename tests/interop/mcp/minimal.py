@@ -1,9 +1,8 @@
 """Takes programs that people install, and what applications publish, through the server of the guide, by document."""
 
-import argparse
 import contextlib
-import pathlib
-import sys
+import os
+import subprocess
 
 from application import Application
 from person import Refused
@@ -14,32 +13,26 @@ from servers import free_port, serving
 from shapes import APPLICATIONS, CHATGPT, CLAUDE_CODE, LOOPBACK
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--server", required=True)
-    parser.add_argument("--scratch", required=True, type=pathlib.Path)
-    parser.add_argument("--node", required=True, type=pathlib.Path, help="folder of the installed packages")
-    arguments = parser.parse_args()
-    arguments.scratch.mkdir(parents=True)
-    passed = failed = 0
-
-    def judge(name, wrong):
-        nonlocal passed, failed
-        passed, failed = passed + (not wrong), failed + bool(wrong)
-        print(f"  {name}: {wrong[-3000:] or 'authorized, tool called'}")
-
+def drive(server, scratch, node, libraries):
+    """Yields (client, what was wrong) for each. `libraries` are the commands that take a server and a document."""
+    scratch.mkdir(parents=True)
     with contextlib.ExitStack() as stack:
-        publisher = stack.enter_context(publishing(arguments.scratch))
+        publisher = stack.enter_context(publishing(scratch))
         front = stack.enter_context(proxy())
-        command = [arguments.server, "--listen", "127.0.0.1:0", "--issuer", front.url]
+        command = [server, "--listen", "127.0.0.1:0", "--issuer", front.url]
         command += ["--metadata-documents", "any", "--allow-loopback-documents", publisher.ca]
-        address = stack.enter_context(serving(command, arguments.scratch / "server.log"))
+        address = stack.enter_context(serving(command, scratch / "server.log"))
         front.upstream = address.removeprefix("http://")
         publisher.pages["/program"] = page(CLAUDE_CODE | {"redirect_uris": LOOPBACK + CALLBACKS})
-        for program in programs(front.url, arguments.scratch, arguments.node, free_port(), publisher.id("/program")):
+        for program in programs(front.url, scratch, node, free_port(), publisher.id("/program")):
             said = program.run()
             # The tool says whose account is in use.
-            judge(program.name, "" if "demonstration" in said else said)
+            yield program.name, "" if "demonstration" in said else said
+        for name, command in libraries.items():
+            command = [*command, front.url, publisher.id("/program")]
+            done = subprocess.run(command, env=os.environ | {"ONCE": "1"}, capture_output=True, text=True, timeout=60)
+            well = done.returncode == 0 and done.stdout.endswith("step: tool called\n")
+            yield name, "" if well else done.stdout + done.stderr
         shapes = APPLICATIONS | {"ChatGPT": CHATGPT | {"jwks_uri": publisher.id("/keys")}}
         for name, shape in shapes.items():
             path = f"/{name.replace(' ', '-')}"
@@ -51,12 +44,6 @@ def main():
                 application.sign_in("localhost")
                 application.call()
             except (AssertionError, Refused) as wrong:
-                judge(name, str(wrong))
+                yield name, str(wrong)
             else:
-                judge(name, "")
-    print(f"interop mcp minimal: {passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+                yield name, ""
