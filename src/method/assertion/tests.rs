@@ -341,6 +341,9 @@ fn second_verification_for_a_client_with_one_key_takes_the_place_of_a_stranger()
         tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
     runtime.block_on(async {
         let pool = Pool::new(1, 63);
+        // The only thread is busy until all are asked.
+        let (begin, busy) = mpsc::channel::<()>();
+        let busy = tokio::task::spawn_blocking(move || busy.recv().is_err());
         let mut verified = pin!(verify(&presented, Ok(&registered), &settings, &pool, None));
         assert!(poll(verified.as_mut()).is_pending(), "the first one needs a worker");
         let (finish, wait) = mpsc::channel::<()>();
@@ -348,6 +351,8 @@ fn second_verification_for_a_client_with_one_key_takes_the_place_of_a_stranger()
         let attempt = Attempt { client_id: "nobody", known: false, cost: 0 };
         let mut stranger = pin!(pool.run(attempt, &work, move || wait.recv().is_err()));
         assert!(poll(stranger.as_mut()).is_pending());
+        drop(begin);
+        busy.await.unwrap();
         // Behind the first verification.
         tokio::task::spawn_blocking(|| ()).await.unwrap();
         // There is no timer to wait by.
