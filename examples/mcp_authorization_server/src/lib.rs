@@ -9,6 +9,7 @@
 mod authorize;
 mod error;
 mod metadata;
+mod parameters;
 mod redirect;
 mod register;
 mod resource;

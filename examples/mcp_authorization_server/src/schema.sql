@@ -1,3 +1,5 @@
+-- Times are seconds since the Unix epoch.
+
 CREATE TABLE IF NOT EXISTS clients (
     client_id TEXT PRIMARY KEY,
     auth_method TEXT NOT NULL,
@@ -7,22 +9,28 @@ CREATE TABLE IF NOT EXISTS clients (
     metadata TEXT NOT NULL
 ) STRICT;
 
--- One consent. Whatever was issued for it goes with it.
+-- One consent, or one token that a client got for itself. Whatever was issued for it goes with it.
+-- Its client may be known by a document instead of a row, and then many users share the id.
 CREATE TABLE IF NOT EXISTS grants (
     grant_id INTEGER PRIMARY KEY,
-    client_id TEXT NOT NULL REFERENCES clients ON DELETE CASCADE,
+    client_id TEXT NOT NULL,
     scope TEXT NOT NULL,
-    redirect_uri TEXT NOT NULL,
-    code_sha256 BLOB NOT NULL UNIQUE,
-    code_challenge TEXT NOT NULL,
-    code_expires_at INTEGER NOT NULL,
+    -- Of the code, if there is one.
+    redirect_uri TEXT,
+    code_sha256 BLOB UNIQUE,
+    code_challenge TEXT,
+    code_expires_at INTEGER NOT NULL DEFAULT 0,
     redeemed INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+
+CREATE INDEX IF NOT EXISTS grants_of_client ON grants (client_id);
 
 CREATE TABLE IF NOT EXISTS tokens (
     token_sha256 BLOB PRIMARY KEY,
     grant_id INTEGER NOT NULL REFERENCES grants ON DELETE CASCADE,
     kind TEXT NOT NULL CHECK (kind IN ('access', 'refresh')),
+    -- Of an access token it may be less than what was granted.
+    scope TEXT NOT NULL,
     expires_at INTEGER NOT NULL,
     spent INTEGER NOT NULL DEFAULT 0
 ) STRICT;

