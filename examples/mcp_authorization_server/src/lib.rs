@@ -141,6 +141,7 @@ impl FromRef<App> for Store {
 /// If the issuer is no URL.
 pub fn router(store: Store, settings: Settings) -> Result<Router, BoxError> {
     let Settings { issuer, documents, jwks, origins, clock } = settings;
+    let documents = documents.store(store.clone());
     let layer = ClientAuthLayer::new(store.clone())
         .realm(&issuer)?
         .clock(clock.clone())

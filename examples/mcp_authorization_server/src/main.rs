@@ -6,7 +6,7 @@ use example_support::{DocumentFlags, Flags, Server};
 use mcp_authorization_server::{Settings, Store, router};
 use tower_client_auth::BoxError;
 
-const USAGE: &str = "usage: mcp_authorization_server [--listen ADDR] [--issuer URL] [--database FILE] \
+const USAGE: &str = "usage: mcp_authorization_server [--listen ADDR] [--issuer URL] [--database FILE|URL] \
     [--metadata-documents any|HOST,HOST…] [--allow-loopback-documents CA.pem] [--allow-origin ORIGIN]…";
 
 async fn run() -> Result<(), BoxError> {
@@ -32,6 +32,7 @@ async fn run() -> Result<(), BoxError> {
     }
     settings.jwks = documents.jwks_source()?;
     settings.origins = origins;
+    tokio::spawn(store.clone().keep_clean(settings.clock.clone()));
     let app = router(store, settings)?;
     server.announce();
     println!("the MCP server is {issuer}/mcp");

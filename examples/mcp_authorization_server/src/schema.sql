@@ -36,3 +36,12 @@ CREATE TABLE IF NOT EXISTS tokens (
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS tokens_of_grant ON tokens (grant_id);
+
+-- Metadata documents of clients, by the digest of their URL.
+CREATE TABLE IF NOT EXISTS documents (
+    url_sha256 BLOB PRIMARY KEY,
+    document BLOB NOT NULL,
+    fetched_at INTEGER NOT NULL,
+    -- In seconds, if the origin said it.
+    max_age INTEGER
+) STRICT;

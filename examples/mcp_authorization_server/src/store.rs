@@ -4,6 +4,8 @@
 //! to the row of the grant: in SQLite that makes it the only writer, in PostgreSQL the only one that
 //! handles this grant.
 
+mod documents;
+mod expired;
 mod grants;
 
 use std::time::Duration;

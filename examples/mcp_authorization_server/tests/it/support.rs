@@ -271,11 +271,49 @@ impl Tokens {
 /// Where a test keeps its clients and tokens: in memory, or in a schema of its own on the PostgreSQL server that
 /// `TEST_DATABASE_URL` names.
 pub(crate) async fn database() -> Option<String> {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
     let server = std::env::var("TEST_DATABASE_URL").ok()?;
-    let schema = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let schema = format!("test_{}", unique());
     let mut connection = PgConnection::connect(&server).await.unwrap();
     let create = sqlx::AssertSqlSafe(format!("CREATE SCHEMA {schema}"));
     sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
     Some(format!("{server}?options[search_path]={schema}"))
+}
+
+fn unique() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A database that can be opened twice: that of [`database`], or an SQLite file, which is removed on drop.
+pub(crate) struct Database {
+    name: String,
+    is_file: bool,
+}
+
+impl Database {
+    pub(crate) async fn new() -> Self {
+        if let Some(name) = database().await {
+            return Self { name, is_file: false };
+        }
+        let name = format!("mcp-{}.sqlite", unique());
+        let file = std::env::temp_dir().join(name);
+        Self { name: file.to_str().unwrap().to_owned(), is_file: true }
+    }
+
+    /// As the server is told it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn url(&self) -> String {
+        if self.is_file { format!("sqlite://{}", self.name) } else { self.name.clone() }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if self.is_file {
+            let _gone = std::fs::remove_file(&self.name);
+        }
+    }
 }

@@ -1,8 +1,13 @@
 //! What a token request does to the grant: all of it, or nothing.
 
+use aws_lc_rs::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, MINUTE, NOW, Server, Tokens, VERIFIER};
+use crate::support::{Answer, Client, ISSUER, MINUTE, NOW, Server, Tokens, VERIFIER};
 
 const OTHER_VERIFIER: &str = "another-verifier-of-forty-three-characters-or-more";
 
@@ -283,4 +288,49 @@ async fn grant_ends_alone() {
     assert_eq!(server.call(&two.access).await.status, 200);
     Tokens::of(&server.redeem(&client, &code, VERIFIER).await);
     Tokens::of(&server.refresh(&client, &two.refresh).await);
+}
+
+// RFC 7523 §2.2, with the keys that were registered.
+#[tokio::test]
+async fn key_gets_a_token_as_a_secret_does() {
+    let server = Server::new().await;
+    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    // A point without compression: 4, x, y (SEC 1 §2.3.3).
+    let (x, y) = key.public_key().as_ref()[1..].split_at(32);
+    let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let answer = server
+        .register(&json!({
+            "token_endpoint_auth_method": "private_key_jwt",
+            "grant_types": ["client_credentials"],
+            "jwks": { "keys": [{ "kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y) }] },
+        }))
+        .await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    let id = answer.json()["client_id"].as_str().unwrap().to_owned();
+    let sign = |audience: &str, id: &str| {
+        let claims = json!({
+            "iss": id, "sub": id, "aud": audience, "iat": NOW, "exp": NOW + MINUTE, "jti": audience,
+        });
+        let input =
+            format!("{}.{}", encode(br#"{"alg":"ES256"}"#), encode(claims.to_string().as_bytes()));
+        let signature = key.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
+        format!("{input}.{}", encode(signature.as_ref()))
+    };
+    let client = Client { id: id.clone(), secret: None, method: "private_key_jwt" };
+    let ask = async |assertion: &str| {
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", assertion),
+        ];
+        token(&server, &client, &form).await
+    };
+    let invalid_client = (401, "invalid_client".to_owned());
+    assert_eq!(ask(&sign("https://other.example", &id)).await.error(), invalid_client);
+    let assertion = sign(ISSUER, &id);
+    let answer = ask(&assertion).await;
+    assert_eq!(answer.error(), (200, String::new()));
+    let access = answer.json()["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(server.call(&access).await.status, 200);
+    assert_eq!(ask(&assertion).await.error(), invalid_client, "again");
 }

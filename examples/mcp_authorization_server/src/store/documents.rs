@@ -1,0 +1,53 @@
+//! Metadata documents of clients, for all processes, and for the time after a restart.
+
+use std::{future::Future, time::Duration};
+
+use axum::body::Bytes;
+use sqlx::Row;
+use tokio::time::timeout;
+use tower_client_auth::{
+    BoxError,
+    metadata_documents::{DocumentStore, StoredDocument},
+};
+
+use super::Store;
+use crate::token::sha256;
+
+/// Requests wait for it.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+impl DocumentStore for Store {
+    type Error = BoxError;
+
+    async fn get(&self, url: &str) -> Result<Option<StoredDocument>, BoxError> {
+        let query = sqlx::query(
+            "SELECT document, fetched_at, max_age FROM documents WHERE url_sha256 = $1",
+        )
+        .bind(sha256(url).to_vec());
+        let Some(row) = soon(query.fetch_optional(&self.pool)).await? else { return Ok(None) };
+        let text = Bytes::from(row.try_get::<Vec<u8>, _>("document")?);
+        let max_age: Option<i64> = row.try_get("max_age")?;
+        let max_age = max_age.and_then(|age| age.try_into().ok()).map(Duration::from_secs);
+        Ok(Some(StoredDocument::new(text, row.try_get("fetched_at")?, max_age)))
+    }
+
+    async fn put(&self, url: &str, document: StoredDocument) -> Result<(), BoxError> {
+        let max_age =
+            document.max_age().map(|age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+        let query = sqlx::query(
+            "INSERT INTO documents (url_sha256, document, fetched_at, max_age) \
+             VALUES ($1, $2, $3, $4) ON CONFLICT (url_sha256) DO UPDATE SET \
+             document = excluded.document, fetched_at = excluded.fetched_at, max_age = excluded.max_age",
+        )
+        .bind(sha256(url).to_vec())
+        .bind(document.text().to_vec())
+        .bind(document.fetched_at())
+        .bind(max_age);
+        soon(query.execute(&self.pool)).await?;
+        Ok(())
+    }
+}
+
+async fn soon<T>(asking: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, BoxError> {
+    Ok(timeout(TIMEOUT, asking).await??)
+}

@@ -1,0 +1,172 @@
+//! What is in the database, and who shares it.
+
+use std::{io::Write, process::Command, time::Duration};
+
+use mcp_authorization_server::Store;
+use sqlx::{AnyConnection, Connection};
+use store_harness::{Answer, Http, Replica};
+use tower_client_auth::{
+    Clock,
+    metadata_documents::{DocumentStore, StoredDocument},
+};
+
+use crate::support::{Client, DAY, Database, MINUTE, NOW, Server, Tokens, VERIFIER, database};
+
+/// How many clients, grants, tokens and documents there are.
+async fn rows(database: &Database) -> [i64; 4] {
+    let mut connection = AnyConnection::connect(&database.url()).await.unwrap();
+    let mut rows = [0; 4];
+    for (row, statement) in rows.iter_mut().zip([
+        "SELECT count(*) FROM clients",
+        "SELECT count(*) FROM grants",
+        "SELECT count(*) FROM tokens",
+        "SELECT count(*) FROM documents",
+    ]) {
+        *row = sqlx::query_scalar(statement).fetch_one(&mut connection).await.unwrap();
+    }
+    rows
+}
+
+#[tokio::test]
+async fn what_has_expired_is_removed() {
+    let database = Database::new().await;
+    let store = Store::open(Some(database.name())).await.unwrap();
+    let server = Server::of(store.clone());
+    let client = server.client("none").await;
+    // Not redeemed, redeemed, refreshed, and ended.
+    server.code(&client).await;
+    let redeemed = server.tokens(&client).await;
+    let refreshed = server.tokens(&client).await;
+    let refreshed = Tokens::of(&server.refresh(&client, &refreshed.refresh).await);
+    let ended = server.tokens(&client).await;
+    server.revoke(&client, &ended.refresh).await;
+    assert_eq!(rows(&database).await, [1, 3, 6, 0]);
+
+    store.remove_expired(NOW + MINUTE).await.unwrap();
+    assert_eq!(rows(&database).await, [1, 3, 6, 0], "nothing has expired");
+    store.remove_expired(NOW + 10 * MINUTE).await.unwrap();
+    assert_eq!(rows(&database).await, [1, 2, 3, 0], "code and access tokens");
+    // What is left works, and a token that was spent is still known.
+    let late = server.at(NOW + 11 * MINUTE);
+    let last = Tokens::of(&late.refresh(&client, &redeemed.refresh).await);
+    let again = late.refresh(&client, &redeemed.refresh).await;
+    assert_eq!(again.error(), (400, "invalid_grant".to_owned()));
+    assert_eq!(late.call(&last.access).await.status, 401);
+    Tokens::of(&late.refresh(&client, &refreshed.refresh).await);
+    store.remove_expired(NOW + 31 * DAY).await.unwrap();
+    assert_eq!(rows(&database).await, [1, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn client_is_removed_some_time_after_its_secret() {
+    let database = Database::new().await;
+    let store = Store::open(Some(database.name())).await.unwrap();
+    let server = Server::of(store.clone());
+    let client = server.client("client_secret_basic").await;
+    server.client("none").await;
+    server.at(NOW + 120 * DAY - 1).code(&client).await;
+    store.remove_expired(NOW + 120 * DAY - 1).await.unwrap();
+    assert_eq!(rows(&database).await, [2, 1, 0, 0]);
+    store.remove_expired(NOW + 120 * DAY).await.unwrap();
+    assert_eq!(rows(&database).await, [1, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn server_cleans_by_itself() {
+    let database = Database::new().await;
+    let store = Store::open(Some(database.name())).await.unwrap();
+    let server = Server::of(store.clone());
+    let client = server.client("none").await;
+    server.tokens(&client).await;
+    let cleaning = tokio::spawn(store.keep_clean(Clock::fixed(NOW + 31 * DAY)));
+    while rows(&database).await != [1, 0, 0, 0] {
+        tokio::task::yield_now().await;
+    }
+    cleaning.abort();
+}
+
+#[tokio::test]
+async fn documents_are_kept_for_90_days() {
+    let database = Database::new().await;
+    let store = Store::open(Some(database.name())).await.unwrap();
+    let url = "https://client.example/oauth.json";
+    assert_eq!(store.get(url).await.unwrap(), None);
+    let text = || "{\"client_name\": \"é\"}".into();
+    for document in [
+        StoredDocument::new(text(), NOW, Some(Duration::from_secs(300))),
+        StoredDocument::new("{}".into(), NOW + 1, None),
+    ] {
+        store.put(url, document.clone()).await.unwrap();
+        assert_eq!(store.get(url).await.unwrap(), Some(document));
+        assert_eq!(store.get("https://client.example/OAUTH.json").await.unwrap(), None);
+    }
+    store.remove_expired(NOW + 90 * DAY).await.unwrap();
+    assert!(store.get(url).await.unwrap().is_some());
+    store.remove_expired(NOW + 1 + 90 * DAY).await.unwrap();
+    assert_eq!(store.get(url).await.unwrap(), None);
+}
+
+async fn token(http: &Http, server: &Replica, client: &Client, form: &str) -> Answer {
+    let secret = client.secret.as_deref().unwrap();
+    http.post(&format!("{}/token", server.url()), (&client.id, secret), form).await.unwrap()
+}
+
+fn error(answer: &Answer) -> (u16, &str) {
+    (answer.status, answer.member("error").unwrap_or_default())
+}
+
+// What one process has issued is good at the other, and counts once at both together.
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_share_one_database() {
+    let Some(url) = database().await else {
+        let line = b"SKIPPED: processes_share_one_database: TEST_DATABASE_URL is not set\n";
+        let _closed = std::io::stderr().write_all(line);
+        return;
+    };
+    let start = |_| {
+        let url = url.clone();
+        std::thread::spawn(move || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_mcp_authorization_server"));
+            Replica::start(command.args(["--listen", "127.0.0.1:0", "--database", &url])).unwrap()
+        })
+    };
+    // At the same time, each with its own attempt to make the tables.
+    let [one, two] = [0, 1].map(start).map(|process| process.join().unwrap());
+    // It gives consent.
+    let server = Server::of(Store::open(Some(&url)).await.unwrap());
+    let client = server.client("client_secret_basic").await;
+    let http = Http::new();
+    let by_code = |code: String| {
+        format!("grant_type=authorization_code&code={code}&code_verifier={VERIFIER}")
+    };
+    let by_refresh_token = |tokens: &Answer| {
+        format!(
+            "grant_type=refresh_token&refresh_token={}",
+            tokens.member("refresh_token").unwrap()
+        )
+    };
+
+    let first = token(&http, &one, &client, &by_code(server.code(&client).await)).await;
+    assert_eq!(error(&first), (200, ""));
+    let second = token(&http, &two, &client, &by_refresh_token(&first)).await;
+    assert_eq!(error(&second), (200, ""));
+    let again = token(&http, &one, &client, &by_refresh_token(&first)).await;
+    assert_eq!(error(&again), (400, "invalid_grant"));
+    let ended = token(&http, &two, &client, &by_refresh_token(&second)).await;
+    assert_eq!(error(&ended), (400, "invalid_grant"));
+
+    for _ in 0..40 {
+        let tokens = token(&http, &one, &client, &by_code(server.code(&client).await)).await;
+        for form in [by_code(server.code(&client).await), by_refresh_token(&tokens)] {
+            let (a, b) = tokio::join!(
+                token(&http, &one, &client, &form),
+                token(&http, &two, &client, &form)
+            );
+            let mut answers = [error(&a), error(&b)];
+            answers.sort_unstable();
+            assert_eq!(answers, [(200, ""), (400, "invalid_grant")]);
+        }
+    }
+    one.stop().unwrap();
+    two.stop().unwrap();
+}
