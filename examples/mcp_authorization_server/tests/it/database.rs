@@ -2,15 +2,21 @@
 
 use std::{io::Write, process::Command, time::Duration};
 
-use mcp_authorization_server::Store;
+use mcp_authorization_server::{Store, router};
+use serde_json::json;
 use sqlx::{AnyConnection, Connection};
 use store_harness::{Answer, Http, Replica};
 use tower_client_auth::{
     Clock,
-    metadata_documents::{DocumentStore, StoredDocument},
+    metadata_documents::{
+        DocumentError, DocumentSource, DocumentStore, FetchedDocument, MetadataDocuments,
+        StoredDocument,
+    },
 };
 
-use crate::support::{Client, DAY, Database, MINUTE, NOW, Server, Tokens, VERIFIER, database};
+use crate::support::{
+    BACK, Client, DAY, Database, MINUTE, NOW, Server, Tokens, VERIFIER, database, settings,
+};
 
 /// How many clients, grants, tokens and documents there are.
 async fn rows(database: &Database) -> [i64; 4] {
@@ -79,9 +85,14 @@ async fn server_cleans_by_itself() {
     let client = server.client("none").await;
     server.tokens(&client).await;
     let cleaning = tokio::spawn(store.keep_clean(Clock::fixed(NOW + 31 * DAY)));
-    while rows(&database).await != [1, 0, 0, 0] {
-        tokio::task::yield_now().await;
+    let mut left = rows(&database).await;
+    for _ in 0..1_000 {
+        if left == [1, 0, 0, 0] {
+            break;
+        }
+        left = rows(&database).await;
     }
+    assert_eq!(left, [1, 0, 0, 0]);
     cleaning.abort();
 }
 
@@ -104,6 +115,53 @@ async fn documents_are_kept_for_90_days() {
     assert!(store.get(url).await.unwrap().is_some());
     store.remove_expired(NOW + 1 + 90 * DAY).await.unwrap();
     assert_eq!(store.get(url).await.unwrap(), None);
+}
+
+const DOCUMENT: &str = "https://client.example/oauth";
+
+/// The server of the client, which may be away.
+struct Origin {
+    is_up: bool,
+}
+
+impl DocumentSource for Origin {
+    type Error = DocumentError;
+
+    async fn fetch(&self, url: &str) -> Result<FetchedDocument, DocumentError> {
+        if !self.is_up {
+            return Err(DocumentError::Refused("503".into()));
+        }
+        let document = json!({
+            "client_id": url, "client_name": "Client", "redirect_uris": [BACK],
+            "grant_types": ["authorization_code", "refresh_token"],
+            "token_endpoint_auth_method": "none",
+        });
+        Ok(FetchedDocument::new(document.to_string().into(), None))
+    }
+}
+
+// All users of a program have the id of its document; and it is not fetched again after a restart.
+#[tokio::test]
+async fn client_with_a_document_is_known_after_a_restart() {
+    let database = Database::new().await;
+    let start = async |is_up| {
+        let store = Store::open(Some(database.name())).await.unwrap();
+        let mut settings = settings(NOW);
+        let documents = MetadataDocuments::from_hosts(["client.example"]).unwrap();
+        settings.documents = documents.source(Origin { is_up });
+        Server { app: router(store.clone(), settings).unwrap(), store }
+    };
+    let client = Client { id: DOCUMENT.to_owned(), secret: None, method: "none" };
+    let server = start(true).await;
+    let (one, two) = (server.tokens(&client).await, server.tokens(&client).await);
+    assert_eq!(rows(&database).await, [0, 2, 4, 1]);
+
+    let server = start(false).await;
+    assert_eq!(server.revoke(&client, &one.refresh).await.status, 200);
+    assert_eq!(server.call(&one.access).await.status, 401);
+    assert_eq!(server.call(&two.access).await.status, 200);
+    Tokens::of(&server.refresh(&client, &two.refresh).await);
+    server.code(&client).await;
 }
 
 async fn token(http: &Http, server: &Replica, client: &Client, form: &str) -> Answer {
