@@ -1,5 +1,6 @@
 // The MCP TypeScript clients: node_client.mjs client|sdk SERVER METHOD. Prints a line for each step it went through.
-// METHOD is what to register for, or the URL of a document, for which nothing is registered. With $ONCE one call is all.
+// METHOD is what to register for, or the URL of a document, for which nothing is registered. With $ONCE one call is
+// all.
 
 import { execFileSync } from 'node:child_process'
 
@@ -57,7 +58,8 @@ const application = {
 
 // $PERSON is the program that stands for one, in Python.
 function consent() {
-  const said = execFileSync(process.env.PYTHON, [process.env.PERSON, application.url, process.env.ONCE ? '' : NAME], { encoding: 'utf8' })
+  const { PYTHON, PERSON, ONCE } = process.env
+  const said = execFileSync(PYTHON, [PERSON, application.url, ONCE ? '' : NAME], { encoding: 'utf8' })
   const back = new URL(said.trim())
   check(back.href.startsWith(REDIRECT), `a link back: ${back}`)
   check(back.searchParams.get('state') === 'state & more', `the state: ${back}`)
