@@ -46,10 +46,13 @@ impl Replica {
             readers.push(keep(stderr, Arc::clone(&log)));
         }
         let mut lines = child.stdout.take().map(|out| BufReader::new(out).lines());
-        let mut next = || lines.as_mut().and_then(Iterator::next);
-        while let Some(Ok(line)) = next() {
+        while let Some(Ok(line)) = lines.as_mut().and_then(Iterator::next) {
             if let Some(url) = line.strip_prefix("listening on ") {
                 let url = url.to_owned();
+                // It would end if it wrote more and nobody read it.
+                readers.extend(lines.take().map(|lines| {
+                    thread::spawn(move || lines.map_while(Result::ok).for_each(drop))
+                }));
                 return Ok(Self { child, url, log, readers });
             }
         }
