@@ -105,8 +105,8 @@ pub(crate) struct Remembered<D: Documents> {
     /// Those of addresses on probation, and those of proven ones: neither counts for the other.
     hosts: [Arc<Hosts>; 2],
     flights: [Flights<D>; 2],
-    /// For proven addresses, which wait for their turn.
-    places: Arc<Semaphore>,
+    /// For proven addresses, which wait for their turn, and trusted ones: anybody's may be proven.
+    places: [Arc<Semaphore>; 2],
 }
 
 /// Room at the host, and in all.
@@ -123,7 +123,7 @@ impl<D: Documents> Clone for Remembered<D> {
             spaces: Arc::clone(&self.spaces),
             hosts: self.hosts.clone(),
             flights: self.flights.clone(),
-            places: Arc::clone(&self.places),
+            places: self.places.clone(),
         }
     }
 }
@@ -221,7 +221,7 @@ impl<D: Documents> Remembered<D> {
         };
         let (host, [for_strangers, _]) = (host(url), &self.hosts);
         let place = if proven {
-            self.turn(&host, is_awaited).await.map_err(SharedError::new)?
+            self.turn((url, &host), is_awaited).await.map_err(SharedError::new)?
         } else {
             let place = for_strangers.enter(&host, settings.per_host, now);
             Some((place.map_err(SharedError::new)?, None))
@@ -245,8 +245,7 @@ impl<D: Documents> Remembered<D> {
         });
         let answer = question.answer(fetched, withdrawn);
         if answer.is_ok() {
-            let pushed_out = self.spaces().weigh(url, &slot, bytes, settings.capacity);
-            drop(pushed_out);
+            let _pushed_out = self.spaces().weigh(url, &slot, bytes, settings.capacity);
             if D::PROVEN_BY_ANSWER {
                 self.proved(url);
             }
@@ -267,13 +266,19 @@ impl<D: Documents> Remembered<D> {
     /// # Errors
     ///
     /// If it does not come for want of room here.
-    async fn turn(&self, host: &str, is_awaited: bool) -> Result<Option<Turn>, FlightError> {
+    async fn turn(
+        &self,
+        (url, host): (&str, &str),
+        is_awaited: bool,
+    ) -> Result<Option<Turn>, FlightError> {
         let (settings, [_, hosts]) = (&self.settings, &self.hosts);
+        let [of_proven, of_trusted] = &self.places;
+        let places = if self.trusted.contains(url) { of_trusted } else { of_proven };
         let mut at_host = None;
         let turn = self.lane(true).in_half_the_time(is_awaited, async {
             // For the host first, so that it holds up no other while its fetches queue.
             at_host = Some(hosts.wait(host, settings.per_host).await);
-            Arc::clone(&self.places).acquire_owned().await.ok()
+            Arc::clone(places).acquire_owned().await.ok()
         });
         let permit = turn.await.flatten();
         match at_host {
@@ -284,8 +289,7 @@ impl<D: Documents> Remembered<D> {
     }
 
     fn slot(&self, url: &Arc<str>, proven: bool) -> Arc<Slot<D::Document>> {
-        let (slot, pushed_out) = self.spaces().add(url, proven, self.settings.capacity);
-        drop(pushed_out);
+        let (slot, _pushed_out) = self.spaces().add(url, proven, self.settings.capacity);
         slot
     }
 
@@ -311,6 +315,6 @@ impl<D: Documents> Remembered<D> {
     }
 }
 
-fn places(fetches: usize) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(fetches.clamp(1, Semaphore::MAX_PERMITS)))
+fn places(fetches: usize) -> [Arc<Semaphore>; 2] {
+    [(); 2].map(|()| Arc::new(Semaphore::new(fetches.clamp(1, Semaphore::MAX_PERMITS))))
 }

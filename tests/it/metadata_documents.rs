@@ -832,6 +832,47 @@ fn strangers_have_bounds_of_their_own() {
     assert_eq!(server.web.fetched.take().iter().filter(|fetched| *fetched == URL).count(), 2);
 }
 
+// Anybody can ask for documents that are not there, and must not keep the clients of that host out.
+#[test]
+fn host_that_was_chosen_has_room_for_many_unknown_clients() {
+    let (web, clock) = (Web::default(), Clock::fixed(NOW));
+    for (documents, a_minute) in [
+        (MetadataDocuments::from_hosts(["client.example"]), 600),
+        (MetadataDocuments::from_any_host(), 30),
+    ] {
+        let documents = documents.unwrap().source(web.clone()).clock(clock.clone());
+        let kind = |path: usize| {
+            let url = format!("https://client.example/{path}");
+            crate::support::run(documents.resolve(&url)).unwrap_err().kind()
+        };
+        for path in 0..a_minute {
+            assert_eq!(kind(path), ErrorKind::MetadataDocument, "{path}");
+        }
+        assert_eq!(kind(a_minute), ErrorKind::Throttled);
+    }
+}
+
+// A document is known as soon as it was there, whoever has made it.
+#[tokio::test(start_paused = true)]
+async fn trusted_document_is_fetched_again_whatever_others_do() {
+    let (web, clock) = (Web::default(), Clock::fixed(NOW));
+    let documents = MetadataDocuments::from_any_host().unwrap().trusted([URL]);
+    let documents = documents.source(web.clone()).clock(clock.clone());
+    let others: Vec<_> = (0..40).map(|n| format!("https://{}.example/{n}", n / 4)).collect();
+    for url in others.iter().map(|url| &**url).chain([URL]) {
+        web.publish(url, document(json!({"client_id": url})));
+        assert!(documents.resolve(url).await.is_ok());
+    }
+    clock.advance(Duration::from_secs(61));
+    for url in others {
+        web.set(&url, Page::Hanging);
+        let documents = documents.clone();
+        tokio::spawn(async move { documents.resolve(&url).await.is_ok() });
+    }
+    tokio::task::yield_now().await;
+    assert!(documents.resolve(URL).await.is_ok());
+}
+
 #[test]
 fn one_host_pushes_out_documents_of_its_own_alone() {
     let (web, clock) = (Web::default(), Clock::fixed(NOW));

@@ -72,8 +72,9 @@ use crate::{
 /// | what | how much | beyond |
 /// |---|---|---|
 /// | fetches at a time, of clients that are not known | 16 | 503 |
-/// | fetches at a time, of known ones | 16 of their own | the last document |
-/// | of [one host](Self::max_per_host), not known | 4 at a time, 30 a minute | 429 |
+/// | fetches at a time, of known ones | 16 of their own | the last document, within its lifetime |
+/// | fetches at a time, of [trusted](Self::trusted) ones | 16 of their own | the last document, within its lifetime |
+/// | of [one host](Self::max_per_host), not known | 4 at a time, 30 a minute, with `from_hosts` 600 | 429 |
 /// | of [one network](Self::max_per_network) (/24, /48), not known | 60 a minute | 429 |
 /// | pause after a failure, for each URL | 5 seconds, doubled up to a minute | the same answer |
 /// | known documents | 1,000; with `from_any_host` 16 of a host | the one unused longest |

@@ -25,6 +25,8 @@ const STALE_IF_ERROR: Duration = Duration::from_secs(24 * 60 * 60);
 const CAPACITY: Capacity = Capacity { addresses: 1_000, bytes: 6 * 1024 * 1024 };
 const MAX_FETCHES: usize = 16;
 const PER_HOST: PerHost = PerHost { at_a_time: 4, per_minute: 30 };
+/// The application has chosen it: a stranger must not use up what its clients need.
+const PER_CHOSEN_HOST: PerHost = PerHost { at_a_time: 4, per_minute: 600 };
 /// draft-ietf-oauth-client-id-metadata-document-02 §8.7.
 const LONGEST: usize = 5 * 1024;
 
@@ -80,6 +82,10 @@ impl MetadataDocuments {
     }
 
     fn from(hosts: Hosts) -> Result<Self, BoxError> {
+        let per_host = match hosts {
+            Hosts::These(_) => PER_CHOSEN_HOST,
+            Hosts::Any => PER_HOST,
+        };
         let settings = Settings {
             hosts,
             allow: None,
@@ -98,7 +104,7 @@ impl MetadataDocuments {
             stale_if_error: STALE_IF_ERROR,
             capacity: CAPACITY,
             max_fetches: MAX_FETCHES,
-            per_host: PER_HOST,
+            per_host,
             trusted: Arc::default(),
         };
         Ok(Self::with(settings))
@@ -216,15 +222,15 @@ impl MetadataDocuments {
         self.set(|settings| settings.timeout = timeout)
     }
 
-    /// How many fetches may be in flight at a time, of clients that are not known, and as many of known ones.
-    /// Default: 16.
+    /// How many fetches may be in flight at a time, of clients that are not known; as many of known ones, and as
+    /// many of [trusted](Self::trusted) ones. Default: 16.
     #[must_use]
     pub fn max_fetches(self, fetches: usize) -> Self {
         self.set(|settings| settings.max_fetches = fetches)
     }
 
     /// How many fetches from one host may be in flight at a time, and how many of clients that are not known may
-    /// begin within a minute. Default: 4 and 30.
+    /// begin within a minute. Default: 4 and 30, with [`from_hosts`](Self::from_hosts) 4 and 600.
     #[must_use]
     pub fn max_per_host(self, at_a_time: usize, unknown_per_minute: u32) -> Self {
         let per_host = PerHost { at_a_time, per_minute: unknown_per_minute };
