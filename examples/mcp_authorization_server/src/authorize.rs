@@ -17,8 +17,13 @@ use tower_client_auth::{
 use url::{Url, form_urlencoded};
 
 use crate::{
-    App, authorize::page::Consent, error::OAuthError, redirect::is_redirect_uri, scope,
+    App,
+    authorize::page::Consent,
+    error::OAuthError,
+    redirect::is_redirect_uri,
+    scope,
     store::NewGrant,
+    token::{CODE, may},
 };
 
 /// In seconds; RFC 6749 §4.1.2 recommends ten minutes at most.
@@ -130,6 +135,9 @@ async fn judge<'a>(
         Ok(client) => client,
         Err(page) => return Ok(Err(page)),
     };
+    if !may(client.client(), CODE) {
+        return refuse("The application is not known for this grant.");
+    }
     // RFC 6749 §4.1.2.1: "MUST NOT automatically redirect".
     let Some(redirect_uri) = redirect_uri(request, client.client()) else {
         return refuse("The application is not registered with this redirect URI.");

@@ -20,6 +20,8 @@ const MOST_REDIRECT_URIS: usize = 16;
 const LONGEST_NAME: usize = 256;
 /// In bytes.
 const LONGEST_JWKS: usize = 16 * 1024;
+/// In bytes.
+const LONGEST_URI: usize = 2048;
 
 /// RFC 7591 §2: what is not understood is ignored.
 #[derive(Deserialize)]
@@ -76,9 +78,9 @@ pub(crate) async fn register(
 /// What is registered of what was asked for.
 fn metadata(asked: Registration, method: &AuthMethod) -> Result<ClientMetadata, OAuthError> {
     let code = || "authorization_code".to_owned();
-    let mut grant_types = asked.grant_types.unwrap_or_else(|| vec![code()]);
-    grant_types.retain(|grant| GRANT_TYPES.contains(&&**grant));
-    grant_types.dedup();
+    let asked_for = asked.grant_types.unwrap_or_else(|| vec![code()]);
+    let known = GRANT_TYPES.into_iter().filter(|grant| asked_for.iter().any(|one| one == grant));
+    let grant_types: Vec<_> = known.map(str::to_owned).collect();
     let redirects = grant_types.contains(&code());
     if !redirects && !grant_types.iter().any(|grant| grant == "client_credentials") {
         return Err(invalid("grant_types has none that begins here"));
@@ -108,8 +110,10 @@ fn metadata(asked: Registration, method: &AuthMethod) -> Result<ClientMetadata, 
     {
         return Err(invalid("client_name is too long, or has control characters"));
     }
-    if asked.jwks.as_ref().is_some_and(|jwks| jwks.to_string().len() > LONGEST_JWKS) {
-        return Err(invalid("jwks is too long"));
+    if asked.jwks.as_ref().is_some_and(|jwks| jwks.to_string().len() > LONGEST_JWKS)
+        || asked.jwks_uri.as_ref().is_some_and(|uri| uri.len() > LONGEST_URI)
+    {
+        return Err(invalid("jwks or jwks_uri is too long"));
     }
 
     let mut client = ClientMetadata::new("");

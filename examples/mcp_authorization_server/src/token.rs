@@ -29,7 +29,7 @@ const ACCESS_LIFETIME: i64 = 10 * 60;
 /// 30 days, in seconds.
 const REFRESH_LIFETIME: i64 = 30 * 24 * 60 * 60;
 
-const CODE: &str = "authorization_code";
+pub(crate) const CODE: &str = "authorization_code";
 const REFRESH: &str = "refresh_token";
 const CREDENTIALS: &str = "client_credentials";
 
@@ -90,7 +90,7 @@ pub(crate) async fn token(
 }
 
 /// RFC 7591 §2: without `grant_types` it is the authorization code.
-fn may(client: &ClientMetadata, grant_type: &str) -> bool {
+pub(crate) fn may(client: &ClientMetadata, grant_type: &str) -> bool {
     match client.grant_types.as_slice() {
         [] => grant_type == CODE,
         types => types.iter().any(|name| name == grant_type),

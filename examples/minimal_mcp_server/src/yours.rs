@@ -19,8 +19,13 @@ pub(crate) fn signed_in(_headers: &HeaderMap) -> Result<User, StatusCode> {
 /// Asks the user. Both hosts are shown, because anybody can call an application Claude.
 pub(crate) fn ask(user: &User, client: &ClientMetadata, back: &Url) -> Response {
     let client = Url::parse(&client.client_id).ok();
-    // A host has no characters that mean something in HTML.
-    let host = |url: &Url| url.host_str().unwrap_or("an application on this machine").to_owned();
+    // A host alone tells who it is: another scheme is a program on this machine, whatever host it names.
+    let host = |url: &Url| match (url.scheme(), url.host_str()) {
+        ("https" | "http", Some(host)) if !host.contains(['&', '<', '>', '"', '\'']) => {
+            host.to_owned()
+        }
+        _ => "an application on this machine".to_owned(),
+    };
     let client = client.as_ref().map_or_else(String::new, host);
     let page = format!(
         "<!doctype html><title>Connect</title><p>{}, may the application of <b>{client}</b>, which goes on at \

@@ -37,6 +37,7 @@ pub(super) fn consent(consent: &Consent<'_>) -> Response {
         .as_deref()
         .unwrap_or("An application without a name")
         .chars()
+        .filter(|sign| !sign.is_control() && !reverses(*sign))
         .take(LONGEST_NAME)
         .collect();
     let name = escape(&name);
@@ -44,8 +45,9 @@ pub(super) fn consent(consent: &Consent<'_>) -> Response {
         Some(host) => format!("It is published by <strong>{}</strong>.", escape(&host)),
         None => "It registered itself here. Nobody has checked that its name is true.".to_owned(),
     };
-    let mut content =
-        format!("<h1>Connect “{name}”?</h1>\n<p>{who}</p>\n<p>It would like to</p>\n<ul>\n");
+    let mut content = format!(
+        "<h1>Connect “<bdi>{name}</bdi>”?</h1>\n<p>{who}</p>\n<p>It would like to</p>\n<ul>\n"
+    );
     for (_, allows) in scope::ALL.iter().filter(|(one, _)| scope::contains(scope, one)) {
         let _ = writeln!(content, "<li>{allows}</li>");
     }
@@ -61,7 +63,10 @@ pub(super) fn consent(consent: &Consent<'_>) -> Response {
         ".</p>\n"
     });
     content.push_str("<form method=\"post\" action=\"authorize\">\n");
-    for (name, value) in parameters.iter().filter(|(name, _)| name != "decision") {
+    // What is shown is what is agreed to, also if a document has another redirect URI by then.
+    let redirect = ("redirect_uri".to_owned(), (*redirect_uri).to_owned());
+    let others = parameters.iter().filter(|(name, _)| name != "decision" && name != "redirect_uri");
+    for (name, value) in others.chain([&redirect]) {
         let _ = writeln!(
             content,
             "<input type=\"hidden\" name=\"{}\" value=\"{}\">",
@@ -115,15 +120,25 @@ fn page(status: StatusCode, content: &str) -> Response {
     (status, headers, Html(html)).into_response()
 }
 
+/// Whether the character turns the direction of what follows, so that a page reads otherwise than it is.
+const fn reverses(sign: char) -> bool {
+    matches!(sign, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+}
+
 fn host(uri: &str) -> Option<String> {
-    Some(Url::parse(uri).ok()?.host()?.to_string())
+    Url::parse(uri).ok()?.host()?;
+    Some(place(uri))
 }
 
 /// What a person can recognize of a redirect URI: the host, or the program that has the scheme.
 fn place(uri: &str) -> String {
     let Ok(parsed) = Url::parse(uri) else { return uri.to_owned() };
     match (parsed.scheme(), parsed.host()) {
-        ("https" | "http", Some(host)) => host.to_string(),
+        ("https" | "http", Some(host)) => match parsed.port() {
+            // That of a program on this device says nothing.
+            Some(port) if !is_loopback(uri) => format!("{host}:{port}"),
+            _ => host.to_string(),
+        },
         (scheme, _) => format!("{scheme}:"),
     }
 }

@@ -150,6 +150,7 @@ async fn unsupported_metadata_is_refused() {
         (uris("steam://run/1"), "invalid_redirect_uri"),
         (uris(&format!("https://client.example/{}", "x".repeat(1024))), "invalid_redirect_uri"),
         (json!({ "redirect_uris": vec![BACK; 17] }), "invalid_redirect_uri"),
+        (with("jwks_uri", json!("x".repeat(2049))), "invalid_client_metadata"),
         (with("client_name", json!("x".repeat(257))), "invalid_client_metadata"),
         (with("client_name", json!("a\u{0}b")), "invalid_client_metadata"),
         (with("grant_types", json!(["client_credentials"])), "invalid_client_metadata"),
@@ -350,6 +351,35 @@ async fn decision_is_taken_on_the_page_alone() {
     assert!(policy.ends_with("; base-uri 'none'; frame-ancestors 'none'"), "{policy}");
 }
 
+// The registration, or the document, may have another redirect URI when somebody agrees.
+#[tokio::test]
+async fn redirect_uri_that_was_left_out_is_the_one_that_was_shown() {
+    let server = Server::new().await;
+    let client = server.client("none").await;
+    let page = server.authorize(&client, &[("redirect_uri", "")]).await;
+    let input = format!(r#"<input type="hidden" name="redirect_uri" value="{BACK}">"#);
+    assert!(page.text.contains(&input), "{}", page.text);
+}
+
+// RFC 7591 §2: a client uses the grants that it is registered for.
+#[tokio::test]
+async fn client_without_codes_is_not_asked_for() {
+    let server = Server::new().await;
+    let metadata = json!({
+        "token_endpoint_auth_method": "client_secret_basic",
+        "grant_types": ["client_credentials", "refresh_token", "client_credentials"],
+    });
+    let answer = server.register(&metadata).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    let answer = answer.json();
+    assert_eq!(answer["grant_types"], json!(["refresh_token", "client_credentials"]));
+    let id = answer["client_id"].as_str().unwrap().to_owned();
+    let client = Client { id, secret: None, method: "none" };
+    let page = server.authorize(&client, &[]).await;
+    assert_eq!(page.status, 400);
+    assert!(page.text.contains("not known for this grant"), "{}", page.text);
+}
+
 // RFC 8252 §7.3: the port is the one that was free when the program started.
 #[tokio::test]
 async fn loopback_redirect_has_any_port() {
@@ -378,12 +408,12 @@ async fn loopback_redirect_has_any_port() {
 #[tokio::test]
 async fn client_name_is_escaped_in_html() {
     let server = Server::new().await;
-    let metadata = json!({ "redirect_uris": [BACK], "client_name": "<script>'\"&" });
+    let metadata = json!({ "redirect_uris": [BACK], "client_name": "<script>'\"&\u{202e}" });
     let id = server.register(&metadata).await.json()["client_id"].as_str().unwrap().to_owned();
     let client = Client { id, secret: None, method: "none" };
     let page = server.authorize(&client, &[("state", "\"><script>")]).await.text;
     assert!(!page.contains("<script>"), "{page}");
-    assert!(page.contains("“&lt;script&gt;&#39;&quot;&amp;”"), "{page}");
+    assert!(page.contains("“<bdi>&lt;script&gt;&#39;&quot;&amp;</bdi>”"), "{page}");
 }
 
 // RFC 6750 §3, RFC 9728 §5.1.
