@@ -82,8 +82,9 @@ pub(super) fn page(rows: &[Row], measured: &Measured) -> String {
          not know the processor's instructions for SHA-256, so that the time is right and the count is not.\n\n\
          *To size*: a core makes one second ÷ (what HTTP and the handler take + ratio × {:.2} µs) requests a second.\n\
          HTTP/1.1 with hyper takes 6 to 15 µs. Only what costs hundreds of times a wrong Basic counts beside it. For example,\n\
-         3,000 requests a second with secrets behind argon2id take 3,000 ÷ 50 = 60 cores at full load, and 80 where made-up ids\n\
-         take the quarter of the pool that they may; with secrets that a machine made, and SHA-256, less than one.\n\n\
+         3,000 requests a second with secrets behind argon2id, at 40 a second and core, take 3,000 ÷ 40 = 75 cores at full load, and\n\
+         100 where made-up ids take the quarter of the pool that they may; with secrets that a machine made, and SHA-256, less\n\
+         than one. Count the hashes with all cores at work: what one makes alone is more than its part of what they make together.\n\n\
          *To limit*: `a second` is how many of the dearest refusals of a line keep one core busy, without HTTP.\n\
          Whoever can send a request can cause a refusal, for any id, of every method and algorithm that is\n\
          accepted. The share of a core that one address may take, times that number, is the limit by address; the\n\
