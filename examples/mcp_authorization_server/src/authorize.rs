@@ -20,6 +20,7 @@ use crate::{
     App,
     authorize::page::Consent,
     error::OAuthError,
+    parameters::Parameters,
     redirect::is_redirect_uri,
     scope,
     store::NewGrant,
@@ -37,13 +38,13 @@ pub(crate) async fn ask(
     State(app): State<App>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, OAuthError> {
-    let request = Request::read(query.unwrap_or_default().as_bytes());
+    let Some(request) = read(query.unwrap_or_default().as_bytes()) else { return Ok(malformed()) };
     Ok(match judge(&app, &request).await? {
         Ok(asked) => page::consent(&Consent {
             client: asked.client.client(),
             redirect_uri: &asked.redirect_uri,
             scope: &asked.scope,
-            parameters: &request.parameters,
+            parameters: &request,
         }),
         Err(page) => page,
     })
@@ -60,12 +61,12 @@ pub(crate) async fn decide(
     if origin != Some(&*app.origin()) {
         return Ok(page::refuse(StatusCode::FORBIDDEN, "The decision was not taken on this page."));
     }
-    let request = Request::read(&body);
+    let Some(request) = read(&body) else { return Ok(malformed()) };
     let mut asked = match judge(&app, &request).await? {
         Ok(asked) => asked,
         Err(page) => return Ok(page),
     };
-    if request.one("decision") != Some("allow") {
+    if request.get("decision") != Some("allow") {
         asked.back.query_pairs_mut().append_pair("error", "access_denied");
         return Ok(Redirect::to(asked.back.as_str()).into_response());
     }
@@ -83,30 +84,12 @@ pub(crate) async fn decide(
     Ok(Redirect::to(asked.back.as_str()).into_response())
 }
 
-/// The parameters, in their order. One without a value counts as omitted (RFC 6749 §3.1).
-struct Request {
-    parameters: Vec<(String, String)>,
+fn read(form: &[u8]) -> Option<Parameters> {
+    Parameters::new(form_urlencoded::parse(form).into_owned().collect())
 }
 
-impl Request {
-    fn read(form: &[u8]) -> Self {
-        let parameters = form_urlencoded::parse(form).into_owned();
-        Self { parameters: parameters.filter(|(_, value)| !value.is_empty()).collect() }
-    }
-
-    fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.parameters.iter().filter(move |(key, _)| key == name).map(|(_, value)| &**value)
-    }
-
-    fn one<'a>(&'a self, name: &'a str) -> Option<&'a str> {
-        self.all(name).next()
-    }
-
-    /// RFC 6749 §3.1: parameters occur once. RFC 8707 §2 lets `resource` occur more often.
-    fn has_repeated(&self) -> bool {
-        let names = self.parameters.iter().map(|(name, _)| &**name);
-        names.filter(|name| *name != "resource").any(|name| self.all(name).count() > 1)
-    }
+fn malformed() -> Response {
+    page::refuse(StatusCode::BAD_REQUEST, "The request is malformed.")
 }
 
 /// A request that is in order.
@@ -121,13 +104,13 @@ struct Asked<'a> {
 
 async fn judge<'a>(
     app: &App,
-    request: &'a Request,
+    request: &'a Parameters,
 ) -> Result<Result<Asked<'a>, Response>, OAuthError> {
     let refuse = |reason| Ok(Err(page::refuse(StatusCode::BAD_REQUEST, reason)));
-    if request.has_repeated() || request.one("state").is_some_and(|s| s.len() > LONGEST_STATE) {
-        return refuse("The request is malformed.");
+    if request.get("state").is_some_and(|state| state.len() > LONGEST_STATE) {
+        return Ok(Err(malformed()));
     }
-    let client_id = request.one("client_id").unwrap_or_default();
+    let client_id = request.get("client_id").unwrap_or_default();
     if client_id.is_empty() || client_id.contains(|sign: char| sign.is_ascii_control()) {
         return refuse("The request does not say which application it is from.");
     }
@@ -144,7 +127,7 @@ async fn judge<'a>(
     };
     let mut back = Url::parse(redirect_uri)?;
     back.query_pairs_mut().append_pair("iss", &app.issuer);
-    if let Some(state) = request.one("state") {
+    if let Some(state) = request.get("state") {
         back.query_pairs_mut().append_pair("state", state);
     }
     let redirect_uri = redirect_uri.to_owned();
@@ -183,8 +166,8 @@ async fn find(
 }
 
 /// It may be left out if there is one only.
-fn redirect_uri<'a>(request: &'a Request, client: &'a ClientMetadata) -> Option<&'a str> {
-    match (request.one("redirect_uri"), client.redirect_uris.as_slice()) {
+fn redirect_uri<'a>(request: &'a Parameters, client: &'a ClientMetadata) -> Option<&'a str> {
+    match (request.get("redirect_uri"), client.redirect_uris.as_slice()) {
         (Some(wanted), _) => client.allows_redirect(wanted).then_some(wanted),
         (None, [only]) => Some(&**only),
         (None, _) => None,
@@ -193,20 +176,20 @@ fn redirect_uri<'a>(request: &'a Request, client: &'a ClientMetadata) -> Option<
 }
 
 /// The code challenge and the scope, if the rest of the request is in order.
-fn check<'a>(request: &'a Request, app: &App) -> Result<(&'a str, String), &'static str> {
-    if request.one("response_type") != Some("code") {
+fn check<'a>(request: &'a Parameters, app: &App) -> Result<(&'a str, String), &'static str> {
+    if request.get("response_type") != Some("code") {
         return Err("unsupported_response_type");
     }
     // RFC 7636 §4.3: an absent method means `plain`.
-    if request.one("code_challenge_method") != Some("S256") {
+    if request.get("code_challenge_method") != Some("S256") {
         return Err("invalid_request");
     }
-    let challenge = request.one("code_challenge").filter(|text| is_challenge(text));
+    let challenge = request.get("code_challenge").filter(|text| is_challenge(text));
     let challenge = challenge.ok_or("invalid_request")?;
     if request.all("resource").any(|resource| resource != app.resource()) {
         return Err("invalid_target");
     }
-    let scope = scope::granted(request.one("scope")).ok_or("invalid_scope")?;
+    let scope = scope::granted(request.get("scope")).ok_or("invalid_scope")?;
     Ok((challenge, scope))
 }
 

@@ -26,6 +26,10 @@ impl Parameters {
         self.all(name).next()
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &(String, String)> {
+        self.0.iter()
+    }
+
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(one, _)| one == name).map(|(_, value)| &**value)
     }

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use tower_client_auth::ClientMetadata;
 use url::Url;
 
-use crate::{redirect::is_loopback, scope};
+use crate::{parameters::Parameters, redirect::is_loopback, scope};
 
 const STYLE: &str = include_str!("page.css");
 /// Of a name that somebody chose; more would push the rest of the page away.
@@ -25,7 +25,7 @@ pub(super) struct Consent<'a> {
     pub(super) redirect_uri: &'a str,
     pub(super) scope: &'a str,
     /// The request, which the form sends again.
-    pub(super) parameters: &'a [(String, String)],
+    pub(super) parameters: &'a Parameters,
 }
 
 /// Who asks, for what, and where the answer goes: MCP, "Client ID Metadata Documents", "Trust Policies",

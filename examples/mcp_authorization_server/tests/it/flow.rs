@@ -380,6 +380,26 @@ async fn client_without_codes_is_not_asked_for() {
     assert!(page.text.contains("not known for this grant"), "{}", page.text);
 }
 
+// RFC 7636 Appendix B.
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+// RFC 6749 §3.1; RFC 8707 §2.
+#[tokio::test]
+async fn repeated_parameter_is_malformed_but_for_resource() {
+    let server = Server::new().await;
+    let client = server.client("none").await;
+    for (more, status) in [("state=a&state=b", 400), ("resource=x&resource=x", 200)] {
+        let more = more.replace('x', "https%3A%2F%2Fas.example%2Fmcp");
+        let page = server
+            .get(&format!(
+                "/authorize?client_id={}&response_type=code&code_challenge_method=S256&code_challenge={CHALLENGE}&{more}",
+                client.id,
+            ))
+            .await;
+        assert_eq!(page.status, status, "{more}: {}", page.text);
+    }
+}
+
 // RFC 8252 §7.3: the port is the one that was free when the program started.
 #[tokio::test]
 async fn loopback_redirect_has_any_port() {
