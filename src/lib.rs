@@ -82,6 +82,13 @@ pub mod metadata_documents {
     };
 }
 
+/// Mutual TLS: `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705).
+#[cfg(feature = "mtls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "mtls")))]
+pub mod mutual_tls {
+    pub use crate::wire::client_cert::ProxyHeader;
+}
+
 /// For axum: bodies of its type, and the rejection of the extractor
 /// [`AuthenticatedClient`].
 #[cfg(feature = "axum")]
