@@ -23,6 +23,8 @@ pub mod provider;
 pub mod replay;
 pub mod secret;
 mod wire;
+#[cfg(feature = "mtls")]
+mod x509;
 
 pub use crate::{
     client::{RegisteredClient, authenticated::AuthenticatedClient},
@@ -58,6 +60,23 @@ pub mod assertion {
     };
 }
 
+/// Mutual TLS: `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705).
+///
+/// A [`ClientCertificate`](mutual_tls::ClientCertificate) is what a client presented, and a
+/// [`CertificateSubject`](mutual_tls::CertificateSubject) what it was registered with.
+#[cfg(feature = "mtls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "mtls")))]
+pub mod mutual_tls {
+    pub use crate::{
+        wire::client_cert::ProxyHeader,
+        x509::{
+            certificate::ClientCertificate,
+            invalid::{InvalidCertificate, InvalidSubject},
+            subject::CertificateSubject,
+        },
+    };
+}
+
 /// Clients whose id is the URL of their metadata, as MCP clients have it
 /// (draft-ietf-oauth-client-id-metadata-document).
 ///
@@ -80,13 +99,6 @@ pub mod metadata_documents {
             api::{DocumentProvider, Made, Same},
         },
     };
-}
-
-/// Mutual TLS: `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705).
-#[cfg(feature = "mtls")]
-#[cfg_attr(docsrs, doc(cfg(feature = "mtls")))]
-pub mod mutual_tls {
-    pub use crate::wire::client_cert::ProxyHeader;
 }
 
 /// For axum: bodies of its type, and the rejection of the extractor

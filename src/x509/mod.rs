@@ -1,0 +1,16 @@
+//! What is read of a client certificate (RFC 5280): its subject, its alternative names and its validity.
+//! Nothing here knows of requests, or judges a signature: the handshake and its verifier did.
+
+pub(crate) mod certificate;
+mod dn;
+mod element;
+pub(crate) mod invalid;
+mod name;
+pub(crate) mod subject;
+mod types;
+mod value;
+mod walk;
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests;
