@@ -156,6 +156,7 @@ impl Parser<'_> {
         let mut value = Vec::new();
         // Spaces before the separator are none of the value, unless they are escaped.
         let mut kept = 0;
+        let mut slash = None;
         loop {
             match self.peek() {
                 None | Some(b',' | b'+') => break,
@@ -181,6 +182,11 @@ impl Parser<'_> {
                     return self.refuse("a value has a control character");
                 }
                 Some(byte) => {
+                    if byte == b'/' {
+                        slash = Some(self.at);
+                    } else if let Some(slash) = slash.take_if(|_| byte == b'=') {
+                        self.refuse_slash(slash)?;
+                    }
                     self.at += 1;
                     value.push(byte);
                 }
@@ -191,6 +197,17 @@ impl Parser<'_> {
         String::from_utf8(value).map_err(|_quotes_it| {
             InvalidSubject::new("the escapes of a value are not UTF-8", begin)
         })
+    }
+
+    /// `CN=client/emailAddress=a@b.example` is how OpenSSL wrote two RDNs.
+    fn refuse_slash(&self, slash: usize) -> Result<(), InvalidSubject> {
+        let name = self.text.get(slash + 1..self.at).unwrap_or_default();
+        if types::oid_of(name.trim_matches(' ')).is_none() {
+            return Ok(());
+        }
+        let reason =
+            "a slash separates nothing in RFC 4514; write a comma, or escape the equals sign";
+        Err(InvalidSubject::new(reason, slash))
     }
 
     fn escaped(&mut self) -> Result<u8, InvalidSubject> {

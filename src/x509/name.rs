@@ -13,7 +13,7 @@ const SET: u8 = 0x31;
 
 /// The OID and the value of an attribute.
 fn attribute<'a>(rdn: &mut Elements<'a>) -> Result<(Element<'a>, Element<'a>), InvalidCertificate> {
-    let mut inside = rdn.required(SEQUENCE, "there is no attribute")?.elements();
+    let mut inside = rdn.required(SEQUENCE, "an RDN has no attribute")?.elements();
     let oid = inside.required(OBJECT_IDENTIFIER, "the attribute has no OID")?;
     let value = inside.read()?;
     inside.end("there is something behind the value of an attribute")?;
@@ -33,11 +33,11 @@ fn rdns<'a>(mut name: Elements<'a>) -> impl Iterator<Item = Vec<(Element<'a>, El
 /// If it is no sequence of RDNs, each with an attribute or more.
 pub(super) fn check(mut name: Elements<'_>) -> Result<(), InvalidCertificate> {
     while !name.is_empty() {
-        let mut rdn = name.required(SET, "there is no RDN")?.elements();
+        let mut rdn = name.required(SET, "the subject is no sequence of RDNs")?.elements();
         loop {
             let (oid, _) = attribute(&mut rdn)?;
             if !types::is_oid(oid.content) {
-                return Err(InvalidCertificate::new("the OID of an attribute is none", oid.at));
+                return Err(InvalidCertificate::new("the OID of an attribute is invalid", oid.at));
             }
             if rdn.is_empty() {
                 break;
@@ -126,7 +126,7 @@ fn print_attribute(oid: &Element<'_>, value: &Element<'_>) -> String {
     let name = types::name(oid.content);
     let mut out = match name {
         Some(name) => name.to_owned(),
-        None => types::to_dotted(oid.content).unwrap_or_default(),
+        None => types::to_dotted(oid.content),
     };
     out.push('=');
     match Value::of(value) {

@@ -75,7 +75,7 @@ pub(super) fn is_folded(oid: &[u8]) -> bool {
     oid != X500_UNIQUE_IDENTIFIER && TYPES.iter().any(|known| known.oid == oid)
 }
 
-/// The DER of a dotted OID. Its numbers may be as large as an UUID.
+/// The DER of a dotted OID. Its numbers may be as large as a UUID.
 pub(super) fn from_dotted(text: &str) -> Option<Vec<u8>> {
     let mut numbers = text.split('.').map(|number| {
         let canonical = number == "0" || !number.starts_with('0');
@@ -95,39 +95,41 @@ pub(super) fn from_dotted(text: &str) -> Option<Vec<u8>> {
 }
 
 fn push_number(oid: &mut Vec<u8>, number: u128) {
+    let [.., low] = number.to_be_bytes();
     let groups = (128 - number.leading_zeros()).div_ceil(7).max(1);
-    for group in (0..groups).rev() {
-        let bits = (number >> (7 * group)).to_le_bytes()[0] & 0x7f;
-        oid.push(if group == 0 { bits } else { bits | 0x80 });
+    for group in (1..groups).rev() {
+        let [.., bits] = (number >> (7 * group)).to_be_bytes();
+        oid.push(bits | 0x80);
     }
+    oid.push(low & 0x7f);
 }
 
-/// A dotted OID of its DER. Numbers that are larger than an UUID are none.
-pub(super) fn to_dotted(oid: &[u8]) -> Option<String> {
-    let mut dotted = String::new();
-    let mut number = 0_u128;
-    let mut begins = true;
-    for byte in oid {
+/// The numbers of the DER of an OID, of which the first is the first two.
+fn numbers(oid: &[u8]) -> impl Iterator<Item = Option<u128>> {
+    oid.split_inclusive(|byte| byte & 0x80 == 0).map(|groups| {
         // X.690 §8.19.2: no leading zeros.
-        if begins && *byte == 0x80 {
-            return None;
-        }
-        number = number.checked_mul(128)? | u128::from(byte & 0x7f);
-        begins = byte & 0x80 == 0;
-        if begins {
-            if dotted.is_empty() {
-                let first = (number / 40).min(2);
-                let _ = write!(dotted, "{first}.{}", number - 40 * first);
-            } else {
-                let _ = write!(dotted, ".{number}");
-            }
-            number = 0;
-        }
-    }
-    (begins && !dotted.is_empty()).then_some(dotted)
+        let whole = groups.first() != Some(&0x80) && groups.last().is_some_and(u8::is_ascii);
+        let number =
+            |number: u128, byte: &u8| Some(number.checked_mul(0x80)? | u128::from(byte & 0x7f));
+        whole.then(|| groups.iter().try_fold(0, number)).flatten()
+    })
 }
 
-/// Whether it is the DER of an OID that can be printed.
+/// Whether it is the DER of an OID, with no number that is larger than a UUID.
 pub(super) fn is_oid(oid: &[u8]) -> bool {
-    name(oid).is_some() || to_dotted(oid).is_some()
+    !oid.is_empty() && numbers(oid).all(|number| number.is_some())
+}
+
+/// The dotted form of an OID that was [checked](is_oid).
+pub(super) fn to_dotted(oid: &[u8]) -> String {
+    let mut dotted = String::new();
+    for number in numbers(oid).flatten() {
+        if dotted.is_empty() {
+            let first = (number / 40).min(2);
+            let _ = write!(dotted, "{first}.{}", number - 40 * first);
+        } else {
+            let _ = write!(dotted, ".{number}");
+        }
+    }
+    dotted
 }

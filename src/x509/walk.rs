@@ -101,7 +101,7 @@ fn version(signed: &mut Elements<'_>) -> Result<Version, InvalidCertificate> {
     match number.content {
         [1] => Ok(Version::V2),
         [2] => Ok(Version::V3),
-        _ => Err(InvalidCertificate::new("the version is none", number.at)),
+        _ => Err(InvalidCertificate::new("the version is unknown", number.at)),
     }
 }
 
@@ -112,9 +112,9 @@ fn time(validity: &mut Elements<'_>) -> Result<i64, InvalidCertificate> {
         GENERALIZED_TIME => {
             GeneralizedTime::from_der(time.whole).map(|time| time.to_unix_duration())
         }
-        _ => return Err(InvalidCertificate::new("there is no time", time.at)),
+        _ => return Err(InvalidCertificate::new("the validity is no pair of times", time.at)),
     };
-    let reason = "the time is none since 1970, to the second and in UTC";
+    let reason = "a time is before 1970, or not in UTC to the second";
     let since_1970 = since_1970.map_err(|_no_place| InvalidCertificate::new(reason, time.at))?;
     Ok(i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX))
 }
@@ -124,11 +124,12 @@ fn alternatives(mut tagged: Elements<'_>) -> Result<Range<usize>, InvalidCertifi
     tagged.end("there is something behind the extensions")?;
     let mut found = None;
     while !extensions.is_empty() {
-        let mut extension = extensions.required(SEQUENCE, "there is no extension")?.elements();
-        let id = extension.required(OBJECT_IDENTIFIER, "the extension has no OID")?;
+        let mut extension =
+            extensions.required(SEQUENCE, "an extension is no sequence")?.elements();
+        let id = extension.required(OBJECT_IDENTIFIER, "an extension has no OID")?;
         extension.optional(BOOLEAN)?;
-        let value = extension.required(OCTET_STRING, "the extension has no value")?;
-        extension.end("there is something behind the extension")?;
+        let value = extension.required(OCTET_STRING, "an extension has no value")?;
+        extension.end("there is something behind the value of an extension")?;
         if id.content != SUBJECT_ALT_NAME {
             continue;
         }
@@ -148,7 +149,10 @@ fn check_alternatives(mut names: Elements<'_>) -> Result<(), InvalidCertificate>
     while !names.is_empty() {
         let name = names.read()?;
         if !GENERAL_NAMES.contains(&name.tag) {
-            return Err(InvalidCertificate::new("there is no alternative name", name.at));
+            return Err(InvalidCertificate::new(
+                "the type of an alternative name is unknown",
+                name.at,
+            ));
         }
     }
     Ok(())
