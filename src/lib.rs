@@ -60,23 +60,6 @@ pub mod assertion {
     };
 }
 
-/// Mutual TLS: `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705).
-///
-/// A [`ClientCertificate`](mutual_tls::ClientCertificate) is what a client presented, and a
-/// [`CertificateSubject`](mutual_tls::CertificateSubject) what it was registered with.
-#[cfg(feature = "mtls")]
-#[cfg_attr(docsrs, doc(cfg(feature = "mtls")))]
-pub mod mutual_tls {
-    pub use crate::{
-        wire::client_cert::ProxyHeader,
-        x509::{
-            certificate::ClientCertificate,
-            invalid::{InvalidCertificate, InvalidSubject},
-            subject::CertificateSubject,
-        },
-    };
-}
-
 /// Clients whose id is the URL of their metadata, as MCP clients have it
 /// (draft-ietf-oauth-client-id-metadata-document).
 ///
@@ -97,6 +80,26 @@ pub mod metadata_documents {
         provider::documents::{
             MetadataDocuments,
             api::{DocumentProvider, Made, Same},
+        },
+    };
+}
+
+/// Mutual TLS: `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705).
+///
+/// [`MutualTls`](mutual_tls::MutualTls) are the settings, for
+/// [`ClientAuthLayer::mutual_tls`]: where the [`ClientCertificate`](mutual_tls::ClientCertificate) of a
+/// request comes from.
+#[cfg(feature = "mtls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "mtls")))]
+pub mod mutual_tls {
+    pub use crate::{
+        error::certificate::CertificateError,
+        method::mutual_tls::{certificates::ClientCertificates, settings::MutualTls},
+        wire::client_cert::ProxyHeader,
+        x509::{
+            certificate::ClientCertificate,
+            invalid::{InvalidCertificate, InvalidSubject},
+            subject::CertificateSubject,
         },
     };
 }

@@ -39,6 +39,9 @@ enum Job {
     Connection { stack: Stack, case: Case, requests: usize },
     #[cfg(feature = "jwt")]
     Assertion(Alg, What),
+    /// Reading a certificate: its digest, and the walk through its DER.
+    #[cfg(feature = "mtls")]
+    Certificate,
 }
 
 const SMALL: usize = 64 * 1024;
@@ -58,6 +61,14 @@ const STORES: &[(Stack, &str)] = &[
 /// What finds a known document, and what finds another client that it has remembered.
 #[cfg(feature = "documents")]
 const DOCUMENTS: [Stack; 2] = [Stack::LayerDocuments, Stack::LayerCachedUrls];
+/// What takes certificates, and one of its requests.
+#[cfg(feature = "mtls")]
+const MUTUAL_TLS: [(Stack, Case); 4] = [
+    (Stack::LayerTls, Case::TlsClientAuth),
+    (Stack::LayerSelfSigned, Case::SelfSignedTls),
+    (Stack::LayerTls, Case::UnknownWithCertificate),
+    (Stack::LayerClientCert, Case::ClientCert),
+];
 const RIGHT_WRONG_UNKNOWN: [Case; 3] = [Case::Basic, Case::WrongFirst, Case::Unknown];
 
 /// Each of these programs with each case that it tells from others.
@@ -93,6 +104,11 @@ fn jobs() -> Vec<Job> {
     }
     #[cfg(feature = "documents")]
     jobs.extend(DOCUMENTS.map(|stack| usual(stack, Case::Document)));
+    #[cfg(feature = "mtls")]
+    {
+        jobs.extend(MUTUAL_TLS.map(|(stack, case)| usual(stack, case)));
+        jobs.push(Job::Certificate);
+    }
     for stack in [Stack::Collect, Stack::Floor, Stack::Layer] {
         for shape in
             [Shape::Long(SMALL), Shape::Long(LARGE), Shape::Many(SMALL), Shape::Many(LARGE)]
@@ -148,6 +164,15 @@ fn prepare(job: Job) -> Ready {
             let mut run = drive::connection(stack, case, CLIENTS, requests);
             run();
             run
+        }
+        #[cfg(feature = "mtls")]
+        Job::Certificate => {
+            let der = support::certificates::der();
+            assert!(support::certificates::read(der.clone()).is_some());
+            let mut der = Some(der);
+            Box::new(move || {
+                std::hint::black_box(der.take().and_then(support::certificates::read));
+            })
         }
         #[cfg(feature = "jwt")]
         Job::Assertion(alg, what) => {
@@ -515,6 +540,37 @@ fn table(counts: &Counts) -> ExitCode {
             target: 0.0,
         });
     }
+    #[cfg(feature = "mtls")]
+    let certificates = {
+        let public = counts.usual(Stack::Layer, Case::Public);
+        let [pki, own, unknown, header] = MUTUAL_TLS.map(|(stack, case)| counts.usual(stack, case));
+        let reading = counts.events(Job::Certificate).instructions();
+        let mut goal = |what: String, value: f64, must: f64| {
+            goals.push(Goal { name: "mutual TLS", what, value, must, target: must });
+        };
+        goal(
+            format!("{pki:.0} by its subject / {public:.0} for a public client"),
+            pki / public,
+            1.15,
+        );
+        goal(
+            format!("{own:.0} by the certificate / {public:.0} for a public client"),
+            own / public,
+            1.15,
+        );
+        goal(format!("{unknown:.0} for an unknown client / {pki:.0}"), unknown / pki, 1.6);
+        let more = header - pki;
+        goal(format!("{more:.0} more in a header / {reading:.0} to read it"), more / reading, 1.2);
+        let mut budgets: Vec<_> = MUTUAL_TLS
+            .into_iter()
+            .zip([pki, own, unknown, header])
+            .map(|((stack, case), count)| {
+                (format!("{}, {}", stack.name(), case.name()), count as u64)
+            })
+            .collect();
+        budgets.push(("mutual TLS, reading a certificate".to_owned(), reading as u64));
+        budgets
+    };
     #[cfg(feature = "jwt")]
     assertions(counts, &mut goals, &mut budgets);
     let good = report::goals(&goals);
@@ -529,6 +585,8 @@ fn table(counts: &Counts) -> ExitCode {
     let held = budget::check("callgrind", 1.0, &budgets)
         & budget::check("callgrind of connections", 0.4, &connections)
         & budget::check("atomics", 0.0, &atomics);
+    #[cfg(feature = "mtls")]
+    let held = held & budget::check("callgrind of mutual TLS", 1.0, &certificates);
     report::verdict(held & good)
 }
 

@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use crate::{client::RegisteredClient, iana::AuthMethod, method::verification::Proof};
+use crate::{
+    client::RegisteredClient,
+    iana::AuthMethod,
+    method::{mutual_tls::Certificate, verification::Proof},
+};
 
 /// The client that is calling, as the layer authenticated it.
 ///
@@ -29,6 +33,7 @@ use crate::{client::RegisteredClient, iana::AuthMethod, method::verification::Pr
 pub struct AuthenticatedClient<C> {
     registered: RegisteredClient<C>,
     proof: Proof,
+    certificate: Option<Certificate>,
 }
 
 impl<C> AuthenticatedClient<C> {
@@ -59,7 +64,16 @@ impl<C> AuthenticatedClient<C> {
     }
 
     pub(crate) const fn new(registered: RegisteredClient<C>, proof: Proof) -> Self {
-        Self { registered, proof }
+        Self { registered, proof, certificate: None }
+    }
+
+    pub(crate) fn with_certificate(self, certificate: Option<Certificate>) -> Self {
+        Self { certificate, ..self }
+    }
+
+    #[cfg(feature = "mtls")]
+    pub(crate) const fn presented_certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_ref()
     }
 
     pub(crate) const fn proof(&self) -> Proof {
@@ -69,7 +83,11 @@ impl<C> AuthenticatedClient<C> {
 
 impl<C> Clone for AuthenticatedClient<C> {
     fn clone(&self) -> Self {
-        Self { registered: self.registered.clone(), proof: self.proof }
+        Self {
+            registered: self.registered.clone(),
+            proof: self.proof,
+            certificate: self.certificate.clone(),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
     error::{Error, kind::ErrorKind},
     method::{
         self, Credentials, Method, Settings, State,
+        mutual_tls::Certificate,
         verification::{Proof, Verification},
     },
     wire::{
@@ -61,12 +62,13 @@ impl Dialect {
         self,
         head: &Parts,
         authorization: Presence,
+        certificate: Option<&Certificate>,
         form: &Form<'_>,
         settings: &Settings,
         limits: &Limits,
     ) -> Result<Presented, ErrorKind> {
         match self {
-            Self::Rfc => method::extract(head, authorization, form, settings, limits)
+            Self::Rfc => method::extract(head, authorization, certificate, form, settings, limits)
                 .map(Presented::Credentials),
             Self::McpPythonSdk(_) => mcp_python_sdk::extract(head, authorization, form, limits)
                 .map(|presented| Presented::McpPythonSdk(Box::new(presented))),
@@ -93,7 +95,7 @@ impl Presented {
     /// The method, where the request alone tells it.
     pub(crate) fn method(&self) -> Option<Method> {
         match self {
-            Self::Credentials(credentials) => Some(credentials.method()),
+            Self::Credentials(credentials) => credentials.method(),
             Self::McpPythonSdk(_) => None,
         }
     }

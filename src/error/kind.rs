@@ -16,8 +16,7 @@ pub enum ErrorKind {
     /// `unsupported_media_type`: the body is not `application/x-www-form-urlencoded` (RFC 6749 Appendix B). → 415
     /// `invalid_request`
     UnsupportedMediaType,
-    /// `unsupported_charset`: the media type of the form has a `charset` other than UTF-8, or one that could be read so (RFC
-    /// 6749 Appendix B). → 415 `invalid_request`
+    /// `unsupported_charset`: the form has a `charset` other than UTF-8 (RFC 6749 Appendix B). → 415 `invalid_request`
     UnsupportedCharset,
     /// `unexpected_grpc`: the request is gRPC, and the layer was made without
     /// [`grpc`](crate::ClientAuthLayer::grpc). → 415 `invalid_request`
@@ -86,11 +85,14 @@ pub enum ErrorKind {
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     Assertion(crate::error::assertion::InvalidAssertion),
+    /// The certificate does not authenticate the client (RFC 8705 §2), or cannot be read. → 401 `invalid_client`, or 400
+    #[cfg(feature = "mtls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "mtls")))]
+    Certificate(crate::error::certificate::CertificateError),
     /// `unusable_registration`: the registration of the client is contradictory, or for a method that cannot be checked
     /// here: it cannot authenticate until it is fixed. → 401 `invalid_client`
     UnusableRegistration,
-    /// `provider_mismatch`: the provider answered with a client of another id than the one asked for. → 401
-    /// `invalid_client`
+    /// `provider_mismatch`: the provider answered with a client of another id. → 401 `invalid_client`
     ProviderMismatch,
     /// `provider`: the provider failed or panicked. → 503 `temporarily_unavailable`
     Provider,
@@ -104,8 +106,7 @@ pub enum ErrorKind {
     /// `key_source`: the keys at the `jwks_uri` of the client could not be fetched. → 503
     /// `temporarily_unavailable`
     KeySource,
-    /// `metadata_document`: the metadata document of the client is not one that a client may have, or there is none.
-    /// → 401 `invalid_client`
+    /// `metadata_document`: the metadata document of the client is none that a client may have. → 401 `invalid_client`
     MetadataDocument,
     /// `metadata_unreachable`: the metadata document of the client could not be had. → 503 `temporarily_unavailable`
     MetadataUnreachable,
@@ -253,6 +254,8 @@ impl ErrorKind {
             },
             #[cfg(feature = "jwt")]
             Self::Assertion(assertion) => assertion.entry(),
+            #[cfg(feature = "mtls")]
+            Self::Certificate(certificate) => certificate.entry(),
             Self::UnusableRegistration => entry! {
                 "unusable_registration", "the registration of the client is unusable",
                 FAILED, internal

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "jwt")]
 pub(crate) mod assertion;
+#[cfg(feature = "mtls")]
+pub(crate) mod certificate;
 pub(crate) mod config;
 #[cfg(feature = "metadata-documents")]
 pub(crate) mod document;

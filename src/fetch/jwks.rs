@@ -234,14 +234,13 @@ impl JwksCache {
         self.with(|settings| settings.clock = clock)
     }
 
-    /// The prepared keys at `jwks_uri`, with the one of this `kid` if it is known; an error if it is
-    /// not known whether there are any.
+    /// The key set at `jwks_uri`, one in which `has` holds if there is one; an error if it is not known
+    /// whether there is any.
     pub(crate) async fn keys(
         &self,
         jwks_uri: &str,
-        kid: Option<&str>,
+        has: impl Fn(&KeySet) -> bool,
     ) -> Result<Arc<KeySet>, Error> {
-        let has = |keys: &KeySet| kid.map_or(!keys.is_empty(), |kid| keys.has(kid));
         let error = match self.0.get(jwks_uri, has).await {
             Ok(keys) => return Ok(keys),
             Err(error) => error,

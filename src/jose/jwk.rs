@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, fmt};
 
+#[cfg(feature = "mtls")]
+use base64::prelude::BASE64_STANDARD;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{
     Deserializer,
@@ -9,13 +11,16 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
+#[cfg(feature = "mtls")]
+use crate::x509::certificate::ClientCertificate;
 use crate::{
     iana::PRIVATE_KEY_MEMBERS,
     jose::{invalid::Fault, json::Text},
 };
 
 /// The members that are read.
-const MEMBERS: [&str; 10] = ["kty", "use", "key_ops", "alg", "kid", "crv", "x", "y", "n", "e"];
+const MEMBERS: [&str; 11] =
+    ["kty", "use", "key_ops", "alg", "kid", "crv", "x", "y", "n", "e", "x5c"];
 
 /// How deep in an element a private key is looked for. It bounds the work.
 const DEPTH: usize = 3;
@@ -105,6 +110,14 @@ impl<'a> Jwk<'a> {
         BASE64_URL_SAFE_NO_PAD
             .decode(self.required(name)?.as_bytes())
             .map_err(|_quotes_it| Fault::of(name, "is not base64url without padding"))
+    }
+
+    /// The certificate of the key: the first member of `x5c`, in base64 with padding (RFC 7517 §4.7).
+    #[cfg(feature = "mtls")]
+    pub(crate) fn certificate(&self) -> Option<ClientCertificate> {
+        let chain: Vec<Text<'a>> = serde_json::from_str(self.get("x5c")?.get()).ok()?;
+        let der = BASE64_STANDARD.decode(chain.first()?.0.as_bytes()).ok()?;
+        ClientCertificate::unverified(der).ok()
     }
 
     /// Whether there is a private or symmetric key, and where.

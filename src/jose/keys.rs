@@ -78,12 +78,7 @@ impl ClientKeys {
     ///
     /// [`InvalidKeys`] if it is not an `https` URL.
     pub fn jwks_uri(jwks_uri: &str) -> Result<Self, InvalidKeys> {
-        // The rest of the URL is checked by the source that fetches it.
-        let https = jwks_uri.get(..8).is_some_and(|s| s.eq_ignore_ascii_case("https://"));
-        if !https || !jwks_uri.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(InvalidKeys::new("`jwks_uri` is not an https URL"));
-        }
-        Ok(Self::new(Source::Published(jwks_uri.into())))
+        https(jwks_uri).map(|jwks_uri| Self::new(Source::Published(jwks_uri)))
     }
 
     const fn new(source: Source) -> Self {
@@ -130,5 +125,19 @@ impl ClientKeys {
 
     pub(crate) const fn source(&self) -> &Source {
         &self.source
+    }
+}
+
+/// Checks a `jwks_uri`. The rest of the URL is checked by the source that fetches it.
+///
+/// # Errors
+///
+/// If it is not an `https` URL.
+pub(crate) fn https(jwks_uri: &str) -> Result<Arc<str>, InvalidKeys> {
+    let https = jwks_uri.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"));
+    if https && jwks_uri.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(jwks_uri.into())
+    } else {
+        Err(InvalidKeys::new("`jwks_uri` is not an https URL"))
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod keys;
 pub(crate) mod leaked;
 pub(crate) mod mac;
 pub(crate) mod set;
+pub(crate) mod stated;
 mod weak;
 // In tests/private.
 #[cfg(all(test, private_tests))]

@@ -40,6 +40,9 @@ pub(crate) struct KeySet {
     keys: Box<[Arc<Key>]>,
     omitted: Box<[OmittedKey]>,
     leaked: Leaked,
+    /// The SHA-256 of the certificates.
+    #[cfg(feature = "mtls")]
+    certificates: Box<[[u8; 32]]>,
 }
 
 /// The elements are read one by one, so that one which cannot be read does not spoil the others.
@@ -76,6 +79,28 @@ impl KeySet {
     ///
     /// If the text is no key set, holds a private or symmetric key, or none that can be used.
     pub(crate) fn registered(json: &[u8]) -> Result<Self, InvalidKeys> {
+        let set = Self::without_secrets(json)?;
+        if set.keys.is_empty() {
+            return Err(InvalidKeys::none_usable(&set.omitted));
+        }
+        Ok(set)
+    }
+
+    /// The certificates that a client is registered with, by their SHA-256 (RFC 8705 §2.2.2).
+    ///
+    /// # Errors
+    ///
+    /// If the text is no key set, holds a private or symmetric key, or no certificate.
+    #[cfg(feature = "mtls")]
+    pub(crate) fn certificates_of(json: &[u8]) -> Result<Box<[[u8; 32]]>, InvalidKeys> {
+        let set = Self::without_secrets(json)?;
+        if set.certificates.is_empty() {
+            return Err(InvalidKeys::new("no key of the set has a certificate in `x5c`"));
+        }
+        Ok(set.certificates)
+    }
+
+    fn without_secrets(json: &[u8]) -> Result<Self, InvalidKeys> {
         let elements = read(json)?;
         let keys = || elements.iter().map(|element| Jwk::read(element));
         if keys().any(|key| key.symmetric.is_some()) {
@@ -84,11 +109,7 @@ impl KeySet {
         if keys().any(|key| key.private.is_some()) {
             return Err(InvalidKeys::new("the key set holds a private key"));
         }
-        let set = Self::of(&elements, &Leaked::default());
-        if set.keys.is_empty() {
-            return Err(InvalidKeys::none_usable(&set.omitted));
-        }
-        Ok(set)
+        Ok(Self::of(&elements, &Leaked::default()))
     }
 
     /// The keys that a client publishes, without those of which it has published the private ones
@@ -116,6 +137,14 @@ impl KeySet {
                 omitted.add(index, Fault::whole("is beyond the first 100 of the set"), false);
             }
         }
+        // Not of a key whose private one was ever published.
+        #[cfg(feature = "mtls")]
+        let certificates = first
+            .iter()
+            .filter(|(_, jwk)| withdrawn.fault(jwk).is_none())
+            .filter_map(|(_, jwk)| jwk.certificate())
+            .map(|certificate| *certificate.digest())
+            .collect();
         let (mut keys, mut publics) = (Vec::new(), Vec::new());
         first.retain(|(index, jwk)| {
             let key = Key::read(jwk);
@@ -130,6 +159,8 @@ impl KeySet {
             good
         });
         Self {
+            #[cfg(feature = "mtls")]
+            certificates,
             keys: keys.into_iter().map(Arc::new).collect(),
             omitted: omitted.first(),
             leaked: withdrawn.leaked(first.iter().map(|(_, jwk)| jwk)),
@@ -150,6 +181,8 @@ impl KeySet {
     pub(crate) fn size(&self) -> usize {
         let entries: usize = self.keys.iter().map(|key| key.size()).sum();
         let lists = size_of_val(&*self.keys) + size_of_val(&*self.omitted) + self.leaked.size();
+        #[cfg(feature = "mtls")]
+        let lists = lists + size_of_val(&*self.certificates);
         size_of::<Self>() + lists + entries + self.publics()
     }
 
@@ -171,6 +204,12 @@ impl KeySet {
 
     pub(crate) const fn is_empty(&self) -> bool {
         self.keys.is_empty()
+    }
+
+    /// The certificates, by their SHA-256.
+    #[cfg(feature = "mtls")]
+    pub(crate) const fn certificates(&self) -> &[[u8; 32]] {
+        &self.certificates
     }
 
     /// Whether there is a key of this id.

@@ -11,7 +11,8 @@ use crate::{
     compat::dialect::Presented,
     error::{Error, kind::ErrorKind},
     isolate::guard::Caught,
-    layer::shared::Shared,
+    layer::{observe::Seen, shared::Shared},
+    method::mutual_tls::Certificate,
     provider::lookup::ClientProvider,
     wire::{admission::Protocol, authorization::Presence},
 };
@@ -29,6 +30,7 @@ pub(super) struct Course<P> {
     pub(super) head: Option<Parts>,
     pub(super) admitted: (Protocol, Presence),
     pub(super) presented: Presented,
+    pub(super) certificate: Option<Certificate>,
     pub(super) shared: Arc<Shared<P>>,
 }
 
@@ -45,7 +47,7 @@ pub(super) fn begin<P: ClientProvider>(mut course: Course<P>) -> Authentication 
         match result {
             Ok(client) => {
                 // Replaces whatever a caller or an outer layer put there.
-                head.extensions.insert(client);
+                head.extensions.insert(client.with_certificate(course.certificate.take()));
                 Ok(course.head)
             }
             Err(error) => Err(course.shared.policy.refuse(error, course.admitted, head)),
@@ -59,7 +61,7 @@ struct Unreported<'a, P>(Option<&'a Course<P>>);
 impl<P> Unreported<'_, P> {
     fn decide<C>(mut self, result: &Result<AuthenticatedClient<C>, Error>) {
         let Some(course) = self.0.take() else { return };
-        course.report(result.as_ref().err());
+        course.report(result.as_ref());
         if let Ok(client) = result {
             course.shared.policy.observers.offer(&course.presented, client);
         }
@@ -70,7 +72,7 @@ impl<P> Drop for Unreported<'_, P> {
     fn drop(&mut self) {
         if let Some(course) = self.0 {
             let abandoned = ErrorKind::Abandoned.into();
-            course.report(Some(&abandoned));
+            course.report::<()>(Err(&abandoned));
         }
     }
 }
@@ -86,9 +88,12 @@ impl<P: ClientProvider> Course<P> {
 }
 
 impl<P> Course<P> {
-    fn report(&self, error: Option<&Error>) {
+    fn report<C>(&self, result: Result<&AuthenticatedClient<C>, &Error>) {
         if let Some(head) = &self.head {
-            self.shared.policy.observers.report(head, Some(&self.presented), error);
+            let method = result.map(|client| client.proof().method).ok();
+            let (presented, certificate) = (&self.presented, self.certificate.as_ref());
+            let seen = Seen { presented, certificate, method };
+            self.shared.policy.observers.report(head, Some(seen), result.err());
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::{
         policy::Policy,
         shared::Shared,
     },
+    method::mutual_tls::{self, Certificate},
     provider::lookup::ClientProvider,
     wire::{
         admission::{self, Protocol, Source},
@@ -132,10 +133,15 @@ impl<S, P: ClientProvider> Exchange<S, P> {
 
     /// Reads the credentials and starts the look-up.
     fn begin<B>(&mut self, body: RequestBody<B>) -> Step<B> {
-        let (Some(head), Some(shared)) = (&self.head, &self.shared) else {
+        let (Some(head), Some(shared)) = (&mut self.head, &self.shared) else {
             return Step::refuse(ErrorKind::Abandoned);
         };
-        let presented = match presented(head, self.authorization, &body, &shared.policy) {
+        let certificate = match mutual_tls::certificate(head, &shared.policy.methods) {
+            Ok(certificate) => certificate,
+            Err(error) => return Step::refuse(error),
+        };
+        let seen = (self.authorization, certificate.as_ref());
+        let presented = match presented(head, seen, &body, &shared.policy) {
             Ok(presented) => presented,
             Err(kind) => return Step::refuse(kind),
         };
@@ -146,6 +152,7 @@ impl<S, P: ClientProvider> Exchange<S, P> {
             head: self.head.take(),
             admitted: (self.protocol, self.authorization),
             presented,
+            certificate,
             shared,
         });
         Step::Authenticate { attempt, body: Some(body) }
@@ -154,7 +161,7 @@ impl<S, P: ClientProvider> Exchange<S, P> {
 
 fn presented<B>(
     head: &Parts,
-    authorization: Presence,
+    (authorization, certificate): (Presence, Option<&Certificate>),
     body: &RequestBody<B>,
     policy: &Policy,
 ) -> Result<Presented, ErrorKind> {
@@ -162,7 +169,7 @@ fn presented<B>(
     // A stream is not touched: it counts as a form without parameters.
     let bytes = body.bytes().map(Bytes::as_ref).unwrap_or_default();
     let form = form::scan(bytes, limits, dialect.repeated(*repeated))?;
-    dialect.extract(head, authorization, &form, methods, limits)
+    dialect.extract(head, authorization, certificate, &form, methods, limits)
 }
 
 impl<S, P, B, M, R> Future for ResponseFuture<S, P, B, M>

@@ -10,12 +10,21 @@ use crate::{
     error::Error,
     isolate::guard,
     layer::{outcome::Outcome, trace},
-    method::Method,
+    method::{Method, mutual_tls::Certificate},
     secret::presented::{PresentedSecret, SecretMatch},
 };
 
 type OutcomeHook = dyn Fn(&Outcome<'_>) + Send + Sync;
 type SecretHook = dyn Fn(&SecretMatch<'_>) + Send + Sync;
+
+/// What was seen of a request that got as far as a look-up.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen<'a> {
+    pub(crate) presented: &'a Presented,
+    pub(crate) certificate: Option<&'a Certificate>,
+    /// The one that authenticated the client, if one did.
+    pub(crate) method: Option<Method>,
+}
 
 /// The hooks of the application.
 #[derive(Clone, Default)]
@@ -27,15 +36,10 @@ pub(crate) struct Observers {
 impl Observers {
     /// Tells the subscriber and the hook, if there is one.
     #[inline]
-    pub(crate) fn report(
-        &self,
-        request: &Parts,
-        presented: Option<&Presented>,
-        error: Option<&Error>,
-    ) {
+    pub(crate) fn report(&self, request: &Parts, seen: Option<Seen<'_>>, error: Option<&Error>) {
         let hook = self.outcome.as_deref();
         if hook.is_some() || trace::ENABLED {
-            Self::tell(hook, request, presented, error);
+            Self::tell(hook, request, seen, error);
         }
     }
 
@@ -43,14 +47,17 @@ impl Observers {
     fn tell(
         hook: Option<&OutcomeHook>,
         request: &Parts,
-        presented: Option<&Presented>,
+        seen: Option<Seen<'_>>,
         error: Option<&Error>,
     ) {
+        let presented = seen.map(|seen| seen.presented);
+        let method = seen.and_then(|seen| seen.method.or_else(|| seen.presented.method()));
         let outcome = Outcome {
             request,
             client_id: presented.map(Presented::client_id),
-            method: presented.and_then(Presented::method).map(Method::iana),
+            method: method.map(Method::iana),
             has_key_in_header: presented.is_some_and(Presented::has_key_in_header),
+            certificate: seen.and_then(|seen| seen.certificate),
             error,
         };
         if trace::ENABLED {

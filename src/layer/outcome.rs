@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::request::Parts;
 
-use crate::{error::Error, iana::AuthMethod};
+use crate::{error::Error, iana::AuthMethod, method::mutual_tls::Certificate};
 
 /// A decision of the layer, as [`on_outcome`](crate::ClientAuthLayer::on_outcome) sees it.
 ///
@@ -26,6 +26,7 @@ pub struct Outcome<'a> {
     pub(crate) client_id: Option<&'a str>,
     pub(crate) method: Option<&'a AuthMethod>,
     pub(crate) has_key_in_header: bool,
+    pub(crate) certificate: Option<&'a Certificate>,
     pub(crate) error: Option<&'a Error>,
 }
 
@@ -44,7 +45,8 @@ impl<'a> Outcome<'a> {
         self.client_id
     }
 
-    /// The method used, if the request got as far as a look-up.
+    /// The method used, if the request got as far as a look-up. Where only the registration tells, as between
+    /// `none` and the methods of mutual TLS, it is there if the request succeeded.
     #[must_use]
     pub const fn method(&self) -> Option<&'a AuthMethod> {
         self.method
@@ -74,6 +76,7 @@ impl fmt::Debug for Outcome<'_> {
             .field("path", &self.request.uri.path())
             .field("client_id", &self.client_id)
             .field("method", &self.method)
+            .field("certificate", &self.certificate)
             .field("error", &self.error)
             .finish_non_exhaustive()
     }

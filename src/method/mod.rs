@@ -10,13 +10,21 @@ pub(crate) mod assertion;
 pub(crate) mod assertion;
 mod basic;
 pub(crate) mod decoy;
+#[cfg(feature = "mtls")]
+pub(crate) mod mutual_tls;
+#[cfg(not(feature = "mtls"))]
+#[path = "mutual_tls/disabled.rs"]
+pub(crate) mod mutual_tls;
 mod none;
 mod pair;
 mod post;
 pub(crate) mod problem;
+mod registration;
 pub(crate) mod set;
 mod shared_secret;
 pub(crate) mod verification;
+
+pub(crate) use self::registration::Registration;
 
 use std::time::Duration;
 
@@ -25,16 +33,14 @@ use http::request::Parts;
 use crate::{
     clock::Clock,
     error::kind::ErrorKind,
-    iana::{AuthMethod, metadata::ClientMetadata},
+    iana::AuthMethod,
     isolate::pool::Pool,
     method::{
         decoy::Decoy,
-        problem::Problem,
         set::Accepted,
         shared_secret::Matching,
         verification::{Proof, Verification},
     },
-    secret::{comparison::Secrets, stored::ClientSecret},
     wire::{
         authorization::{Authorization, Presence},
         form::Form,
@@ -50,12 +56,21 @@ pub(crate) enum Method {
     Post,
     SecretJwt,
     PrivateKeyJwt,
+    Tls,
+    SelfSignedTls,
 }
 
 impl Method {
     /// The preferred first.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Basic, Self::Post, Self::PrivateKeyJwt, Self::SecretJwt, Self::None];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Basic,
+        Self::Post,
+        Self::PrivateKeyJwt,
+        Self::SecretJwt,
+        Self::Tls,
+        Self::SelfSignedTls,
+        Self::None,
+    ];
 
     pub(crate) const fn iana(self) -> &'static AuthMethod {
         match self {
@@ -64,6 +79,8 @@ impl Method {
             Self::Post => &AuthMethod::ClientSecretPost,
             Self::SecretJwt => &AuthMethod::ClientSecretJwt,
             Self::PrivateKeyJwt => &AuthMethod::PrivateKeyJwt,
+            Self::Tls => &AuthMethod::TlsClientAuth,
+            Self::SelfSignedTls => &AuthMethod::SelfSignedTlsClientAuth,
         }
     }
 
@@ -72,6 +89,7 @@ impl Method {
         match self {
             Self::None | Self::Basic | Self::Post => true,
             Self::SecretJwt | Self::PrivateKeyJwt => assertion::AVAILABLE,
+            Self::Tls | Self::SelfSignedTls => mutual_tls::AVAILABLE,
         }
     }
 }
@@ -84,6 +102,7 @@ pub(crate) struct Settings {
     pub(crate) interchange_basic_and_post: bool,
     pub(crate) ignore_public_credentials: bool,
     pub(crate) assertions: Option<assertion::Settings>,
+    pub(crate) mutual_tls: Option<mutual_tls::Settings>,
     pub(crate) clock: Clock,
 }
 
@@ -93,6 +112,9 @@ impl Settings {
         match method {
             Method::None | Method::Basic | Method::Post => true,
             Method::SecretJwt | Method::PrivateKeyJwt => self.assertions.is_some(),
+            Method::Tls | Method::SelfSignedTls => {
+                self.mutual_tls.as_ref().is_some_and(|set| mutual_tls::is_set_up(set, method))
+            }
         }
     }
 }
@@ -110,15 +132,18 @@ pub(crate) enum Credentials {
     Basic(basic::Credentials),
     Post(post::Credentials),
     Assertion(Box<assertion::Credentials>),
+    MutualTls(mutual_tls::Credentials),
 }
 
 impl Credentials {
-    pub(crate) fn method(&self) -> Method {
+    /// The method, where the request alone tells it.
+    pub(crate) fn method(&self) -> Option<Method> {
         match self {
-            Self::None(_) => Method::None,
-            Self::Basic(_) => Method::Basic,
-            Self::Post(_) => Method::Post,
-            Self::Assertion(assertion) => assertion.method(),
+            Self::None(_) => Some(Method::None),
+            Self::Basic(_) => Some(Method::Basic),
+            Self::Post(_) => Some(Method::Post),
+            Self::Assertion(assertion) => Some(assertion.method()),
+            Self::MutualTls(mutual_tls) => mutual_tls.method(),
         }
     }
 
@@ -128,6 +153,7 @@ impl Credentials {
             Self::Basic(basic) => basic.pair().client_id(),
             Self::Post(post) => post.pair().client_id(),
             Self::Assertion(assertion) => assertion.client_id(),
+            Self::MutualTls(mutual_tls) => mutual_tls.client_id(),
         }
     }
 
@@ -143,91 +169,7 @@ impl Credentials {
             Self::Basic(basic) if matched.raw => basic.raw_secret(),
             Self::Basic(basic) => Some(basic.pair().secret()),
             Self::Post(post) => Some(post.pair().secret()),
-            Self::None(_) | Self::Assertion(_) => None,
-        }
-    }
-}
-
-/// How a client authenticates. What cannot be checked has no representation but
-/// [`Registration::Unusable`].
-#[derive(Debug)]
-pub(crate) enum Registration {
-    None,
-    Basic(Secrets),
-    Post(Secrets),
-    Assertion(assertion::Registration),
-    Unusable(Problem),
-}
-
-impl Registration {
-    /// A registration for `method` that needs nothing but secrets.
-    ///
-    /// # Errors
-    ///
-    /// Why no client can authenticate with it.
-    pub(crate) fn from_secrets(
-        method: &AuthMethod,
-        secrets: impl IntoIterator<Item = ClientSecret>,
-    ) -> Result<Self, Problem> {
-        match (method, Secrets::new(secrets)) {
-            // RFC 6749 §3.2.1: a client that was issued credentials must authenticate.
-            (AuthMethod::None, Some(_)) => Err(Problem::PublicWithSecret),
-            (AuthMethod::None, None) => Ok(Self::None),
-            (AuthMethod::ClientSecretBasic, Some(secrets)) => Ok(Self::Basic(secrets)),
-            (AuthMethod::ClientSecretPost, Some(secrets)) => Ok(Self::Post(secrets)),
-            (AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost, None) => {
-                Err(Problem::NoSecret(method.clone()))
-            }
-            (method, secrets) => {
-                assertion::Registration::from_secrets(method, secrets).map(Self::Assertion)
-            }
-        }
-    }
-
-    /// Reads the members of a registration (RFC 7591 §2), from which `secret` was taken.
-    ///
-    /// # Errors
-    ///
-    /// Why no client can authenticate with it.
-    pub(crate) fn from_metadata(
-        metadata: &ClientMetadata,
-        secret: Option<ClientSecret>,
-    ) -> Result<Self, Problem> {
-        match metadata.auth_method() {
-            AuthMethod::PrivateKeyJwt | AuthMethod::ClientSecretJwt => {
-                assertion::Registration::from_metadata(metadata, secret).map(Self::Assertion)
-            }
-            method => {
-                let problem = secret.as_ref().and_then(Problem::of_presented);
-                let registration = Self::from_secrets(&method, secret)?;
-                problem.map_or(Ok(registration), Err)
-            }
-        }
-    }
-
-    /// Moves the secrets to where `self` is. It must stay there, see [`ClientSecret::settle`].
-    pub(crate) fn settle(&mut self) {
-        if let Self::Basic(secrets) | Self::Post(secrets) = self {
-            secrets.settle();
-        }
-    }
-
-    /// The method that the client uses; that of an unusable registration proves nothing.
-    pub(crate) const fn method(&self) -> Method {
-        match self {
-            Self::None | Self::Unusable(_) => Method::None,
-            Self::Basic(_) => Method::Basic,
-            Self::Post(_) => Method::Post,
-            Self::Assertion(assertion) => assertion.method(),
-        }
-    }
-
-    /// The stored secrets, if there are any.
-    pub(crate) fn secrets(&self) -> Option<&[ClientSecret]> {
-        match self {
-            Self::Basic(secrets) | Self::Post(secrets) => Some(secrets),
-            Self::Assertion(assertion) => assertion.secrets(),
-            Self::None | Self::Unusable(_) => None,
+            Self::None(_) | Self::Assertion(_) | Self::MutualTls(_) => None,
         }
     }
 }
@@ -238,6 +180,7 @@ impl Registration {
 pub(crate) fn extract(
     head: &Parts,
     authorization: Presence,
+    certificate: Option<&mutual_tls::Certificate>,
     form: &Form<'_>,
     settings: &Settings,
     limits: &Limits,
@@ -248,9 +191,12 @@ pub(crate) fn extract(
     match (authorization, form.client_secret, assertion) {
         // RFC 9110 §11.6.2: one field with one credential.
         (Authorization::Repeated, ..) => Err(ErrorKind::RepeatedAuthorization),
-        (Authorization::Absent, None, None) => {
-            none::extract(form, settings, limits).map(Credentials::None)
-        }
+        (Authorization::Absent, None, None) => match certificate {
+            Some(certificate) => {
+                mutual_tls::extract(certificate, form, settings, limits).map(Credentials::MutualTls)
+            }
+            None => none::extract(form, settings, limits).map(Credentials::None),
+        },
         // A malformed header ends the request: falling back to another method would be a downgrade.
         (Authorization::Single(value), None, None) => {
             basic::extract(value, form, settings, limits).map(Credentials::Basic)
@@ -285,6 +231,9 @@ pub(crate) fn verify<'a>(
         let verified = assertion::verify(presented, registered, settings, &state.pool, timeout);
         return Verification::Pending(Box::pin(verified));
     }
+    if let Credentials::MutualTls(presented) = credentials {
+        return mutual_tls::verify(presented, registration, settings, timeout);
+    }
     shared_secret::verify(credentials, registration, settings, state, timeout)
 }
 
@@ -304,6 +253,8 @@ fn matching<'a>(
             Ok(Matching::Public)
         }
         (_, Registration::Unusable(_)) => Err(ErrorKind::UnusableRegistration),
+        // RFC 8705 §2: the binding must be enforced.
+        (Credentials::None(_), Registration::MutualTls(_)) => Err(mutual_tls::MISSING),
         (Credentials::Basic(_), Registration::Basic(secrets))
         | (Credentials::Post(_), Registration::Post(secrets)) => Ok(Matching::Secret(secrets)),
         (Credentials::Basic(_), Registration::Post(secrets))

@@ -2,7 +2,7 @@
 
 use crate::{
     error::kind::ErrorKind,
-    method::{Method, Settings},
+    method::{Method, Settings, mutual_tls},
     wire::{
         form::{self, Form},
         limits::Limits,
@@ -28,7 +28,7 @@ pub(super) fn extract(
     limits: &Limits,
 ) -> Result<Credentials, ErrorKind> {
     let client_id = form.client_id.ok_or(ErrorKind::NoCredentials)?;
-    settings.accept(Method::None)?;
+    settings.accept(Method::None).map_err(|_refused| mutual_tls::refusal(settings))?;
     limits.check_credential(client_id)?;
     Ok(Credentials { client_id: Text::from(&*form::decode(client_id)?) })
 }

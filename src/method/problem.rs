@@ -69,7 +69,7 @@ impl Registration {
                 Self::Assertion(assertion::Registration::PrivateKey(keys.clone()))
             }
             Self::Unusable(problem) => Self::Unusable(problem.clone()),
-            Self::Basic(_) | Self::Post(_) | Self::Assertion(_) => {
+            Self::Basic(_) | Self::Post(_) | Self::Assertion(_) | Self::MutualTls(_) => {
                 Self::Unusable(Problem::Declared)
             }
         }

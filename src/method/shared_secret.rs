@@ -50,16 +50,17 @@ pub(super) fn verify<'a>(
         // On the way of a wrong secret, unless that is slow.
         Err(kind) => (state.decoy.dummy().quick(), Some(kind)),
     };
-    let presented = match credentials {
-        Credentials::Basic(basic) => Presented(basic.pair().secret(), basic.raw_secret()),
-        Credentials::Post(post) => Presented(post.pair().secret(), None),
+    let (method, presented) = match credentials {
+        Credentials::Basic(basic) => {
+            (Method::Basic, Presented(basic.pair().secret(), basic.raw_secret()))
+        }
+        Credentials::Post(post) => (Method::Post, Presented(post.pair().secret(), None)),
         // There is nothing to compare, and so nothing that could match.
-        Credentials::None(_) | Credentials::Assertion(_) => {
+        Credentials::None(_) | Credentials::Assertion(_) | Credentials::MutualTls(_) => {
             let kind = misfit.unwrap_or(ErrorKind::WrongSecret);
             return Verification::Done(Err(kind.into()));
         }
     };
-    let method = credentials.method();
     let proof = move |secret| Ok(Proof { method, secret: Some(secret) });
     // A comparison that is quick need not know.
     let slow = || Slow {

@@ -5,10 +5,6 @@ pub(crate) mod admission;
 pub(crate) mod authorization;
 pub(crate) mod body;
 #[cfg(feature = "mtls")]
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the method that reads the header is not there yet")
-)]
 pub(crate) mod client_cert;
 pub(crate) mod collect;
 pub(crate) mod form;

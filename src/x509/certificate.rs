@@ -108,13 +108,11 @@ impl ClientCertificate {
         self.0.verified
     }
 
-    #[expect(dead_code, reason = "the methods will ask")]
     pub(crate) fn digest(&self) -> &[u8; 32] {
         &self.0.digest
     }
 
     /// Whether a time, in Unix seconds, is within its validity (RFC 5280 §4.1.2.5).
-    #[cfg_attr(not(test), expect(dead_code, reason = "the methods will ask"))]
     pub(crate) fn is_valid_at(&self, unix_seconds: i64) -> bool {
         (self.0.parts.not_before..=self.0.parts.not_after).contains(&unix_seconds)
     }

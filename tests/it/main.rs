@@ -100,12 +100,12 @@
 //! | R92 | `rfc7523::oidc_10_1_secret_keys_assertions_while_valid` |
 //! | R93 | `published_keys`, `fetch::jwks::tests`, `fetch::remembered::tests`, `fetch::budget::tests`, `fetch::https::tests`, `fetch::https::tests::chain`, `fetch::address::tests`, `rfc7523::rfc7591_2_published_keys_need_a_source` |
 //! | R94 | `rfc7523::rfc7521_4_2_1_failed_assertions_are_alike` |
-//! | R95 | later, with certificates |
-//! | R96 | later, with certificates |
-//! | R97 | later, with certificates |
-//! | R98 | later, with certificates |
-//! | R99 | later, with certificates |
-//! | R100 | later, with certificates |
+//! | R95 | `mutual_tls::rfc8705_2_certificate_names_no_client`, `mutual_tls::rfc8414_2_metadata_names_what_the_source_can_prove`, `mutual_tls::certificate_is_handed_on_without_a_form` |
+//! | R96 | `mutual_tls::rfc8705_2_1_subject_of_a_verified_certificate_authenticates`, `mutual_tls::rfc8705_2_1_unverified_chain_is_refused`, `mutual_tls::rfc8705_2_1_2_registration_has_one_subject`, `mutual_tls::certificate_of_an_authority_is_refused_outside_its_validity` |
+//! | R97 | `mutual_tls::rfc8705_2_2_registered_certificate_authenticates_whoever_issued_it`, `mutual_tls::rfc8705_2_2_any_other_certificate_is_refused`, `mutual_tls::rfc8705_2_2_2_only_x5c_is_a_certificate`, `mutual_tls::published_certificates_are_fetched_again_for_an_unknown_one` |
+//! | R98 | `mutual_tls::only_the_declared_source_is_read`, `mutual_tls::rfc9440_4_header_of_any_other_hop_is_removed`, `mutual_tls::certificate_is_found_in_an_extension_of_another_type` |
+//! | R99 | `mutual_tls::rfc8705_4_certificate_beside_another_method_is_handed_on`, `mutual_tls::certificate_does_not_make_good_for_a_wrong_secret`, `mutual_tls::certificate_is_no_secret_of_another_method` |
+//! | R100 | `mutual_tls::rfc8705_2_missing_certificate_is_refused`, `mutual_tls::unknown_client_with_a_certificate_is_answered_like_a_known_one`, `mutual_tls::rfc9440_2_certificate_that_cannot_be_read_refuses_every_method` |
 //! | R101 | `cases::every_case` |
 //! | R102 | by design or documentation |
 //! | R103 | `rfc7009_7662::rfc8414_2_announced_methods_work`, `rfc7009_7662::rfc8414_2_headers_only_announces_basic`, `rfc7523::rfc8414_2_announced_algorithms`, `mcp_sdk::preset_obeys_the_settings_of_methods` |
@@ -119,8 +119,8 @@
 //! | R111 | `secrecy::outcome_shows_no_credential`, `secrecy::events::no_case_logs_a_secret`, `secrecy::events::hostile_id_is_escaped_and_cut`, `rfc7523::debug_shows_no_keys_or_assertions` |
 //! | R112 | `rfc9110::rfc9110_11_6_2_authorization_is_sensitive`, `secrecy::outcome_shows_no_credential`, `rfc7523::assertion_is_never_offered_as_a_secret` |
 //! | R113 | `secrecy::events::event_has_method_outcome_reason_and_id`, `secrecy::events::dropped_request_is_logged_once`, `settings::raw_basic_reports_the_matching_reason`, `settings::map_error_response_never_lets_a_request_pass` and more |
-//! | R114 | `cases::every_case`, `rfc9110::rfc9440_4_certificate_headers_prove_nothing` |
-//! | R115 | `cases::every_case`, `rfc9110::rfc9440_4_certificate_headers_prove_nothing` |
+//! | R114 | `cases::every_case`, `rfc9110::rfc9440_4_certificate_headers_prove_nothing`, `mutual_tls::rfc9440_4_certificate_of_a_trusted_hop_counts`, `mutual_tls::rfc9440_4_header_of_any_other_hop_is_removed` |
+//! | R115 | `cases::every_case`, `rfc9110::rfc9440_4_certificate_headers_prove_nothing`, `mutual_tls::only_the_declared_source_is_read` |
 //! | R116 | `rfc7523::rfc7523_3_audience_ignores_the_request`, `rfc9110::rfc9440_4_certificate_headers_prove_nothing` |
 //! | R117 | `tower_contract::readiness_is_forwarded`, `tower_contract::readiness_error_passes_unchanged`, `tower_contract::inner_service_is_called_once_on_success`, `tower_contract::inner_error_passes_unchanged` and more |
 //! | R118 | `bodies::default_body_is_empty`, `cases::service_keeps_no_state_between_requests`, `tower_contract::non_send_service_without_a_runtime` |
@@ -148,6 +148,8 @@ mod mcp_sdk;
 mod metadata;
 #[cfg(feature = "metadata-documents")]
 mod metadata_documents;
+#[cfg(feature = "mtls")]
+mod mutual_tls;
 mod panics;
 mod providers;
 #[cfg(feature = "jwt")]

@@ -440,7 +440,12 @@ fn report_names_the_member_and_not_its_value() {
         ),
         (
             r#""token_endpoint_auth_method": "tls_client_auth""#,
-            "the method `tls_client_auth` is not supported",
+            if cfg!(feature = "mtls") {
+                "`tls_client_auth` needs one of tls_client_auth_subject_dn, tls_client_auth_san_dns, \
+                 tls_client_auth_san_uri, tls_client_auth_san_ip, tls_client_auth_san_email"
+            } else {
+                "the method \"tls_client_auth\" needs the feature `mtls`"
+            },
         ),
         (
             r#""token_endpoint_auth_signing_alg": ["s3cr3t"]"#,

@@ -306,12 +306,14 @@ fn rfc6749_5_2_answer_of_every_error_kind() {
     }
     let all: HashSet<_> = REFUSALS.iter().map(|row| row.0).collect();
     // These need more than a provider: see `bodies.rs`, `grpc.rs`, `metadata_documents.rs`,
-    // `secrets_at_rest.rs`, `tower_contract.rs` and `rfc7523.rs`.
+    // `mutual_tls.rs`, `secrets_at_rest.rs`, `tower_contract.rs` and `rfc7523.rs`.
     let missing: HashSet<_> = all.difference(&seen).collect();
     let mut elsewhere =
         HashSet::from([K::BodyTimeout, K::ProviderTimeout, K::Verifier, K::Overloaded]);
     elsewhere.extend([K::UnexpectedGrpc, K::NotGrpc, K::Abandoned]);
     elsewhere.extend([K::MetadataDocument, K::MetadataUnreachable]);
+    #[cfg(feature = "mtls")]
+    elsewhere.extend(all.iter().filter(|kind| matches!(kind, K::Certificate(_))));
     elsewhere.extend(OF_ASSERTIONS.iter().copied());
     assert_eq!(missing, elsewhere.iter().collect::<HashSet<_>>());
 }

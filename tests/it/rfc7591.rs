@@ -109,7 +109,17 @@ fn rfc7591_2_contradictory_registrations() {
             "`client_secret_basic` needs a secret and none is stored",
         ),
         ("c", "pigeon\n", secret(), "`token_endpoint_auth_method` names no known method"),
-        ("c", "tls_client_auth", vec![], "the method `tls_client_auth` is not supported"),
+        #[cfg(not(feature = "mtls"))]
+        ("c", "tls_client_auth", vec![], "the method \"tls_client_auth\" needs the feature `mtls`"),
+        #[cfg(feature = "mtls")]
+        ("c", "tls_client_auth", vec![], "`tls_client_auth` needs a subject"),
+        #[cfg(feature = "mtls")]
+        (
+            "c",
+            "self_signed_tls_client_auth",
+            secret(),
+            "`self_signed_tls_client_auth` needs certificates",
+        ),
         #[cfg(feature = "jwt")]
         ("c", "private_key_jwt", vec![], "`private_key_jwt` needs keys"),
         #[cfg(feature = "jwt")]

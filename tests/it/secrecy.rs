@@ -173,7 +173,7 @@ fn outcome_shows_no_credential() {
     assert_eq!(
         log.take(),
         ["Outcome { path: \"/token\", client_id: Some(\"nobody\"), method: \
-         Some(ClientSecretBasic), error: Some(Error { kind: UnknownClient }), .. }"]
+         Some(ClientSecretBasic), certificate: None, error: Some(Error { kind: UnknownClient }), .. }"]
     );
 }
 

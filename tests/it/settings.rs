@@ -317,8 +317,10 @@ fn invalid_auth_methods_are_errors() {
         "pigeon",
     ] {
         let method = AuthMethod::from(name);
-        if cfg!(feature = "jwt") && name.ends_with("_jwt") {
-            // It counts as soon as there are `assertions`, before or after.
+        if cfg!(feature = "jwt") && name.ends_with("_jwt")
+            || cfg!(feature = "mtls") && name.ends_with("tls_client_auth")
+        {
+            // It counts as soon as there are `assertions` or `mutual_tls`, before or after.
             let layer = Harness::new().layer.auth_methods([AuthMethod::ClientSecretBasic, method]);
             let supported: Vec<_> = layer.unwrap().auth_methods_supported().collect();
             assert_eq!(supported, ["client_secret_basic"]);

@@ -18,6 +18,8 @@ use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt};
 #[cfg(feature = "jwt")]
 use tower_client_auth::assertion::InvalidAssertion;
+#[cfg(feature = "mtls")]
+use tower_client_auth::mutual_tls::CertificateError;
 use tower_client_auth::{
     AuthMethod, AuthenticatedClient, BoxError, ClientAuthLayer, ClientProvider, ClientSecret,
     Clock, Error, ErrorKind, RegisteredClient, body::RequestBody, provider::MemoryProvider,
@@ -370,6 +372,30 @@ pub(crate) const REFUSALS: &[(ErrorKind, u16, &str, &str, &str)] = {
         (K::Assertion(InvalidAssertion::IdTooLong), 401, C, NOT_AUTHENTICATED, ""),
         #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::Replayed), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "mtls")]
+        (K::Certificate(CertificateError::Missing), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "mtls")]
+        (K::Certificate(CertificateError::Mismatch), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "mtls")]
+        (K::Certificate(CertificateError::Unverified), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "mtls")]
+        (K::Certificate(CertificateError::Expired), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "mtls")]
+        (
+            K::Certificate(CertificateError::Malformed),
+            400,
+            R,
+            "The client certificate cannot be read",
+            "",
+        ),
+        #[cfg(feature = "mtls")]
+        (
+            K::Certificate(CertificateError::Repeated),
+            400,
+            R,
+            "There must be one client certificate",
+            "",
+        ),
         (K::ProviderMismatch, 401, C, NOT_AUTHENTICATED, ""),
         (K::Provider, 503, T, "Clients cannot be authenticated at the moment", ""),
         (K::ProviderTimeout, 503, T, "Clients cannot be authenticated at the moment", ""),

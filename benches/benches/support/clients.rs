@@ -14,6 +14,8 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "mtls")]
+use super::certificates;
 #[cfg(feature = "cache")]
 use tower_client_auth::provider::CachedProvider;
 #[cfg(feature = "documents")]
@@ -186,6 +188,24 @@ pub(crate) struct Provider(&'static Store<RegisteredClient<()>>);
 impl Provider {
     pub(crate) fn new(count: u64, at_rest: fn(String) -> ClientSecret) -> Self {
         Self(leak(mixed(count), |client| registered(client, at_rest)))
+    }
+}
+
+#[cfg(feature = "mtls")]
+impl Provider {
+    pub(crate) fn with_subject(count: u64) -> Self {
+        let subject = certificates::subject();
+        Self(leak(mixed(count), |client| match &subject {
+            Some(subject) => RegisteredClient::tls_client_auth(client.id, subject.clone(), ()),
+            None => RegisteredClient::unusable(client.id, ()),
+        }))
+    }
+
+    pub(crate) fn self_signed(count: u64) -> Self {
+        let certificates = certificates::registered();
+        Self(leak(mixed(count), |client| {
+            RegisteredClient::self_signed_tls_client_auth(client.id, certificates.clone(), ())
+        }))
     }
 }
 

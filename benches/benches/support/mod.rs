@@ -6,6 +6,8 @@ pub(crate) mod argon2id;
 #[cfg(feature = "jwt")]
 pub(crate) mod assertions;
 pub(crate) mod budget;
+#[cfg(feature = "mtls")]
+pub(crate) mod certificates;
 pub(crate) mod chart;
 pub(crate) mod clients;
 pub(crate) mod crowd;

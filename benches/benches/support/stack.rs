@@ -10,6 +10,8 @@ use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, service_fn};
+#[cfg(feature = "mtls")]
+use tower_client_auth::mutual_tls::MutualTls;
 #[cfg(feature = "documents")]
 use tower_client_auth::provider::{CachedProvider, provider_fn};
 use tower_client_auth::{
@@ -17,6 +19,8 @@ use tower_client_auth::{
 };
 use tower_http::auth::AsyncRequireAuthorizationLayer;
 
+#[cfg(feature = "mtls")]
+use super::certificates;
 use super::{
     BoxError,
     clients::{self, Client, Provider},
@@ -48,6 +52,15 @@ pub(crate) enum Stack {
     /// The same clients, remembered as those of a database are.
     #[cfg(feature = "documents")]
     LayerCachedUrls,
+    /// The layer, with clients of `tls_client_auth` and certificates of the connection.
+    #[cfg(feature = "mtls")]
+    LayerTls,
+    /// The same, with clients of `self_signed_tls_client_auth`.
+    #[cfg(feature = "mtls")]
+    LayerSelfSigned,
+    /// As the first, with certificates in a header.
+    #[cfg(feature = "mtls")]
+    LayerClientCert,
     /// `AsyncRequireAuthorizationLayer`, which sees the header only.
     HeaderOnly,
     /// A bare handler in axum that reads the body.
@@ -82,6 +95,8 @@ impl Stack {
             Self::LayerDocuments => "layer, documents",
             #[cfg(feature = "documents")]
             Self::LayerCachedUrls => "layer, cached URLs",
+            #[cfg(feature = "mtls")]
+            Self::LayerTls | Self::LayerSelfSigned | Self::LayerClientCert => "mutual TLS",
             Self::HeaderOnly => "tower-http",
             Self::Axum => "axum",
             Self::AxumFloor => "floor in axum",
@@ -143,6 +158,24 @@ impl Stack {
             Self::LayerCachedUrls => {
                 let database = provider_fn(|id: &str| ready(Ok::<_, Infallible>(clients::at(id))));
                 let layer = usual(CachedProvider::new(database));
+                visitor.visit(layer.layer(service_fn(collect)))
+            }
+            #[cfg(feature = "mtls")]
+            Self::LayerTls => {
+                let layer = usual(Provider::with_subject(clients));
+                let layer = layer.mutual_tls(MutualTls::from_connection());
+                visitor.visit(layer.layer(service_fn(collect)))
+            }
+            #[cfg(feature = "mtls")]
+            Self::LayerSelfSigned => {
+                let layer = usual(Provider::self_signed(clients));
+                let layer = layer.mutual_tls(MutualTls::from_connection());
+                visitor.visit(layer.layer(service_fn(collect)))
+            }
+            #[cfg(feature = "mtls")]
+            Self::LayerClientCert => {
+                let layer = usual(Provider::with_subject(clients));
+                let layer = layer.mutual_tls(certificates::from_header());
                 visitor.visit(layer.layer(service_fn(collect)))
             }
             Self::HeaderOnly => {

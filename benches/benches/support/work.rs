@@ -12,6 +12,8 @@ use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 
+#[cfg(feature = "mtls")]
+use super::certificates;
 use super::clients::{Client, Method};
 
 /// What the caller sends.
@@ -30,6 +32,17 @@ pub(crate) enum Case {
     Expired,
     /// From a public client whose id is the URL of its metadata. Not in every store.
     Document,
+    /// From a client of this method, on a connection with its certificate.
+    #[cfg(feature = "mtls")]
+    TlsClientAuth,
+    #[cfg(feature = "mtls")]
+    SelfSignedTls,
+    /// From an unknown client, on a connection with a certificate.
+    #[cfg(feature = "mtls")]
+    UnknownWithCertificate,
+    /// As the first, with the certificate in a header.
+    #[cfg(feature = "mtls")]
+    ClientCert,
 }
 
 impl Case {
@@ -56,6 +69,14 @@ impl Case {
             Self::Unknown => "unknown",
             Self::Expired => "expired",
             Self::Document => "document",
+            #[cfg(feature = "mtls")]
+            Self::TlsClientAuth => "tls_client_auth",
+            #[cfg(feature = "mtls")]
+            Self::SelfSignedTls => "self_signed_tls_client_auth",
+            #[cfg(feature = "mtls")]
+            Self::UnknownWithCertificate => "unknown",
+            #[cfg(feature = "mtls")]
+            Self::ClientCert => "client-cert",
         }
     }
 
@@ -63,6 +84,8 @@ impl Case {
     pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::Basic | Self::Post | Self::Public | Self::Document => StatusCode::OK,
+            #[cfg(feature = "mtls")]
+            Self::TlsClientAuth | Self::SelfSignedTls | Self::ClientCert => StatusCode::OK,
             _ => StatusCode::UNAUTHORIZED,
         }
     }
@@ -74,6 +97,12 @@ impl Case {
             Self::Post => 1,
             Self::Public | Self::Document => 2,
             Self::Expired => 3,
+            // Clients of mutual TLS have the numbers of those that present an id alone.
+            #[cfg(feature = "mtls")]
+            Self::TlsClientAuth
+            | Self::SelfSignedTls
+            | Self::UnknownWithCertificate
+            | Self::ClientCert => 2,
         }
     }
 
@@ -88,6 +117,8 @@ impl Case {
             Self::WrongFirst => client.secret.replace_range(..1, "-"),
             Self::WrongLast => client.secret.replace_range(42.., "-"),
             Self::Unknown => client.id.replace_range(..1, "x"),
+            #[cfg(feature = "mtls")]
+            Self::UnknownWithCertificate => client.id.replace_range(..1, "x"),
             // As it is in the form.
             Self::Document => client.id.insert_str(0, "https%3A%2F%2Fclient.example%2F"),
             _ => {}
@@ -99,10 +130,19 @@ impl Case {
         };
         let form = shape.form(&credentials);
         let is_basic = client.method == Method::Basic;
-        request(
+        let request = request(
             is_basic.then(|| basic(&client.id, &client.secret)).as_deref(),
             Frames::split(form, shape.frame()),
-        )
+        );
+        match self {
+            #[cfg(feature = "mtls")]
+            Self::TlsClientAuth | Self::SelfSignedTls | Self::UnknownWithCertificate => {
+                certificates::on_connection(request)
+            }
+            #[cfg(feature = "mtls")]
+            Self::ClientCert => certificates::in_header(request),
+            _ => request,
+        }
     }
 }
 

@@ -21,6 +21,15 @@ const DECIDING: [&str; 7] = [
     "jwks_uri",
 ];
 
+/// Of the members that are kept in `other`, those that decide, too (RFC 8705 §2.1.2).
+const DECIDING_OTHERS: [&str; 5] = [
+    "tls_client_auth_subject_dn",
+    "tls_client_auth_san_dns",
+    "tls_client_auth_san_uri",
+    "tls_client_auth_san_ip",
+    "tls_client_auth_san_email",
+];
+
 impl<'de> Deserialize<'de> for ClientMetadata {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(MetadataVisitor)
@@ -66,6 +75,8 @@ impl<'de> Visitor<'de> for MetadataVisitor {
                 }
                 decided.push(name);
                 decide(&mut metadata, name, &mut members)?;
+            } else if DECIDING_OTHERS.contains(&&*name) && metadata.other.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("`{name}` is there twice")));
             } else {
                 let value = members.next_value().map_err(unreadable(&name))?;
                 carry(&mut metadata, name, value);

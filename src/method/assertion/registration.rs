@@ -1,13 +1,12 @@
 //! What the clients are registered with that present assertions.
 
-use serde_json::Value;
-
 use crate::{
     iana::{AuthMethod, metadata::ClientMetadata},
     jose::{
         alg::{Algorithm, Algorithms},
         keys::ClientKeys,
         mac::MacKeys,
+        stated,
     },
     method::{Method, assertion::method_of, problem::Problem},
     secret::{comparison::Secrets, stored::ClientSecret},
@@ -74,20 +73,7 @@ impl Registration {
             }
         };
         if *method == AuthMethod::PrivateKeyJwt {
-            let jwks = metadata.jwks.as_ref().filter(|jwks| !is_empty(jwks));
-            let jwks_uri = metadata.jwks_uri.as_deref().filter(|jwks_uri| !jwks_uri.is_empty());
-            // RFC 7591 §2: "The jwks_uri and jwks parameters MUST NOT both be present".
-            let keys = match (jwks, jwks_uri) {
-                (Some(jwks), None) => ClientKeys::from_jwks(&jwks.to_string())
-                    .map_err(|keys| format!("`jwks`: {keys}")),
-                (None, Some(jwks_uri)) => {
-                    ClientKeys::jwks_uri(jwks_uri).map_err(|keys| keys.to_string())
-                }
-                (None, None) => Err("`private_key_jwt` needs `jwks` or `jwks_uri`".to_owned()),
-                (Some(_), Some(_)) => {
-                    Err("`jwks` and `jwks_uri` must not both be present".to_owned())
-                }
-            };
+            let keys = stated::keys(metadata, ClientKeys::from_jwks, ClientKeys::jwks_uri);
             let keys = match alg {
                 Some(alg) => {
                     keys.and_then(|keys| keys.signing_alg(alg).map_err(|keys| keys.to_string()))
@@ -137,16 +123,4 @@ impl Registration {
             Self::Secret { algorithms, .. } => *algorithms,
         }
     }
-}
-
-/// As programs write a key set that write every member: RFC 7517 §5 has `{"keys": []}`.
-fn is_empty(jwks: &Value) -> bool {
-    let is_empty = |value: &Value| match value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(keys) => keys.is_empty(),
-        Value::Object(members) => members.is_empty(),
-        _ => false,
-    };
-    is_empty(jwks) || jwks.get("keys").is_some_and(is_empty)
 }

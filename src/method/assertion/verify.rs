@@ -103,7 +103,8 @@ async fn published(
     kid: Option<&str>,
     timeout: Option<Duration>,
 ) -> Result<Arc<KeySet>, Error> {
-    match guard(|| remote.keys(uri, kid), Deadline::new(timeout)).await {
+    let has = |keys: &KeySet| kid.map_or(!keys.is_empty(), |kid| keys.has(kid));
+    match guard(|| remote.keys(uri, has), Deadline::new(timeout)).await {
         Ok(keys) => keys,
         Err(failure) => Err(Error::with_source(ErrorKind::KeySource, failure.as_str().into())),
     }

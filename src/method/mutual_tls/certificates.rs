@@ -1,0 +1,60 @@
+//! The certificates that a client is registered with.
+
+use std::sync::Arc;
+
+use crate::{
+    jose::{invalid::InvalidKeys, keys, set::KeySet},
+    x509::certificate::ClientCertificate,
+};
+
+/// The certificates of a `self_signed_tls_client_auth` client: the registered ones, or where they are
+/// published (RFC 8705 §2.2.2).
+///
+/// It is a handle: cloning it copies a pointer.
+#[derive(Clone, Debug)]
+pub struct ClientCertificates(pub(super) Kept);
+
+#[derive(Clone, Debug)]
+pub(super) enum Kept {
+    /// The SHA-256 of each.
+    Digests(Arc<[[u8; 32]]>),
+    Published(Arc<str>),
+}
+
+impl ClientCertificates {
+    /// These certificates, of which `is_verified` does not matter here. Without any the client never
+    /// authenticates.
+    #[must_use]
+    pub fn from_certificates<'a>(
+        certificates: impl IntoIterator<Item = &'a ClientCertificate>,
+    ) -> Self {
+        Self(Kept::Digests(certificates.into_iter().map(|one| *one.digest()).collect()))
+    }
+
+    /// The certificates of a JSON Web Key Set: of each key the first member of `x5c` (RFC 7517 §4.7).
+    ///
+    /// A key without `x5c`, or with one that is no certificate in base64, is left out. The other members of
+    /// `x5c`, the thumbprints `x5t` and `x5t#S256`, and the key itself do not matter.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKeys`] if the text is no key set, no certificate is left, or one of the keys is private
+    /// or symmetric.
+    pub fn from_jwks(json: &str) -> Result<Self, InvalidKeys> {
+        KeySet::certificates_of(json.as_bytes()).map(|digests| Self(Kept::Digests(digests.into())))
+    }
+
+    /// Certificates in the key set that the client publishes at this address. They are fetched by the source of the
+    /// [settings](crate::mutual_tls::MutualTls::jwks_source) when they are needed; without one the client
+    /// never authenticates.
+    ///
+    /// A certificate that is not in the set is refused, and the set is fetched again for the next request,
+    /// as it is for an unknown key.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKeys`] if it is not an `https` URL.
+    pub fn jwks_uri(jwks_uri: &str) -> Result<Self, InvalidKeys> {
+        keys::https(jwks_uri).map(|uri| Self(Kept::Published(uri)))
+    }
+}

@@ -1,0 +1,87 @@
+//! Mutual TLS without the feature `mtls`: no certificate is seen.
+
+use std::{convert::Infallible, time::Duration};
+
+use http::request::Parts;
+
+use crate::{
+    error::{Error, kind::ErrorKind},
+    iana::{AuthMethod, metadata::ClientMetadata},
+    method::{self, Method, problem::Problem, verification::Verification},
+    wire::{form::Form, limits::Limits},
+};
+
+pub(super) const AVAILABLE: bool = false;
+pub(super) const MISSING: ErrorKind = ErrorKind::MethodMismatch;
+
+pub(crate) type Settings = Infallible;
+
+/// There is none.
+#[derive(Clone, Debug)]
+pub(crate) enum Certificate {}
+
+/// There are none.
+pub(crate) enum Credentials {}
+
+impl Credentials {
+    pub(super) const fn method(&self) -> Option<Method> {
+        match *self {}
+    }
+
+    pub(super) const fn client_id(&self) -> &str {
+        match *self {}
+    }
+}
+
+/// There is none.
+#[derive(Clone, Debug)]
+pub(crate) enum Registration {}
+
+impl Registration {
+    pub(super) fn from_metadata(metadata: &ClientMetadata) -> Result<Self, Problem> {
+        Self::from_method(&metadata.auth_method())
+    }
+
+    pub(super) fn from_method(method: &AuthMethod) -> Result<Self, Problem> {
+        let problem = format!("the method {:?} needs the feature `mtls`", method.as_str());
+        Err(Problem::Invalid(method.clone(), problem.into()))
+    }
+
+    pub(super) const fn method(&self) -> Method {
+        match *self {}
+    }
+}
+
+pub(super) const fn is_set_up(_settings: &Settings, _method: Method) -> bool {
+    false
+}
+
+pub(super) const fn refusal(_settings: &method::Settings) -> ErrorKind {
+    ErrorKind::MethodNotAccepted
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as with the feature")]
+pub(crate) const fn certificate(
+    _head: &mut Parts,
+    _settings: &method::Settings,
+) -> Result<Option<Certificate>, Error> {
+    Ok(None)
+}
+
+pub(super) const fn extract(
+    certificate: &Certificate,
+    _form: &Form<'_>,
+    _settings: &method::Settings,
+    _limits: &Limits,
+) -> Result<Credentials, ErrorKind> {
+    match *certificate {}
+}
+
+pub(super) const fn verify<'a>(
+    presented: &'a Credentials,
+    _known: Option<&'a method::Registration>,
+    _settings: &'a method::Settings,
+    _timeout: Option<Duration>,
+) -> Verification<'a> {
+    match *presented {}
+}

@@ -1,0 +1,280 @@
+//! `tls_client_auth` and `self_signed_tls_client_auth`: the certificate of the TLS connection (RFC
+//! 8705 §2). Which of the two it is, the registration says, as it does of a `client_id` alone.
+
+mod api;
+pub(crate) mod certificates;
+mod registration;
+pub(crate) mod settings;
+
+pub(crate) use self::registration::Registration;
+
+use std::{hint::black_box, sync::Arc, time::Duration};
+
+use constant_time_eq::constant_time_eq_32;
+use http::{HeaderName, request::Parts};
+
+use crate::{
+    error::{BoxError, Error, certificate::CertificateError, kind::ErrorKind},
+    fetch::jwks::JwksCache,
+    isolate::{
+        deadline::Deadline,
+        guard::{self, guard},
+    },
+    jose::set::KeySet,
+    method::{
+        self, Method,
+        mutual_tls::{
+            certificates::Kept,
+            settings::{MutualTls, Source},
+        },
+        verification::{Proof, Verification},
+    },
+    wire::{
+        client_cert::HeaderFault,
+        form::{self, Form},
+        limits::Limits,
+        text::Text,
+    },
+    x509::{certificate::ClientCertificate, subject::CertificateSubject},
+};
+
+/// Whether this build can check certificates.
+pub(super) const AVAILABLE: bool = true;
+
+/// Of a client that should have presented a certificate.
+pub(super) const MISSING: ErrorKind = ErrorKind::Certificate(CertificateError::Missing);
+
+pub(crate) type Settings = Arc<MutualTls>;
+pub(crate) type Certificate = ClientCertificate;
+
+const METHODS: [Method; 2] = [Method::Tls, Method::SelfSignedTls];
+const CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
+/// Of no certificate that anybody could find.
+const DECOY: [[u8; 32]; 1] = [[0; 32]];
+
+/// A `client_id` and a certificate.
+pub(crate) struct Credentials {
+    client_id: Text<60>,
+    certificate: ClientCertificate,
+}
+
+impl Credentials {
+    /// Only the registration tells.
+    pub(super) const fn method(&self) -> Option<Method> {
+        None
+    }
+
+    pub(super) fn client_id(&self) -> &str {
+        &self.client_id
+    }
+}
+
+pub(super) fn is_set_up(settings: &Settings, method: Method) -> bool {
+    matches!(method, Method::SelfSignedTls) || settings.can_be_verified()
+}
+
+/// Why a `client_id` alone is refused where no public client is accepted.
+pub(super) fn refusal(settings: &method::Settings) -> ErrorKind {
+    let expected = METHODS.iter().any(|method| settings.accepted.contains(*method));
+    if expected { MISSING } else { ErrorKind::MethodNotAccepted }
+}
+
+/// The certificate that came with the request, whatever else it presents. A header that did not come
+/// from the proxy is removed, so that nothing behind the layer takes it for one that did.
+///
+/// # Errors
+///
+/// If there is one that cannot be read: taken for none, it would leave the client without the binding
+/// that it asked for.
+pub(crate) fn certificate(
+    head: &mut Parts,
+    settings: &method::Settings,
+) -> Result<Option<ClientCertificate>, Error> {
+    let Some(settings) = settings.mutual_tls.as_deref() else { return Ok(None) };
+    let hook = |predicate: &dyn Fn(&Parts) -> bool, head: &Parts| {
+        guard::hook("mutual_tls", || predicate(head)).ok_or(ErrorKind::Panicked)
+    };
+    match &settings.source {
+        Source::Connection => Ok(head.extensions.get::<ClientCertificate>().cloned()),
+        Source::Extension(certificate) => {
+            let read = guard::hook("mutual_tls", || certificate(&head.extensions));
+            match read.ok_or(ErrorKind::Panicked)? {
+                Some(read) => read.map(Some).map_err(malformed),
+                None => Ok(None),
+            }
+        }
+        Source::Header { header, trusted } => {
+            if !head.headers.contains_key(header.name()) {
+                return Ok(None);
+            }
+            if !hook(&**trusted, head)? {
+                head.headers.remove(header.name());
+                head.headers.remove(CHAIN);
+                return Ok(None);
+            }
+            let read = header.read(&head.headers, settings.certificate_limit);
+            let Some(der) = read.map_err(|fault| match fault {
+                HeaderFault::Repeated => ErrorKind::Certificate(CertificateError::Repeated).into(),
+                HeaderFault::TooLong => ErrorKind::CredentialTooLong.into(),
+                HeaderFault::Malformed(reason) => malformed(reason),
+            })?
+            else {
+                return Ok(None);
+            };
+            let verified = match &settings.verified_if {
+                Some(verified) => hook(&**verified, head)?,
+                None => false,
+            };
+            let certificate = if verified {
+                ClientCertificate::verified(der)
+            } else {
+                ClientCertificate::unverified(der)
+            };
+            certificate.map(Some).map_err(malformed)
+        }
+    }
+}
+
+/// What is wrong with it is for the operator.
+fn malformed(reason: impl Into<BoxError>) -> Error {
+    Error::with_source(ErrorKind::Certificate(CertificateError::Malformed), reason.into())
+}
+
+pub(super) fn extract(
+    certificate: &ClientCertificate,
+    form: &Form<'_>,
+    settings: &method::Settings,
+    limits: &Limits,
+) -> Result<Credentials, ErrorKind> {
+    // RFC 8705 §2: `client_id` is REQUIRED, because the certificate does not name the client.
+    let client_id = form.client_id.ok_or(ErrorKind::NoCredentials)?;
+    // It may yet be that of a public client, whose certificate is there for its tokens.
+    let possible = METHODS.into_iter().chain([Method::None]);
+    if possible.map(|method| settings.accept(method)).all(|accepted| accepted.is_err()) {
+        return Err(ErrorKind::MethodNotAccepted);
+    }
+    limits.check_credential(client_id)?;
+    let client_id = Text::from(&*form::decode(client_id)?);
+    Ok(Credentials { client_id, certificate: certificate.clone() })
+}
+
+/// Checks the certificate against what the client is registered with, if it is known. Whatever that is,
+/// one subject is compared, and one certificate at least.
+pub(super) fn verify<'a>(
+    presented: &'a Credentials,
+    known: Option<&'a method::Registration>,
+    settings: &'a method::Settings,
+    timeout: Option<Duration>,
+) -> Verification<'a> {
+    let Some(mutual_tls) = settings.mutual_tls.as_deref() else {
+        return Verification::Done(Err(ErrorKind::MethodNotAccepted.into()));
+    };
+    let certificate = &presented.certificate;
+    let registered = match known {
+        Some(method::Registration::MutualTls(registered)) => Some(registered),
+        _ => None,
+    };
+    let subject = match registered {
+        Some(Registration::Pki(subject)) => subject,
+        _ => CertificateSubject::decoy(),
+    };
+    let (digests, published) = match registered {
+        Some(Registration::SelfSigned(certificates)) => match &certificates.0 {
+            Kept::Digests(digests) => (&**digests, None),
+            Kept::Published(uri) => (&DECOY[..], Some(uri)),
+        },
+        _ => (&DECOY[..], None),
+    };
+    let has_subject = black_box(subject.matches(certificate));
+    let is_registered = black_box(is_one_of(digests, certificate));
+    // What is accepted is part of what is registered, to the caller: it gets one answer.
+    let accept =
+        |method| settings.accept(method).map_err(|_answered_alike| ErrorKind::MethodMismatch);
+    let judged = match (known, registered) {
+        (None, _) => Err(ErrorKind::UnknownClient),
+        (_, Some(Registration::Pki(_))) => accept(Method::Tls)
+            .and_then(|()| judge(certificate, has_subject, true))
+            .and_then(|()| valid(certificate, settings, true))
+            .map(|()| Method::Tls),
+        (_, Some(Registration::SelfSigned(_))) => {
+            if let (Some(uri), Ok(())) = (published, accept(Method::SelfSignedTls)) {
+                let verified = verify_published(certificate, uri, mutual_tls, settings, timeout);
+                return Verification::Pending(Box::pin(verified));
+            }
+            accept(Method::SelfSignedTls)
+                .and_then(|()| judge(certificate, is_registered, false))
+                .and_then(|()| valid(certificate, settings, mutual_tls.self_signed_validity))
+                .map(|()| Method::SelfSignedTls)
+        }
+        (Some(method::Registration::None), None) => accept(Method::None).map(|()| Method::None),
+        (Some(method::Registration::Unusable(_)), None) => Err(ErrorKind::UnusableRegistration),
+        (Some(_), None) => Err(ErrorKind::MethodMismatch),
+    };
+    Verification::Done(judged.map(proof).map_err(Error::from))
+}
+
+const fn proof(method: Method) -> Proof {
+    Proof { method, secret: None }
+}
+
+fn judge(
+    certificate: &ClientCertificate,
+    matches: bool,
+    needs_chain: bool,
+) -> Result<(), ErrorKind> {
+    if !matches {
+        Err(ErrorKind::Certificate(CertificateError::Mismatch))
+    } else if needs_chain && !certificate.is_verified() {
+        Err(ErrorKind::Certificate(CertificateError::Unverified))
+    } else {
+        Ok(())
+    }
+}
+
+/// TLS judged the time when the connection was opened, or nobody did.
+fn valid(
+    certificate: &ClientCertificate,
+    settings: &method::Settings,
+    asked: bool,
+) -> Result<(), ErrorKind> {
+    if asked && !certificate.is_valid_at(settings.clock.unix_seconds()) {
+        return Err(ErrorKind::Certificate(CertificateError::Expired));
+    }
+    Ok(())
+}
+
+fn is_one_of(digests: &[[u8; 32]], certificate: &ClientCertificate) -> bool {
+    digests
+        .iter()
+        .fold(false, |found, digest| found | constant_time_eq_32(digest, certificate.digest()))
+}
+
+async fn verify_published(
+    certificate: &ClientCertificate,
+    uri: &str,
+    mutual_tls: &MutualTls,
+    settings: &method::Settings,
+    timeout: Option<Duration>,
+) -> Result<Proof, Error> {
+    let Some(remote) = &mutual_tls.remote else {
+        return Err(ErrorKind::UnusableRegistration.into());
+    };
+    let is_there = fetch(remote, uri, certificate, timeout).await?;
+    judge(certificate, is_there, false)?;
+    remote.proved(uri);
+    valid(certificate, settings, mutual_tls.self_signed_validity)?;
+    Ok(proof(Method::SelfSignedTls))
+}
+
+async fn fetch(
+    remote: &JwksCache,
+    uri: &str,
+    certificate: &ClientCertificate,
+    timeout: Option<Duration>,
+) -> Result<bool, Error> {
+    let has = |keys: &KeySet| is_one_of(keys.certificates(), certificate);
+    match guard(|| remote.keys(uri, has), Deadline::new(timeout)).await {
+        Ok(keys) => Ok(has(&*keys?)),
+        Err(failure) => Err(Error::with_source(ErrorKind::KeySource, failure.as_str().into())),
+    }
+}

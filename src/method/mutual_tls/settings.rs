@@ -1,0 +1,202 @@
+//! Where certificates come from, and which are believed (RFC 8705, RFC 9440).
+
+use std::{fmt, sync::Arc};
+
+use http::{Extensions, request::Parts};
+
+use crate::{
+    fetch::jwks::JwksCache,
+    wire::client_cert::ProxyHeader,
+    x509::{certificate::ClientCertificate, invalid::InvalidCertificate},
+};
+
+/// As long as all headers of a request may be together for hyper's HTTP/2 server.
+const CERTIFICATE_LIMIT: usize = 16 * 1024;
+
+/// Where the certificate of a client comes from, for
+/// [`ClientAuthLayer::mutual_tls`](crate::ClientAuthLayer::mutual_tls) (RFC 8705).
+///
+/// There is one source: the TLS connection, whose acceptor puts the certificate into the extensions of
+/// each request, or a header that a reverse proxy sets. What any other header says is never read.
+///
+/// A certificate says who the client is only together with a `client_id` in the form. It is
+///
+/// - *verified*, if its chain leads to an authority that is trusted for client certificates.
+///   `tls_client_auth` needs that, and a subject that the client is registered with;
+/// - *unverified* otherwise. `self_signed_tls_client_auth` takes it as well, because the certificate
+///   itself is registered.
+///
+/// Beside a secret or an assertion it authenticates nobody, and is handed on
+/// ([`AuthenticatedClient::certificate`](crate::AuthenticatedClient::certificate)), to bind tokens to it (RFC
+/// 8705 §3). One that cannot be read refuses the request whatever its method is: as if it were not there,
+/// tokens would be issued unbound.
+///
+/// # Examples
+///
+/// ```
+/// use tower_client_auth::{
+///     ClientAuthLayer, ClientMetadata, mutual_tls::MutualTls, provider::MemoryProvider,
+/// };
+///
+/// let layer = ClientAuthLayer::new(MemoryProvider::<ClientMetadata>::new())
+///     .mutual_tls(MutualTls::from_connection());
+/// let metadata = serde_json::json!({
+///     "token_endpoint_auth_methods_supported": layer.auth_methods_supported().collect::<Vec<_>>(),
+///     "tls_client_certificate_bound_access_tokens":
+///         layer.certificate_bound_access_tokens_supported(),
+/// });
+/// # drop(metadata);
+/// ```
+#[derive(Clone)]
+pub struct MutualTls {
+    pub(super) source: Source,
+    pub(super) verified_if: Option<Arc<Predicate>>,
+    pub(super) self_signed_validity: bool,
+    pub(super) certificate_limit: usize,
+    pub(super) remote: Option<JwksCache>,
+}
+
+type Predicate = dyn Fn(&Parts) -> bool + Send + Sync;
+type Extension =
+    dyn Fn(&Extensions) -> Option<Result<ClientCertificate, InvalidCertificate>> + Send + Sync;
+
+#[derive(Clone)]
+pub(super) enum Source {
+    Connection,
+    Extension(Arc<Extension>),
+    Header { header: ProxyHeader, trusted: Arc<Predicate> },
+}
+
+impl MutualTls {
+    /// Certificates of the connection: an extension of the request of the type
+    /// [`ClientCertificate`], which the acceptor made once per connection.
+    #[must_use]
+    pub fn from_connection() -> Self {
+        Self::new(Source::Connection)
+    }
+
+    /// Certificates of the connection, in an extension of another type: axum's `ConnectInfo`, tonic's
+    /// `TlsConnectInfo`. `None` is no certificate.
+    ///
+    /// A certificate that is made here is hashed and read for each request.
+    ///
+    /// ```
+    /// use tower_client_auth::mutual_tls::{ClientCertificate, MutualTls};
+    ///
+    /// /// What the acceptor of the application puts there: the certificates of the peer.
+    /// #[derive(Clone)]
+    /// struct Peer(Vec<Vec<u8>>);
+    ///
+    /// // Its TLS configuration takes only certificates whose chain is good.
+    /// let mutual_tls = MutualTls::from_extension(|peer: &Peer| {
+    ///     peer.0.first().map(|der| ClientCertificate::verified(der.clone()))
+    /// });
+    /// # drop(mutual_tls);
+    /// ```
+    #[must_use]
+    pub fn from_extension<T: Send + Sync + 'static>(
+        certificate: impl Fn(&T) -> Option<Result<ClientCertificate, InvalidCertificate>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self::new(Source::Extension(Arc::new(move |extensions: &Extensions| {
+            extensions.get::<T>().and_then(&certificate)
+        })))
+    }
+
+    /// Certificates that a reverse proxy puts into a header, if `trusted` holds for the request: that it
+    /// came from that proxy, by the address or better by the certificate of the connection. From anybody
+    /// else the header is removed (RFC 9440 §4).
+    ///
+    /// The proxy must remove or replace the header in *every* request, also where there is no certificate;
+    /// `guide::behind_a_proxy` shows how. Without [`verified_if`](Self::verified_if) none is verified.
+    ///
+    /// ```
+    /// use std::net::{IpAddr, SocketAddr};
+    /// use tower_client_auth::mutual_tls::{MutualTls, ProxyHeader};
+    ///
+    /// let proxy: IpAddr = [10, 0, 0, 7].into();
+    /// let mutual_tls = MutualTls::from_header(ProxyHeader::client_cert(), move |request| {
+    ///     // However the server tells the address of the peer.
+    ///     request.extensions.get::<SocketAddr>().is_some_and(|peer| peer.ip() == proxy)
+    /// })
+    /// .verified_if(|request| {
+    ///     request.headers.get("x-client-verify").is_some_and(|value| value == "SUCCESS")
+    /// });
+    /// # drop(mutual_tls);
+    /// ```
+    #[must_use]
+    pub fn from_header(
+        header: ProxyHeader,
+        trusted: impl Fn(&Parts) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(Source::Header { header, trusted: Arc::new(trusted) })
+    }
+
+    fn new(source: Source) -> Self {
+        Self {
+            source,
+            verified_if: None,
+            self_signed_validity: false,
+            certificate_limit: CERTIFICATE_LIMIT,
+            remote: None,
+        }
+    }
+
+    /// Whether the proxy says that it verified the chain: a header of its own with exactly one value, such as
+    /// `SUCCESS` of nginx. Default: never, and `tls_client_auth` is neither accepted nor announced.
+    ///
+    /// That there is a certificate says nothing: proxies pass on what they did not verify. It is asked only
+    /// when the hop is trusted and the header has a certificate. For certificates of the connection it is
+    /// not asked at all.
+    #[must_use]
+    pub fn verified_if(self, verified: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
+        Self { verified_if: Some(Arc::new(verified)), ..self }
+    }
+
+    /// Also refuses a registered certificate (`self_signed_tls_client_auth`) outside its own validity.
+    /// Default: it is good for as long as it is registered, as RFC 8705 §2.2 has no more.
+    ///
+    /// One of `tls_client_auth` is always refused then, also on a connection that was opened before.
+    #[must_use]
+    pub fn self_signed_validity(self, checked: bool) -> Self {
+        Self { self_signed_validity: checked, ..self }
+    }
+
+    /// How many bytes the value of the proxy's header may have. Default: 16 KiB. A longer one is answered 400.
+    #[must_use]
+    pub fn certificate_limit(self, bytes: usize) -> Self {
+        Self { certificate_limit: bytes, ..self }
+    }
+
+    /// Where the certificates of clients with a `jwks_uri` come from: a
+    /// [`JwksSource`](crate::assertion::JwksSource), or a [`JwksCache`] around one, of which a clone
+    /// may serve assertions, too. Default: nowhere, so that such clients never authenticate.
+    #[must_use]
+    pub fn jwks_source(self, source: impl Into<JwksCache>) -> Self {
+        Self { remote: Some(source.into()), ..self }
+    }
+
+    /// Whether a certificate can be a verified one.
+    pub(super) const fn can_be_verified(&self) -> bool {
+        !matches!(self.source, Source::Header { .. }) || self.verified_if.is_some()
+    }
+}
+
+impl fmt::Debug for MutualTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source: &dyn fmt::Debug = match &self.source {
+            Source::Connection => &"connection",
+            Source::Extension(_) => &"extension",
+            Source::Header { header, .. } => header,
+        };
+        f.debug_struct("MutualTls")
+            .field("source", source)
+            .field("verified_if", &self.verified_if.is_some())
+            .field("self_signed_validity", &self.self_signed_validity)
+            .field("certificate_limit", &self.certificate_limit)
+            .field("jwks_source", &self.remote)
+            .finish()
+    }
+}

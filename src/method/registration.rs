@@ -1,0 +1,99 @@
+//! What a client is registered with: a secret, keys, certificates, or nothing.
+
+use crate::{
+    iana::{AuthMethod, metadata::ClientMetadata},
+    method::{Method, assertion, mutual_tls, problem::Problem},
+    secret::{comparison::Secrets, stored::ClientSecret},
+};
+
+/// How a client authenticates. What cannot be checked has no representation but
+/// [`Registration::Unusable`].
+#[derive(Debug)]
+pub(crate) enum Registration {
+    None,
+    Basic(Secrets),
+    Post(Secrets),
+    Assertion(assertion::Registration),
+    MutualTls(mutual_tls::Registration),
+    Unusable(Problem),
+}
+
+impl Registration {
+    /// A registration for `method` that needs nothing but secrets.
+    ///
+    /// # Errors
+    ///
+    /// Why no client can authenticate with it.
+    pub(crate) fn from_secrets(
+        method: &AuthMethod,
+        secrets: impl IntoIterator<Item = ClientSecret>,
+    ) -> Result<Self, Problem> {
+        match (method, Secrets::new(secrets)) {
+            // RFC 6749 §3.2.1: a client that was issued credentials must authenticate.
+            (AuthMethod::None, Some(_)) => Err(Problem::PublicWithSecret),
+            (AuthMethod::None, None) => Ok(Self::None),
+            (AuthMethod::ClientSecretBasic, Some(secrets)) => Ok(Self::Basic(secrets)),
+            (AuthMethod::ClientSecretPost, Some(secrets)) => Ok(Self::Post(secrets)),
+            (AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost, None) => {
+                Err(Problem::NoSecret(method.clone()))
+            }
+            (AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth, _) => {
+                mutual_tls::Registration::from_method(method).map(Self::MutualTls)
+            }
+            (method, secrets) => {
+                assertion::Registration::from_secrets(method, secrets).map(Self::Assertion)
+            }
+        }
+    }
+
+    /// Reads the members of a registration (RFC 7591 §2), from which `secret` was taken.
+    ///
+    /// # Errors
+    ///
+    /// Why no client can authenticate with it.
+    pub(crate) fn from_metadata(
+        metadata: &ClientMetadata,
+        secret: Option<ClientSecret>,
+    ) -> Result<Self, Problem> {
+        match metadata.auth_method() {
+            AuthMethod::PrivateKeyJwt | AuthMethod::ClientSecretJwt => {
+                assertion::Registration::from_metadata(metadata, secret).map(Self::Assertion)
+            }
+            AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth => {
+                mutual_tls::Registration::from_metadata(metadata).map(Self::MutualTls)
+            }
+            method => {
+                let problem = secret.as_ref().and_then(Problem::of_presented);
+                let registration = Self::from_secrets(&method, secret)?;
+                problem.map_or(Ok(registration), Err)
+            }
+        }
+    }
+
+    /// Moves the secrets to where `self` is. It must stay there, see [`ClientSecret::settle`].
+    pub(crate) fn settle(&mut self) {
+        if let Self::Basic(secrets) | Self::Post(secrets) = self {
+            secrets.settle();
+        }
+    }
+
+    /// The method that the client uses; that of an unusable registration proves nothing.
+    pub(crate) const fn method(&self) -> Method {
+        match self {
+            Self::None | Self::Unusable(_) => Method::None,
+            Self::Basic(_) => Method::Basic,
+            Self::Post(_) => Method::Post,
+            Self::Assertion(assertion) => assertion.method(),
+            Self::MutualTls(mutual_tls) => mutual_tls.method(),
+        }
+    }
+
+    /// The stored secrets, if there are any.
+    pub(crate) fn secrets(&self) -> Option<&[ClientSecret]> {
+        match self {
+            Self::Basic(secrets) | Self::Post(secrets) => Some(secrets),
+            Self::Assertion(assertion) => assertion.secrets(),
+            Self::None | Self::MutualTls(_) | Self::Unusable(_) => None,
+        }
+    }
+}
