@@ -6,6 +6,7 @@ pub mod claims;
 pub mod headers;
 pub mod keys;
 pub mod metadata;
+pub mod proxy_header;
 
 use std::{
     convert::Infallible,
