@@ -92,6 +92,9 @@ pub mod metadata_documents {
 #[cfg(feature = "mtls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "mtls")))]
 pub mod mutual_tls {
+    #[cfg(feature = "rustls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+    pub use crate::x509::rustls::AnyClientCertificate;
     pub use crate::{
         error::certificate::CertificateError,
         method::mutual_tls::{certificates::ClientCertificates, settings::MutualTls},

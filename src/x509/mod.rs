@@ -6,6 +6,8 @@ mod dn;
 mod element;
 pub(crate) mod invalid;
 mod name;
+#[cfg(feature = "rustls")]
+pub(crate) mod rustls;
 pub(crate) mod subject;
 mod types;
 mod value;

@@ -3,6 +3,8 @@
 
 mod axum;
 mod hyper;
+#[cfg(feature = "rustls")]
+mod mutual_tls;
 mod proxy;
 mod scenarios;
 mod support;

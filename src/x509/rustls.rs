@@ -1,0 +1,154 @@
+//! Certificates from connections of rustls.
+
+use rustls::{
+    DigitallySignedStruct, DistinguishedName, Error, ServerConnection, SignatureScheme,
+    client::danger::HandshakeSignatureValid,
+    crypto::{
+        CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+    },
+    pki_types::{CertificateDer, UnixTime},
+    server::danger::{ClientCertVerified, ClientCertVerifier},
+};
+
+use crate::x509::{certificate::ClientCertificate, invalid::InvalidCertificate};
+
+/// Asks for a certificate, and takes any: from an authority that nobody knows, self-signed, or none.
+///
+/// On one listener with it clients of `tls_client_auth`, of `self_signed_tls_client_auth` and without a
+/// certificate can all be served (RFC 8705 §6.1, §2.2), and what is not accepted is answered 401 and does
+/// not end the handshake. The handshake proves that the client has the key of its certificate, and
+/// nothing else: [`ClientCertificate::of`] asks who issued it.
+///
+/// A certificate that rustls cannot read ends the handshake, as do one of X.509 version 1 and one with a
+/// critical extension that rustls does not know.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use rustls::{
+///     ServerConfig,
+///     crypto::CryptoProvider,
+///     pki_types::{CertificateDer, PrivateKeyDer},
+/// };
+/// use tower_client_auth::mutual_tls::AnyClientCertificate;
+///
+/// fn config(
+///     provider: Arc<CryptoProvider>,
+///     chain: Vec<CertificateDer<'static>>,
+///     key: PrivateKeyDer<'static>,
+/// ) -> Result<ServerConfig, rustls::Error> {
+///     let verifier = Arc::new(AnyClientCertificate::new(&provider));
+///     ServerConfig::builder_with_provider(provider)
+///         .with_safe_default_protocol_versions()?
+///         .with_client_cert_verifier(verifier)
+///         .with_single_cert(chain, key)
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct AnyClientCertificate {
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl AnyClientCertificate {
+    /// Verifies signatures with the algorithms of this provider.
+    #[must_use]
+    pub fn new(provider: &CryptoProvider) -> Self {
+        Self { algorithms: provider.signature_verification_algorithms }
+    }
+}
+
+impl ClientCertVerifier for AnyClientCertificate {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    /// None, so that clients send what they have.
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    // That the client has the key is proved by its signature alone: certificates are public.
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+impl ClientCertificate {
+    /// The certificate that the client presented in the handshake, if it did, to be asked for once the
+    /// handshake is over.
+    ///
+    /// It is verified if `pki` accepts its chain now: a `WebPkiClientVerifier` with the authorities that
+    /// issue the certificates of clients, which public ones are not (RFC 8705 §7.4). Without a `pki`
+    /// none is verified.
+    ///
+    /// A resumed session has the certificate of the handshake before it, and rustls does not ask its
+    /// verifier again. Here `pki` is asked every time, so that a chain that has expired meanwhile, or was
+    /// revoked by a newer `pki`, is no longer verified.
+    ///
+    /// # Errors
+    ///
+    /// If the certificate cannot be read. End the connection then: served as if there were none, its
+    /// tokens would not be bound.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rustls::{ServerConnection, server::danger::ClientCertVerifier};
+    /// use tower_client_auth::mutual_tls::{ClientCertificate, InvalidCertificate};
+    ///
+    /// fn insert(
+    ///     connection: &ServerConnection,
+    ///     pki: &dyn ClientCertVerifier,
+    ///     extensions: &mut http::Extensions,
+    /// ) -> Result<(), InvalidCertificate> {
+    ///     if let Some(certificate) = ClientCertificate::of(connection, Some(pki))? {
+    ///         extensions.insert(certificate);
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+    pub fn of(
+        connection: &ServerConnection,
+        pki: Option<&dyn ClientCertVerifier>,
+    ) -> Result<Option<Self>, InvalidCertificate> {
+        let Some([leaf, intermediates @ ..]) = connection.peer_certificates() else {
+            return Ok(None);
+        };
+        let verified = pki.is_some_and(|pki| {
+            pki.verify_client_cert(leaf, intermediates, UnixTime::now()).is_ok()
+        });
+        let der = leaf.as_ref();
+        if verified { Self::verified(der) } else { Self::unverified(der) }.map(Some)
+    }
+}

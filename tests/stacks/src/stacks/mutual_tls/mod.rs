@@ -1,0 +1,4 @@
+//! Certificates of clients, from the handshake on.
+
+mod handshakes;
+mod pki;
