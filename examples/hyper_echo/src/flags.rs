@@ -4,15 +4,21 @@
 //! URL`, as often as there are some, those that are meant for this endpoint.
 //! With the feature `metadata-documents`, `--metadata-documents` and `--allow-loopback-documents` say which documents
 //! identify clients.
+//! With the features `mtls` and `rustls` there are client certificates; their flags are in `certificates.rs`.
 
 use std::net::SocketAddr;
 
-use example_support::{Flags, needs_feature};
+use example_support::{Flags, Server, needs_feature};
 use tower_client_auth::{BoxError, ClientAuthLayer, Clock, provider::MemoryProvider};
+
+#[cfg(feature = "mtls")]
+use crate::certificates::CertificateFlags;
 
 const USAGE: &str = "usage: hyper_echo --listen ADDR --clients FILE [--at UNIX_SECONDS] \
     [--issuer URL [--legacy-audience URL]...] [--metadata-documents any|HOST,HOST... \
-    [--allow-loopback-documents CA.pem]] [--mcp-python-sdk | --mcp-python-sdk-revocation]";
+    [--allow-loopback-documents CA.pem]] [--mcp-python-sdk | --mcp-python-sdk-revocation] \
+    [--client-cert-header NAME=ENCODING --trusted-hop ADDRESS... [--verified-if NAME=VALUE] | \
+    --tls-cert FILE --tls-key FILE [--client-ca FILE]]";
 
 pub(crate) type Layer = ClientAuthLayer<MemoryProvider>;
 
@@ -37,9 +43,50 @@ impl DocumentFlags {
     }
 }
 
-pub(crate) fn read() -> Result<(SocketAddr, Layer, DocumentFlags), BoxError> {
+/// There are none without the feature.
+#[cfg(not(feature = "mtls"))]
+#[derive(Default)]
+struct CertificateFlags(());
+
+#[cfg(not(feature = "mtls"))]
+impl CertificateFlags {
+    #[expect(clippy::unused_self, reason = "with the feature it is used")]
+    fn take(&mut self, name: &str, _flags: &mut Flags) -> Result<bool, BoxError> {
+        match name {
+            "--client-cert-header" | "--trusted-hop" | "--verified-if" => {
+                Err(needs_feature(name, "mtls"))
+            }
+            "--tls-cert" | "--tls-key" | "--client-ca" => Err(needs_feature(name, "rustls")),
+            _ => Ok(false),
+        }
+    }
+}
+
+/// What the command line asks for.
+pub(crate) struct Setup {
+    listen: SocketAddr,
+    pub(crate) layer: Layer,
+    pub(crate) documents: DocumentFlags,
+    #[cfg(feature = "rustls")]
+    tls: Option<example_support::Tls>,
+}
+
+impl Setup {
+    /// Takes the address.
+    pub(crate) async fn bind(&self) -> std::io::Result<Server> {
+        let server = Server::bind(self.listen).await?;
+        #[cfg(feature = "rustls")]
+        if let Some(tls) = &self.tls {
+            return Ok(server.tls(tls.clone()));
+        }
+        Ok(server)
+    }
+}
+
+pub(crate) fn read() -> Result<Setup, BoxError> {
     let (mut listen, mut clients, mut at, mut issuer) = (None, None, None, None);
     let (mut audiences, mut documents) = (Vec::new(), DocumentFlags::default());
+    let mut certificates = CertificateFlags::default();
     let mut new: fn(MemoryProvider) -> Layer = ClientAuthLayer::new;
     let mut flags = Flags::new(USAGE);
     while let Some(name) = flags.next() {
@@ -55,6 +102,7 @@ pub(crate) fn read() -> Result<(SocketAddr, Layer, DocumentFlags), BoxError> {
             "--issuer" => issuer = Some(flags.value::<String>()?),
             "--legacy-audience" => audiences.push(flags.value::<String>()?),
             name if documents.take(name, &mut flags)? => {}
+            name if certificates.take(name, &mut flags)? => {}
             _ => return Err(flags.unknown()),
         }
     }
@@ -69,7 +117,18 @@ pub(crate) fn read() -> Result<(SocketAddr, Layer, DocumentFlags), BoxError> {
         Some(issuer) => accept_assertions(layer, &issuer, audiences, clock, &documents)?,
         None => layer,
     };
-    Ok((listen, layer, documents))
+    #[cfg(feature = "mtls")]
+    let layer = match certificates.mutual_tls()? {
+        Some(mutual_tls) => layer.mutual_tls(mutual_tls),
+        None => layer,
+    };
+    Ok(Setup {
+        listen,
+        layer,
+        documents,
+        #[cfg(feature = "rustls")]
+        tls: certificates.tls()?,
+    })
 }
 
 #[cfg(feature = "jwt")]

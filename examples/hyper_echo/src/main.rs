@@ -1,5 +1,5 @@
-//! Plain hyper: answers an authenticated request with its own body, and names in headers the client
-//! and its method.
+//! Plain hyper: answers an authenticated request with its own body, and names in headers the client,
+//! its method, and the thumbprint of its certificate.
 //!
 //! ```text
 //! cargo run -p hyper_echo -- --listen 127.0.0.1:8080 --clients clients.json
@@ -9,9 +9,11 @@
 //! `clients.json` is an array of RFC 7591 client metadata, for example
 //! `[{"client_id": "batch", "client_secret": "gX9kWZ2c"}]`. The other flags are in `flags.rs`.
 
+#[cfg(feature = "mtls")]
+mod certificates;
 mod flags;
 
-use std::{convert::Infallible, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{convert::Infallible, process::ExitCode, time::Duration};
 
 use example_support::{Server, print_refusal};
 use http::{HeaderValue, Request, Response};
@@ -34,6 +36,12 @@ async fn echo(
             headers.insert("x-client-id", id);
         }
         headers.insert("x-auth-method", HeaderValue::from_static(client.method().as_str()));
+        #[cfg(feature = "mtls")]
+        if let Some(certificate) = client.certificate()
+            && let Ok(thumbprint) = HeaderValue::try_from(certificate.thumbprint())
+        {
+            headers.insert("x-client-cert-thumbprint", thumbprint);
+        }
     }
     Ok(response)
 }
@@ -51,23 +59,24 @@ fn percent_encode(text: &str) -> String {
 }
 
 async fn run() -> Result<(), BoxError> {
-    let (listen, layer, documents) = flags::read()?;
-    let layer = layer
+    let setup = flags::read()?;
+    let server = setup.bind().await?;
+    let layer = setup
+        .layer
         .limits(Limits::new().body_deadline(Duration::from_secs(10)))
         .on_outcome(print_refusal);
     #[cfg(feature = "metadata-documents")]
-    if let Some(documents) = documents.documents(layer.auth_methods_supported())? {
-        return serve(listen, layer.metadata_documents(documents)).await;
+    if let Some(documents) = setup.documents.documents(layer.auth_methods_supported())? {
+        return serve(server, layer.metadata_documents(documents)).await;
     }
-    let _ = documents;
-    serve(listen, layer).await
+    let _ = setup.documents;
+    serve(server, layer).await
 }
 
-async fn serve<P>(listen: SocketAddr, layer: ClientAuthLayer<P>) -> Result<(), BoxError>
+async fn serve<P>(server: Server, layer: ClientAuthLayer<P>) -> Result<(), BoxError>
 where
     P: ClientProvider<Client = ClientMetadata>,
 {
-    let server = Server::bind(listen).await?;
     server.announce();
     server.serve(layer.layer(service_fn(echo))).await
 }

@@ -11,6 +11,8 @@ mod serve;
 
 #[cfg(feature = "metadata-documents")]
 pub use crate::documents::DocumentFlags;
+#[cfg(feature = "tls")]
+pub use crate::serve::Tls;
 pub use crate::{
     flags::{Flags, needs_feature, variable},
     manage::{Registration, Rotation},

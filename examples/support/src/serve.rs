@@ -1,16 +1,22 @@
 //! Serving, with the deadlines that a server on the internet needs.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use http_body::Body;
-use hyper::{Request, Response, body::Incoming, service::Service as _};
+use hyper::{Request, Response, body::Incoming, http::Extensions};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::{GracefulConnection, GracefulShutdown},
     service::TowerToHyperService,
 };
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
     time::{sleep, timeout},
 };
 use tower_client_auth::BoxError;
@@ -33,6 +39,8 @@ pub struct Peer(pub SocketAddr);
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
 }
 
 impl Server {
@@ -43,12 +51,29 @@ impl Server {
     /// If it is taken.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        Ok(Self { address: listener.local_addr()?, listener })
+        Ok(Self {
+            address: listener.local_addr()?,
+            listener,
+            #[cfg(feature = "tls")]
+            tls: None,
+        })
+    }
+
+    /// Serves over TLS, and puts the [`ClientCertificate`](tower_client_auth::mutual_tls::ClientCertificate)
+    /// of each connection, if it has one, into the extensions of its requests.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(self, tls: Tls) -> Self {
+        Self { tls: Some(tls), ..self }
     }
 
     /// Where it can be reached.
     #[must_use]
     pub fn url(&self) -> String {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return format!("https://{}", self.address);
+        }
         format!("http://{}", self.address)
     }
 
@@ -87,15 +112,25 @@ impl Server {
                     break;
                 }
             };
-            let inner = TowerToHyperService::new(service.clone());
-            let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-                request.extensions_mut().insert(Peer(peer));
-                inner.call(request)
-            });
-            let connection = graceful.watch(connection(stream, service));
+            let (watcher, inner) = (graceful.watcher(), service.clone());
+            let mut service = Extending { inner, extensions: Extensions::new() };
+            service.extensions.insert(Peer(peer));
+            #[cfg(feature = "tls")]
+            let tls = self.tls.clone();
             tokio::spawn(async move {
+                #[cfg(feature = "tls")]
+                if let Some(tls) = tls {
+                    // Within the task: who does not finish the handshake keeps nobody waiting.
+                    if let Ok(Ok((stream, certificate))) = timeout(HEAD, tls.accept(stream)).await {
+                        certificate.map(|certificate| service.extensions.insert(certificate));
+                        let service = TowerToHyperService::new(service);
+                        let _closed = watcher.watch(connection(stream, service)).await;
+                    }
+                    return;
+                }
                 // A connection that breaks concerns only its peer.
-                let _closed = connection.await;
+                let service = TowerToHyperService::new(service);
+                let _closed = watcher.watch(connection(stream, service)).await;
             });
         }
         drop(self.listener);
@@ -104,10 +139,33 @@ impl Server {
     }
 }
 
+/// A service whose requests have the extensions of their connection.
+#[derive(Clone)]
+struct Extending<S> {
+    inner: S,
+    extensions: Extensions,
+}
+
+impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for Extending<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Incoming>) -> S::Future {
+        request.extensions_mut().extend(self.extensions.clone());
+        self.inner.call(request)
+    }
+}
+
 /// HTTP/1.1.
 #[cfg(not(feature = "http2"))]
-fn connection<S, B>(stream: TcpStream, service: S) -> impl GracefulConnection
+fn connection<I, S, B>(stream: I, service: S) -> impl GracefulConnection
 where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>>,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
@@ -119,8 +177,9 @@ where
 
 /// HTTP/1.1, or HTTP/2 if that is what the peer begins with.
 #[cfg(feature = "http2")]
-fn connection<S, B>(stream: TcpStream, service: S) -> impl GracefulConnection
+fn connection<I, S, B>(stream: I, service: S) -> impl GracefulConnection
 where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: hyper::service::Service<
             Request<Incoming>,
             Response = Response<B>,
@@ -141,6 +200,11 @@ where
 
 #[cfg(feature = "http2")]
 mod first;
+#[cfg(feature = "tls")]
+mod tls;
+
+#[cfg(feature = "tls")]
+pub use tls::Tls;
 
 /// Waits for what asks a process to stop.
 async fn stop() -> io::Result<()> {

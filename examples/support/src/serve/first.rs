@@ -9,7 +9,6 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::{Sleep, sleep},
 };
 
@@ -18,19 +17,19 @@ use tokio::{
 const PREFACE: usize = 24;
 
 /// A stream whose first bytes must come in time.
-pub(super) struct First {
-    stream: TcpStream,
+pub(super) struct First<S> {
+    stream: S,
     read: usize,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl First {
-    pub(super) fn new(stream: TcpStream, deadline: Duration) -> Self {
+impl<S> First<S> {
+    pub(super) fn new(stream: S, deadline: Duration) -> Self {
         Self { stream, read: 0, deadline: Some(Box::pin(sleep(deadline))) }
     }
 }
 
-impl AsyncRead for First {
+impl<S: AsyncRead + Unpin> AsyncRead for First<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -52,7 +51,7 @@ impl AsyncRead for First {
     }
 }
 
-impl AsyncWrite for First {
+impl<S: AsyncWrite + Unpin> AsyncWrite for First<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

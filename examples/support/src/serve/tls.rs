@@ -1,0 +1,97 @@
+//! TLS with and without a certificate of the client.
+
+use std::{fmt, path::Path, sync::Arc};
+
+use tokio::net::TcpStream;
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        RootCertStore, ServerConfig,
+        crypto::aws_lc_rs::default_provider,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+        server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+    },
+    server::TlsStream,
+};
+use tower_client_auth::{
+    BoxError,
+    mutual_tls::{AnyClientCertificate, ClientCertificate},
+};
+
+/// How a server speaks TLS. It takes any certificate of a client, and none.
+#[derive(Clone)]
+pub struct Tls {
+    acceptor: TlsAcceptor,
+    /// Whose certificates are verified.
+    authorities: Option<Arc<dyn ClientCertVerifier>>,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    /// From PEM files: the chain of the server and its key, and the authorities of client certificates,
+    /// without which none of these is verified.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read or used.
+    pub fn from_pem_files(
+        chain: &Path,
+        key: &Path,
+        authorities: Option<&Path>,
+    ) -> Result<Self, BoxError> {
+        let provider = Arc::new(default_provider());
+        let authorities = match authorities {
+            Some(file) => {
+                let mut roots = RootCertStore::empty();
+                for authority in certificates(file)? {
+                    roots.add(authority)?;
+                }
+                let roots = Arc::new(roots);
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
+                Some(verifier.build()?)
+            }
+            None => None,
+        };
+        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| named(key, error))?;
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?
+            .with_client_cert_verifier(Arc::new(AnyClientCertificate::new(&provider)))
+            .with_single_cert(certificates(chain)?, key)?;
+        if cfg!(feature = "http2") {
+            config.alpn_protocols.push(b"h2".to_vec());
+        }
+        config.alpn_protocols.push(b"http/1.1".to_vec());
+        Ok(Self { acceptor: Arc::new(config).into(), authorities })
+    }
+
+    /// Shakes hands, and verifies the certificate after it: rustls does not do that again where a
+    /// session is resumed.
+    pub(super) async fn accept(
+        &self,
+        stream: TcpStream,
+    ) -> Result<(TlsStream<TcpStream>, Option<ClientCertificate>), BoxError> {
+        let stream = self.acceptor.accept(stream).await?;
+        let certificate = ClientCertificate::of(stream.get_ref().1, self.authorities.as_deref())?;
+        Ok((stream, certificate))
+    }
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, BoxError> {
+    let certificates = CertificateDer::pem_file_iter(file).map_err(|error| named(file, error))?;
+    let certificates = certificates.collect::<Result<Vec<_>, _>>();
+    let certificates = certificates.map_err(|error| named(file, error))?;
+    if certificates.is_empty() {
+        return Err(named(file, "there is no certificate in it"));
+    }
+    Ok(certificates)
+}
+
+fn named(file: &Path, error: impl fmt::Display) -> BoxError {
+    format!("{}: {error}", file.display()).into()
+}
