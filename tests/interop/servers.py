@@ -11,7 +11,7 @@ import sys
 import threading
 import urllib.request
 
-READY = re.compile(r"listening on (http://[0-9.]+:\d+)")
+READY = re.compile(r"listening on (https?://[0-9.]+:\d+)")
 START_SECONDS = 60
 STOP_SECONDS = 5
 

@@ -117,7 +117,7 @@ class Pki:
         self.old = party("self-signed-old", common_name("self"), days=(-30, -1))
         self.same_key = party("same-key", common_name("self"), key=self.first.key)
 
-    def write_clients(self):
+    def write_clients(self, more=()):
         """A file with RFC 7591 metadata."""
 
         def pki(client_id, member, value):
@@ -131,6 +131,7 @@ class Pki:
             {"client_id": "self", "token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": jwks},
             {"client_id": "basic", "client_secret": "basic-secret"},
             {"client_id": "public", "token_endpoint_auth_method": "none"},
+            *more,
         ]
         file = self.folder / "clients.json"
         file.write_text(json.dumps(clients))
