@@ -9,6 +9,10 @@
     all(feature = "metadata-documents", feature = "redis"),
     doc = "- [`mcp_servers`]: from an axum app to an MCP server that Claude connects to, and what goes wrong."
 )]
+#![cfg_attr(
+    feature = "mtls",
+    doc = "- [`behind_a_proxy`]: client certificates that nginx, HAProxy, Apache and others hand on."
+)]
 //! - [`switching_over`]: from the MCP Python SDK, a middleware by hand, oxide-auth, Spring and
 //!   node-oidc-provider; the leniencies for clients that cannot be changed.
 #![cfg_attr(
@@ -40,6 +44,10 @@
 #[cfg(feature = "jwt")]
 #[doc = include_str!("docs/assertion_clients.md")]
 pub mod assertion_clients {}
+
+#[cfg(feature = "mtls")]
+#[doc = include_str!("docs/behind_a_proxy.md")]
+pub mod behind_a_proxy {}
 
 #[doc = include_str!("docs/bodies.md")]
 pub mod bodies {}

@@ -110,7 +110,8 @@ impl MutualTls {
     /// else the header is removed (RFC 9440 §4).
     ///
     /// The proxy must remove or replace the header in *every* request, also where there is no certificate;
-    /// `guide::behind_a_proxy` shows how. Without [`verified_if`](Self::verified_if) none is verified.
+    /// [`guide::behind_a_proxy`](crate::guide::behind_a_proxy) shows how. Without
+    /// [`verified_if`](Self::verified_if) none is verified.
     ///
     /// ```
     /// use std::net::{IpAddr, SocketAddr};
