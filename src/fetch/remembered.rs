@@ -4,6 +4,7 @@
 //! something was verified with its document: what is on probation can neither push out nor hold up
 //! what is proven.
 
+mod ask;
 mod host;
 #[cfg(feature = "metadata-documents")]
 mod recall;
@@ -18,24 +19,20 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::{runtime::Handle, sync::Semaphore};
 
 pub(crate) use crate::fetch::remembered::spaces::Capacity;
 use crate::{
     clock::Clock,
     error::BoxError,
     fetch::{
-        budget::{Hosts, PerHost, Place},
+        budget::{Hosts, PerHost},
         remembered::{
-            host::host,
-            slot::{Answer, Next, Question, Slot},
+            slot::{Answer, Next, Slot},
             spaces::Spaces,
         },
     },
-    isolate::single_flight::{DEADLINE, Flight, FlightError, SharedError, SingleFlight},
+    isolate::single_flight::{DEADLINE, SharedError, SingleFlight},
 };
 
 /// Fetches and reads one kind of documents.
@@ -56,8 +53,8 @@ pub(crate) trait Documents: Clone + Send + Sync + 'static {
         last: Option<&Self::Document>,
     ) -> impl Future<Output = Result<Fetched<Self>, BoxError>> + Send;
 
-    /// Keeps an answer elsewhere. The requests that wait for the document wait for this.
-    fn keep(&self, _url: &str, _note: Self::Note) -> impl Future<Output = ()> + Send {
+    /// Is told what has been noted. The requests that wait for the document wait for this.
+    fn noted(&self, _url: &str, _change: Change<'_, Self>) -> impl Future<Output = ()> + Send {
         async {}
     }
 
@@ -73,6 +70,16 @@ pub(crate) struct Fetched<D: Documents> {
     pub(crate) bytes: usize,
     pub(crate) max_age: Option<Duration>,
     pub(crate) note: D::Note,
+}
+
+/// What has been noted of an address.
+pub(crate) struct Change<'a, D: Documents> {
+    /// What was known.
+    pub(crate) before: Option<&'a D::Document>,
+    /// What is known now; nothing, if there is no document any more.
+    pub(crate) now: Option<(&'a D::Document, D::Note)>,
+    /// When the source was asked, in seconds since the Unix epoch.
+    pub(crate) asked_at: i64,
 }
 
 #[derive(Clone)]
@@ -108,9 +115,6 @@ pub(crate) struct Remembered<D: Documents> {
     /// For proven addresses, which wait for their turn, and trusted ones: anybody's may be proven.
     places: [Arc<Semaphore>; 2],
 }
-
-/// Room at the host, and in all.
-type Turn = (Place, Option<OwnedSemaphorePermit>);
 
 type Flights<D> = SingleFlight<Answer<<D as Documents>::Document>>;
 
@@ -197,95 +201,6 @@ impl<D: Documents> Remembered<D> {
         let now = self.settings.clock.instant();
         let found = self.spaces().find(url);
         found.and_then(|(slot, _)| slot.fallback(now, &self.settings)).ok_or(error)
-    }
-
-    /// The work of a flight.
-    async fn work(
-        self,
-        flight: Arc<Flight<Answer<D::Document>>>,
-        proven: bool,
-    ) -> (Answer<D::Document>, Option<fn()>) {
-        (self.ask(&flight, proven).await, None)
-    }
-
-    async fn ask(&self, flight: &Flight<Answer<D::Document>>, proven: bool) -> Answer<D::Document> {
-        let (url, settings) = (&flight.key, &self.settings);
-        let now = settings.clock.instant();
-        // The last flight may have landed after this request had looked.
-        let found = self.spaces().find(url).map(|(slot, _)| slot);
-        let is_awaited = match found.as_ref().map(|slot| slot.next(now, settings, |_| false)) {
-            Some(Next::Use(document)) => return Ok(document),
-            Some(Next::Fail(error)) => return Err(error),
-            Some(Next::Refresh { .. }) => false,
-            Some(Next::Ask) | None => true,
-        };
-        let (host, [for_strangers, _]) = (host(url), &self.hosts);
-        let place = if proven {
-            self.turn((url, &host), is_awaited).await.map_err(SharedError::new)?
-        } else {
-            let place = for_strangers.enter(&host, settings.per_host, now);
-            Some((place.map_err(SharedError::new)?, None))
-        };
-        let slot = match found {
-            Some(slot) => slot,
-            None => self.slot(url, proven),
-        };
-        let question = Question::note(&slot, flight, &settings.clock);
-        let fetched = match place {
-            Some(_) => self.documents.fetch(url, proven, slot.last().as_deref()).await,
-            None => Err("the other fetches from its host do not end".into()),
-        };
-        drop(place);
-        let withdrawn = fetched.as_ref().is_err_and(D::is_withdrawal);
-        let (mut bytes, mut note) = (0, None);
-        let fetched = fetched.map(|fetched| {
-            bytes = fetched.bytes;
-            note = Some(fetched.note);
-            (fetched.document, settings.lifetime_of(fetched.max_age))
-        });
-        let answer = question.answer(fetched, withdrawn);
-        if answer.is_ok() {
-            let _pushed_out = self.spaces().weigh(url, &slot, bytes, settings.capacity);
-            if D::PROVEN_BY_ANSWER {
-                self.proved(url);
-            }
-        } else if withdrawn && !self.trusted.contains(url) {
-            let pushed_out = self.spaces().demote(url, settings.capacity);
-            drop(pushed_out);
-        }
-        if let Some(note) = note {
-            self.documents.keep(url, note).await;
-        }
-        answer
-    }
-
-    /// The turn of a proven address, or nothing if that does not come for the slowness of its host. A
-    /// fetch that no request waits for takes what is free: anybody can cause it, and it must not hold up
-    /// the others.
-    ///
-    /// # Errors
-    ///
-    /// If it does not come for want of room here.
-    async fn turn(
-        &self,
-        (url, host): (&str, &str),
-        is_awaited: bool,
-    ) -> Result<Option<Turn>, FlightError> {
-        let (settings, [_, hosts]) = (&self.settings, &self.hosts);
-        let [of_proven, of_trusted] = &self.places;
-        let places = if self.trusted.contains(url) { of_trusted } else { of_proven };
-        let mut at_host = None;
-        let turn = self.lane(true).in_half_the_time(is_awaited, async {
-            // For the host first, so that it holds up no other while its fetches queue.
-            at_host = Some(hosts.wait(host, settings.per_host).await);
-            Arc::clone(places).acquire_owned().await.ok()
-        });
-        let permit = turn.await.flatten();
-        match at_host {
-            Some(place) if permit.is_some() => Ok(Some((place, permit))),
-            None if is_awaited => Ok(None),
-            _ => Err(FlightError::Full),
-        }
     }
 
     fn slot(&self, url: &Arc<str>, proven: bool) -> Arc<Slot<D::Document>> {

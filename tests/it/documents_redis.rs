@@ -12,10 +12,12 @@ use redis::{Cmd, Pipeline, RedisFuture, Value, aio::ConnectionLike};
 use tower_client_auth::metadata_documents::{DocumentStore, RedisDocumentStore, StoredDocument};
 
 const URL: &str = "https://client.example/oauth";
+const PLAIN: &str =
+    r#"{"url":"https://client.example/oauth","text":"{}","fetched_at":5,"max_age":null}"#;
 /// In base64url, the SHA-256 digest of it.
 const KEY: &str = "documents/2kOTYibI0KkNxF2wDs16_exi3CqtJYSwWmInzMS_1io";
 
-/// Knows `GET` and `SET`, or is silent.
+/// Knows `GET` and `EVAL`, or is silent.
 #[derive(Clone, Default)]
 struct Fake {
     kept: Arc<Mutex<HashMap<Vec<u8>, Vec<u8>>>>,
@@ -39,9 +41,9 @@ impl ConnectionLike for Fake {
             [get, key] if get == b"GET" => {
                 kept.get(key).cloned().map_or(Value::Nil, Value::BulkString)
             }
-            [set, key, value, ..] if set == b"SET" => {
+            [eval, _, _, key, value, ..] if eval == b"EVAL" => {
                 kept.insert(key.clone(), value.clone());
-                Value::Okay
+                Value::Int(1)
             }
             _ => panic!("another command"),
         };
@@ -79,12 +81,13 @@ async fn document_is_kept_under_the_digest_of_its_url() {
     store.put(URL, document()).await.unwrap();
     assert_eq!(store.get(URL).await.unwrap(), Some(document()));
     let value = r#"{"url":"https://client.example/oauth","text":"{\"client_id\":\"a\"}","fetched_at":1900000000,"max_age":300}"#;
+    let script = redis.sent.lock().unwrap()[1][1].clone();
     assert_eq!(
         *redis.sent.lock().unwrap(),
         [
             vec!["GET", KEY],
             // 90 days.
-            vec!["SET", KEY, value, "EX", "7776000"],
+            vec!["EVAL", &script, "1", KEY, value, "1900000000", "7776000"],
             vec!["GET", KEY],
         ],
     );
@@ -92,7 +95,7 @@ async fn document_is_kept_under_the_digest_of_its_url() {
     let store = store.retention(Duration::from_secs(60));
     store.put(URL, plain.clone()).await.unwrap();
     assert_eq!(store.get(URL).await.unwrap(), Some(plain));
-    assert_eq!(redis.sent.lock().unwrap()[3][3..], ["EX", "60"]);
+    assert_eq!(redis.sent.lock().unwrap()[3][3..], [KEY, PLAIN, "5", "60"]);
 }
 
 #[tokio::test]
@@ -145,4 +148,28 @@ async fn real_redis_keeps_a_document() {
     assert_eq!(other.get(URL).await.unwrap(), None);
     one.put(URL, document()).await.unwrap();
     assert_eq!(other.get(URL).await.unwrap(), Some(document()));
+    let at = |text: &str, later: i64| {
+        StoredDocument::new(text.to_owned().into(), document().fetched_at() + later, None)
+    };
+    for (put, kept) in [
+        (at("older", -1), document()),
+        (at("as old", 0), at("as old", 0)),
+        (at("", 2), at("", 2)),
+        (at("before it was withdrawn", 1), at("", 2)),
+        (at("published again", 3), at("published again", 3)),
+    ] {
+        other.put(URL, put).await.unwrap();
+        assert_eq!(one.get(URL).await.unwrap(), Some(kept));
+    }
+    // What is no document is replaced.
+    let client = redis::Client::open(url.as_str()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let key = format!("documents/{}/{}", std::process::id(), KEY.trim_start_matches("documents/"));
+    for text in ["", "[]", "5", "{}", r#"{"fetched_at":null}"#, r#"{"fetched_at":{}}"#] {
+        let () = redis::cmd("SET").arg(&key).arg(text).query_async(&mut connection).await.unwrap();
+        one.put(URL, document()).await.unwrap();
+        assert_eq!(other.get(URL).await.unwrap(), Some(document()), "{text}");
+    }
+    let left: i64 = redis::cmd("TTL").arg(&key).query_async(&mut connection).await.unwrap();
+    assert!((1..=60).contains(&left), "{left}");
 }

@@ -548,7 +548,7 @@ fn changed_document_is_told_once_and_its_keys_are_used() {
     let log = told.clone();
     let server = Server::of(|documents| {
         documents.on_change(move |old, new| {
-            log.push((old.jwks_uri.clone().unwrap(), new.jwks_uri.clone().unwrap()));
+            log.push([Some(old), new].map(|it| it.map(|it| it.jwks_uri.clone().unwrap())));
         })
     });
     let (old, new) = ("https://client.example/jwks.json", "https://client.example/new.json");
@@ -568,7 +568,20 @@ fn changed_document_is_told_once_and_its_keys_are_used() {
         let (answer, accepted) = by(ed(), "EdDSA");
         assert_eq!(answer, accepted);
     }
-    assert_eq!(told.take(), [(old.to_owned(), new.to_owned())]);
+    assert_eq!(told.take(), [[old, new].map(|jwks_uri| Some(jwks_uri.to_owned()))]);
+
+    // No outage is told, and a withdrawal once.
+    for (page, expected) in [
+        (Page::Down, vec![]),
+        (Page::Refused, vec![[Some(new.to_owned()), None]]),
+        (Page::Refused, vec![]),
+        (Page::Is(chatgpt(json!({})).into()), vec![]),
+    ] {
+        server.web.set(URL, page);
+        server.pass(MINUTE);
+        server.ask(URL);
+        assert_eq!(told.take(), expected);
+    }
 }
 
 #[test]
@@ -680,7 +693,10 @@ impl DocumentStore for Store {
 
     async fn put(&self, url: &str, document: StoredDocument) -> io::Result<()> {
         self.check()?;
-        self.kept.lock().unwrap().insert(url.to_owned(), document);
+        let mut kept = self.kept.lock().unwrap();
+        if kept.get(url).is_none_or(|kept| kept.fetched_at() <= document.fetched_at()) {
+            kept.insert(url.to_owned(), document);
+        }
         Ok(())
     }
 }
@@ -708,6 +724,56 @@ fn fetched_document_is_kept_and_known_to_the_next_machine() {
     assert_eq!(second.ask(URL), refused(URL), "past its lifetime it is fetched, and there is none");
     second.pass(MINUTE);
     assert_eq!(second.ask(URL), refused(URL), "withdrawn, whatever the store has");
+}
+
+// A restart, another machine, or many URLs that are asked for meanwhile: what is remembered here is forgotten.
+#[test]
+fn withdrawn_document_does_not_come_back_from_the_store() {
+    let hour = 60 * 60;
+    for text in [document(json!({"client_id": "https://client.example/other"})), String::new()] {
+        let store = Store::default();
+        store.kept.lock().unwrap().insert(
+            URL.to_owned(),
+            StoredDocument::new(document(json!({})).into(), NOW, Some(Duration::from_secs(hour))),
+        );
+        let first = Server::of(|documents| documents.store(store.clone()));
+        first.pass(hour);
+        match &*text {
+            "" => first.web.set(URL, Page::Refused),
+            text => first.web.publish(URL, text),
+        }
+        assert_eq!(first.ask(URL), refused(URL));
+        let now = first.clock.unix_seconds();
+        assert_eq!(*store.kept.lock().unwrap(), HashMap::from([(URL.to_owned(), stored("", now))]));
+
+        let next = Server::of(|documents| documents.store(store.clone()));
+        next.web.set(URL, Page::Down);
+        assert_eq!(next.ask(URL), failed(ErrorKind::MetadataUnreachable, URL));
+        let next = Server::of(|documents| documents.known_only(store.clone()));
+        assert_eq!(next.ask(URL), unknown(URL));
+        assert_eq!(next.web.fetched.take(), [""; 0]);
+
+        // Published again.
+        let next = Server::of(|documents| documents.store(store.clone()));
+        next.pass(hour + 1);
+        next.web.publish(URL, document(json!({})));
+        assert_eq!(next.ask(URL), public(URL).accepted(URL, AuthMethod::None));
+        let again = stored(&document(json!({})), now + 1);
+        assert_eq!(*store.kept.lock().unwrap(), HashMap::from([(URL.to_owned(), again)]));
+    }
+}
+
+#[test]
+fn nothing_is_put_for_urls_that_never_had_a_document() {
+    let store = Store::default();
+    let server = Server::of(|documents| documents.store(store.clone()));
+    for page in [Page::Refused, Page::Down, Page::Is("{}".into())] {
+        server.web.set(URL, page);
+        server.ask(URL);
+        server.pass(MINUTE);
+    }
+    assert_eq!(server.web.fetched.take().len(), 3);
+    assert_eq!(*store.kept.lock().unwrap(), HashMap::new());
 }
 
 #[test]

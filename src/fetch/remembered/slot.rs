@@ -29,8 +29,8 @@ struct Known<T> {
     asked: Option<Asked>,
     /// In a row.
     failures: u32,
-    /// Whether the source said that there is no document any more.
-    withdrawn: bool,
+    /// When the source was asked that said that there is no document any more.
+    withdrawn: Option<Instant>,
 }
 
 struct Kept<T> {
@@ -51,6 +51,18 @@ enum Outcome {
     Failed(SharedError),
 }
 
+/// What was noted of an answer.
+pub(super) struct Noted<T> {
+    /// Whether the document is known now, or known to be withdrawn.
+    pub(super) noted: bool,
+    /// What was known.
+    pub(super) before: Option<Arc<T>>,
+}
+
+impl<T> Noted<T> {
+    const NOTHING: Self = Self { noted: false, before: None };
+}
+
 /// What a request does next.
 pub(super) enum Next<T> {
     Use(Arc<T>),
@@ -67,7 +79,7 @@ pub(super) enum Next<T> {
 
 impl<T> Slot<T> {
     pub(super) const fn new() -> Self {
-        Self(Mutex::new(Known { kept: None, asked: None, failures: 0, withdrawn: false }))
+        Self(Mutex::new(Known { kept: None, asked: None, failures: 0, withdrawn: None }))
     }
 
     fn known(&self) -> MutexGuard<'_, Known<T>> {
@@ -127,7 +139,7 @@ impl<T> Slot<T> {
     #[cfg(feature = "metadata-documents")]
     pub(super) fn recall(&self, document: T, since: Instant, lifetime: Duration) -> bool {
         let mut known = self.known();
-        let is_new = known.kept.is_none() && !known.withdrawn;
+        let is_new = known.kept.is_none() && known.withdrawn.is_none();
         if is_new {
             known.kept = Some(Kept { document: Arc::new(document), since, lifetime });
         }
@@ -142,36 +154,46 @@ impl<T> Slot<T> {
     }
 
     /// Unless the answer to a later question is known.
-    fn note_answer(&self, at: Instant, kept: Kept<T>) {
+    fn note_answer(&self, at: Instant, kept: Kept<T>) -> Noted<T> {
         let mut known = self.known();
-        if known.kept.as_ref().is_some_and(|newer| newer.since > kept.since) {
-            return drop((known, kept));
+        let newest = known.kept.as_ref().map(|kept| kept.since).max(known.withdrawn);
+        if newest.is_some_and(|newest| newest > kept.since) {
+            drop((known, kept));
+            return Noted::NOTHING;
         }
         known.failures = 0;
-        known.withdrawn = false;
-        let before = known.asked.replace(Asked { at, outcome: Outcome::Answered });
-        let kept = known.kept.replace(kept);
+        known.withdrawn = None;
+        let asked = known.asked.replace(Asked { at, outcome: Outcome::Answered });
+        let before = known.kept.replace(kept);
         drop(known);
-        drop((before, kept));
+        drop(asked);
+        Noted { noted: true, before: before.map(|before| before.document) }
     }
 
     /// Unless another question has been asked since.
-    fn note_failure(&self, asked: Instant, now: Instant, error: SharedError, withdrawn: bool) {
+    fn note_failure(
+        &self,
+        asked: Instant,
+        now: Instant,
+        error: SharedError,
+        withdrawn: bool,
+    ) -> Noted<T> {
         let mut known = self.known();
         let failed = Asked { at: now, outcome: Outcome::Failed(error) };
-        let mut forgotten = None;
-        let before = if known.waits_since(asked) {
-            known.failures = known.failures.saturating_add(1);
-            if withdrawn {
-                known.withdrawn = true;
-                forgotten = known.kept.take();
-            }
-            known.asked.replace(failed)
-        } else {
-            Some(failed)
-        };
+        if !known.waits_since(asked) {
+            drop((known, failed));
+            return Noted::NOTHING;
+        }
+        known.failures = known.failures.saturating_add(1);
+        let last = known.asked.replace(failed);
+        let mut before = None;
+        if withdrawn {
+            known.withdrawn = Some(asked);
+            before = known.kept.take();
+        }
         drop(known);
-        drop((before, forgotten));
+        drop(last);
+        Noted { noted: withdrawn, before: before.map(|before| before.document) }
     }
 
     /// The question has brought nothing to note, so that the one `before` is the last.
@@ -257,25 +279,24 @@ impl<'a, T> Question<'a, T> {
         mut self,
         answer: Result<(T, Duration), BoxError>,
         withdrawn: bool,
-    ) -> Answer<T> {
+    ) -> (Answer<T>, Noted<T>) {
         let answer = answer
             .map(|(document, lifetime)| (Arc::new(document), lifetime))
             .map_err(SharedError::new);
-        match &answer {
+        let noted = match &answer {
             Ok((document, lifetime)) => {
                 let document = Arc::clone(document);
                 let kept = Kept { document, since: self.asked, lifetime: *lifetime };
-                self.slot.note_answer(self.asked, kept);
+                self.slot.note_answer(self.asked, kept)
             }
             Err(error) if Throttled::find(error.get_ref()).is_some() => {
                 self.slot.take_back(self.asked, self.before.take());
+                Noted::NOTHING
             }
-            Err(error) => {
-                self.slot.note_failure(self.asked, self.now(), error.clone(), withdrawn);
-            }
-        }
+            Err(error) => self.slot.note_failure(self.asked, self.now(), error.clone(), withdrawn),
+        };
         self.answered = true;
-        answer.map(|(document, _)| document)
+        (answer.map(|(document, _)| document), noted)
     }
 }
 
@@ -289,7 +310,7 @@ impl<T> Drop for Question<'_, T> {
         }
         let now = guard::call(|| self.now()).unwrap_or(self.asked);
         let error = SharedError::new("the fetch was cut off before it ended");
-        self.slot.note_failure(self.asked, now, error, false);
+        drop(self.slot.note_failure(self.asked, now, error, false));
     }
 }
 
@@ -310,11 +331,11 @@ mod tests {
         let newest = question();
         drop(early);
         assert_eq!(slot.failure(), None, "the newest is still in flight");
-        let answer = newest.answer(Err("the source is down".into()), false);
+        let (answer, _) = newest.answer(Err("the source is down".into()), false);
         assert_eq!(answer.unwrap_err().to_string(), "the source is down");
         drop(cut_off);
-        assert!(throttled.answer(Err(Throttled::new(Duration::ZERO).into()), false).is_err());
-        let late = slow.answer(Err("it is slow".into()), false);
+        assert!(throttled.answer(Err(Throttled::new(Duration::ZERO).into()), false).0.is_err());
+        let (late, _) = slow.answer(Err("it is slow".into()), false);
         assert_eq!(late.unwrap_err().to_string(), "it is slow");
         assert_eq!(slot.failure().as_deref(), Some("the source is down"));
     }
@@ -329,9 +350,29 @@ mod tests {
         let slow = question();
         clock.advance(Duration::from_secs(1));
         let answer = |document| Ok((document, Duration::from_secs(300)));
-        assert!(question().answer(answer("withdrawn"), false).is_ok());
-        assert!(slow.answer(answer("before"), false).is_ok());
-        assert_eq!(slot.last().as_deref(), Some(&"withdrawn"));
+        let noted = |(answer, noted): (Answer<_>, Noted<_>)| {
+            assert!(answer.is_ok());
+            (noted.noted, noted.before.as_deref().copied())
+        };
+        assert_eq!(noted(question().answer(answer("newer"), false)), (true, None));
+        assert_eq!(noted(slow.answer(answer("older"), false)), (false, None));
+        assert_eq!(slot.last().as_deref(), Some(&"newer"));
+        assert_eq!(noted(question().answer(answer("newest"), false)), (true, Some("newer")));
+    }
+
+    #[test]
+    fn older_answer_brings_back_nothing_that_was_withdrawn() {
+        let clock = Clock::fixed(0);
+        let slot = Slot::<&str>::new();
+        let flight = Flight::new("".into(), None);
+        let question = || Question::note(&slot, &flight, &clock);
+        let slow = question();
+        clock.advance(Duration::from_secs(1));
+        let (_, noted) = question().answer(Err("there is none".into()), true);
+        assert!(noted.noted);
+        let (_, noted) = slow.answer(Ok(("older", Duration::from_secs(300))), false);
+        assert!(!noted.noted);
+        assert_eq!(slot.last(), None);
     }
 
     #[test]
@@ -345,7 +386,7 @@ mod tests {
         let second = question();
         drop(first);
         let throttled = Throttled::new(Duration::from_secs(1));
-        assert!(second.answer(Err(throttled.into()), false).is_err());
+        assert!(second.answer(Err(throttled.into()), false).0.is_err());
         assert!(slot.known().may_ask(clock.instant(), Duration::ZERO));
     }
 }

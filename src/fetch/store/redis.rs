@@ -16,11 +16,19 @@ use crate::{
 const PREFIX: &str = "metadata-document:";
 const RETENTION: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Of two machines the one that asked later is right, whichever is slower. What cannot be read is replaced.
+const PUT: &str = "\
+local read, kept = pcall(cjson.decode, redis.call('GET', KEYS[1]) or '')
+local fetched_at = read and type(kept) == 'table' and tonumber(kept.fetched_at)
+if fetched_at and fetched_at > tonumber(ARGV[2]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[3])
+return 1";
 
 /// Metadata documents in Redis (or Valkey), which all replicas of a server share.
 ///
 /// The key is the prefix and the SHA-256 digest of the URL, the value a JSON object with the URL, the text and when it
-/// was fetched. The application makes the connection, as for `replay::RedisReplayStore`. Unlike used assertions,
+/// was fetched. A put is one script (`EVAL`), which replaces nothing that was fetched later. The application makes the
+/// connection, as for `replay::RedisReplayStore`. Unlike used assertions,
 /// documents may be evicted: a client that was is known again when it is next seen at an authorization endpoint.
 ///
 /// # Examples
@@ -122,11 +130,12 @@ where
             fetched_at: document.fetched_at(),
             max_age: document.max_age().map(|max_age| max_age.as_secs()),
         };
-        let mut set = redis::cmd("SET");
-        let value = serde_json::to_vec(&value)?;
-        set.arg(self.key(url)).arg(value).arg("EX").arg(self.retention.as_secs().max(1));
-        let answer = set.query_async::<()>(&mut connection);
-        Ok(timeout(self.response_timeout, answer).await??)
+        let mut put = redis::cmd("EVAL");
+        put.arg(PUT).arg(1).arg(self.key(url)).arg(serde_json::to_vec(&value)?);
+        put.arg(value.fetched_at).arg(self.retention.as_secs().max(1));
+        let answer = put.query_async::<i64>(&mut connection);
+        timeout(self.response_timeout, answer).await??;
+        Ok(())
     }
 }
 

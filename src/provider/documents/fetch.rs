@@ -9,7 +9,7 @@ use crate::{
     error::{BoxError, document::DocumentError},
     fetch::{
         documents::Bounds,
-        remembered::{self, Documents},
+        remembered::{self, Change, Documents},
         store::StoredDocument,
     },
     iana::metadata::ClientMetadata,
@@ -58,25 +58,28 @@ impl Documents for Fetched {
         &self,
         url: &str,
         proven: bool,
-        last: Option<&Known>,
+        _last: Option<&Known>,
     ) -> Result<remembered::Fetched<Self>, BoxError> {
         let settings = &*self.0;
         let Settings { longest, timeout, .. } = *settings;
         let asked = settings.clock.unix_seconds();
         let fetched = settings.source.fetch_dyn(url, proven, Bounds { longest, timeout }).await?;
         let note = StoredDocument::new(fetched.text().clone(), asked, fetched.max_age());
-        let read = self.read(url, note)?;
-        if let (Some(observe), Some(last)) = (&settings.on_change, last) {
-            let [old, new] = [&last.client, &read.document.client].map(|client| client.client());
-            if serde_json::to_value(old).ok() != serde_json::to_value(new).ok() {
-                let _told = guard::hook("on_change", || observe(old, new));
-            }
-        }
-        Ok(read)
+        Ok(self.read(url, note)?)
     }
 
-    async fn keep(&self, url: &str, note: StoredDocument) {
+    async fn noted(&self, url: &str, change: Change<'_, Self>) {
+        let Change { before, now, asked_at } = change;
+        let (now, note) = now.unzip();
+        if let (Some(observe), Some(before)) = (&self.0.on_change, before) {
+            let [old, new] = [Some(before), now].map(|known| known.map(|it| it.client.client()));
+            let json = |metadata| serde_json::to_value(metadata).ok();
+            if json(old) != json(new) {
+                let _told = guard::hook("on_change", || observe(before.client.client(), new));
+            }
+        }
         if let Some(store) = &self.0.store {
+            let note = note.unwrap_or_else(|| StoredDocument::withdrawn(asked_at));
             if let Some(put) = guard::call(|| store.put_dyn(url, note)) {
                 // What is not kept is fetched again.
                 let _failed = put.await;

@@ -241,8 +241,8 @@ impl MetadataDocuments {
                     Err(error) => return (Err(SharedError::new(error)), None::<fn()>),
                 };
                 let now = remembered.settings.clock.unix_seconds();
-                // What is no document is as if it were not there.
-                let found = stored.and_then(|stored| {
+                // What is no document is as if it were not there, and so is one that was withdrawn.
+                let found = stored.filter(|stored| !stored.is_withdrawn()).and_then(|stored| {
                     let age = u64::try_from(now.saturating_sub(stored.fetched_at())).unwrap_or(0);
                     let read = remembered.documents.read(&url, stored).ok()?;
                     remembered.recall(&url, read, Duration::from_secs(age));

@@ -56,7 +56,7 @@ pub(super) enum Hosts {
 }
 
 type Allow = dyn Fn(&str) -> bool + Send + Sync;
-type OnChange = dyn Fn(&ClientMetadata, &ClientMetadata) + Send + Sync;
+type OnChange = dyn Fn(&ClientMetadata, Option<&ClientMetadata>) + Send + Sync;
 
 impl MetadataDocuments {
     /// The documents of these hosts, with and without a port. Subdomains count as hosts of their own.
@@ -166,16 +166,17 @@ impl MetadataDocuments {
         self.set(|settings| settings.rules.mcp = true)
     }
 
-    /// Calls this with the old and the new metadata of a client when its document has changed. It is called in
-    /// the task of the fetch and must not block. A panic in it changes no answer, and is logged with the feature
-    /// `tracing`.
+    /// Calls this with the old and the new metadata of a client when its document has changed, and with the old
+    /// alone when it was [withdrawn](Self#what-is-refused). It is called in the task of the fetch and must not
+    /// block. A panic in it changes no answer, and is logged with the feature `tracing`.
     ///
     /// The program may ask users again, or end what was granted. One `client_id` is that of all installations of
-    /// a client: not all that was granted to it is of one user.
+    /// a client: not all that was granted to it is of one user. Each machine tells what it remembered itself or
+    /// read from the [store](Self::store): one change may be told by several, and of what was forgotten none is.
     #[must_use]
     pub fn on_change(
         self,
-        observe: impl Fn(&ClientMetadata, &ClientMetadata) + Send + Sync + 'static,
+        observe: impl Fn(&ClientMetadata, Option<&ClientMetadata>) + Send + Sync + 'static,
     ) -> Self {
         self.set(|settings| settings.on_change = Some(Arc::new(observe)))
     }

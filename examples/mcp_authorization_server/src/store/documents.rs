@@ -37,7 +37,8 @@ impl DocumentStore for Store {
         let query = sqlx::query(
             "INSERT INTO documents (url_sha256, document, fetched_at, max_age) \
              VALUES ($1, $2, $3, $4) ON CONFLICT (url_sha256) DO UPDATE SET \
-             document = excluded.document, fetched_at = excluded.fetched_at, max_age = excluded.max_age",
+             document = excluded.document, fetched_at = excluded.fetched_at, max_age = excluded.max_age \
+             WHERE documents.fetched_at <= excluded.fetched_at",
         )
         .bind(sha256(url).to_vec())
         .bind(document.text().to_vec())
