@@ -19,6 +19,10 @@
     feature = "jwt",
     doc = "- [`assertion_clients`]: which clients sign assertions, and what they put into them."
 )]
+#![cfg_attr(
+    feature = "mtls",
+    doc = "- [`mutual_tls`]: clients that authenticate with a certificate, and tokens that are bound to one."
+)]
 //! - [`clients`]: which OAuth clients work, with which ids and secrets.
 //!
 //! For those who run it:
@@ -63,6 +67,10 @@ pub mod gateways {}
 #[doc = include_str!("docs/mcp_servers.md")]
 #[doc = include_str!("docs/mcp_clients.md")]
 pub mod mcp_servers {}
+
+#[cfg(feature = "mtls")]
+#[doc = include_str!("docs/mutual_tls.md")]
+pub mod mutual_tls {}
 
 #[cfg(all(feature = "argon2", feature = "cache", feature = "generate", feature = "tokio"))]
 #[doc = include_str!("docs/operations.md")]

@@ -67,8 +67,9 @@ impl<C> AuthenticatedClient<C> {
         Self { registered, proof, certificate: None }
     }
 
-    pub(crate) fn with_certificate(self, certificate: Option<Certificate>) -> Self {
-        Self { certificate, ..self }
+    /// In place, because each move costs.
+    pub(crate) fn set_certificate(&mut self, certificate: Option<Certificate>) {
+        self.certificate = certificate;
     }
 
     #[cfg(feature = "mtls")]

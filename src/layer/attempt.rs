@@ -45,9 +45,10 @@ pub(super) fn begin<P: ClientProvider>(mut course: Course<P>) -> Authentication 
         unreported.decide(&result);
         let Some(head) = &mut course.head else { return Ok(None) };
         match result {
-            Ok(client) => {
+            Ok(mut client) => {
+                client.set_certificate(course.certificate.take());
                 // Replaces whatever a caller or an outer layer put there.
-                head.extensions.insert(client.with_certificate(course.certificate.take()));
+                head.extensions.insert(client);
                 Ok(course.head)
             }
             Err(error) => Err(course.shared.policy.refuse(error, course.admitted, head)),

@@ -86,11 +86,18 @@ pub(super) fn refusal(settings: &method::Settings) -> ErrorKind {
 ///
 /// If there is one that cannot be read: taken for none, it would leave the client without the binding
 /// that it asked for.
+#[inline]
 pub(crate) fn certificate(
     head: &mut Parts,
     settings: &method::Settings,
 ) -> Result<Option<ClientCertificate>, Error> {
-    let Some(settings) = settings.mutual_tls.as_deref() else { return Ok(None) };
+    match &settings.mutual_tls {
+        Some(settings) => read(head, settings),
+        None => Ok(None),
+    }
+}
+
+fn read(head: &mut Parts, settings: &MutualTls) -> Result<Option<ClientCertificate>, Error> {
     let hook = |predicate: &dyn Fn(&Parts) -> bool, head: &Parts| {
         guard::hook("mutual_tls", || predicate(head)).ok_or(ErrorKind::Panicked)
     };
