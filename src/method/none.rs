@@ -22,6 +22,7 @@ impl Credentials {
     }
 }
 
+#[inline]
 pub(super) fn extract(
     form: &Form<'_>,
     settings: &Settings,

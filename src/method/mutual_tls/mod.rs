@@ -74,6 +74,7 @@ pub(super) fn is_set_up(settings: &Settings, method: Method) -> bool {
 }
 
 /// Why a `client_id` alone is refused where no public client is accepted.
+#[cold]
 pub(super) fn refusal(settings: &method::Settings) -> ErrorKind {
     let expected = METHODS.iter().any(|method| settings.accepted.contains(*method));
     if expected { MISSING } else { ErrorKind::MethodNotAccepted }
