@@ -48,18 +48,26 @@ impl<'a> Elements<'a> {
     /// If there is none, or one that is no DER (X.690 §10).
     pub(super) fn read(&mut self) -> Result<Element<'a>, InvalidCertificate> {
         let at = self.at;
-        let mut reader = SliceReader::new(self.rest).map_err(|error| fault(error.kind(), at))?;
-        let (tag, content) = element(&mut reader).map_err(|error| fault(error.kind(), at))?;
+        let refuse = |reason| Err(InvalidCertificate::new(reason, at));
+        let [tag, behind_tag @ ..] = self.rest else { return refuse(TOO_SHORT) };
         // Nothing of a certificate has a number that long.
         if tag & 0x1f == 0x1f {
-            return Err(InvalidCertificate::new("there is a tag of several bytes", at));
+            return refuse("there is a tag of several bytes");
         }
-        let length = usize::try_from(reader.position()).unwrap_or(usize::MAX);
-        let Some((whole, rest)) = self.rest.split_at_checked(length) else {
-            return Err(InvalidCertificate::new(TOO_SHORT, at));
+        let (length, behind_length) = match behind_tag {
+            // Most are as short as this, which takes the library ten times as long.
+            [length @ ..=0x7f, behind @ ..] => (usize::from(*length), behind),
+            _ => match long_length(behind_tag) {
+                Ok(read) => read,
+                Err(error) => return refuse(reason(error.kind())),
+            },
         };
-        (self.rest, self.at) = (rest, at + length);
-        Ok(Element { tag, content, whole, at })
+        let Some((content, rest)) = behind_length.split_at_checked(length) else {
+            return refuse(TOO_SHORT);
+        };
+        let whole = self.rest.get(..self.rest.len() - rest.len()).unwrap_or_default();
+        (self.rest, self.at) = (rest, at + whole.len());
+        Ok(Element { tag: *tag, content, whole, at })
     }
 
     /// # Errors
@@ -80,6 +88,10 @@ impl<'a> Elements<'a> {
         (self.rest.first() == Some(&tag)).then(|| self.read()).transpose()
     }
 
+    pub(super) const fn len(&self) -> usize {
+        self.rest.len()
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
@@ -92,19 +104,20 @@ impl<'a> Elements<'a> {
     }
 }
 
-fn element<'a>(reader: &mut SliceReader<'a>) -> Result<(u8, &'a [u8]), der::Error> {
-    let tag = reader.read_byte()?;
-    let length = Length::decode(reader)?;
-    Ok((tag, reader.read_slice(length)?))
+/// The length, and what is behind it.
+fn long_length(der: &[u8]) -> Result<(usize, &[u8]), der::Error> {
+    let mut reader = SliceReader::new(der)?;
+    let length = Length::decode(&mut reader)?;
+    let behind = reader.read_slice(reader.remaining_len())?;
+    Ok((usize::try_from(length)?, behind))
 }
 
 const TOO_SHORT: &str = "it ends too early, or a length is too large";
 
-fn fault(kind: ErrorKind, at: usize) -> InvalidCertificate {
-    let reason = match kind {
+const fn reason(kind: ErrorKind) -> &'static str {
+    match kind {
         ErrorKind::IndefiniteLength => "there is a length of indefinite form",
         ErrorKind::Overlength => "there is a length that is not in its shortest form",
         _ => TOO_SHORT,
-    };
-    InvalidCertificate::new(reason, at)
+    }
 }

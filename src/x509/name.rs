@@ -21,10 +21,12 @@ fn attribute<'a>(rdn: &mut Elements<'a>) -> Result<(Element<'a>, Element<'a>), I
 }
 
 /// The RDNs of a name that was [checked](check), each with its attributes.
-fn rdns<'a>(mut name: Elements<'a>) -> impl Iterator<Item = Vec<(Element<'a>, Element<'a>)>> {
+fn rdns<'a>(
+    mut name: Elements<'a>,
+) -> impl Iterator<Item = impl Iterator<Item = (Element<'a>, Element<'a>)>> {
     std::iter::from_fn(move || {
         let mut rdn = name.read().ok()?.elements();
-        Some(std::iter::from_fn(|| attribute(&mut rdn).ok()).collect())
+        Some(std::iter::from_fn(move || attribute(&mut rdn).ok()))
     })
 }
 
@@ -54,27 +56,32 @@ pub(super) struct Comparable(Vec<u8>);
 impl Comparable {
     /// Of a name that was [checked](check).
     pub(super) fn of(name: Elements<'_>) -> Self {
-        let mut comparable = Self::default();
+        // Enough for what is usual.
+        let mut comparable = Self(Vec::with_capacity(2 * name.len()));
         for rdn in rdns(name) {
-            comparable.push(rdn.iter().map(|(oid, value)| (oid.content, Value::of(value))));
+            comparable.push(rdn.map(|(oid, value)| (oid.content, Value::of(&value))));
         }
         comparable
     }
 
     /// Adds an RDN, in the order of a certificate. Its members have none (RFC 5280 §7.1).
-    pub(super) fn push<'a>(&mut self, rdn: impl ExactSizeIterator<Item = (&'a [u8], Value<'a>)>) {
-        self.0.extend(rdn.len().to_be_bytes());
-        if rdn.len() == 1 {
-            return rdn.for_each(|(oid, value)| write(oid, &value, &mut self.0));
-        }
-        let mut members: Vec<_> = rdn
-            .map(|(oid, value)| {
+    pub(super) fn push<'a>(&mut self, mut rdn: impl Iterator<Item = (&'a [u8], Value<'a>)>) {
+        let Some(first) = rdn.next() else { return };
+        let Some(second) = rdn.next() else {
+            self.0.extend(1_usize.to_be_bytes());
+            return write(&first, &mut self.0);
+        };
+        let mut members: Vec<_> = [first, second]
+            .into_iter()
+            .chain(rdn)
+            .map(|attribute| {
                 let mut member = Vec::new();
-                write(oid, &value, &mut member);
+                write(&attribute, &mut member);
                 member
             })
             .collect();
         members.sort_unstable();
+        self.0.extend(members.len().to_be_bytes());
         self.0.extend(members.into_iter().flatten());
     }
 
@@ -84,7 +91,7 @@ impl Comparable {
 }
 
 /// Nothing that is written is the beginning of what another attribute writes.
-fn write(oid: &[u8], value: &Value<'_>, out: &mut Vec<u8>) {
+fn write((oid, value): &(&[u8], Value<'_>), out: &mut Vec<u8>) {
     write_bytes(oid, out);
     match value {
         Value::Text(text) => {
@@ -113,8 +120,7 @@ fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
 pub(super) fn print(name: Elements<'_>) -> String {
     let mut printed: Vec<_> = rdns(name)
         .map(|rdn| {
-            let members: Vec<_> =
-                rdn.iter().map(|(oid, value)| print_attribute(oid, value)).collect();
+            let members: Vec<_> = rdn.map(|(oid, value)| print_attribute(&oid, &value)).collect();
             members.join("+")
         })
         .collect();
