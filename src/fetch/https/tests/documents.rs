@@ -20,6 +20,11 @@ impl Server {
         format!(r#"{{"client_id": "{url}", "redirect_uris": ["{url}"]}}"#)
     }
 
+    fn documents(&self) -> MetadataDocuments {
+        let documents = MetadataDocuments::from_hosts(["localhost"]).unwrap();
+        documents.dangerously_allow_loopback(&self.authority()).unwrap()
+    }
+
     /// What becomes of the client that is there.
     async fn resolve(&self) -> Result<(), ErrorKind> {
         self.resolve_by(|documents| documents).await
@@ -29,9 +34,8 @@ impl Server {
         &self,
         set: impl FnOnce(MetadataDocuments) -> MetadataDocuments,
     ) -> Result<(), ErrorKind> {
-        let documents = MetadataDocuments::from_hosts(["localhost"]).unwrap();
-        let documents = documents.dangerously_allow_loopback(&self.authority()).unwrap();
-        let client = set(documents).resolve(&self.url()).await.map_err(|error| error.kind())?;
+        let documents = set(self.documents());
+        let client = documents.resolve(&self.url()).await.map_err(|error| error.kind())?;
         assert_eq!(client.client_id(), self.url());
         Ok(())
     }
@@ -80,12 +84,14 @@ async fn only_200_is_a_document_and_no_redirect_is_followed() {
 #[tokio::test]
 async fn silent_and_closed_servers_are_unreachable() {
     let server = Server::answering("").await;
-    let short = |documents: MetadataDocuments| documents.timeout(Duration::from_millis(100));
-    assert_eq!(server.resolve_by(short).await, UNREACHABLE);
-    // The head has come, and the body does not.
+    let short = server.documents().timeout(Duration::from_millis(100));
+    let error = short.resolve(&server.url()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::MetadataUnreachable);
+    assert_eq!(reason(&error), "operation timed out");
+    // It breaks off after the head.
     server
         .answer("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{");
-    assert_eq!(server.resolve_by(short).await, UNREACHABLE);
+    assert_eq!(server.resolve().await, UNREACHABLE);
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let gone = Server { port: closed.local_addr().unwrap().port(), ..server };
     drop(closed);

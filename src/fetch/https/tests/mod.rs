@@ -104,15 +104,16 @@ impl Server {
     }
 }
 
-/// The reason is at the end of the chain.
 async fn fetch(source: &HttpsJwksSource, uri: &str) -> Result<FetchedJwks, String> {
-    source.fetch(uri).await.map_err(|error| {
-        let mut reason: &(dyn std::error::Error + 'static) = &*error;
-        while let Some(source) = reason.source() {
-            reason = source;
-        }
-        reason.to_string()
-    })
+    source.fetch(uri).await.map_err(|error| reason(&*error))
+}
+
+/// It is at the end of the chain.
+fn reason(mut error: &(dyn std::error::Error + 'static)) -> String {
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
 }
 
 pub(super) fn response(status: &str, fields: &str, body: &str) -> String {
