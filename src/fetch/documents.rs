@@ -14,7 +14,8 @@ use crate::error::BoxError;
 /// - Follow no redirects, limit time and size, and refuse addresses that are not public.
 /// - An error that is, or was caused by, [`DocumentError::Refused`](crate::metadata_documents::DocumentError)
 ///   says that there is no such document: what was known is forgotten, and the client is answered 401. Any
-///   other error is an outage, during which a known document stays in use.
+///   other error is an outage, during which a known document stays in use. Over HTTPS that is so of a known
+///   document for all statuses but 404, 410 and 200; a [first fetch](Self::fetch_unproven) is refused.
 /// - The returned future may be dropped at any time.
 ///
 /// # Examples

@@ -38,13 +38,16 @@ impl DynDocumentSource for HttpsDocuments {
                 timeout: bounds.timeout,
             };
             // draft-ietf-oauth-client-id-metadata-document-02 §4 and §5: anything but 200 is an error, and
-            // one that says that the server is out of order is no answer.
+            // one that says that the server is out of order is no answer. A known document is not gone
+            // because a gate before it, or a host that moves, says something else.
             match self.0.get(url, known, wanted).await {
                 Ok(Got::Document { text, max_age }) => Ok(FetchedDocument::new(text, max_age)),
-                Ok(Got::Status { status: status @ (429 | 500..), .. }) => {
-                    Err(Refused::Status(status).into())
-                }
-                Ok(Got::Status { status, .. }) => Err(definite(Refused::Status(status))),
+                Ok(Got::Status { status, .. }) => Err(match status {
+                    404 | 410 => definite(Refused::Status(status)),
+                    429 | 500.. => Refused::Status(status).into(),
+                    _ if known => Refused::Status(status).into(),
+                    _ => definite(Refused::Status(status)),
+                }),
                 Err(error) => match error.downcast_ref() {
                     Some(refused @ (Refused::MediaType | Refused::Length(_))) => {
                         Err(definite(*refused))

@@ -60,12 +60,19 @@ use crate::{
 ///
 /// # What is refused
 ///
-/// A status other than 200, redirects, media types other than `application/json` and `application/…+json`, more than
-/// 5 KiB, JSON with a name twice, a `client_id` other than the URL, secrets and their methods, private and
-/// symmetric keys, and a document without `redirect_uris` unless its grants need none. That is answered 401, with
-/// [`ErrorKind::MetadataDocument`](crate::ErrorKind::MetadataDocument). A document that could not be had, because of
-/// a failure of the network, an address that is not public or a status of 429, 500 or more, is answered 503, with
-/// [`ErrorKind::MetadataUnreachable`](crate::ErrorKind::MetadataUnreachable); one that is known is used for a day.
+/// | what the server of the document answers | of a client that is not known | of a known one |
+/// |---|---|---|
+/// | 200, with a document | the client is known | the document is replaced |
+/// | 200, with something else; 404; 410 | 401 | the document is withdrawn: 401 |
+/// | 429, 500 and above | 503 | the last document, for [a day](Self::stale_if_error) |
+/// | any other status, such as 301 or 403 | 401 | the last document, for a day |
+/// | nothing, or not from a public address | 503 | the last document, for a day |
+///
+/// Something else is a media type other than `application/json` and `application/…+json`, more than 5 KiB, JSON with
+/// a name twice, a `client_id` other than the URL, secrets and their methods, private and symmetric keys, and a
+/// document without `redirect_uris` unless its grants need none. No redirect is followed. The 401 are of
+/// [`ErrorKind::MetadataDocument`](crate::ErrorKind::MetadataDocument), the 503 of
+/// [`ErrorKind::MetadataUnreachable`](crate::ErrorKind::MetadataUnreachable).
 ///
 /// # Bounds
 ///

@@ -82,10 +82,10 @@ pub(super) fn read(
     };
     if method == AuthMethod::PrivateKeyJwt {
         let own = url::host_of(client_id);
-        let is_allowed = |host: String| own == Some(&*host) || rules.jwks_hosts.contains(&*host);
+        let is_allowed = |host: &str| own == Some(host) || rules.jwks_hosts.contains(host);
         let jwks_uri = metadata.jwks_uri.as_deref().filter(|jwks_uri| !jwks_uri.is_empty());
-        if jwks_uri.is_some_and(|jwks_uri| !url::host_of_keys(jwks_uri).is_some_and(is_allowed)) {
-            return Err(refused("`jwks_uri` is on another host"));
+        if jwks_uri.is_some_and(|jwks_uri| !url::host_of(jwks_uri).is_some_and(is_allowed)) {
+            return Err(refused("`jwks_uri` is on another host, or written oddly"));
         }
     }
     metadata.token_endpoint_auth_method = Some(method);

@@ -11,10 +11,10 @@ pub(super) fn may_be_one(client_id: &str) -> bool {
     client_id.starts_with(SCHEME)
 }
 
-/// The host of an id that may be the URL of a document (draft-ietf-oauth-client-id-metadata-document-02 §3).
+/// The host of an id that may be the URL of a document, or of a `jwks_uri` (draft-ietf-oauth-client-id-metadata-document-02 §3).
 ///
-/// It is judged as it is written: parsers remove what must not be there, and then the document that is
-/// fetched is not the one that was named.
+/// It is judged as it is written: parsers remove what must not be there, or read it in different ways, and
+/// then what is fetched is not what was named.
 pub(super) fn host_of(client_id: &str) -> Option<&str> {
     let rest = client_id.strip_prefix(SCHEME)?;
     let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\' && byte != b'#';
@@ -60,13 +60,6 @@ fn host_in(authority: &str) -> Option<&str> {
         _ => authority,
     };
     (!host.is_empty()).then_some(host)
-}
-
-/// The host of a `jwks_uri`.
-pub(super) fn host_of_keys(jwks_uri: &str) -> Option<String> {
-    let url = Url::parse(jwks_uri).ok()?;
-    let is_plain = url.scheme() == "https" && url.username().is_empty() && url.password().is_none();
-    url.host_str().filter(|_| is_plain).map(str::to_owned)
 }
 
 #[cfg(test)]

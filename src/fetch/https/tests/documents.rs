@@ -3,7 +3,7 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 
 use super::*;
-use crate::{error::kind::ErrorKind, provider::documents::MetadataDocuments};
+use crate::{clock::Clock, error::kind::ErrorKind, provider::documents::MetadataDocuments};
 
 impl Server {
     fn authority(&self) -> Vec<u8> {
@@ -78,6 +78,42 @@ async fn only_200_is_a_document_and_no_redirect_is_followed() {
         server.answer(response(status, &fields, &server.document()));
         assert_eq!(server.resolve().await, expected, "{status}");
         assert_eq!(server.connections(), 1, "{status}");
+    }
+}
+
+// Behind a gate, or while it moves, a document is not gone.
+#[tokio::test]
+async fn known_document_is_withdrawn_by_what_says_so_alone() {
+    for (status, media_type, expected) in [
+        ("200 OK", "application/json", REFUSED),
+        ("200 OK", "text/html", REFUSED),
+        ("404 Not Found", "text/html", REFUSED),
+        ("410 Gone", "text/html", REFUSED),
+        ("204 No Content", "application/json", Ok(())),
+        ("301 Moved Permanently", "text/html", Ok(())),
+        ("400 Bad Request", "text/html", Ok(())),
+        ("401 Unauthorized", "application/json", Ok(())),
+        ("403 Forbidden", "text/html", Ok(())),
+        ("429 Too Many Requests", "text/html", Ok(())),
+        ("503 Service Unavailable", "text/html", Ok(())),
+    ] {
+        let (server, clock) = (Server::answering("").await, Clock::fixed(0));
+        let documents = MetadataDocuments::from_hosts(["localhost"]).unwrap();
+        let documents = documents.dangerously_allow_loopback(&server.authority()).unwrap();
+        let documents = documents.clock(clock.clone());
+        let resolve = async || {
+            let resolved = documents.resolve(&server.url()).await;
+            resolved.map(|_client| ()).map_err(|error| error.kind())
+        };
+        server.answer(json(&server.document()));
+        assert_eq!(resolve().await, Ok(()));
+        let fields = format!("content-type: {media_type}\r\nlocation: {}\r\n", server.url());
+        server.answer(response(status, &fields, "{}"));
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(resolve().await, expected, "{status}");
+        assert_eq!(server.connections(), 2, "{status}");
+        clock.advance(Duration::from_secs(24 * 60 * 60));
+        assert!(resolve().await.is_err(), "{status}");
     }
 }
 
