@@ -1,10 +1,12 @@
-//! The protected resource: an MCP server with one tool, behind bearer tokens (RFC 6750).
+//! The protected resource: an MCP server with two tools, behind bearer tokens (RFC 6750).
 
 use axum::{
+    Json,
+    body::Body,
     extract::{Request, State},
     http::{
-        HeaderMap, HeaderValue, StatusCode,
-        header::{AUTHORIZATION, WWW_AUTHENTICATE},
+        HeaderMap, HeaderValue, Method, StatusCode,
+        header::{AUTHORIZATION, CONTENT_LENGTH, WWW_AUTHENTICATE},
         request::Parts,
     },
     middleware::Next,
@@ -17,7 +19,7 @@ use rmcp::{
         StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
     },
 };
-use serde::Deserialize;
+use serde_json::{Value, json};
 use url::Url;
 
 use crate::{App, error::OAuthError, scope, store::Grant, token::sha256};
@@ -80,36 +82,57 @@ pub(crate) async fn bearer(
         let _read = axum::body::to_bytes(request.into_body(), DRAINED).await;
         return refuse(&app, StatusCode::UNAUTHORIZED, error, scope::BASIC);
     };
-    let (head, body) = request.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, CALL_LIMIT).await else {
-        return Ok(StatusCode::PAYLOAD_TOO_LARGE.into_response());
+    let (mut head, body) = request.into_parts();
+    // Only this one has a body that the MCP server reads.
+    let (body, needed) = if head.method == Method::POST {
+        let Ok(body) = axum::body::to_bytes(body, CALL_LIMIT).await else {
+            return Ok(StatusCode::PAYLOAD_TOO_LARGE.into_response());
+        };
+        match judge(&body) {
+            Ok((message, needed)) => (Body::from(message.to_string()), needed),
+            Err((code, message)) => {
+                // MCP, "Streamable HTTP": an error "that has no `id`".
+                let error = json!({ "code": code, "message": message });
+                let answer = Json(json!({ "jsonrpc": "2.0", "error": error }));
+                return Ok((StatusCode::BAD_REQUEST, answer).into_response());
+            }
+        }
+    } else {
+        (Body::empty(), scope::BASIC)
     };
-    let needed = needed(&body);
+    head.headers.remove(CONTENT_LENGTH);
     if !scope::contains(&grant.scope, needed) {
         // MCP, "Scope Challenge Handling": what the client has, and what it needs besides.
         let scopes = format!("{} {needed}", grant.scope);
         return refuse(&app, StatusCode::FORBIDDEN, Some("insufficient_scope"), &scopes);
     }
-    request = Request::from_parts(head, body.into());
+    request = Request::from_parts(head, body);
     request.extensions_mut().insert(grant);
     Ok(next.run(request).await)
 }
 
-/// The scope for what is called. What is no call is for the MCP server to judge.
-fn needed(body: &[u8]) -> &'static str {
-    #[derive(Deserialize)]
-    struct Call {
-        method: String,
-        params: Tool,
-    }
-    #[derive(Deserialize)]
-    struct Tool {
-        name: String,
-    }
-    match serde_json::from_slice::<Call>(body) {
-        Ok(call) if call.method == "tools/call" => scope::needed(&call.params.name),
-        _ => scope::BASIC,
-    }
+/// The message, and the scope that it needs; or the code and text of an error (JSON-RPC 2.0 §5.1).
+///
+/// What cannot be read here goes no further, and what goes further is what was read here: another parser
+/// might take the first of two members of one name, or an array for the object that it lists.
+fn judge(body: &[u8]) -> Result<(Value, &'static str), (i32, &'static str)> {
+    let message: Value =
+        serde_json::from_slice(body).map_err(|_malformed| (-32700, "Parse error"))?;
+    let invalid = (-32600, "Invalid Request");
+    // MCP has no batches.
+    let members = message.as_object().ok_or(invalid)?;
+    let needed = match members.get("method") {
+        // An answer to a question of the MCP server.
+        None => scope::BASIC,
+        Some(Value::String(method)) if method == "tools/call" => {
+            let params = members.get("params").and_then(Value::as_object);
+            let tool = params.and_then(|params| params.get("name")?.as_str());
+            scope::needed(tool.ok_or((-32602, "Invalid params"))?)
+        }
+        Some(Value::String(_)) => scope::BASIC,
+        Some(_) => return Err(invalid),
+    };
+    Ok((message, needed))
 }
 
 fn refuse(

@@ -499,6 +499,79 @@ async fn tool_that_needs_more_says_what() {
     assert_ne!(read(token).await.status(), 403);
 }
 
+// MCP, "Streamable HTTP", "Sending Messages to the Server"; JSON-RPC 2.0 §5.1.
+#[tokio::test]
+async fn message_that_cannot_be_read_is_refused() {
+    let server = Server::new().await;
+    let token = server.tokens(&server.client("none").await).await.access;
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    let (parse, invalid, params) =
+        ((-32700, "Parse error"), (-32600, "Invalid Request"), (-32602, "Invalid params"));
+    let call = |params: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#)
+    };
+    for (body, (code, message)) in [
+        (String::new(), parse),
+        ("{".to_owned(), parse),
+        (format!("\u{feff}{}", call(r#"{"name":"read_note"}"#)), parse),
+        (format!("{}{{}}", call(r#"{"name":"read_note"}"#)), parse),
+        (call(&format!(r#"{{"name":"read_note","arguments":{deep}}}"#)), parse),
+        (format!("[{}]", call(r#"{"name":"read_note"}"#)), invalid),
+        (r#"["2.0",1,"tools/call",{"name":"read_note"}]"#.to_owned(), invalid),
+        (r#""tools/call""#.to_owned(), invalid),
+        (r#"{"jsonrpc":"2.0","id":1,"method":["tools/call"]}"#.to_owned(), invalid),
+        (r#"{"jsonrpc":"2.0","id":1,"method":null}"#.to_owned(), invalid),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#.to_owned(), params),
+        (call(r#"["read_note"]"#), params),
+        (call("{}"), params),
+        (call(r#"{"name":["read_note"]}"#), params),
+    ] {
+        let mut request = mcp(&token, None, &json!({}));
+        *request.body_mut() = body.clone().into();
+        let answer = server.send(request).await;
+        assert_eq!(answer.status, 400, "{body}");
+        let whole = json!({ "jsonrpc": "2.0", "error": { "code": code, "message": message } });
+        assert_eq!(answer.json(), whole, "{body}");
+    }
+}
+
+// RFC 8259 §4: of two members of one name either may count, so the MCP server must see the one that was judged.
+#[tokio::test]
+async fn scope_is_that_of_the_member_that_counts() {
+    let server = Server::new().await;
+    let client = server.client("none").await;
+    let token = server.tokens(&client).await.access;
+    let call = async |method: &str, name: &str| {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,{method},"params":{{{name},"_meta":{{
+                "io.modelcontextprotocol/protocolVersion":"2026-07-28",
+                "io.modelcontextprotocol/clientInfo":{{"name":"test","version":"1"}},
+                "io.modelcontextprotocol/clientCapabilities":{{}}}}}}}}"#
+        );
+        let mut request = mcp(&token, None, &json!({}));
+        for (name, value) in [
+            ("mcp-protocol-version", "2026-07-28"),
+            ("mcp-method", "tools/call"),
+            ("mcp-name", "whoami"),
+        ] {
+            request.headers_mut().insert(name, value.parse().unwrap());
+        }
+        *request.body_mut() = body.into();
+        server.send(request).await
+    };
+    let (method, name) = (r#""method":"tools/call""#, r#""name":"read_note""#);
+    for (method, name) in [
+        (r#""method":"ping","method":"tools/call""#, name),
+        (method, r#""name":"whoami","name":"read_note""#),
+        (r#""m\u0065thod":"tools/c\u0061ll""#, r#""n\u0061me":"read\u005fnote""#),
+    ] {
+        assert_eq!(call(method, name).await.status, 403, "{method} {name}");
+    }
+    let answer = call(method, r#""name":"read_note","name":"whoami""#).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert!(answer.text.contains(&client.id), "{}", answer.text);
+}
+
 // MCP, "Streamable HTTP": "Servers MUST validate the `Origin` header".
 #[tokio::test]
 async fn origin_of_another_site_is_refused() {
