@@ -58,7 +58,7 @@ pub(crate) async fn decide(
 ) -> Result<Response, OAuthError> {
     // Another site must not agree for whoever visits it.
     let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
-    if origin != Some(&*app.origin()) {
+    if origin != Some(&*app.origin) {
         return Ok(page::refuse(StatusCode::FORBIDDEN, "The decision was not taken on this page."));
     }
     let Some(request) = read(&body) else { return Ok(malformed()) };

@@ -100,6 +100,8 @@ struct App {
     store: Store,
     documents: MetadataDocuments,
     issuer: Arc<str>,
+    /// That of the issuer, as browsers write it (RFC 6454 §6.2).
+    origin: Arc<str>,
     clock: Clock,
     /// What the layer enforces is what is announced and registered.
     methods: Arc<[&'static str]>,
@@ -115,12 +117,6 @@ impl App {
 
     fn token_endpoint(&self) -> String {
         token_endpoint(&self.issuer)
-    }
-
-    /// As browsers write it (RFC 6454 §6.2).
-    fn origin(&self) -> String {
-        Url::parse(&self.issuer)
-            .map_or_else(|_| String::new(), |url| url.origin().ascii_serialization())
     }
 }
 
@@ -138,9 +134,15 @@ impl FromRef<App> for Store {
 ///
 /// # Errors
 ///
-/// If the issuer is no URL.
+/// If the issuer is not the URL of a web site, or ends with a slash.
 pub fn router(store: Store, settings: Settings) -> Result<Router, BoxError> {
     let Settings { issuer, documents, jwks, origins, clock } = settings;
+    let url = Url::parse(&issuer)?;
+    let is_bare = url.username().is_empty() && url.password().is_none() && !issuer.ends_with('/');
+    if !is_bare || !url.origin().is_tuple() {
+        return Err(format!("{issuer:?} cannot be an issuer").into());
+    }
+    let origin = url.origin().ascii_serialization();
     let documents = documents.store(store.clone());
     let layer = ClientAuthLayer::new(store.clone())
         .realm(&issuer)?
@@ -164,13 +166,14 @@ pub fn router(store: Store, settings: Settings) -> Result<Router, BoxError> {
         store,
         documents,
         issuer: issuer.as_str().into(),
+        origin: origin.as_str().into(),
         clock,
         methods: methods.into(),
         signing_algs: at_token.auth_signing_algs_supported().collect(),
         knows_documents: at_token.client_id_metadata_document_supported(),
     };
     let mcp = Router::new()
-        .nest_service("/mcp", resource::service(&issuer, origins))
+        .nest_service("/mcp", resource::service(&url, origin, origins))
         .route_layer(middleware::from_fn_with_state(app.clone(), resource::bearer))
         .layer(cors([Method::GET, Method::POST, Method::DELETE]));
     let limit = || DefaultBodyLimit::max(FORM_LIMIT);

@@ -50,17 +50,16 @@ impl Tools {
 }
 
 pub(crate) fn service(
-    issuer: &str,
+    issuer: &Url,
+    own: String,
     origins: Vec<String>,
 ) -> StreamableHttpService<Tools, LocalSessionManager> {
     let mut config = StreamableHttpServerConfig::default();
     // Besides the loopback names: a page that rebinds its name to this address must not get in.
-    config
-        .allowed_hosts
-        .extend(Url::parse(issuer).iter().filter_map(Url::host_str).map(Into::into));
+    config.allowed_hosts.extend(issuer.host_str().map(Into::into));
     // MCP, "Streamable HTTP", "Security Warning": "Servers MUST validate the `Origin` header".
-    let own = Url::parse(issuer).map(|url| url.origin().ascii_serialization());
-    config.allowed_origins = origins.into_iter().chain(own).chain(LOCAL.map(Into::into)).collect();
+    config.allowed_origins =
+        origins.into_iter().chain([own]).chain(LOCAL.map(Into::into)).collect();
     StreamableHttpService::new(|| Ok(Tools), LocalSessionManager::default().into(), config)
 }
 

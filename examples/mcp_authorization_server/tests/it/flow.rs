@@ -11,7 +11,7 @@ use axum::{
 };
 use http_body::Frame;
 use http_body_util::{BodyExt, Full};
-use mcp_authorization_server::Store;
+use mcp_authorization_server::{Settings, Store, router};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tower::ServiceExt;
@@ -58,6 +58,31 @@ async fn metadata_announces_endpoints_and_methods() {
             "bearer_methods_supported": ["header"],
         })
     );
+}
+
+// RFC 8414 §2. Browsers send `Origin: null` for pages that have none, which is the origin of all other schemes, too.
+#[tokio::test]
+async fn issuer_is_the_url_of_a_web_site() {
+    let store = Store::open(None).await.unwrap();
+    for issuer in [
+        "",
+        "as.example",
+        "https://",
+        "as.example:443",
+        "app://as.example",
+        "data:text/html,x",
+        "https://as.example?x=y",
+        "https://as.example/#f",
+        "https://user@as.example",
+        "https://as.example/",
+    ] {
+        let settings = Settings::new(issuer).unwrap();
+        assert!(router(store.clone(), settings).is_err(), "{issuer}");
+    }
+    for issuer in ["https://as.example", "http://127.0.0.1:8080", "https://as.example/tenant"] {
+        let settings = Settings::new(issuer).unwrap();
+        assert!(router(store.clone(), settings).is_ok(), "{issuer}");
+    }
 }
 
 // RFC 6749 §2.2: ids are compared as they are, also where the database ignores case.
