@@ -31,7 +31,7 @@ use crate::iana::AuthMethod;
 ///
 /// - its `client_id` is empty or has a control character;
 /// - its method is unknown, or another spelling of a known one (case counts), or cannot be checked here:
-///   those of RFC 8705, and without the feature `jwt` those of RFC 7523;
+///   without the feature `mtls` those of RFC 8705, and without `jwt` those of RFC 7523;
 /// - its method is `none` and it has a secret (RFC 6749 §3.2.1);
 /// - its method needs a secret and it has none, or one with a control character, which no request can
 ///   present; `client_secret_jwt` needs 32 bytes or more, and as many as the hash of the algorithm if
@@ -39,7 +39,11 @@ use crate::iana::AuthMethod;
 /// - `token_endpoint_auth_signing_alg` does not fit the method or the keys;
 /// - its method is `private_key_jwt` and it has neither `jwks` nor `jwks_uri`, or both (RFC 7591 §2), or
 ///   a `jwks_uri` that is no `https` URL, or a `jwks` with a private or symmetric key, or without any key
-///   that can be used.
+///   that can be used;
+/// - its method is `tls_client_auth` and it has not exactly one of the members of RFC 8705 §2.1.2, or one
+///   that no certificate can match;
+/// - its method is `self_signed_tls_client_auth` and it has neither a `jwks` with a certificate in `x5c` nor
+///   a `jwks_uri`, or both.
 ///
 /// A secret that has expired is refused, too, but not reported when the client is made. What the method
 /// does not need (a secret beside keys, keys beside a secret) is ignored.
