@@ -15,7 +15,7 @@ import requests
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import OAuth2Client as AuthlibHttpx
 from authlib.integrations.requests_client import OAuth2Session as AuthlibRequests
-from cases import DIRECT, REFUSED, Trial, by_itself, by_pki, forgeries, methods, sessions
+from listener import DIRECT, REFUSED, Listener, by_itself, by_pki, forgeries, methods, sessions
 from pki import Pki
 from servers import serving
 from trials import Tally
@@ -94,10 +94,11 @@ def authlib_httpx(server, pki, party, client_id):
 
 
 CLIENTS = {
-    **{f"curl {version} {tls}": curl(version, *options) for version in ("--http1.1", "--http2") for tls, options in {
-        "TLS 1.2": ["--tlsv1.2", "--tls-max", "1.2"],
-        "TLS 1.3": ["--tlsv1.3"],
-    }.items()},
+    **{
+        f"curl {version} {tls}": curl(version, *options)
+        for version in ("--http1.1", "--http2")
+        for tls, options in (("TLS 1.2", ["--tlsv1.2", "--tls-max", "1.2"]), ("TLS 1.3", ["--tlsv1.3"]))
+    },
     "requests": by_requests,
     "httpx": by_httpx,
     "Authlib, requests": authlib_requests,
@@ -186,11 +187,11 @@ def main():
         address = stack.enter_context(serving(command, scratch / "hyper_echo.log"))
         port = int(address.rsplit(":", 1)[1])
         server = f"https://localhost:{port}"
-        trial = Trial("hyper_echo", DIRECT, pki, tally, port, port)
+        listener = Listener("hyper_echo", DIRECT, pki, tally, port, port)
         stack.enter_context(stuck(port))
-        methods(trial)
-        sessions(trial, scratch)
-        forgeries(trial)
+        methods(listener)
+        sessions(listener, scratch)
+        forgeries(listener)
         for name, client in CLIENTS.items():
             for client_id, party, wanted in rows(pki):
                 got = client(server, pki, party, client_id)
