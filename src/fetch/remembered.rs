@@ -53,6 +53,12 @@ pub(crate) trait Documents: Clone + Send + Sync + 'static {
         last: Option<&Self::Document>,
     ) -> impl Future<Output = Result<Fetched<Self>, BoxError>> + Send;
 
+    /// Whether the document stays in use past its lifetime also for want of room here, as in an outage. Others can
+    /// cause that: they would keep out who is known, or else keep good what is stolen and was withdrawn.
+    fn may_wait_for_room(_document: &Self::Document) -> bool {
+        false
+    }
+
     /// Is told what has been noted. The requests that wait for the document wait for this.
     fn noted(&self, _url: &str, _change: Change<'_, Self>) -> impl Future<Output = ()> + Send {
         async {}
@@ -200,7 +206,9 @@ impl<D: Documents> Remembered<D> {
         };
         let now = self.settings.clock.instant();
         let found = self.spaces().find(url);
-        found.and_then(|(slot, _)| slot.fallback(now, &self.settings)).ok_or(error)
+        let fallback = found
+            .and_then(|(slot, _)| slot.fallback(now, &self.settings, &error, D::may_wait_for_room));
+        fallback.ok_or(error)
     }
 
     fn slot(&self, url: &Arc<str>, proven: bool) -> Arc<Slot<D::Document>> {

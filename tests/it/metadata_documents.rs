@@ -997,6 +997,76 @@ async fn trusted_document_is_fetched_again_whatever_others_do() {
     assert!(documents.resolve(URL).await.is_ok());
 }
 
+// Anybody has documents that are known, at hosts that take all the time there is.
+#[tokio::test(start_paused = true)]
+async fn known_document_outlives_a_want_of_room() {
+    let keys = |members| with(json!({"jwks": {"keys": [ed().jwk()]}}), members);
+    let signs = json!({"token_endpoint_auth_method": "private_key_jwt"});
+    let at_uri = json!({"jwks_uri": "https://client.example/jwks.json"});
+    for (members, expected) in [
+        (json!({}), Ok(())),
+        (with(signs.clone(), at_uri), Ok(())),
+        (keys(json!({})), Ok(())),
+        // One of them may have been withdrawn.
+        (keys(signs), Err(ErrorKind::MetadataUnreachable)),
+    ] {
+        let (web, clock) = (Web::default(), Clock::fixed(NOW));
+        let documents = MetadataDocuments::from_any_host().unwrap();
+        let documents = documents.source(web.clone()).clock(clock.clone());
+        let resolve = async || {
+            let resolved = documents.resolve(URL).await;
+            resolved.map(|_client| ()).map_err(|error| error.kind())
+        };
+        web.publish(URL, document(members));
+        assert_eq!(resolve().await, Ok(()));
+        let slow: Vec<_> = (0..16).map(|n| format!("https://{n}.example/")).collect();
+        for url in &slow {
+            web.publish(url, document(json!({"client_id": url})));
+            assert!(documents.resolve(url).await.is_ok());
+            web.set(url, Page::Hanging);
+        }
+        web.fetched.take();
+        clock.advance(Duration::from_secs(MINUTE));
+        let strangers: Vec<_> = slow
+            .iter()
+            .map(|url| (documents.clone(), url.clone()))
+            .map(|(documents, url)| tokio::spawn(async move { documents.resolve(&url).await }))
+            .collect();
+        tokio::task::yield_now().await;
+        assert_eq!(resolve().await, expected);
+        if expected.is_ok() {
+            let begun = tokio::time::Instant::now();
+            assert_eq!(resolve().await, Ok(()));
+            assert!(begun.elapsed().is_zero(), "not every request waits for its turn");
+        }
+        assert_eq!(web.fetched.take().len(), 16, "of the slow ones");
+        strangers.iter().for_each(tokio::task::JoinHandle::abort);
+
+        // Their fetches are over.
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        web.set(URL, Page::Refused);
+        clock.advance(Duration::from_secs(5));
+        assert_eq!(resolve().await, Err(ErrorKind::MetadataDocument), "it is asked again");
+    }
+}
+
+// For documents without keys as long as in an outage.
+#[tokio::test]
+async fn known_document_outlives_a_throttle_for_a_day() {
+    let server = Server::new();
+    server.web.publish(URL, document(json!({})));
+    assert!(server.documents.resolve(URL).await.is_ok());
+    server.web.set(URL, Page::Throttled);
+    server.pass(MINUTE);
+    for _ in 0..3 {
+        assert!(server.documents.resolve(URL).await.is_ok());
+    }
+    assert_eq!(server.web.fetched.take(), [URL; 2]);
+    server.pass(24 * 60 * MINUTE);
+    let error = server.documents.resolve(URL).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Throttled);
+}
+
 #[test]
 fn one_host_pushes_out_documents_of_its_own_alone() {
     let (web, clock) = (Web::default(), Clock::fixed(NOW));

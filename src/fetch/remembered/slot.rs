@@ -1,20 +1,15 @@
 //! What is known of one address, and when its source is asked again.
 
+mod question;
+
 use std::{
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use crate::{
-    clock::Clock,
-    error::{BoxError, throttled::Throttled},
-    fetch::remembered::Settings,
-    isolate::{
-        guard,
-        single_flight::{Flight, SharedError},
-    },
-};
+pub(super) use crate::fetch::remembered::slot::question::Question;
+use crate::{fetch::remembered::Settings, isolate::single_flight::SharedError};
 
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -124,15 +119,34 @@ impl<T> Slot<T> {
         self.known().kept.as_ref().map(|kept| Arc::clone(&kept.document))
     }
 
-    /// The document for a request whose fetch brought none. After its lifetime that takes an outage:
-    /// what could not even be asked, for want of room here, may have withdrawn it.
-    pub(super) fn fallback(&self, now: Instant, settings: &Settings) -> Option<Arc<T>> {
-        let known = self.known();
+    /// The document for a request whose fetch brought none. After its lifetime that takes an outage, or a document
+    /// that `may_wait`: what could not even be asked, for want of room here, may have withdrawn it.
+    pub(super) fn fallback(
+        &self,
+        now: Instant,
+        settings: &Settings,
+        error: &SharedError,
+        may_wait: impl FnOnce(&T) -> bool,
+    ) -> Option<Arc<T>> {
+        let mut known = self.known();
         // One that is still in flight was cut off, and its runtime has not dropped it yet.
         let was_asked = |asked: &Asked| !matches!(asked.outcome, Outcome::Answered);
         let is_outage = known.asked.as_ref().is_some_and(was_asked);
         let kept = known.usable(now, settings.stale_if_error)?;
-        (is_outage || kept.age(now) < kept.lifetime).then(|| Arc::clone(&kept.document))
+        let document = Arc::clone(&kept.document);
+        if kept.age(now) < kept.lifetime {
+            return Some(document);
+        }
+        if may_wait(&document) && known.may_ask(now, Duration::ZERO) {
+            // Or each request would wait for a turn that does not come.
+            known.failures = known.failures.saturating_add(1);
+            let failed = Asked { at: now, outcome: Outcome::Failed(error.clone()) };
+            let before = known.asked.replace(failed);
+            drop(known);
+            drop(before);
+            return Some(document);
+        }
+        is_outage.then_some(document)
     }
 
     /// A document that was fetched before, unless it is known or withdrawn.
@@ -250,74 +264,11 @@ impl<T> Kept<T> {
     }
 }
 
-/// A question to the source. It is noted before the answer is waited for, and if it is dropped
-/// without one, for example at its deadline, that is a failure of the source. Where this server
-/// had no room for it, it is as if it had not been asked.
-pub(super) struct Question<'a, T> {
-    slot: &'a Slot<T>,
-    flight: &'a Flight<Answer<T>>,
-    clock: &'a Clock,
-    /// An answer is as old as its question.
-    asked: Instant,
-    before: Option<Asked>,
-    answered: bool,
-}
-
-impl<'a, T> Question<'a, T> {
-    pub(super) fn note(slot: &'a Slot<T>, flight: &'a Flight<Answer<T>>, clock: &'a Clock) -> Self {
-        let asked = clock.instant();
-        let before = slot.note_question(asked);
-        Self { slot, flight, clock, asked, before, answered: false }
-    }
-
-    fn now(&self) -> Instant {
-        self.clock.instant()
-    }
-
-    /// `withdrawn` if the error says that there is no document any more.
-    pub(super) fn answer(
-        mut self,
-        answer: Result<(T, Duration), BoxError>,
-        withdrawn: bool,
-    ) -> (Answer<T>, Noted<T>) {
-        let answer = answer
-            .map(|(document, lifetime)| (Arc::new(document), lifetime))
-            .map_err(SharedError::new);
-        let noted = match &answer {
-            Ok((document, lifetime)) => {
-                let document = Arc::clone(document);
-                let kept = Kept { document, since: self.asked, lifetime: *lifetime };
-                self.slot.note_answer(self.asked, kept)
-            }
-            Err(error) if Throttled::find(error.get_ref()).is_some() => {
-                self.slot.take_back(self.asked, self.before.take());
-                Noted::NOTHING
-            }
-            Err(error) => self.slot.note_failure(self.asked, self.now(), error.clone(), withdrawn),
-        };
-        self.answered = true;
-        (answer.map(|(document, _)| document), noted)
-    }
-}
-
-impl<T> Drop for Question<'_, T> {
-    fn drop(&mut self) {
-        if self.answered {
-            return;
-        }
-        if self.flight.has_made_room() {
-            return self.slot.take_back(self.asked, self.before.take());
-        }
-        let now = guard::call(|| self.now()).unwrap_or(self.asked);
-        let error = SharedError::new("the fetch was cut off before it ended");
-        drop(self.slot.note_failure(self.asked, now, error, false));
-    }
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use super::*;
+    use crate::{clock::Clock, error::throttled::Throttled, isolate::single_flight::Flight};
 
     // A runtime drops what was cut off when it is next driven, and another may have asked since.
     #[test]

@@ -12,7 +12,7 @@ use crate::{
         remembered::{self, Change, Documents},
         store::StoredDocument,
     },
-    iana::metadata::ClientMetadata,
+    iana::{AuthMethod, metadata::ClientMetadata},
     isolate::guard,
     method::{Registration, assertion},
     provider::documents::{Known, read::read, settings::Settings},
@@ -66,6 +66,12 @@ impl Documents for Fetched {
         let fetched = settings.source.fetch_dyn(url, proven, Bounds { longest, timeout }).await?;
         let note = StoredDocument::new(fetched.text().clone(), asked, fetched.max_age());
         Ok(self.read(url, note)?)
+    }
+
+    /// Not one that has keys: somebody may have them, and that may be why it was withdrawn.
+    fn may_wait_for_room(known: &Known) -> bool {
+        let metadata = known.client.client();
+        metadata.jwks.is_none() || metadata.token_endpoint_auth_method == Some(AuthMethod::None)
     }
 
     async fn noted(&self, url: &str, change: Change<'_, Self>) {

@@ -79,13 +79,17 @@ use crate::{
 /// | what | how much | beyond |
 /// |---|---|---|
 /// | fetches at a time, of clients that are not known | 16 | 503 |
-/// | fetches at a time, of known ones | 16 of their own | the last document, within its lifetime |
-/// | fetches at a time, of [trusted](Self::trusted) ones | 16 of their own | the last document, within its lifetime |
+/// | fetches at a time, of known ones | 16 of their own | the last document, as in an outage |
+/// | fetches at a time, of [trusted](Self::trusted) ones | 16 of their own | the last document, as in an outage |
 /// | of [one host](Self::max_per_host), not known | 4 at a time, 30 a minute, with `from_hosts` 600 | 429 |
 /// | of [one network](Self::max_per_network) (/24, /48), not known | 60 a minute | 429 |
 /// | pause after a failure, for each URL | 5 seconds, doubled up to a minute | the same answer |
 /// | known documents | 1,000; with `from_any_host` 16 of a host | the one unused longest |
 /// | URLs that failed | 1,000, in a space of their own | the one unused longest |
+///
+/// The last document stays in use for [a day](Self::stale_if_error) after its lifetime also if it cannot be fetched
+/// again for want of room here, which strangers can cause; but one that has the keys of its client (`jwks`) does not,
+/// because one of them may have been withdrawn: its requests are answered 503 then, unless it is trusted.
 ///
 /// A document is fetched again in the second half of its lifetime, and no request waits for that. Requests for one
 /// URL wait for one fetch together, which goes on when they are gone.
