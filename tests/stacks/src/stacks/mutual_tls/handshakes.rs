@@ -54,7 +54,7 @@ fn is_verified(
     pki: Option<&dyn ClientCertVerifier>,
 ) -> bool {
     let certificate = ClientCertificate::of(connection, pki).unwrap().unwrap();
-    assert_eq!(certificate.der(), identity.chain[0].as_ref());
+    assert_eq!(certificate.der(), identity.leaf().as_ref());
     assert_eq!(certificate.subject(), "CN=p");
     certificate.is_verified()
 }
@@ -103,6 +103,12 @@ fn a_client_may_have_no_certificate() {
         let pki = authority.verifier();
         assert!(ClientCertificate::of(&connection, Some(&*pki)).unwrap().is_none());
     }
+}
+
+/// Many clients send nothing if the hints do not fit.
+#[test]
+fn no_authorities_are_hinted() {
+    assert!(AnyClientCertificate::new(&provider()).root_hint_subjects().is_empty());
 }
 
 /// Certificates are public: whoever presents one has to have its key.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -68,6 +69,10 @@ impl Authority {
         Identity { chain, key: PrivateKeyDer::try_from(key.serialize_der()).unwrap() }
     }
 
+    pub(super) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
     /// For a client of this name.
     pub(super) fn client(&self, name: &str) -> Identity {
         self.issue(&params(name))
@@ -88,6 +93,15 @@ pub(super) fn self_signed(params: &CertificateParams) -> Identity {
 }
 
 impl Identity {
+    pub(super) fn leaf(&self) -> &CertificateDer<'static> {
+        self.chain.first().unwrap()
+    }
+
+    /// The certificate, and the key.
+    pub(super) fn pem(&self) -> (String, String) {
+        (pem("CERTIFICATE", self.leaf()), pem("PRIVATE KEY", self.key.secret_der()))
+    }
+
     pub(super) fn signing_key(&self) -> Arc<dyn SigningKey> {
         provider().key_provider.load_private_key(self.key.clone_key()).unwrap()
     }
@@ -100,11 +114,9 @@ struct Always(Arc<CertifiedKey>);
 impl ResolvesClientCert for Always {
     fn resolve(
         &self,
-        root_hint_subjects: &[&[u8]],
+        _root_hint_subjects: &[&[u8]],
         _sigschemes: &[rustls::SignatureScheme],
     ) -> Option<Arc<CertifiedKey>> {
-        // Many clients send nothing if the hints do not fit.
-        assert!(root_hint_subjects.is_empty());
         Some(Arc::clone(&self.0))
     }
 
@@ -152,4 +164,10 @@ pub(super) fn server(own: &Authority, verifier: Arc<dyn ClientCertVerifier>) -> 
         .with_client_cert_verifier(verifier)
         .with_single_cert(identity.chain, identity.key)
         .unwrap()
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    // In one line, which rustls reads as well.
+    let base64 = BASE64_STANDARD.encode(der);
+    format!("-----BEGIN {label}-----\n{base64}\n-----END {label}-----\n")
 }
