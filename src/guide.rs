@@ -68,8 +68,9 @@ pub mod gateways {}
 #[doc = include_str!("docs/mcp_clients.md")]
 pub mod mcp_servers {}
 
+// It shows axum, axum-server and tonic, as `gateways` does.
 #[cfg(feature = "mtls")]
-#[doc = include_str!("docs/mutual_tls.md")]
+#[cfg_attr(not(doctest), doc = include_str!("docs/mutual_tls.md"))]
 pub mod mutual_tls {}
 
 #[cfg(all(feature = "argon2", feature = "cache", feature = "generate", feature = "tokio"))]

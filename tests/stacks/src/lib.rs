@@ -19,3 +19,8 @@ struct FirstPage;
 #[cfg(doctest)]
 #[doc = include_str!("../../../src/docs/gateways.md")]
 struct Gateways;
+
+/// And the page about client certificates, with listeners for them.
+#[cfg(all(doctest, feature = "rustls"))]
+#[doc = include_str!("../../../src/docs/mutual_tls.md")]
+struct MutualTls;
