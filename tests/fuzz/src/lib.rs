@@ -2,6 +2,9 @@
 //! panics, and every refusal is a whole one. Whatever authenticates is judged a second time, by a
 //! simpler program.
 
+#[path = "../../harness/src/certificate.rs"]
+pub mod certificate;
+pub mod certificates;
 pub mod claims;
 pub mod headers;
 pub mod keys;
