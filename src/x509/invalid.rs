@@ -27,7 +27,7 @@ impl std::error::Error for InvalidCertificate {}
 
 /// A value that no certificate could match. It quotes nothing of the value.
 ///
-/// Its `Display` is such as "the name of this attribute type is not known; write it as a dotted OID, at
+/// Its `Display` is such as "the name of an attribute type is not known; write its OID instead, at
 /// byte 5".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidSubject {

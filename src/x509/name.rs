@@ -84,10 +84,6 @@ impl Comparable {
         self.0.extend(members.len().to_be_bytes());
         self.0.extend(members.into_iter().flatten());
     }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 /// Nothing that is written is the beginning of what another attribute writes.

@@ -30,10 +30,14 @@ pub struct CertificateSubject(Kind);
 
 #[derive(Clone, Debug)]
 enum Kind {
+    /// Never the empty one.
     Dn(Comparable),
     Dns(Box<str>),
     Uri(Box<str>),
-    Email { address: Box<str>, at: usize },
+    Email {
+        address: Box<str>,
+        at: usize,
+    },
     Ip(Box<[u8]>),
 }
 
@@ -42,10 +46,12 @@ impl CertificateSubject {
     /// certificate comes first. [`ClientCertificate::subject`] and `openssl x509 -noout -subject -nameopt
     /// RFC2253` print it.
     ///
-    /// Two names are the same if they have the same RDNs in the same order (RFC 5280 §7.1). Letter case
-    /// does not matter in ASCII, nor does it how many spaces there are, or which type of string the certificate
-    /// has; in attributes other than those that have names here all of it does. The attributes of one RDN,
-    /// which `+` separates, have no order. Attribute types may be names or dotted OIDs, and values may be
+    /// Two names are the same if they have the same RDNs in the same order, whatever the types of their
+    /// strings are (RFC 5280 §7.1). Letter case does not matter in ASCII, nor does it how many spaces there
+    /// are; where the type of an attribute has no name here, nobody knows that, and both matter. The
+    /// attributes of one RDN, which `+` separates, have no order.
+    ///
+    /// Attribute types may be names (`CN`, `organizationIdentifier`) or dotted OIDs, and values may be
     /// `#` and their DER in hexadecimal.
     ///
     /// # Errors
@@ -131,7 +137,7 @@ impl CertificateSubject {
     /// Whether the certificate has it.
     pub(crate) fn matches(&self, certificate: &ClientCertificate) -> bool {
         match &self.0 {
-            Kind::Dn(name) => !name.is_empty() && name == certificate.comparable_subject(),
+            Kind::Dn(name) => name == certificate.comparable_subject(),
             Kind::Dns(name) => certificate
                 .has_alternative(DNS, |entry| entry.eq_ignore_ascii_case(name.as_bytes())),
             Kind::Uri(uri) => certificate.has_alternative(URI, |entry| entry == uri.as_bytes()),

@@ -242,9 +242,14 @@ fn values_of_unknown_types_are_compared_exactly() {
     let certificate = of(Attribute::utf8(PRIVATE, "aB  c"));
     assert_eq!(read(&certificate).subject(), "1.3.6.1.4.1.55555.1=#0c056142202063");
     assert!(is_subject_of("1.3.6.1.4.1.55555.1=aB  c", &certificate));
-    for name in
-        ["1.3.6.1.4.1.55555.1=ab  c", "1.3.6.1.4.1.55555.1=aB c", "1.3.6.1.4.1.55555.2=aB  c"]
-    {
+    assert!(is_subject_of(" 1.3.6.1.4.1.55555.1 = aB  c ", &certificate));
+    for name in [
+        "1.3.6.1.4.1.55555.1=ab  c",
+        "1.3.6.1.4.1.55555.1=aB c",
+        "1.3.6.1.4.1.55555.1=aB  c\\ ",
+        "1.3.6.1.4.1.55555.1=\\ aB  c",
+        "1.3.6.1.4.1.55555.2=aB  c",
+    ] {
         assert!(!is_subject_of(name, &certificate), "{name}");
     }
     let unique = of(Attribute::raw("2.5.4.45", &element(0x03, b"\x00aB")));
@@ -393,11 +398,26 @@ fn alike() -> Vec<Certificate> {
         Certificate::new().rdn([a.clone(), a.clone(), b.clone()]),
         Certificate::new().rdn([a.clone(), b.clone(), b.clone()]),
         Certificate::new().rdn([a.clone(), b.clone()]).rdn([b.clone()]),
+        Certificate::new().rdn([a.clone(), b.clone()]).rdn([a.clone(), b.clone()]),
+        Certificate::new().rdn([a.clone(), a.clone(), b.clone(), b.clone()]),
+        Certificate::new().rdn([a.clone(), a.clone()]).rdn([b.clone(), b.clone()]),
         one(&b).rdn([a.clone(), b.clone()]),
         one(&b),
         of(Attribute::utf8(CN, "Acme")).rdn([Attribute::utf8(O, "p")]),
     ]);
     all
+}
+
+/// A second RDN, and a text that looks like it where lengths are eight bytes long.
+#[test]
+fn end_of_a_text_cannot_be_imitated() {
+    let (mut rdn, mut length) = ([0; 8], [0; 8]);
+    (rdn[7], length[7]) = (1, 3);
+    let imitated = [b"p", &rdn[..], &length, &[0x55, 4, 3, 0], b"p"].concat();
+    // Of a type that is compared exactly.
+    let one = read(&of(Attribute::raw(PRIVATE, &element(0x0c, &imitated))));
+    let two = read(&of(Attribute::utf8(PRIVATE, "p")).rdn([Attribute::utf8(CN, "p")]));
+    assert_ne!(one.comparable_subject(), two.comparable_subject());
 }
 
 #[test]
