@@ -73,12 +73,17 @@ pub struct Settings {
     /// Where browsers may call the MCP server from, besides the issuer and this device:
     /// `https://app.example`, or `http://localhost:*` for any port.
     pub origins: Vec<String>,
+    /// Whether anybody may have a client with the grant `client_credentials`, by registration or by document.
+    pub allow_client_credentials: bool,
+    /// SHA-256 of the initial access token (RFC 7591 §3), with which a client may register for that grant.
+    pub initial_access_token_sha256: Option<[u8; 32]>,
     /// The time.
     pub clock: Clock,
 }
 
 impl Settings {
-    /// For clients that are known by the documents of claude.ai, chatgpt.com and vscode.dev, and those that register.
+    /// For clients that are known by the documents of claude.ai, chatgpt.com and vscode.dev, and those that register;
+    /// all of them get tokens that a user agrees to.
     ///
     /// # Errors
     ///
@@ -89,6 +94,8 @@ impl Settings {
             documents: MetadataDocuments::from_hosts(HOSTS)?,
             jwks: HttpsJwksSource::new()?,
             origins: Vec::new(),
+            allow_client_credentials: false,
+            initial_access_token_sha256: None,
             clock: Clock::system(),
         })
     }
@@ -107,6 +114,8 @@ struct App {
     methods: Arc<[&'static str]>,
     signing_algs: Arc<[&'static str]>,
     knows_documents: bool,
+    allow_client_credentials: bool,
+    initial_access_token_sha256: Option<[u8; 32]>,
 }
 
 impl App {
@@ -136,7 +145,7 @@ impl FromRef<App> for Store {
 ///
 /// If the issuer is not the URL of a web site, or ends with a slash.
 pub fn router(store: Store, settings: Settings) -> Result<Router, BoxError> {
-    let Settings { issuer, documents, jwks, origins, clock } = settings;
+    let Settings { issuer, documents, jwks, origins, clock, .. } = settings;
     let url = Url::parse(&issuer)?;
     let is_bare = url.username().is_empty() && url.password().is_none() && !issuer.ends_with('/');
     if !is_bare || !url.origin().is_tuple() {
@@ -171,6 +180,8 @@ pub fn router(store: Store, settings: Settings) -> Result<Router, BoxError> {
         methods: methods.into(),
         signing_algs: at_token.auth_signing_algs_supported().collect(),
         knows_documents: at_token.client_id_metadata_document_supported(),
+        allow_client_credentials: settings.allow_client_credentials,
+        initial_access_token_sha256: settings.initial_access_token_sha256,
     };
     let mcp = Router::new()
         .nest_service("/mcp", resource::service(&url, origin, origins))

@@ -3,14 +3,25 @@
 use axum::{
     Json,
     extract::{State, rejection::JsonRejection},
-    http::{StatusCode, header::CACHE_CONTROL},
-    response::IntoResponse,
+    http::{
+        HeaderMap, StatusCode,
+        header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE},
+    },
+    response::{IntoResponse, Response},
 };
+use constant_time_eq::constant_time_eq;
 use serde::Deserialize;
 use serde_json::Value;
 use tower_client_auth::{AuthMethod, ClientMetadata, RegisteredClient, secret::GeneratedSecret};
 
-use crate::{App, error::OAuthError, metadata::GRANT_TYPES, redirect::is_redirect_uri, scope};
+use crate::{
+    App,
+    error::OAuthError,
+    metadata::GRANT_TYPES,
+    redirect::is_redirect_uri,
+    resource, scope,
+    token::{CODE, CREDENTIALS, sha256},
+};
 
 /// 90 days, in seconds.
 const SECRET_LIFETIME: i64 = 90 * 24 * 60 * 60;
@@ -39,8 +50,21 @@ pub(crate) struct Registration {
 
 pub(crate) async fn register(
     State(app): State<App>,
+    headers: HeaderMap,
     registration: Result<Json<Registration>, JsonRejection>,
-) -> Result<impl IntoResponse, OAuthError> {
+) -> Result<Response, OAuthError> {
+    let mut alone = app.allow_client_credentials;
+    // RFC 7591 §3. Without such a token the header is of no concern here.
+    if let (Some(digest), true) =
+        (app.initial_access_token_sha256, headers.contains_key(AUTHORIZATION))
+    {
+        let token = resource::token(&headers).map(sha256);
+        if !token.is_some_and(|token| constant_time_eq(&token, &digest)) {
+            let challenge = [(WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#)];
+            return Ok((StatusCode::UNAUTHORIZED, challenge).into_response());
+        }
+        alone = true;
+    }
     let Ok(Json(registration)) = registration else {
         return Err(invalid("The registration is not the JSON object of RFC 7591"));
     };
@@ -49,7 +73,7 @@ pub(crate) async fn register(
     if !app.methods.contains(&method.as_str()) {
         return Err(invalid("This token_endpoint_auth_method is not supported"));
     }
-    let mut client = metadata(registration, &method)?;
+    let mut client = metadata(registration, &method, alone)?;
     client.client_id = GeneratedSecret::new()?.expose().to_owned();
     client.client_id_issued_at = Some(app.clock.unix_seconds());
     let secret = match method {
@@ -72,22 +96,29 @@ pub(crate) async fn register(
     if let (Some(secret), Value::Object(members)) = (secret, &mut answer) {
         members.insert("client_secret".to_owned(), secret.expose().into());
     }
-    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(answer)))
+    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }
 
-/// What is registered of what was asked for.
-fn metadata(asked: Registration, method: &AuthMethod) -> Result<ClientMetadata, OAuthError> {
-    let code = || "authorization_code".to_owned();
-    let asked_for = asked.grant_types.unwrap_or_else(|| vec![code()]);
-    let known = GRANT_TYPES.into_iter().filter(|grant| asked_for.iter().any(|one| one == grant));
-    let grant_types: Vec<_> = known.map(str::to_owned).collect();
-    let redirects = grant_types.contains(&code());
-    if !redirects && !grant_types.iter().any(|grant| grant == "client_credentials") {
-        return Err(invalid("grant_types has none that begins here"));
+/// What is registered of what was asked for. `alone` is whether it may get tokens without a user.
+fn metadata(
+    asked: Registration,
+    method: &AuthMethod,
+    alone: bool,
+) -> Result<ClientMetadata, OAuthError> {
+    let asked_for = asked.grant_types.unwrap_or_else(|| vec![CODE.to_owned()]);
+    let asks = |grant: &str| asked_for.iter().any(|one| one == grant);
+    let known = GRANT_TYPES.into_iter().filter(|grant| asks(grant));
+    let grant_types: Vec<_> = known.filter(|grant| alone || *grant != CREDENTIALS).collect();
+    let redirects = grant_types.contains(&CODE);
+    if !redirects && !grant_types.contains(&CREDENTIALS) {
+        return Err(invalid(if asks(CREDENTIALS) {
+            "client_credentials is not for clients that register themselves"
+        } else {
+            "grant_types has none that begins here"
+        }));
     }
     // RFC 6749 §4.4: "MUST only be used by confidential clients".
-    if *method == AuthMethod::None && grant_types.iter().any(|grant| grant == "client_credentials")
-    {
+    if *method == AuthMethod::None && grant_types.contains(&CREDENTIALS) {
         return Err(invalid("client_credentials is for clients that authenticate"));
     }
     if asked.response_types.is_some_and(|types| redirects && !types.contains(&"code".to_owned())) {
@@ -119,7 +150,7 @@ fn metadata(asked: Registration, method: &AuthMethod) -> Result<ClientMetadata, 
     let mut client = ClientMetadata::new("");
     client.client_name = asked.client_name;
     client.redirect_uris = asked.redirect_uris;
-    client.grant_types = grant_types;
+    client.grant_types = grant_types.into_iter().map(str::to_owned).collect();
     client.scope = Some(scope::ALL.map(|(scope, _)| scope).join(" "));
     client.token_endpoint_auth_method = Some(method.clone());
     if *method == AuthMethod::PrivateKeyJwt {

@@ -30,8 +30,8 @@ const ACCESS_LIFETIME: i64 = 10 * 60;
 const REFRESH_LIFETIME: i64 = 30 * 24 * 60 * 60;
 
 pub(crate) const CODE: &str = "authorization_code";
-const REFRESH: &str = "refresh_token";
-const CREDENTIALS: &str = "client_credentials";
+pub(crate) const REFRESH: &str = "refresh_token";
+pub(crate) const CREDENTIALS: &str = "client_credentials";
 
 /// What a request gets, once the transaction is committed.
 struct Granted {
@@ -168,6 +168,10 @@ async fn by_itself(
 ) -> Result<Granted, OAuthError> {
     if *client.method() == AuthMethod::None {
         return Err(OAuthError::new("unauthorized_client", "The client must be confidential"));
+    }
+    // Ids that were registered have no colon.
+    if client.client_id().starts_with("https://") && !app.allow_client_credentials {
+        return Err(OAuthError::new("unauthorized_client", "Not for clients with a document"));
     }
     // Nobody has agreed to more.
     let scope = scope::granted(parameters.get("scope"))

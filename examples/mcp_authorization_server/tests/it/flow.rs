@@ -43,8 +43,7 @@ async fn metadata_announces_endpoints_and_methods() {
             "registration_endpoint": "https://as.example/register",
             "scopes_supported": ["mcp", "notes:read"],
             "response_types_supported": ["code"],
-            "grant_types_supported":
-                ["authorization_code", "refresh_token", "client_credentials"],
+            "grant_types_supported": ["authorization_code", "refresh_token"],
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": true,
         })
@@ -154,7 +153,7 @@ async fn registration_echoes_the_metadata() {
 // RFC 7591 §3.2.2; RFC 8252 §7, §8.
 #[tokio::test]
 async fn unsupported_metadata_is_refused() {
-    let server = Server::new().await;
+    let server = Server::for_programs().await;
     let uris = |uri: &str| json!({ "redirect_uris": [uri] });
     let with = |name: &str, value: Value| json!({ "redirect_uris": [BACK], name: value });
     for (metadata, code) in [
@@ -389,7 +388,7 @@ async fn redirect_uri_that_was_left_out_is_the_one_that_was_shown() {
 // RFC 7591 §2: a client uses the grants that it is registered for.
 #[tokio::test]
 async fn client_without_codes_is_not_asked_for() {
-    let server = Server::new().await;
+    let server = Server::for_programs().await;
     let metadata = json!({
         "token_endpoint_auth_method": "client_secret_basic",
         "grant_types": ["client_credentials", "refresh_token", "client_credentials"],

@@ -4,5 +4,6 @@
 
 mod database;
 mod flow;
+mod programs;
 mod support;
 mod tokens;

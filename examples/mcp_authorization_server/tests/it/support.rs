@@ -84,6 +84,14 @@ impl Server {
         Self { app: router(store.clone(), settings(NOW)).unwrap(), store }
     }
 
+    /// One at which clients may register that get tokens for themselves.
+    pub(crate) async fn for_programs() -> Self {
+        let store = Store::open(database().await.as_deref()).await.unwrap();
+        let mut settings = settings(NOW);
+        settings.allow_client_credentials = true;
+        Self { app: router(store.clone(), settings).unwrap(), store }
+    }
+
     /// The same server at another time.
     pub(crate) fn at(&self, now: i64) -> Self {
         let store = self.store.clone();

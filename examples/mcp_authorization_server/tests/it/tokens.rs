@@ -1,5 +1,7 @@
 //! What a token request does to the grant: all of it, or nothing.
 
+use std::sync::LazyLock;
+
 use aws_lc_rs::{
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
@@ -226,7 +228,7 @@ async fn machine(server: &Server, method: &'static str) -> Client {
 // RFC 6749 §4.4.
 #[tokio::test]
 async fn client_gets_a_token_for_itself() {
-    let server = Server::new().await;
+    let server = Server::for_programs().await;
     for method in ["client_secret_basic", "client_secret_post"] {
         let client = machine(&server, method).await;
         let form = [("grant_type", "client_credentials")];
@@ -260,7 +262,7 @@ async fn client_gets_a_token_for_itself() {
 // RFC 6749 §5.2, RFC 7591 §2 `grant_types`.
 #[tokio::test]
 async fn grant_is_for_clients_that_are_registered_for_it() {
-    let server = Server::new().await;
+    let server = Server::for_programs().await;
     let unauthorized = (400, "unauthorized_client".to_owned());
     let form = [("grant_type", "client_credentials")];
     for method in ["none", "client_secret_basic"] {
@@ -290,47 +292,72 @@ async fn grant_ends_alone() {
     Tokens::of(&server.refresh(&client, &two.refresh).await);
 }
 
-// RFC 7523 §2.2, with the keys that were registered.
-#[tokio::test]
-async fn key_gets_a_token_as_a_secret_does() {
-    let server = Server::new().await;
-    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+/// One for all tests.
+fn key() -> &'static EcdsaKeyPair {
+    static KEY: LazyLock<EcdsaKeyPair> =
+        LazyLock::new(|| EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap());
+    &KEY
+}
+
+pub(crate) fn public_key() -> Value {
     // A point without compression: 4, x, y (SEC 1 §2.3.3).
-    let (x, y) = key.public_key().as_ref()[1..].split_at(32);
+    let (x, y) = key().public_key().as_ref()[1..].split_at(32);
     let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    json!({ "kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y) })
+}
+
+/// An assertion of this client for the issuer.
+pub(crate) fn sign(client_id: &str) -> String {
+    sign_for(client_id, ISSUER, NOW)
+}
+
+pub(crate) fn sign_for(client_id: &str, audience: &str, now: i64) -> String {
+    let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let claims = json!({
+        "iss": client_id, "sub": client_id, "aud": audience, "iat": now, "exp": now + MINUTE, "jti": audience,
+    });
+    let input =
+        format!("{}.{}", encode(br#"{"alg":"ES256"}"#), encode(claims.to_string().as_bytes()));
+    let signature = key().sign(&SystemRandom::new(), input.as_bytes()).unwrap();
+    format!("{input}.{}", encode(signature.as_ref()))
+}
+
+/// Asks for a token for the client itself.
+pub(crate) async fn ask(server: &Server, client_id: &str, assertion: &str) -> Answer {
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ("client_assertion", assertion),
+    ];
+    let client = Client { id: client_id.to_owned(), secret: None, method: "private_key_jwt" };
+    token(server, &client, &form).await
+}
+
+/// A client that signs with [`key`].
+pub(crate) async fn signing_client(server: &Server) -> String {
     let answer = server
         .register(&json!({
             "token_endpoint_auth_method": "private_key_jwt",
             "grant_types": ["client_credentials"],
-            "jwks": { "keys": [{ "kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y) }] },
+            "jwks": { "keys": [public_key()] },
         }))
         .await;
     assert_eq!(answer.status, 201, "{}", answer.text);
-    let id = answer.json()["client_id"].as_str().unwrap().to_owned();
-    let sign = |audience: &str, id: &str| {
-        let claims = json!({
-            "iss": id, "sub": id, "aud": audience, "iat": NOW, "exp": NOW + MINUTE, "jti": audience,
-        });
-        let input =
-            format!("{}.{}", encode(br#"{"alg":"ES256"}"#), encode(claims.to_string().as_bytes()));
-        let signature = key.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
-        format!("{input}.{}", encode(signature.as_ref()))
-    };
-    let client = Client { id: id.clone(), secret: None, method: "private_key_jwt" };
-    let ask = async |assertion: &str| {
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
-            ("client_assertion", assertion),
-        ];
-        token(&server, &client, &form).await
-    };
+    answer.json()["client_id"].as_str().unwrap().to_owned()
+}
+
+// RFC 7523 §2.2, with the keys that were registered.
+#[tokio::test]
+async fn key_gets_a_token_as_a_secret_does() {
+    let server = Server::for_programs().await;
+    let id = signing_client(&server).await;
     let invalid_client = (401, "invalid_client".to_owned());
-    assert_eq!(ask(&sign("https://other.example", &id)).await.error(), invalid_client);
-    let assertion = sign(ISSUER, &id);
-    let answer = ask(&assertion).await;
+    let elsewhere = sign_for(&id, "https://other.example", NOW);
+    assert_eq!(ask(&server, &id, &elsewhere).await.error(), invalid_client);
+    let assertion = sign(&id);
+    let answer = ask(&server, &id, &assertion).await;
     assert_eq!(answer.error(), (200, String::new()));
     let access = answer.json()["access_token"].as_str().unwrap().to_owned();
     assert_eq!(server.call(&access).await.status, 200);
-    assert_eq!(ask(&assertion).await.error(), invalid_client, "again");
+    assert_eq!(ask(&server, &id, &assertion).await.error(), invalid_client, "again");
 }
