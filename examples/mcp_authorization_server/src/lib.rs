@@ -35,7 +35,6 @@ use tower_client_auth::{
     AuthMethod, BoxError, ClientAuthLayer, Clock, Limits,
     assertion::{Assertions, HttpsJwksSource},
     metadata_documents::MetadataDocuments,
-    replay::MemoryReplayStore,
 };
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use url::Url;
@@ -160,10 +159,9 @@ pub fn router(store: Store, settings: Settings) -> Result<Router, BoxError> {
         .metadata_documents(documents.clone())
         .limits(Limits::new().body_deadline(Duration::from_secs(10)))
         .on_outcome(print_refusal);
-    // One assertion counts once, at whichever endpoint.
-    let replay = MemoryReplayStore::default().clock(clock.clone());
+    // One assertion counts once, at whichever endpoint of whichever process.
     let assertions =
-        Assertions::new(&issuer, replay)?.jwks_source(jwks).signing_algs(SIGNING_ALGS)?;
+        Assertions::new(&issuer, store.clone())?.jwks_source(jwks).signing_algs(SIGNING_ALGS)?;
     // ChatGPT signs for the URL of this endpoint instead of the issuer: RFC 10070 has the latter only.
     let for_tokens = assertions.clone().legacy_audiences([token_endpoint(&issuer)]);
     let (at_token, at_revoke) =

@@ -6,7 +6,9 @@ CREATE TABLE IF NOT EXISTS clients (
     -- The secret itself is shown once, in the answer to the registration.
     secret_sha256 BLOB,
     secret_expires_at INTEGER NOT NULL,
-    metadata TEXT NOT NULL
+    metadata TEXT NOT NULL,
+    -- When it registered, or got its last tokens, give or take a day.
+    used_at INTEGER NOT NULL
 ) STRICT;
 
 -- One consent, or one token that a client got for itself. Whatever was issued for it goes with it.
@@ -44,4 +46,10 @@ CREATE TABLE IF NOT EXISTS documents (
     fetched_at INTEGER NOT NULL,
     -- In seconds, if the origin said it.
     max_age INTEGER
+) STRICT;
+
+-- By the digest of client and jti.
+CREATE TABLE IF NOT EXISTS used_assertions (
+    pair_sha256 BLOB PRIMARY KEY,
+    until INTEGER NOT NULL
 ) STRICT;

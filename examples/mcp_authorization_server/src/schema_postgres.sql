@@ -9,7 +9,9 @@ CREATE TABLE IF NOT EXISTS clients (
     -- The secret itself is shown once, in the answer to the registration.
     secret_sha256 BYTEA,
     secret_expires_at BIGINT NOT NULL,
-    metadata TEXT NOT NULL
+    metadata TEXT NOT NULL,
+    -- When it registered, or got its last tokens, give or take a day.
+    used_at BIGINT NOT NULL
 );
 
 -- One consent, or one token that a client got for itself. Whatever was issued for it goes with it.
@@ -47,4 +49,10 @@ CREATE TABLE IF NOT EXISTS documents (
     fetched_at BIGINT NOT NULL,
     -- In seconds, if the origin said it.
     max_age BIGINT
+);
+
+-- By the digest of client and jti.
+CREATE TABLE IF NOT EXISTS used_assertions (
+    pair_sha256 BYTEA PRIMARY KEY,
+    until BIGINT NOT NULL
 );

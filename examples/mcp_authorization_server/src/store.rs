@@ -7,16 +7,18 @@
 mod documents;
 mod expired;
 mod grants;
+mod replay;
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use sqlx::{
     AnyPool, ConnectOptions, Row,
     any::{AnyConnectOptions, AnyPoolOptions},
     sqlite::SqliteConnectOptions,
 };
+use tokio::time::timeout;
 use tower_client_auth::{
-    AuthMethod, ClientMetadata, ClientProvider, ClientSecret, RegisteredClient,
+    AuthMethod, BoxError, ClientMetadata, ClientProvider, ClientSecret, RegisteredClient,
     provider::InvalidRegistration,
 };
 
@@ -26,6 +28,8 @@ pub(crate) type Sha256 = [u8; 32];
 
 /// How long a request waits for a connection.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long client authentication waits for what is no client.
+const SOON: Duration = Duration::from_secs(2);
 
 /// The database. A clone is another handle to the same.
 #[derive(Clone, Debug)]
@@ -75,12 +79,13 @@ impl Store {
     ) -> Result<(), sqlx::Error> {
         let metadata =
             serde_json::to_string(client).map_err(|error| sqlx::Error::Encode(error.into()))?;
-        sqlx::query("INSERT INTO clients VALUES ($1, $2, $3, $4, $5)")
+        sqlx::query("INSERT INTO clients VALUES ($1, $2, $3, $4, $5, $6)")
             .bind(&client.client_id)
             .bind(client.auth_method().as_str())
             .bind(secret.as_ref().map(Sha256::as_slice))
             .bind(client.client_secret_expires_at.unwrap_or(0))
             .bind(metadata)
+            .bind(client.client_id_issued_at.unwrap_or(0))
             .execute(&self.pool)
             .await?;
         Ok(())
@@ -126,4 +131,8 @@ impl ClientProvider for Store {
         };
         Ok(Some(client.unwrap_or_else(InvalidRegistration::into_unusable)))
     }
+}
+
+async fn soon<T>(asking: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, BoxError> {
+    Ok(timeout(SOON, asking).await??)
 }

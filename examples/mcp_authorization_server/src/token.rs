@@ -85,7 +85,7 @@ pub(crate) async fn token(
             members.insert("refresh_token".to_owned(), refresh.expose().into());
         }
     }
-    issuing.commit().await?;
+    issuing.commit(&grant, now).await?;
     Ok(([(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")], Json(answer)))
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use http::Request;
+use http::{Request, request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -145,8 +145,21 @@ impl Http {
         form: &str,
     ) -> Result<Answer, Failure> {
         let credentials = BASE64_STANDARD.encode(format!("{client_id}:{secret}"));
-        let request = Request::post(url)
-            .header("authorization", format!("Basic {credentials}"))
+        let request = Request::post(url).header("authorization", format!("Basic {credentials}"));
+        self.send(request, form).await
+    }
+
+    /// POST with a form that has all there is.
+    ///
+    /// # Errors
+    ///
+    /// If there is no whole answer within half a minute.
+    pub async fn post_form(&self, url: &str, form: &str) -> Result<Answer, Failure> {
+        self.send(Request::post(url), form).await
+    }
+
+    async fn send(&self, request: request::Builder, form: &str) -> Result<Answer, Failure> {
+        let request = request
             .header("content-type", "application/x-www-form-urlencoded")
             .body(Full::from(form.to_owned()))?;
         let exchange = async {

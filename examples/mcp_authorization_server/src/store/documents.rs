@@ -1,20 +1,16 @@
 //! Metadata documents of clients, for all processes, and for the time after a restart.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use sqlx::Row;
-use tokio::time::timeout;
 use tower_client_auth::{
     BoxError,
     metadata_documents::{DocumentStore, StoredDocument},
 };
 
-use super::Store;
+use super::{Store, soon};
 use crate::token::sha256;
-
-/// Requests wait for it.
-const TIMEOUT: Duration = Duration::from_secs(2);
 
 impl DocumentStore for Store {
     type Error = BoxError;
@@ -47,8 +43,4 @@ impl DocumentStore for Store {
         soon(query.execute(&self.pool)).await?;
         Ok(())
     }
-}
-
-async fn soon<T>(asking: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, BoxError> {
-    Ok(timeout(TIMEOUT, asking).await??)
 }

@@ -11,6 +11,11 @@ use super::Store;
 const GRACE: i64 = 5 * 60;
 /// How long a client is told that its secret has expired, before it is unknown: 30 days, in seconds.
 const CLIENT_RETENTION: i64 = 30 * 24 * 60 * 60;
+/// How long a client without a secret is known that gets no tokens: 90 days, in seconds, which is more than a
+/// refresh token lives.
+const UNUSED_RETENTION: i64 = 90 * 24 * 60 * 60;
+/// How much longer than the assertion its use is known, in seconds: clocks differ, and are set back.
+const REPLAY_GRACE: i64 = 60;
 /// 90 days, in seconds, which is more than a refresh token lives. A client that comes back later is fetched again.
 const DOCUMENT_RETENTION: i64 = 90 * 24 * 60 * 60;
 
@@ -27,7 +32,8 @@ impl Store {
     }
 
     /// Removes tokens that have expired, and grants that nothing leads to any more, once `now`, in seconds since
-    /// the Unix epoch. Clients go 30 days after their secret, and metadata documents 90 days after they were fetched.
+    /// the Unix epoch. Clients go 30 days after their secret, or, without one, 90 days after their last tokens;
+    /// metadata documents 90 days after they were fetched, and used assertions a minute after they end.
     ///
     /// # Errors
     ///
@@ -57,6 +63,12 @@ impl Store {
                 "DELETE FROM clients WHERE secret_expires_at > 0 AND secret_expires_at <= $1",
                 clients,
             ),
+            (
+                "DELETE FROM clients WHERE secret_expires_at = 0 AND used_at <= $1 AND NOT EXISTS \
+                 (SELECT 1 FROM grants WHERE grants.client_id = clients.client_id)",
+                now.saturating_sub(UNUSED_RETENTION),
+            ),
+            ("DELETE FROM used_assertions WHERE until <= $1", now.saturating_sub(REPLAY_GRACE)),
             (
                 "DELETE FROM documents WHERE fetched_at <= $1",
                 now.saturating_sub(DOCUMENT_RETENTION),

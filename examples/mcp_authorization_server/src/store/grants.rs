@@ -4,6 +4,9 @@ use sqlx::{Any, Row, Transaction, any::AnyRow};
 
 use super::{Sha256, Store};
 
+/// In seconds.
+const DAY: i64 = 24 * 60 * 60;
+
 /// What was granted, and the client that may use it.
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
@@ -213,14 +216,22 @@ impl Issuing {
         Ok(())
     }
 
-    pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
+    /// Notes that the client is in use, and makes everything count.
+    pub(crate) async fn commit(mut self, grant: &Grant, now: i64) -> Result<(), sqlx::Error> {
+        // The last statement: who waits for the row of the client waits for nobody who waits. Mostly it finds none.
+        sqlx::query("UPDATE clients SET used_at = $2 WHERE client_id = $1 AND used_at <= $3")
+            .bind(&grant.client_id)
+            .bind(now)
+            .bind(now.saturating_sub(DAY))
+            .execute(&mut *self.0)
+            .await?;
         self.0.commit().await
     }
 
     /// Ends the grant, and everything that was issued for it.
     pub(crate) async fn revoke(mut self, grant: &Grant) -> Result<(), sqlx::Error> {
         self.change("DELETE FROM grants WHERE grant_id = $1", grant).await?;
-        self.commit().await
+        self.0.commit().await
     }
 
     async fn change(&mut self, statement: &'static str, grant: &Grant) -> Result<(), sqlx::Error> {

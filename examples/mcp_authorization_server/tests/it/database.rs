@@ -12,11 +12,14 @@ use tower_client_auth::{
         DocumentError, DocumentSource, DocumentStore, FetchedDocument, MetadataDocuments,
         StoredDocument,
     },
+    replay::ReplayStore,
 };
 
 use crate::support::{
-    BACK, Client, DAY, Database, MINUTE, NOW, Server, Tokens, VERIFIER, database, settings,
+    BACK, Client, DAY, Database, ISSUER, MINUTE, NOW, Server, Tokens, VERIFIER, database, encode,
+    settings,
 };
+use crate::tokens::{ask, sign, sign_for, signing_client};
 
 /// How many clients, grants, tokens and documents there are.
 async fn rows(database: &Database) -> [i64; 4] {
@@ -69,12 +72,84 @@ async fn client_is_removed_some_time_after_its_secret() {
     let store = Store::open(Some(database.name())).await.unwrap();
     let server = Server::of(store.clone());
     let client = server.client("client_secret_basic").await;
-    server.client("none").await;
     server.at(NOW + 120 * DAY - 1).code(&client).await;
     store.remove_expired(NOW + 120 * DAY - 1).await.unwrap();
-    assert_eq!(rows(&database).await, [2, 1, 0, 0]);
+    assert_eq!(rows(&database).await, [1, 1, 0, 0]);
     store.remove_expired(NOW + 120 * DAY).await.unwrap();
-    assert_eq!(rows(&database).await, [1, 0, 0, 0]);
+    assert_eq!(rows(&database).await, [0, 0, 0, 0]);
+}
+
+// Anybody may register, so what nobody uses must go.
+#[tokio::test]
+async fn client_without_a_secret_is_removed_when_it_is_not_used() {
+    let database = Database::new().await;
+    let store = Store::open(Some(database.name())).await.unwrap();
+    let server = Server::of(store.clone());
+    let (used, refreshed) = (server.client("none").await, server.client("none").await);
+    server.client("none").await;
+    let tokens = server.at(NOW + 80 * DAY).tokens(&refreshed).await;
+    store.remove_expired(NOW + 90 * DAY - 1).await.unwrap();
+    assert_eq!(rows(&database).await[0], 3);
+    // Before and after consent, and with tokens.
+    server.at(NOW + 90 * DAY).code(&used).await;
+    store.remove_expired(NOW + 90 * DAY).await.unwrap();
+    assert_eq!(rows(&database).await[0], 2);
+    server.at(NOW + 90 * DAY).tokens(&used).await;
+    let late = server.at(NOW + 100 * DAY);
+    Tokens::of(&late.refresh(&refreshed, &tokens.refresh).await);
+    for (days, left) in [(180, 2), (190, 1)] {
+        store.remove_expired(NOW + days * DAY - 1).await.unwrap();
+        assert_eq!(rows(&database).await[0], left, "{days}");
+        store.remove_expired(NOW + days * DAY).await.unwrap();
+        assert_eq!(rows(&database).await[0], left - 1, "{days}");
+    }
+    let refused = late.refresh(&refreshed, &tokens.refresh).await;
+    assert_eq!(refused.error(), (401, "invalid_client".to_owned()));
+}
+
+// RFC 7523 §3, point 7.
+#[tokio::test]
+async fn assertion_counts_once_for_all_that_have_the_database() {
+    let database = Database::new().await;
+    let start = async || {
+        let mut settings = settings(NOW);
+        settings.allow_client_credentials = true;
+        let store = Store::open(Some(database.name())).await.unwrap();
+        Server { app: router(store.clone(), settings).unwrap(), store }
+    };
+    let (one, two) = (start().await, start().await);
+    let id = signing_client(&one).await;
+    let assertion = sign(&id);
+    assert_eq!(ask(&one, &id, &assertion).await.error(), (200, String::new()));
+    let again = ask(&two, &id, &assertion).await;
+    assert_eq!(again.error(), (401, "invalid_client".to_owned()));
+
+    // The contract of `ReplayStore`, and what is forgotten when.
+    let store = &one.store;
+    for (client, jti, is_new) in
+        [("a", "bc", true), ("a", "bc", false), ("ab", "c", true), ("a", "BC", true)]
+    {
+        assert_eq!(store.claim(client, jti, NOW + MINUTE).await.unwrap(), is_new, "{client} {jti}");
+    }
+    store.remove_expired(NOW + 2 * MINUTE - 1).await.unwrap();
+    assert!(!store.claim("a", "bc", NOW + MINUTE).await.unwrap());
+    store.remove_expired(NOW + 2 * MINUTE).await.unwrap();
+    assert!(store.claim("a", "bc", NOW + MINUTE).await.unwrap());
+}
+
+// An outage must not let an assertion in twice.
+#[tokio::test]
+async fn assertion_that_cannot_be_noted_is_refused() {
+    let database = Database::new().await;
+    let store = Store::open(Some(database.name())).await.unwrap();
+    let mut settings = settings(NOW);
+    settings.allow_client_credentials = true;
+    let server = Server { app: router(store.clone(), settings).unwrap(), store };
+    let id = signing_client(&server).await;
+    let mut connection = AnyConnection::connect(&database.url()).await.unwrap();
+    sqlx::raw_sql("DROP TABLE used_assertions").execute(&mut connection).await.unwrap();
+    let refused = ask(&server, &id, &sign(&id)).await;
+    assert_eq!(refused.error(), (503, "temporarily_unavailable".to_owned()));
 }
 
 #[tokio::test]
@@ -188,7 +263,10 @@ async fn processes_share_one_database() {
         let url = url.clone();
         std::thread::spawn(move || {
             let mut command = Command::new(env!("CARGO_BIN_EXE_mcp_authorization_server"));
-            Replica::start(command.args(["--listen", "127.0.0.1:0", "--database", &url])).unwrap()
+            // One issuer, as behind one proxy.
+            let issuer = ["--issuer", ISSUER, "--allow-client-credentials"];
+            let command = command.args(["--listen", "127.0.0.1:0", "--database", &url]);
+            Replica::start(command.args(issuer)).unwrap()
         })
     };
     // At the same time, each with its own attempt to make the tables.
@@ -215,6 +293,26 @@ async fn processes_share_one_database() {
     assert_eq!(error(&again), (400, "invalid_grant"));
     let ended = token(&http, &two, &client, &by_refresh_token(&second)).await;
     assert_eq!(error(&ended), (400, "invalid_grant"));
+
+    let mut settings = settings(NOW);
+    settings.allow_client_credentials = true;
+    let store = Store::open(Some(&url)).await.unwrap();
+    let id = signing_client(&Server { app: router(store.clone(), settings).unwrap(), store }).await;
+    for round in 0..10 {
+        let now = Clock::system().unix_seconds();
+        let assertion = sign_for(&id, ISSUER, &round.to_string(), now);
+        let form = encode(&[
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", &assertion),
+        ]);
+        let urls = [&one, &two].map(|server| format!("{}/token", server.url()));
+        let (a, b) = tokio::join!(http.post_form(&urls[0], &form), http.post_form(&urls[1], &form));
+        let (a, b) = (a.unwrap(), b.unwrap());
+        let mut answers = [error(&a), error(&b)];
+        answers.sort_unstable();
+        assert_eq!(answers, [(200, ""), (401, "invalid_client")]);
+    }
 
     for _ in 0..40 {
         let tokens = token(&http, &one, &client, &by_code(server.code(&client).await)).await;

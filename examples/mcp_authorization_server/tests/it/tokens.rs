@@ -308,13 +308,13 @@ pub(crate) fn public_key() -> Value {
 
 /// An assertion of this client for the issuer.
 pub(crate) fn sign(client_id: &str) -> String {
-    sign_for(client_id, ISSUER, NOW)
+    sign_for(client_id, ISSUER, "one", NOW)
 }
 
-pub(crate) fn sign_for(client_id: &str, audience: &str, now: i64) -> String {
+pub(crate) fn sign_for(client_id: &str, audience: &str, jti: &str, now: i64) -> String {
     let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
     let claims = json!({
-        "iss": client_id, "sub": client_id, "aud": audience, "iat": now, "exp": now + MINUTE, "jti": audience,
+        "iss": client_id, "sub": client_id, "aud": audience, "iat": now, "exp": now + MINUTE, "jti": jti,
     });
     let input =
         format!("{}.{}", encode(br#"{"alg":"ES256"}"#), encode(claims.to_string().as_bytes()));
@@ -352,7 +352,7 @@ async fn key_gets_a_token_as_a_secret_does() {
     let server = Server::for_programs().await;
     let id = signing_client(&server).await;
     let invalid_client = (401, "invalid_client".to_owned());
-    let elsewhere = sign_for(&id, "https://other.example", NOW);
+    let elsewhere = sign_for(&id, "https://other.example", "one", NOW);
     assert_eq!(ask(&server, &id, &elsewhere).await.error(), invalid_client);
     let assertion = sign(&id);
     let answer = ask(&server, &id, &assertion).await;
