@@ -43,7 +43,10 @@ pub(crate) fn authenticate<'a, P: ClientProvider>(
             (None, Err(error)) if mismatch && error.kind() == ErrorKind::UnknownClient => {
                 Err(ErrorKind::ProviderMismatch.into())
             }
-            (_, Err(error)) => Err(error),
+            (Some(registered), Err(error)) => {
+                Err(error.because(|| registered.registration().obstacle(settings)))
+            }
+            (None, Err(error)) => Err(error),
             (None, Ok(_)) => Err(ErrorKind::UnknownClient.into()),
         }
     }

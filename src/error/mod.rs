@@ -76,6 +76,18 @@ impl Error {
         Self { kind, source: Some(Arc::new(source)) }
     }
 
+    /// What keeps every request from authenticating the client here, if that is why this one is refused.
+    pub(crate) fn because(self, obstacle: impl FnOnce() -> Option<String>) -> Self {
+        let may_be =
+            matches!(self.kind, ErrorKind::MethodMismatch | ErrorKind::UnusableRegistration);
+        match self.source {
+            None if may_be => {
+                obstacle().map_or(self.kind.into(), |why| Self::with_source(self.kind, why.into()))
+            }
+            source => Self { source, ..self },
+        }
+    }
+
     /// A look-up that failed. RFC 6749 §5.2 has no code for it; answering `invalid_client` would
     /// make clients throw away good credentials.
     pub(crate) fn provider(source: BoxError) -> Self {

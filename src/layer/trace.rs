@@ -28,7 +28,7 @@ pub(crate) fn decision(outcome: &Outcome<'_>) {
     match outcome.error() {
         None => tracing::debug!(method, client_id, outcome = "success", "client authenticated"),
         Some(error) if error.is_internal() => {
-            let source = std::error::Error::source(error).map(tracing::field::display);
+            let source = source_of(error);
             tracing::error!(
                 method,
                 client_id,
@@ -43,9 +43,18 @@ pub(crate) fn decision(outcome: &Outcome<'_>) {
             client_id,
             outcome = "failure",
             reason = error.kind().as_str(),
+            source = source_of(error),
             "client not authenticated"
         ),
     }
+}
+
+/// What to change, where that is known.
+#[cfg(feature = "tracing")]
+fn source_of(
+    error: &crate::error::Error,
+) -> Option<tracing::field::DisplayValue<&(dyn std::error::Error + 'static)>> {
+    std::error::Error::source(error).map(tracing::field::display)
 }
 
 #[cfg(not(feature = "tracing"))]

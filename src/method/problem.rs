@@ -4,7 +4,11 @@ use std::{borrow::Cow, fmt};
 
 #[cfg(feature = "metadata-documents")]
 use crate::method::assertion;
-use crate::{iana::AuthMethod, method::Registration, secret::stored::ClientSecret};
+use crate::{
+    iana::AuthMethod,
+    method::{Method, Registration, Settings},
+    secret::stored::ClientSecret,
+};
 
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Problem {
@@ -56,6 +60,32 @@ impl fmt::Debug for Problem {
 impl From<Result<Self, Problem>> for Registration {
     fn from(read: Result<Self, Problem>) -> Self {
         read.unwrap_or_else(Self::Unusable)
+    }
+}
+
+impl Registration {
+    /// Why nobody can authenticate with it under these settings, and which of them to change. For the operator.
+    pub(crate) fn obstacle(&self, settings: &Settings) -> Option<String> {
+        let method = match self {
+            Self::Unusable(problem) => return Some(problem.to_string()),
+            _ => self.method(),
+        };
+        if settings.accepted.contains(method) {
+            let published = match self {
+                Self::Assertion(keys) => keys.obstacle(settings),
+                _ => None,
+            };
+            return published.map(str::to_owned);
+        }
+        let advice = match method {
+            Method::PrivateKeyJwt | Method::SecretJwt => {
+                ": set `ClientAuthLayer::assertions`; clients with a metadata document may use `none` instead if \
+                 `MetadataDocuments::auth_methods` accepts nothing else"
+            }
+            _ => "",
+        };
+        let method = method.iana().as_str();
+        Some(format!("the client must use `{method}`, which this layer does not accept{advice}"))
     }
 }
 

@@ -291,6 +291,57 @@ fn layer_that_accepts_less_refuses() {
     assert_eq!(server.ask(URL), failed(ErrorKind::MethodMismatch, URL));
 }
 
+// ChatGPT's document names both methods, so an endpoint without assertions refuses it, and its operator learns why.
+#[test]
+fn refusal_says_what_to_set() {
+    let cause = |server: &Server, request: &TestRequest| {
+        let log = Log::default();
+        let told = log.clone();
+        let layer = server.layer.clone().on_outcome(move |outcome| {
+            let error = outcome.error().unwrap();
+            let cause = std::error::Error::source(error).map(ToString::to_string);
+            told.push((error.kind(), cause.unwrap_or_default()));
+        });
+        let service = layer.layer(server.harness.recorder());
+        let Ok(response) = crate::support::run(service.oneshot(request.request()));
+        assert_eq!(response.status(), 401);
+        server.harness.observe_nothing();
+        let mut told = log.take();
+        assert_eq!(told.len(), 1);
+        told.remove(0)
+    };
+    let server = Server::with(|documents| documents, |_assertions| None);
+    server.web.publish(URL, chatgpt(json!({})));
+    let (kind, why) = cause(&server, &public(URL));
+    assert_eq!(kind, ErrorKind::MethodMismatch);
+    assert_eq!(
+        why,
+        "the client must use `private_key_jwt`, which this layer does not accept: set \
+         `ClientAuthLayer::assertions`; clients with a metadata document may use `none` instead if \
+         `MetadataDocuments::auth_methods` accepts nothing else"
+    );
+
+    let server = Server::with(
+        |documents| documents,
+        |_assertions| Some(Assertions::new(ISSUER, MemoryReplayStore::default()).unwrap()),
+    );
+    server.web.publish(URL, chatgpt(json!({})));
+    let why = "the keys of the client are at its `jwks_uri`: set `Assertions::jwks_source`";
+    let signed = server.signed(rsa(), "RS256", json!({}));
+    assert_eq!(cause(&server, &signed), (ErrorKind::UnusableRegistration, why.to_owned()));
+    assert_eq!(cause(&server, &public(URL)), (ErrorKind::MethodMismatch, why.to_owned()));
+
+    let server = Server::of(|documents| documents.auth_methods([AuthMethod::None]).unwrap());
+    server.web.publish(URL, document(json!({"token_endpoint_auth_method": "private_key_jwt"})));
+    let why = "its document has no method that `MetadataDocuments::auth_methods` accepts";
+    assert_eq!(cause(&server, &public(URL)), (ErrorKind::UnusableRegistration, why.to_owned()));
+
+    // Who uses another method than the layer would accept of it is not helped.
+    let server = Server::new();
+    server.web.publish(URL, chatgpt(json!({})));
+    assert_eq!(cause(&server, &public(URL)), (ErrorKind::MethodMismatch, String::new()));
+}
+
 #[test]
 fn token_endpoint_is_an_audience_where_it_is_listed() {
     let token = "https://as.example/token";

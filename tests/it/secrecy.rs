@@ -284,11 +284,20 @@ mod events {
             (
                 TestRequest::form("client_id=jwt"),
                 "ERROR message=client not authenticated method=\"none\" client_id=\"jwt\" \
-                 outcome=\"failure\" reason=\"unusable_registration\"",
+                 outcome=\"failure\" reason=\"unusable_registration\" \
+                 source=`private_key_jwt` needs keys",
             ),
         ] {
             assert_eq!(event_of(&ask), expected);
         }
+        let post =
+            Harness::new().set(|layer| layer.auth_methods([AuthMethod::ClientSecretPost]).unwrap());
+        assert_eq!(
+            events(|| post.ask(&TestRequest::form("client_id=basic&client_secret=s3cr3t"))),
+            ["INFO message=client not authenticated method=\"client_secret_post\" \
+              client_id=\"basic\" outcome=\"failure\" reason=\"method_mismatch\" \
+              source=the client must use `client_secret_basic`, which this layer does not accept"]
+        );
     }
 
     // R73: the operator needs the cause of an outage, and the client does not get it.

@@ -55,6 +55,10 @@ impl Registration {
         match *self {}
     }
 
+    pub(super) const fn obstacle(&self, _settings: &method::Settings) -> Option<&'static str> {
+        match *self {}
+    }
+
     pub(crate) const fn omitted_keys(&self) -> Vec<String> {
         match *self {}
     }

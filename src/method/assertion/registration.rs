@@ -4,11 +4,11 @@ use crate::{
     iana::{AuthMethod, metadata::ClientMetadata},
     jose::{
         alg::{Algorithm, Algorithms},
-        keys::ClientKeys,
+        keys::{ClientKeys, Source},
         mac::MacKeys,
         stated,
     },
-    method::{Method, assertion::method_of, problem::Problem},
+    method::{self, Method, assertion::method_of, problem::Problem},
     secret::{comparison::Secrets, stored::ClientSecret},
 };
 
@@ -107,6 +107,15 @@ impl Registration {
             Self::PrivateKey(_) => None,
             Self::Secret { secrets, .. } => Some(secrets),
         }
+    }
+
+    /// As [`Registration::obstacle`](method::Registration::obstacle).
+    pub(in crate::method) fn obstacle(&self, settings: &method::Settings) -> Option<&'static str> {
+        let Self::PrivateKey(keys) = self else { return None };
+        let has_no_source = settings.assertions.as_ref().is_some_and(|set| set.remote.is_none());
+        (has_no_source && matches!(keys.source(), Source::Published(_))).then_some(
+            "the keys of the client are at its `jwks_uri`: set `Assertions::jwks_source`",
+        )
     }
 
     /// What is wrong with the keys that are not used.

@@ -8,6 +8,7 @@ use crate::{
     client::{InvalidRegistration, RegisteredClient},
     error::document::DocumentError,
     iana::{AuthMethod, PRIVATE_KEY_MEMBERS, metadata::ClientMetadata},
+    method::problem::Problem,
     provider::documents::url,
 };
 
@@ -78,7 +79,13 @@ pub(super) fn read(
         return Err(refused("`client_name` is missing"));
     }
     let Some(method) = method(&metadata, rules.accepted)? else {
-        return Ok(RegisteredClient::unusable(client_id, metadata));
+        let problem = Problem::Invalid(
+            metadata.auth_method(),
+            "its document has no method that `MetadataDocuments::auth_methods` accepts".into(),
+        );
+        let client =
+            RegisteredClient::try_from_registration(client_id.to_owned(), Err(problem), metadata);
+        return Ok(client.unwrap_or_else(InvalidRegistration::into_unusable));
     };
     if method == AuthMethod::PrivateKeyJwt {
         let own = url::host_of(client_id);

@@ -122,7 +122,8 @@ impl MetadataDocuments {
     /// Which methods are accepted, for all endpoints: `none`, `private_key_jwt` or both. Default: both.
     ///
     /// The layer must accept them, too, and for `private_key_jwt` it needs `assertions`; with a `jwks_source` for
-    /// clients that publish their keys apart from their document.
+    /// clients that publish their keys apart from their document. Where it does not, the source of the error in
+    /// [`Outcome::error`](crate::Outcome::error) and in the log says what to set.
     ///
     /// # Errors
     ///
