@@ -35,9 +35,23 @@ impl<K> Default for PerMinute<K> {
     }
 }
 
+/// Why a fetch is not counted.
+enum Uncounted {
+    /// There have been as many as there may be.
+    Over(Throttled),
+    /// There is no room for another key.
+    Full(Throttled),
+}
+
 impl<K: Clone + Eq + Hash> PerMinute<K> {
-    /// One fetch more, if there are not `most` of them in this minute.
+    /// One fetch more, if there are not `most` of them in this minute, and there is room to count it.
     pub(super) fn take(&self, key: &K, most: u32, now: Instant) -> Result<(), Throttled> {
+        self.count(key, most, now).map_err(|uncounted| match uncounted {
+            Uncounted::Over(throttled) | Uncounted::Full(throttled) => throttled,
+        })
+    }
+
+    fn count(&self, key: &K, most: u32, now: Instant) -> Result<(), Uncounted> {
         let mut minutes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let rest = |since| MINUTE.saturating_sub(now.saturating_duration_since(since));
         while minutes.order.front().is_some_and(|(since, _)| rest(*since).is_zero()) {
@@ -47,17 +61,17 @@ impl<K: Clone + Eq + Hash> PerMinute<K> {
         }
         if let Some(minute) = minutes.begun.get_mut(key) {
             if minute.fetches >= most {
-                return Err(Throttled::new(rest(minute.since)));
+                return Err(Uncounted::Over(Throttled::new(rest(minute.since))));
             }
             minute.fetches += 1;
             return Ok(());
         }
         if most == 0 {
-            return Err(Throttled::new(MINUTE));
+            return Err(Uncounted::Over(Throttled::new(MINUTE)));
         }
         if let Some((oldest, _)) = minutes.order.front() {
             if minutes.begun.len() >= MOST_KEYS {
-                return Err(Throttled::new(rest(*oldest)));
+                return Err(Uncounted::Full(Throttled::new(rest(*oldest))));
             }
         }
         minutes.begun.insert(key.clone(), Minute { since: now, fetches: 1 });
@@ -107,8 +121,12 @@ impl Hosts {
         let permit = Arc::clone(&host.places)
             .try_acquire_owned()
             .map_err(|_full| Throttled::new(Duration::from_secs(1)))?;
-        self.per_minute.take(&host.name, most.per_minute, now)?;
-        Ok(Place { _permit: Some(permit), _host: host })
+        match self.per_minute.count(&host.name, most.per_minute, now) {
+            // Names cost nothing: who makes so many up must not keep all others out. What is left for those
+            // that are not counted is the bound of their network, which is not so easily had.
+            Ok(()) | Err(Uncounted::Full(_)) => Ok(Place { _permit: Some(permit), _host: host }),
+            Err(Uncounted::Over(throttled)) => Err(throttled),
+        }
     }
 
     /// A place, in the order of those who wait for one.
@@ -209,6 +227,23 @@ mod tests {
         assert!(enter("a").is_ok());
         assert_eq!(enter("a").err(), Some(AFTER(60)));
         assert!(hosts.places().is_empty());
+    }
+
+    #[test]
+    fn made_up_names_keep_no_other_host_out() {
+        let hosts = Arc::new(Hosts::default());
+        let most = PerHost { at_a_time: 1, per_minute: 1 };
+        let now = Instant::now();
+        let enter = |host: &str| hosts.enter(host, most, now);
+        for name in 0..2 * MOST_KEYS {
+            assert!(enter(&name.to_string()).is_ok());
+        }
+        assert_eq!(enter("0").err(), Some(AFTER(60)), "still counted");
+        let first = enter("honest.example");
+        assert!(first.is_ok());
+        assert_eq!(enter("honest.example").err(), Some(AFTER(1)), "one at a time");
+        drop(first);
+        assert!(enter("honest.example").is_ok(), "and not counted");
     }
 
     #[tokio::test]

@@ -91,6 +91,11 @@ use crate::{
 /// again for want of room here, which strangers can cause; but one that has the keys of its client (`jwks`) does not,
 /// because one of them may have been withdrawn: its requests are answered 503 then, unless it is trusted.
 ///
+/// Who has a domain has as many hosts as they like. So what bounds a domain is its networks: fetches of the first
+/// 10,000 hosts and of the first 10,000 networks in a minute are counted; for hosts beyond, the bounds of networks and of
+/// fetches at a time are left, and networks beyond are answered 429. Documents that are pushed out are fetched
+/// again, or come from the [store](Self::store).
+///
 /// A document is fetched again in the second half of its lifetime, and no request waits for that. Requests for one
 /// URL wait for one fetch together, which goes on when they are gone.
 ///
