@@ -1,7 +1,7 @@
 //! The tests of the public interface. Those that take long to compile are packages of their own: the
 //! properties in `tests/props`, and the stacks that users build in `tests/stacks`.
 //!
-//! R1 to R120 are the rules of `tests/requirements.md`, D1 to D31 the rows of its last table. Which test
+//! R1 to R139 are the rules of `tests/requirements.md`, D1 to D31 the rows of its last table. Which test
 //! checks which rule; those of `fetch`, `isolate` and `method` are beside the code:
 //!
 //! | rule | tests |
@@ -111,7 +111,7 @@
 //! | R103 | `rfc7009_7662::rfc8414_2_announced_methods_work`, `rfc7009_7662::rfc8414_2_headers_only_announces_basic`, `rfc7523::rfc8414_2_announced_algorithms`, `mcp_sdk::preset_obeys_the_settings_of_methods` |
 //! | R104 | `metadata::rfc7591_3_2_1_round_trip_without_the_secret`, `metadata::rfc7591_3_2_1_zero_differs_from_absent`, `rfc7523::rfc7591_2_keys_and_alg_from_metadata` |
 //! | R105 | `rfc7591::iana_names_round_trip` |
-//! | R106 | `cases::every_case`, `providers::url_id_reaches_the_provider_unchanged`, `rfc7591::url_client_id_is_text` |
+//! | R106 | `cases::every_case`, `providers::url_id_reaches_the_provider_unchanged`, `rfc7591::url_client_id_is_text`, `metadata_documents::basic_with_a_url_as_id` |
 //! | R107 | `cases::service_keeps_no_state_between_requests`, `providers::insert_and_remove_while_serving`, `rfc7591::rfc7592_changes_count_from_the_next_request`, `cache::r107_answer_is_as_old_as_its_question`, `cache::r107_changed_secret_counts_after_the_lifetime`, `cache::r107_invalidated_secret_changes_at_once`, `rfc7523::assertion_is_never_offered_as_a_secret` |
 //! | R108 | `bodies::too_many_parameters_cost_no_look_up`, `cases::every_case`, `settings::limits`, `rfc7523::rfc7519_4_hostile_claims_cost_bounded_work` |
 //! | R109 | `bodies::too_many_parameters_cost_no_look_up`, `rfc6749::one_look_up_at_most_and_none_if_malformed` |
@@ -126,6 +126,25 @@
 //! | R118 | `bodies::default_body_is_empty`, `cases::service_keeps_no_state_between_requests`, `tower_contract::non_send_service_without_a_runtime` |
 //! | R119 | `props::any_request_gets_a_well_formed_answer`, `props::any_request_gets_an_answer_with_any_setting`, `providers::panicking_provider_is_503`, `panics::panicking_observer_changes_no_answer`, `panics::panicking_predicate_lets_no_request_pass`, `panics::panicking_clock_lets_no_request_pass`, `panics::panicking_error_of_a_provider_is_500` and more |
 //! | R120 | `bodies::form_is_deserialized_without_polling` |
+//! | R121 | `metadata_documents::id_that_is_no_url_of_a_document_is_not_fetched`, `url::url_of_a_document_is_judged_as_it_is_written` |
+//! | R122 | `metadata_documents::id_that_is_no_url_of_a_document_is_not_fetched`, `url::url_of_a_document_is_judged_as_it_is_written` |
+//! | R123 | `metadata_documents::public_client_is_known_by_its_document`, `metadata_documents::document_names_its_own_url_byte_for_byte` |
+//! | R124 | `metadata_documents::registered_client_wins_and_nothing_is_fetched` |
+//! | R125 | `fetch::https::tests::documents::only_200_is_a_document_and_no_redirect_is_followed`, `fetch::https::tests::documents::media_type_is_json_of_any_kind`, `fetch::https::tests::documents::document_is_fetched_as_json_and_without_coding` |
+//! | R126 | `metadata_documents::document_is_as_long_as_it_may_be`, `fetch::https::tests::documents::bytes_are_counted_whatever_length_is_declared` |
+//! | R127 | `metadata_documents::special_addresses_are_answered_as_names_that_do_not_exist`, `metadata_documents::keys_at_a_special_address_are_an_outage`, `fetch::https::tests::documents::special_addresses_look_like_names_that_do_not_exist`, `fetch::https::tests::documents::silent_and_closed_servers_are_unreachable`, `fetch::https::resolver::tests`, `fetch::address::tests` |
+//! | R128 | `metadata_documents::document_with_a_secret_or_two_sets_of_keys_is_refused` |
+//! | R129 | `metadata_documents::keys_are_on_the_host_of_the_client`, `metadata_documents::address_of_keys_is_judged_as_it_is_written`, `metadata_documents::document_with_a_secret_or_two_sets_of_keys_is_refused` |
+//! | R130 | `metadata_documents::redirects_are_needed_by_the_grants_that_have_one` |
+//! | R131 | `metadata_documents::document_that_is_no_json_object_is_refused`, `metadata_documents::what_a_document_has_more_is_no_obstacle` |
+//! | R132 | `metadata_documents::absent_method_is_none`, `metadata_documents::client_with_keys_must_use_them_if_that_is_accepted`, `metadata_documents::list_decides_where_the_stated_method_is_not_accepted`, `metadata_documents::client_without_an_accepted_method_never_authenticates`, `metadata_documents::layer_that_accepts_less_refuses` |
+//! | R133 | `metadata_documents::metadata_of_the_server_says_whether_documents_are_known` |
+//! | R134 | `metadata_documents::known_client_survives_an_outage_of_its_host`, `metadata_documents::withdrawn_document_ends_its_client`, `metadata_documents::kept_document_is_as_old_as_it_is`, `metadata_documents::no_request_waits_for_a_document_that_is_fetched_again` |
+//! | R135 | `metadata_documents::what_could_not_be_had_is_an_outage_and_what_is_wrong_is_none` |
+//! | R136 | `metadata_documents::changed_document_is_told_once_and_its_keys_are_used` |
+//! | R137 | `metadata_documents::what_could_not_be_had_is_an_outage_and_what_is_wrong_is_none`, `metadata_documents::special_addresses_are_answered_as_names_that_do_not_exist` |
+//! | R138 | `metadata_documents::host_or_predicate_that_says_no_stops_before_the_network`, `metadata_documents::requests_for_one_unknown_url_share_a_fetch`, `metadata_documents::strangers_have_bounds_of_their_own`, `metadata_documents::host_that_was_chosen_has_room_for_many_unknown_clients`, `metadata_documents::trusted_document_is_fetched_again_whatever_others_do`, `metadata_documents::one_host_pushes_out_documents_of_its_own_alone`, `metadata_documents::client_in_use_is_known_through_a_flood`, `metadata_documents::nothing_is_put_for_urls_that_never_had_a_document`, `metadata_documents::known_document_outlives_a_want_of_room`, `fetch::https::tests::documents::strangers_connect_to_a_network_so_often_a_minute_for_documents` |
+//! | R139 | `metadata_documents::fetched_document_is_kept_and_known_to_the_next_machine`, `metadata_documents::kept_document_is_as_old_as_it_is`, `metadata_documents::what_is_kept_is_judged_again`, `metadata_documents::failing_store_is_a_miss`, `metadata_documents::known_only_makes_no_first_contact`, `metadata_documents::known_only_handle_shares_what_is_known`, `metadata_documents::withdrawn_document_does_not_come_back_from_the_store`, `documents_redis` |
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

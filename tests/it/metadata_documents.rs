@@ -6,6 +6,7 @@ use std::{
     collections::HashMap,
     future::pending,
     io,
+    net::TcpListener,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -18,7 +19,7 @@ use tower::{Layer, ServiceExt};
 use tower_client_auth::{
     AuthMethod, BoxError, ClientAuthLayer, ClientMetadata, ClientSecret, Clock, Compat, ErrorKind,
     RegisteredClient,
-    assertion::{Assertions, FetchedJwks, InvalidAssertion, JwksSource},
+    assertion::{Assertions, FetchedJwks, HttpsJwksSource, InvalidAssertion, JwksSource},
     metadata_documents::{
         DocumentError, DocumentProvider, DocumentSource, DocumentStore, FetchedDocument, Made,
         MetadataDocuments, StoredDocument,
@@ -197,6 +198,7 @@ fn chatgpt(members: Value) -> String {
     ))
 }
 
+// R123.
 #[test]
 fn public_client_is_known_by_its_document() {
     let document = document(json!({
@@ -212,6 +214,7 @@ fn public_client_is_known_by_its_document() {
     assert_eq!(server.web.fetched.take(), [URL]);
 }
 
+// R132.
 #[test]
 fn absent_method_is_none() {
     for method in [
@@ -225,6 +228,7 @@ fn absent_method_is_none() {
     }
 }
 
+// R132.
 #[test]
 fn client_with_keys_must_use_them_if_that_is_accepted() {
     for members in [
@@ -249,6 +253,29 @@ fn client_with_keys_must_use_them_if_that_is_accepted() {
     }
 }
 
+// R85.
+#[test]
+fn assertion_is_good_once_for_all_machines() {
+    let replay = Arc::new(MemoryReplayStore::default().clock(Clock::fixed(NOW)));
+    let [first, second] = [(); 2].map(|()| {
+        let replay = Arc::clone(&replay);
+        let server = Server::with(|documents| documents, |_| Assertions::new(ISSUER, replay).ok());
+        let keys = jwks([with(rsa().jwk(), json!({"kid": "1"}))]);
+        let keys: Value = serde_json::from_str(&keys).unwrap();
+        let method = "private_key_jwt";
+        let members = json!({"token_endpoint_auth_method": method, "jwks": keys});
+        server.web.publish(URL, document(members));
+        server
+    });
+    let request = first.signed(rsa(), "RS256", json!({"jti": "a"}));
+    assert_eq!(first.send(&request), request.accepted(URL, AuthMethod::PrivateKeyJwt));
+    let replayed = failed(ErrorKind::Assertion(InvalidAssertion::Replayed), URL);
+    assert_eq!(second.send(&request), replayed);
+    let request = second.signed(rsa(), "RS256", json!({"jti": "b"}));
+    assert_eq!(second.send(&request), request.accepted(URL, AuthMethod::PrivateKeyJwt));
+}
+
+// R132.
 #[test]
 fn list_decides_where_the_stated_method_is_not_accepted() {
     for members in [json!({"token_endpoint_auth_method": "private_key_jwt"}), json!({})] {
@@ -261,6 +288,7 @@ fn list_decides_where_the_stated_method_is_not_accepted() {
     }
 }
 
+// R132.
 #[test]
 fn client_without_an_accepted_method_never_authenticates() {
     let unusable = failed(ErrorKind::UnusableRegistration, URL);
@@ -284,6 +312,7 @@ fn client_without_an_accepted_method_never_authenticates() {
     assert_eq!(server.ask(URL), unusable);
 }
 
+// R132.
 #[test]
 fn layer_that_accepts_less_refuses() {
     let server = Server::with(|documents| documents, |_assertions| None);
@@ -291,7 +320,7 @@ fn layer_that_accepts_less_refuses() {
     assert_eq!(server.ask(URL), failed(ErrorKind::MethodMismatch, URL));
 }
 
-// ChatGPT's document names both methods, so an endpoint without assertions refuses it, and its operator learns why.
+// R132: ChatGPT's document names both methods, so an endpoint without assertions refuses it, and its operator learns why.
 #[test]
 fn refusal_says_what_to_set() {
     let cause = |server: &Server, request: &TestRequest| {
@@ -342,6 +371,7 @@ fn refusal_says_what_to_set() {
     assert_eq!(cause(&server, &public(URL)), (ErrorKind::MethodMismatch, String::new()));
 }
 
+// R83.
 #[test]
 fn token_endpoint_is_an_audience_where_it_is_listed() {
     let token = "https://as.example/token";
@@ -368,6 +398,7 @@ fn token_endpoint_is_an_audience_where_it_is_listed() {
     assert_eq!(answer, accepted);
 }
 
+// R123.
 #[test]
 fn document_names_its_own_url_byte_for_byte() {
     for other in [
@@ -380,8 +411,22 @@ fn document_names_its_own_url_byte_for_byte() {
         server.web.publish(URL, document(json!({"client_id": other})));
         assert_eq!(server.ask(URL), refused(URL), "{other}");
     }
+    for other in [
+        "https://client.example/oauti",
+        "https://client.example:443/oauth",
+        "https://client.example/oauth/",
+        "https://client.example/%6Fauth",
+    ] {
+        let server = Server::new();
+        server.web.publish(other, document(json!({})));
+        assert_eq!(server.ask(other), refused(other));
+        server.web.publish(URL, document(json!({})));
+        assert_eq!(server.ask(URL), public(URL).accepted(URL, AuthMethod::None));
+        assert_eq!(server.web.fetched.take(), [other, URL]);
+    }
 }
 
+// R121, R122.
 #[test]
 fn id_that_is_no_url_of_a_document_is_not_fetched() {
     for id in [
@@ -415,6 +460,7 @@ fn id_that_is_no_url_of_a_document_is_not_fetched() {
     }
 }
 
+// R126.
 #[test]
 fn document_is_as_long_as_it_may_be() {
     let server = Server::new();
@@ -426,6 +472,7 @@ fn document_is_as_long_as_it_may_be() {
     assert_eq!(server.ask(URL), refused(URL));
 }
 
+// R129.
 #[test]
 fn keys_are_on_the_host_of_the_client() {
     let elsewhere = json!({"jwks_uri": "https://keys.example/jwks.json"});
@@ -449,7 +496,7 @@ fn keys_are_on_the_host_of_the_client() {
     assert_eq!(server.send(&request), failed(ErrorKind::KeySource, URL));
 }
 
-// One parser takes for a host what is a user to another.
+// R129: one parser takes for a host what is a user to another.
 #[test]
 fn address_of_keys_is_judged_as_it_is_written() {
     for jwks_uri in [
@@ -516,6 +563,61 @@ fn address_of_keys_is_judged_as_it_is_written() {
     }
 }
 
+/// A port of this machine at which nobody may be.
+fn listening() -> (TcpListener, u16) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+fn assert_untouched(listener: &TcpListener) {
+    assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+}
+
+// R127, R137.
+#[tokio::test]
+async fn special_addresses_are_answered_as_names_that_do_not_exist() {
+    let (listener, port) = listening();
+    let harness = Harness::of(Clients::from_iter([]));
+    let documents = MetadataDocuments::from_any_host().unwrap();
+    let make: Make = |metadata| app(&metadata.client_id);
+    let layer = harness.layer.clone().metadata_documents_as(documents, make);
+    for host in [
+        "name.invalid",
+        "localhost",
+        "127.0.0.1",
+        "[::1]",
+        "10.0.0.1",
+        "169.254.169.254",
+        "[::ffff:7f00:1]",
+        "[64:ff9b::7f00:1]",
+    ] {
+        let url = format!("https://{host}:{port}/oauth");
+        let Ok(response) = layer.layer(harness.recorder()).oneshot(public(&url).request()).await;
+        assert_eq!(harness.observe(response), failed(ErrorKind::MetadataUnreachable, &url));
+    }
+    assert_untouched(&listener);
+}
+
+// R127.
+#[tokio::test]
+async fn keys_at_a_special_address_are_an_outage() {
+    let (listener, port) = listening();
+    for host in ["127.0.0.1", "localhost", "10.0.0.1"] {
+        let server = Server::with(
+            |documents| documents.jwks_hosts([host]),
+            |assertions| Some(assertions.jwks_source(HttpsJwksSource::new().unwrap())),
+        );
+        let jwks_uri = format!("https://{host}:{port}/jwks.json");
+        server.web.publish(URL, chatgpt(json!({"jwks_uri": jwks_uri})));
+        let request = server.signed(rsa(), "RS256", json!({}));
+        assert_eq!(server.answer(&request).await, failed(ErrorKind::KeySource, URL), "{host}");
+    }
+    assert_untouched(&listener);
+}
+
+// R128, R129, R132.
 #[test]
 fn document_with_a_secret_or_two_sets_of_keys_is_refused() {
     let public_key = ed().jwk();
@@ -542,6 +644,7 @@ fn document_with_a_secret_or_two_sets_of_keys_is_refused() {
     }
 }
 
+// R131.
 #[test]
 fn document_that_is_no_json_object_is_refused() {
     let plain = document(json!({}));
@@ -563,6 +666,7 @@ fn document_that_is_no_json_object_is_refused() {
     }
 }
 
+// R131.
 #[test]
 fn what_a_document_has_more_is_no_obstacle() {
     let server = Server::new();
@@ -580,6 +684,7 @@ fn what_a_document_has_more_is_no_obstacle() {
     assert_eq!(client.client().other["unheard_of"], json!({"a": [1]}));
 }
 
+// R130.
 #[test]
 fn redirects_are_needed_by_the_grants_that_have_one() {
     let without = json!({"client_id": URL, "grant_types": ["client_credentials"]}).to_string();
@@ -597,6 +702,7 @@ fn redirects_are_needed_by_the_grants_that_have_one() {
     assert_eq!(server.ask(URL), public(URL).accepted(URL, AuthMethod::None));
 }
 
+// R135, R137.
 #[test]
 fn what_could_not_be_had_is_an_outage_and_what_is_wrong_is_none() {
     let server = Server::new();
@@ -623,6 +729,7 @@ fn what_could_not_be_had_is_an_outage_and_what_is_wrong_is_none() {
     assert_eq!(server.ask(URL), throttled);
 }
 
+// R134.
 #[test]
 fn known_client_survives_an_outage_of_its_host() {
     let server = Server::new();
@@ -638,6 +745,7 @@ fn known_client_survives_an_outage_of_its_host() {
     assert_eq!(server.ask(URL), failed(ErrorKind::MetadataUnreachable, URL));
 }
 
+// R134.
 #[test]
 fn withdrawn_document_ends_its_client() {
     let server = Server::new();
@@ -651,6 +759,7 @@ fn withdrawn_document_ends_its_client() {
     assert_eq!(server.ask(URL), failed(ErrorKind::MetadataUnreachable, URL));
 }
 
+// R136.
 #[test]
 fn changed_document_is_told_once_and_its_keys_are_used() {
     let told = Log::default();
@@ -693,6 +802,7 @@ fn changed_document_is_told_once_and_its_keys_are_used() {
     }
 }
 
+// R124.
 #[test]
 fn registered_client_wins_and_nothing_is_fetched() {
     let id = "https://client.example/registered";
@@ -707,6 +817,7 @@ fn registered_client_wins_and_nothing_is_fetched() {
     assert_eq!(server.web.fetched.take(), [""; 0]);
 }
 
+// R106.
 #[test]
 fn basic_with_a_url_as_id() {
     let server = Server::new();
@@ -726,6 +837,7 @@ fn basic_with_a_url_as_id() {
     assert_eq!(server.web.fetched.take(), [""; 0]);
 }
 
+// R138.
 #[test]
 fn host_or_predicate_that_says_no_stops_before_the_network() {
     let server = Server::new();
@@ -745,6 +857,7 @@ fn host_or_predicate_that_says_no_stops_before_the_network() {
     assert_eq!(server.web.fetched.take(), [""; 0]);
 }
 
+// R133.
 #[test]
 fn metadata_of_the_server_says_whether_documents_are_known() {
     let server = Server::new();
@@ -757,6 +870,7 @@ fn metadata_of_the_server_says_whether_documents_are_known() {
     assert!(!confidential.auth_methods_supported().any(|method| method == "none"));
 }
 
+// R138.
 #[tokio::test]
 async fn requests_for_one_unknown_url_share_a_fetch() {
     let server = Arc::new(Server::new());
@@ -814,6 +928,7 @@ fn stored(text: &str, fetched_at: i64) -> StoredDocument {
     StoredDocument::new(text.to_owned().into(), fetched_at, None)
 }
 
+// R139.
 #[test]
 fn fetched_document_is_kept_and_known_to_the_next_machine() {
     let store = Store::default();
@@ -835,7 +950,7 @@ fn fetched_document_is_kept_and_known_to_the_next_machine() {
     assert_eq!(second.ask(URL), refused(URL), "withdrawn, whatever the store has");
 }
 
-// A restart, another machine, or many URLs that are asked for meanwhile: what is remembered here is forgotten.
+// R139: a restart, another machine, or many URLs that are asked for meanwhile: what is remembered here is forgotten.
 #[test]
 fn withdrawn_document_does_not_come_back_from_the_store() {
     let hour = 60 * 60;
@@ -872,6 +987,7 @@ fn withdrawn_document_does_not_come_back_from_the_store() {
     }
 }
 
+// R138.
 #[test]
 fn nothing_is_put_for_urls_that_never_had_a_document() {
     let store = Store::default();
@@ -885,6 +1001,7 @@ fn nothing_is_put_for_urls_that_never_had_a_document() {
     assert_eq!(*store.kept.lock().unwrap(), HashMap::new());
 }
 
+// R134, R139.
 #[test]
 fn kept_document_is_as_old_as_it_is() {
     let hour = 60 * 60;
@@ -911,6 +1028,7 @@ fn kept_document_is_as_old_as_it_is() {
     }
 }
 
+// R139.
 #[test]
 fn what_is_kept_is_judged_again() {
     for text in [
@@ -935,6 +1053,7 @@ fn what_is_kept_is_judged_again() {
     }
 }
 
+// R139.
 #[test]
 fn failing_store_is_a_miss() {
     let store = Store::default();
@@ -948,6 +1067,7 @@ fn failing_store_is_a_miss() {
     assert_eq!(server.web.fetched.take(), [""; 0]);
 }
 
+// R139.
 #[test]
 fn known_only_makes_no_first_contact() {
     let store = Store::default();
@@ -970,6 +1090,7 @@ fn known_only_makes_no_first_contact() {
     assert_eq!(server.ask(URL), accepted);
 }
 
+// R139.
 #[test]
 fn known_only_handle_shares_what_is_known() {
     let store = Store::default();
@@ -984,6 +1105,7 @@ fn known_only_handle_shares_what_is_known() {
     assert_eq!(server.web.fetched.take(), [URL]);
 }
 
+// R138.
 #[test]
 fn strangers_have_bounds_of_their_own() {
     let server = Server::of(|documents| documents.max_per_host(4, 30));
@@ -1007,7 +1129,7 @@ fn strangers_have_bounds_of_their_own() {
     assert_eq!(server.web.fetched.take().iter().filter(|fetched| *fetched == URL).count(), 2);
 }
 
-// Anybody can ask for documents that are not there, and must not keep the clients of that host out.
+// R138: anybody can ask for documents that are not there, and must not keep the clients of that host out.
 #[test]
 fn host_that_was_chosen_has_room_for_many_unknown_clients() {
     let (web, clock) = (Web::default(), Clock::fixed(NOW));
@@ -1027,7 +1149,7 @@ fn host_that_was_chosen_has_room_for_many_unknown_clients() {
     }
 }
 
-// A document is known as soon as it was there, whoever has made it.
+// R138: a document is known as soon as it was there, whoever has made it.
 #[tokio::test(start_paused = true)]
 async fn trusted_document_is_fetched_again_whatever_others_do() {
     let (web, clock) = (Web::default(), Clock::fixed(NOW));
@@ -1048,7 +1170,7 @@ async fn trusted_document_is_fetched_again_whatever_others_do() {
     assert!(documents.resolve(URL).await.is_ok());
 }
 
-// Anybody has documents that are known, at hosts that take all the time there is.
+// R138: anybody has documents that are known, at hosts that take all the time there is.
 #[tokio::test(start_paused = true)]
 async fn known_document_outlives_a_want_of_room() {
     let keys = |members| with(json!({"jwks": {"keys": [ed().jwk()]}}), members);
@@ -1118,6 +1240,7 @@ async fn known_document_outlives_a_throttle_for_a_day() {
     assert_eq!(error.kind(), ErrorKind::Throttled);
 }
 
+// R138.
 #[test]
 fn one_host_pushes_out_documents_of_its_own_alone() {
     let (web, clock) = (Web::default(), Clock::fixed(NOW));
@@ -1160,7 +1283,7 @@ impl DocumentSource for Everywhere {
     }
 }
 
-// 20,000 of them from 200 hosts within 100 seconds, and one client that comes each second.
+// R138: 20,000 of them from 200 hosts within 100 seconds, and one client that comes each second.
 #[test]
 fn client_in_use_is_known_through_a_flood() {
     let (web, clock) = (Everywhere::default(), Clock::fixed(NOW));
@@ -1187,6 +1310,7 @@ fn client_in_use_is_known_through_a_flood() {
     assert_eq!(fetches.iter().filter(|url| *url == URL).count(), 2);
 }
 
+// R134.
 #[tokio::test]
 async fn no_request_waits_for_a_document_that_is_fetched_again() {
     let server = Server::new();
