@@ -132,7 +132,7 @@
 //! | R124 | `metadata_documents::registered_client_wins_and_nothing_is_fetched` |
 //! | R125 | `fetch::https::tests::documents::only_200_is_a_document_and_no_redirect_is_followed`, `fetch::https::tests::documents::media_type_is_json_of_any_kind`, `fetch::https::tests::documents::document_is_fetched_as_json_and_without_coding` |
 //! | R126 | `metadata_documents::document_is_as_long_as_it_may_be`, `fetch::https::tests::documents::bytes_are_counted_whatever_length_is_declared` |
-//! | R127 | `metadata_documents::special_addresses_are_answered_as_names_that_do_not_exist`, `metadata_documents::keys_at_a_special_address_are_an_outage`, `fetch::https::tests::documents::special_addresses_look_like_names_that_do_not_exist`, `fetch::https::tests::documents::silent_and_closed_servers_are_unreachable`, `fetch::https::resolver::tests`, `fetch::address::tests` |
+//! | R127 | `metadata_documents::special_addresses_are_answered_as_names_that_do_not_exist`, `metadata_documents::keys_at_a_special_address_are_an_outage`, `fetch::https::tests::documents::special_addresses_look_like_names_that_do_not_exist`, `fetch::https::tests::documents::silent_and_closed_servers_are_unreachable`, `fetch::https::resolver::tests`, `fetch::address::tests`, `tests/interop/documents/rebinding.py` |
 //! | R128 | `metadata_documents::document_with_a_secret_or_two_sets_of_keys_is_refused` |
 //! | R129 | `metadata_documents::keys_are_on_the_host_of_the_client`, `metadata_documents::address_of_keys_is_judged_as_it_is_written`, `metadata_documents::document_with_a_secret_or_two_sets_of_keys_is_refused` |
 //! | R130 | `metadata_documents::redirects_are_needed_by_the_grants_that_have_one` |

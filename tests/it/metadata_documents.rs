@@ -1223,7 +1223,7 @@ async fn known_document_outlives_a_want_of_room() {
     }
 }
 
-// For documents without keys as long as in an outage.
+// R134: for documents without keys as long as in an outage.
 #[tokio::test]
 async fn known_document_outlives_a_throttle_for_a_day() {
     let server = Server::new();
