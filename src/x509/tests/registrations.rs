@@ -9,6 +9,14 @@ fn refusal(name: &str) -> String {
 }
 
 #[test]
+fn debug_says_what_is_compared() {
+    let name = CertificateSubject::dn("CN=p").unwrap();
+    assert_eq!(format!("{name:?}"), "CertificateSubject(Dn(..))");
+    let host = CertificateSubject::dns("client.example").unwrap();
+    assert_eq!(format!("{host:?}"), "CertificateSubject(Dns(\"client.example\"))");
+}
+
+#[test]
 fn empty_names_are_refused() {
     assert_eq!(refusal(""), "the name is empty, at byte 0");
     assert_eq!(refusal("   "), "the name is empty, at byte 3");
