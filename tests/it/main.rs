@@ -126,7 +126,7 @@
 //! | R118 | `bodies::default_body_is_empty`, `cases::service_keeps_no_state_between_requests`, `tower_contract::non_send_service_without_a_runtime` |
 //! | R119 | `props::any_request_gets_a_well_formed_answer`, `props::any_request_gets_an_answer_with_any_setting`, `providers::panicking_provider_is_503`, `panics::panicking_observer_changes_no_answer`, `panics::panicking_predicate_lets_no_request_pass`, `panics::panicking_clock_lets_no_request_pass`, `panics::panicking_error_of_a_provider_is_500` and more |
 //! | R120 | `bodies::form_is_deserialized_without_polling` |
-//! | R121 | `metadata_documents::id_that_is_no_url_of_a_document_is_not_fetched`, `url::url_of_a_document_is_judged_as_it_is_written` |
+//! | R121 | `metadata_documents::id_that_is_no_url_of_a_document_is_not_fetched`, `url::url_of_a_document_is_judged_as_it_is_written`, the fuzz target `document` |
 //! | R122 | `metadata_documents::id_that_is_no_url_of_a_document_is_not_fetched`, `url::url_of_a_document_is_judged_as_it_is_written` |
 //! | R123 | `metadata_documents::public_client_is_known_by_its_document`, `metadata_documents::document_names_its_own_url_byte_for_byte` |
 //! | R124 | `metadata_documents::registered_client_wins_and_nothing_is_fetched` |
@@ -137,7 +137,7 @@
 //! | R129 | `metadata_documents::keys_are_on_the_host_of_the_client`, `metadata_documents::address_of_keys_is_judged_as_it_is_written`, `metadata_documents::document_with_a_secret_or_two_sets_of_keys_is_refused` |
 //! | R130 | `metadata_documents::redirects_are_needed_by_the_grants_that_have_one` |
 //! | R131 | `metadata_documents::document_that_is_no_json_object_is_refused`, `metadata_documents::what_a_document_has_more_is_no_obstacle` |
-//! | R132 | `metadata_documents::absent_method_is_none`, `metadata_documents::client_with_keys_must_use_them_if_that_is_accepted`, `metadata_documents::list_decides_where_the_stated_method_is_not_accepted`, `metadata_documents::client_without_an_accepted_method_never_authenticates`, `metadata_documents::layer_that_accepts_less_refuses` |
+//! | R132 | `metadata_documents::absent_method_is_none`, `metadata_documents::client_with_keys_must_use_them_if_that_is_accepted`, `metadata_documents::list_decides_where_the_stated_method_is_not_accepted`, `metadata_documents::client_without_an_accepted_method_never_authenticates`, `metadata_documents::layer_that_accepts_less_refuses`, the fuzz target `document` |
 //! | R133 | `metadata_documents::metadata_of_the_server_says_whether_documents_are_known` |
 //! | R134 | `metadata_documents::known_client_survives_an_outage_of_its_host`, `metadata_documents::withdrawn_document_ends_its_client`, `metadata_documents::kept_document_is_as_old_as_it_is`, `metadata_documents::no_request_waits_for_a_document_that_is_fetched_again` |
 //! | R135 | `metadata_documents::what_could_not_be_had_is_an_outage_and_what_is_wrong_is_none` |

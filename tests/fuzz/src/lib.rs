@@ -6,6 +6,7 @@
 pub mod certificate;
 pub mod certificates;
 pub mod claims;
+pub mod document;
 pub mod headers;
 pub mod keys;
 pub mod metadata;
