@@ -545,22 +545,20 @@ fn table(counts: &Counts) -> ExitCode {
         let public = counts.usual(Stack::Layer, Case::Public);
         let [pki, own, unknown, header] = MUTUAL_TLS.map(|(stack, case)| counts.usual(stack, case));
         let reading = counts.events(Job::Certificate).instructions();
-        let mut goal = |what: String, value: f64, must: f64| {
-            goals.push(Goal { name: "mutual TLS", what, value, must, target: must });
+        let mut goal = |what: String, value: f64, must: f64, target: f64| {
+            goals.push(Goal { name: "mutual TLS", what, value, must, target });
         };
-        goal(
-            format!("{pki:.0} by its subject / {public:.0} for a public client"),
-            pki / public,
-            1.15,
-        );
-        goal(
-            format!("{own:.0} by the certificate / {public:.0} for a public client"),
-            own / public,
-            1.15,
-        );
-        goal(format!("{unknown:.0} for an unknown client / {pki:.0}"), unknown / pki, 1.6);
+        let of_public = |count: f64, by: &str| {
+            (format!("{count:.0} by {by} / {public:.0} for a public client"), count / public)
+        };
+        for (what, value) in [of_public(pki, "its subject"), of_public(own, "the certificate")] {
+            goal(what, value, 1.15, 1.0);
+        }
+        goal(format!("{unknown:.0} for an unknown client / {pki:.0}"), unknown / pki, 1.15, 1.0);
+        // With the base64, which reading a certificate is without.
         let more = header - pki;
-        goal(format!("{more:.0} more in a header / {reading:.0} to read it"), more / reading, 1.2);
+        let what = format!("{more:.0} more in a header / {reading:.0} to read it");
+        goal(what, more / reading, 1.4, 1.2);
         let mut budgets: Vec<_> = MUTUAL_TLS
             .into_iter()
             .zip([pki, own, unknown, header])
