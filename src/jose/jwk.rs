@@ -115,6 +115,9 @@ impl<'a> Jwk<'a> {
     /// The certificate of the key: the first member of `x5c`, in base64 with padding (RFC 7517 §4.7).
     #[cfg(feature = "mtls")]
     pub(crate) fn certificate(&self) -> Option<ClientCertificate> {
+        if self.malformed.is_some() {
+            return None;
+        }
         let chain: Vec<Text<'a>> = serde_json::from_str(self.get("x5c")?.get()).ok()?;
         let der = BASE64_STANDARD.decode(chain.first()?.0.as_bytes()).ok()?;
         ClientCertificate::unverified(der).ok()

@@ -36,6 +36,12 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
+/// Whether it has what a private key is recognized by. Without it, it is no key (RFC 7518 §6).
+#[cfg(feature = "mtls")]
+pub(crate) fn has_public_part(jwk: &Jwk<'_>) -> bool {
+    text(jwk).is_some()
+}
+
 /// The text of the public part.
 fn text<'a>(jwk: &Jwk<'a>) -> Option<Cow<'a, str>> {
     let kty = jwk.required("kty").ok()?;
@@ -118,6 +124,8 @@ impl<'a> Withdrawn<'a> {
             self.kids.insert(kid);
         }
         if jwk.private.is_some() {
+            #[cfg(feature = "mtls")]
+            self.parts.extend(jwk.certificate().map(|certificate| *certificate.digest()));
             match certain_part(jwk) {
                 Some(part) => drop(self.parts.insert(part)),
                 None => {
@@ -148,6 +156,13 @@ impl<'a> Withdrawn<'a> {
                 .then_some(Fault::of("kid", "is also that of a private or symmetric key"));
         };
         Some(fault)
+    }
+
+    /// Whether somebody else than its owner has the key of a certificate. A digest is as long as a part of a
+    /// key, and is remembered with them.
+    #[cfg(feature = "mtls")]
+    pub(crate) fn has_certificate(&self, digest: &[u8; 32]) -> bool {
+        self.parts.contains(digest) || self.before.0.contains(digest)
     }
 
     /// What to remember of these keys, which are all that could be used.

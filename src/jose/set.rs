@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde::de::MapAccess;
 use serde_json::value::RawValue;
 
+#[cfg(feature = "mtls")]
+use crate::jose::leaked::has_public_part;
 use crate::jose::{
     alg::{Algorithm, Algorithms},
     invalid::{Fault, InvalidKeys, OmittedKey},
@@ -141,9 +143,9 @@ impl KeySet {
         #[cfg(feature = "mtls")]
         let certificates = first
             .iter()
-            .filter(|(_, jwk)| withdrawn.fault(jwk).is_none())
-            .filter_map(|(_, jwk)| jwk.certificate())
-            .map(|certificate| *certificate.digest())
+            .filter(|(_, jwk)| has_public_part(jwk) && withdrawn.fault(jwk).is_none())
+            .filter_map(|(_, jwk)| jwk.certificate().map(|certificate| *certificate.digest()))
+            .filter(|digest| !withdrawn.has_certificate(digest))
             .collect();
         let (mut keys, mut publics) = (Vec::new(), Vec::new());
         first.retain(|(index, jwk)| {

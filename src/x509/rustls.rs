@@ -108,8 +108,8 @@ impl ClientCertificate {
     /// handshake is over.
     ///
     /// It is verified if `pki` accepts its chain now: a `WebPkiClientVerifier` with the authorities that
-    /// issue the certificates of clients, which public ones are not (RFC 8705 §7.4). Without a `pki`
-    /// none is verified.
+    /// issue the certificates of clients, which public ones are not (RFC 8705 §7.4). Without a `pki`, and
+    /// with one that accepts everything, none is verified.
     ///
     /// A resumed session has the certificate of the handshake before it, and rustls does not ask its
     /// verifier again. Here `pki` is asked every time, so that a chain that has expired meanwhile, or was
@@ -146,7 +146,11 @@ impl ClientCertificate {
             return Ok(None);
         };
         let verified = pki.is_some_and(|pki| {
-            pki.verify_client_cert(leaf, intermediates, UnixTime::now()).is_ok()
+            let accepts = |leaf: &_, others: &_| {
+                pki.verify_client_cert(leaf, others, UnixTime::now()).is_ok()
+            };
+            // One that accepts what is no certificate, such as `AnyClientCertificate`, verifies nothing.
+            accepts(leaf, intermediates) && !accepts(&CertificateDer::from(&[][..]), &[])
         });
         let der = leaf.as_ref();
         if verified { Self::verified(der) } else { Self::unverified(der) }.map(Some)

@@ -151,6 +151,13 @@ impl CertificateSubject {
         }
     }
 
+    /// As [`decoy`](Self::decoy), among the alternative names.
+    pub(crate) fn alternative_decoy() -> &'static Self {
+        static DECOY: LazyLock<CertificateSubject> =
+            LazyLock::new(|| CertificateSubject(Kind::Dns("nobody.invalid".into())));
+        &DECOY
+    }
+
     /// What is compared when there is nothing to compare.
     pub(crate) fn decoy() -> &'static Self {
         static DECOY: LazyLock<CertificateSubject> = LazyLock::new(|| {

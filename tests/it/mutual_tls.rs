@@ -12,7 +12,7 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use http::request::Parts;
+use http::{HeaderName, HeaderValue, request::Parts};
 use serde_json::{Value, json};
 use store_harness::certificate::{Attribute, Certificate, SubjectAltName, element};
 use tower_client_auth::{
@@ -30,6 +30,7 @@ use crate::support::{
 };
 
 const DN: &str = "CN=p,O=Acme,C=DE";
+const VERIFIED: HeaderName = HeaderName::from_static("x-client-verify");
 
 /// Of the PKI client, whose subject is registered.
 fn pki() -> Certificate {
@@ -63,7 +64,7 @@ fn unverified(certificate: &Certificate) -> ClientCertificate {
 }
 
 fn x5c(certificates: &[Certificate]) -> Value {
-    json!({"kty": "EC", "x5c": certificates.iter().map(|one| BASE64_STANDARD.encode(one.der())).collect::<Vec<_>>()})
+    json!({"kty": "EC", "x": "eA", "x5c": certificates.iter().map(|one| BASE64_STANDARD.encode(one.der())).collect::<Vec<_>>()})
 }
 
 fn jwks(keys: impl IntoIterator<Item = Value>) -> String {
@@ -226,14 +227,17 @@ fn rfc8705_2_2_2_only_x5c_is_a_certificate() {
     let thumbprint = unverified(&own(1)).thumbprint().to_owned();
     let none = "no key of the set has a certificate in `x5c`";
     for key in [
-        json!({"kty": "EC", "x5t#S256": thumbprint}),
-        json!({"kty": "EC", "x5c": []}),
-        json!({"kty": "EC", "x5c": standard}),
-        json!({"kty": "EC", "x5c": [base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(&der)]}),
-        json!({"kty": "EC", "x5c": [format!("{}\n{}", &standard[..64], &standard[64..])]}),
-        json!({"kty": "EC", "x5c": [format!("-----BEGIN CERTIFICATE-----{standard}")]}),
-        json!({"kty": "EC", "x5c": [BASE64_STANDARD.encode(&der[1..])]}),
-        json!({"kty": "EC", "x5c": [7]}),
+        json!({"kty": "EC", "x": "eA", "x5t#S256": thumbprint}),
+        json!({"kty": "EC", "x": "eA", "x5c": []}),
+        json!({"kty": "EC", "x": "eA", "x5c": standard}),
+        json!({"kty": "EC", "x": "eA", "x5c": [base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(&der)]}),
+        json!({"kty": "EC", "x": "eA", "x5c": [format!("{}\n{}", &standard[..64], &standard[64..])]}),
+        json!({"kty": "EC", "x": "eA", "x5c": [format!("-----BEGIN CERTIFICATE-----{standard}")]}),
+        json!({"kty": "EC", "x": "eA", "x5c": [BASE64_STANDARD.encode(&der[1..])]}),
+        json!({"kty": "EC", "x": "eA", "x5c": [7]}),
+        // No key at all.
+        json!({"kty": "EC", "x5c": [standard]}),
+        json!({"x": "eA", "x5c": [standard]}),
     ] {
         let error = ClientCertificates::from_jwks(&jwks([key.clone()])).unwrap_err();
         assert_eq!(error.to_string(), none, "{key}");
@@ -391,7 +395,8 @@ fn rfc8414_2_metadata_names_what_the_source_can_prove() {
     assert_eq!(supported(MutualTls::from_connection()), both);
     let header = || MutualTls::from_header(ProxyHeader::client_cert(), |_| true);
     assert_eq!(supported(header()), both[1..]);
-    assert_eq!(supported(header().verified_if(|_| false)), both);
+    assert_eq!(supported(header().verified_by_proxy()), both);
+    assert_eq!(supported(header().verified_if(VERIFIED, HeaderValue::from_static("x"))), both);
 }
 
 // Gateways and gRPC services bind tokens, too.
@@ -565,6 +570,40 @@ fn published_certificates_are_fetched_again_for_an_unknown_one() {
     assert_eq!(ask(&own(4)).1, fetches + 1, "one fetch for both unknown certificates");
 }
 
+// Whoever has read the set can present the certificate.
+#[test]
+fn certificate_whose_key_was_published_is_refused_from_then_on() {
+    let (web, clock) = (Web::default(), Clock::fixed(NOW));
+    let published = ClientCertificates::jwks_uri("https://client.example/jwks.json").unwrap();
+    let client = RegisteredClient::self_signed_tls_client_auth("s", published, app("s"));
+    let keys = JwksCache::new(web.clone()).clock(clock.clone());
+    let mutual_tls = MutualTls::from_connection().jwks_source(keys);
+    let harness = Harness::of(Clients::from_iter([client]))
+        .set(|layer| layer.mutual_tls(mutual_tls).clock(clock.clone()));
+    let mut ask = |keys: Vec<Value>| {
+        *web.answer.lock().unwrap() = Some(jwks(keys));
+        clock.advance(Duration::from_secs(25 * 60 * 60));
+        send(&harness, &form("s"), Some(&unverified(&own(1)))).0
+    };
+    let good = form("s").accepted("s", AuthMethod::SelfSignedTlsClientAuth);
+    let bad = failed(reason(E::Mismatch), "s");
+    let other = || crate::jose::with(x5c(&[own(1)]), json!({"x": "eQ"}));
+    let private = || crate::jose::with(x5c(&[own(1)]), json!({"d": "eA"}));
+    assert_eq!(ask(vec![other()]), good);
+    assert_eq!(ask(vec![private(), other()]), bad, "beside its private key");
+    assert_eq!(ask(vec![other()]), bad, "after its private key");
+}
+
+// RFC 7517 §4: names are unique, and parsers disagree on which of two counts.
+#[test]
+fn certificate_of_a_malformed_key_is_none() {
+    let member = |certificate| format!("\"x5c\":[{:?}]", BASE64_STANDARD.encode(certificate));
+    let (one, two) = (member(own(1).der()), member(own(2).der()));
+    let keys = format!(r#"{{"keys":[{{"kty":"EC","x":"eA",{one},{two}}}]}}"#);
+    let error = ClientCertificates::from_jwks(&keys).unwrap_err().to_string();
+    assert_eq!(error, "no key of the set has a certificate in `x5c`");
+}
+
 #[test]
 fn published_certificates_without_a_source_never_authenticate() {
     let published = ClientCertificates::jwks_uri("https://client.example/jwks.json").unwrap();
@@ -587,9 +626,7 @@ fn from_proxy(request: &Parts) -> bool {
 
 fn behind_a_proxy() -> Harness {
     let mutual_tls = MutualTls::from_header(ProxyHeader::client_cert(), from_proxy)
-        .verified_if(|request| {
-            request.headers.get("x-client-verify").is_some_and(|value| value == "SUCCESS")
-        })
+        .verified_if(VERIFIED, HeaderValue::from_static("SUCCESS"))
         .certificate_limit(4096);
     Harness::of(clients()).set(|layer| layer.mutual_tls(mutual_tls))
 }
@@ -614,8 +651,14 @@ fn rfc9440_4_certificate_of_a_trusted_hop_counts() {
     let failed_there =
         form("p").with("client-cert", item(&pki())).with("x-client-verify", "FAILED:x");
     assert_eq!(ask_proxy(&failed_there, true), failed(reason(E::Unverified), "p"));
+    // Of two values one is the caller's.
+    let twice = verified.clone().with("x-client-verify", "SUCCESS");
+    assert_eq!(ask_proxy(&twice, true), failed(reason(E::Unverified), "p"));
     let silent = form("p").with("client-cert", item(&pki()));
     assert_eq!(ask_proxy(&silent, true), failed(reason(E::Unverified), "p"));
+    let always = MutualTls::from_header(ProxyHeader::client_cert(), |_| true).verified_by_proxy();
+    let always = Harness::of(clients()).set(|layer| layer.mutual_tls(always));
+    assert_eq!(always.ask(&silent), silent.accepted("p", AuthMethod::TlsClientAuth));
     let own = form("s").with("client-cert", item(&own(1)));
     assert_eq!(ask_proxy(&own, true), own.accepted("s", AuthMethod::SelfSignedTlsClientAuth));
 }
@@ -632,6 +675,10 @@ fn rfc9440_4_header_of_any_other_hop_is_removed() {
     let mut expected = request(form("public")).accepted("public", AuthMethod::None);
     expected.calls[0].headers.retain(|(name, _)| !name.starts_with("client-cert"));
     assert_eq!(ask_proxy(&request(form("public")), false), expected);
+    let chain = form("public").with("client-cert-chain", item(&pki()));
+    let mut expected = chain.accepted("public", AuthMethod::None);
+    expected.calls[0].headers.retain(|(name, _)| name != "client-cert-chain");
+    assert_eq!(ask_proxy(&chain, false), expected);
     // Also where it could not be read.
     let mut expected = form("public").accepted("public", AuthMethod::None);
     expected.calls[0].headers.retain(|(name, _)| name != "client-cert");
@@ -694,13 +741,9 @@ fn panicking_predicate_of_mutual_tls_lets_no_request_pass() {
         panic!("a bug of the application")
     }
     let request = form("public").with("client-cert", item(&pki()));
-    for mutual_tls in [
-        MutualTls::from_header(ProxyHeader::client_cert(), panics),
-        MutualTls::from_header(ProxyHeader::client_cert(), |_| true).verified_if(panics),
-    ] {
-        let harness = Harness::of(clients()).set(|layer| layer.mutual_tls(mutual_tls));
-        assert_eq!(harness.ask(&request), refused(K::Panicked));
-    }
+    let mutual_tls = MutualTls::from_header(ProxyHeader::client_cert(), panics);
+    let harness = Harness::of(clients()).set(|layer| layer.mutual_tls(mutual_tls));
+    assert_eq!(harness.ask(&request), refused(K::Panicked));
     let mutual_tls = MutualTls::from_extension(|_: &Proxy| panic!("a bug of the application"));
     let harness = Harness::of(clients()).set(|layer| layer.mutual_tls(mutual_tls));
     let mut sent = form("public").request();

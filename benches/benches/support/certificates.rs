@@ -3,13 +3,15 @@
 use std::sync::LazyLock;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use http::Request;
+use http::{HeaderName, HeaderValue, Request};
 use tower_client_auth::mutual_tls::{
     CertificateSubject, ClientCertificate, ClientCertificates, MutualTls, ProxyHeader,
 };
 
 const PEM: &str = include_str!("client.pem");
 const SUBJECT: &str = "CN=client.example,O=Acme,C=DE";
+
+const VERIFIED: (&str, &str) = ("x-client-verify", "SUCCESS");
 
 static CERTIFICATE: LazyLock<Option<ClientCertificate>> = LazyLock::new(|| read(der()));
 
@@ -33,7 +35,9 @@ pub(crate) fn registered() -> ClientCertificates {
 
 /// The header of a proxy that is trusted, with certificates that it verified.
 pub(crate) fn from_header() -> MutualTls {
-    MutualTls::from_header(ProxyHeader::client_cert(), |_| true).verified_if(|_| true)
+    let (verified, value) = VERIFIED;
+    MutualTls::from_header(ProxyHeader::client_cert(), |_| true)
+        .verified_if(HeaderName::from_static(verified), HeaderValue::from_static(value))
 }
 
 pub(crate) fn on_connection<B>(mut request: Request<B>) -> Request<B> {
@@ -46,6 +50,8 @@ pub(crate) fn on_connection<B>(mut request: Request<B>) -> Request<B> {
 pub(crate) fn in_header<B>(mut request: Request<B>) -> Request<B> {
     if let Ok(value) = format!(":{}:", BASE64_STANDARD.encode(der())).parse() {
         request.headers_mut().insert("client-cert", value);
+        let (verified, value) = VERIFIED;
+        request.headers_mut().insert(verified, HeaderValue::from_static(value));
     }
     request
 }

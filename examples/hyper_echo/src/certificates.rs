@@ -9,7 +9,7 @@
 use std::net::IpAddr;
 
 use example_support::{Flags, Peer};
-use http::{HeaderName, HeaderValue, request::Parts};
+use http::{HeaderName, HeaderValue};
 use tower_client_auth::{
     BoxError,
     mutual_tls::{MutualTls, ProxyHeader},
@@ -99,18 +99,10 @@ impl CertificateFlags {
             None => return Ok(None),
         };
         Ok(Some(match self.verified_if.clone() {
-            Some((name, value)) => {
-                mutual_tls.verified_if(move |request| only(request, &name, &value))
-            }
+            Some((name, value)) => mutual_tls.verified_if(name, value),
             None => mutual_tls,
         }))
     }
-}
-
-/// A second header of the name is not the proxy's.
-fn only(request: &Parts, name: &HeaderName, value: &HeaderValue) -> bool {
-    let mut values = request.headers.get_all(name).iter();
-    values.next() == Some(value) && values.next().is_none()
 }
 
 fn pair(flag: &str) -> Result<(&str, &str), BoxError> {

@@ -99,9 +99,6 @@ pub(crate) fn certificate(
 }
 
 fn read(head: &mut Parts, settings: &MutualTls) -> Result<Option<ClientCertificate>, Error> {
-    let hook = |predicate: &dyn Fn(&Parts) -> bool, head: &Parts| {
-        guard::hook("mutual_tls", || predicate(head)).ok_or(ErrorKind::Panicked)
-    };
     match &settings.source {
         Source::Connection => Ok(head.extensions.get::<ClientCertificate>().cloned()),
         Source::Extension(certificate) => {
@@ -112,12 +109,14 @@ fn read(head: &mut Parts, settings: &MutualTls) -> Result<Option<ClientCertifica
             }
         }
         Source::Header { header, trusted } => {
-            if !head.headers.contains_key(header.name()) {
+            let names = [header.name(), &CHAIN];
+            if !names.iter().any(|name| head.headers.contains_key(*name)) {
                 return Ok(None);
             }
-            if !hook(&**trusted, head)? {
-                head.headers.remove(header.name());
-                head.headers.remove(CHAIN);
+            if !guard::hook("mutual_tls", || trusted(head)).ok_or(ErrorKind::Panicked)? {
+                for name in names {
+                    head.headers.remove(name);
+                }
                 return Ok(None);
             }
             let read = header.read(&head.headers, settings.certificate_limit);
@@ -129,11 +128,7 @@ fn read(head: &mut Parts, settings: &MutualTls) -> Result<Option<ClientCertifica
             else {
                 return Ok(None);
             };
-            let verified = match &settings.verified_if {
-                Some(verified) => hook(&**verified, head)?,
-                None => false,
-            };
-            let certificate = if verified {
+            let certificate = if settings.says_verified(&head.headers) {
                 ClientCertificate::verified(der)
             } else {
                 ClientCertificate::unverified(der)
@@ -167,7 +162,8 @@ pub(super) fn extract(
 }
 
 /// Checks the certificate against what the client is registered with, if it is known. Whatever that is,
-/// one subject is compared, and one certificate at least.
+/// the subject is compared, each alternative name, and one certificate at least: what the caller put into
+/// its certificate must not tell by the time that it takes whether the client exists.
 pub(super) fn verify<'a>(
     presented: &'a Credentials,
     known: Option<&'a method::Registration>,
@@ -186,6 +182,9 @@ pub(super) fn verify<'a>(
         Some(Registration::Pki(subject)) => subject,
         _ => CertificateSubject::decoy(),
     };
+    for decoy in [CertificateSubject::decoy(), CertificateSubject::alternative_decoy()] {
+        black_box(decoy.matches(certificate));
+    }
     let (digests, published) = match registered {
         Some(Registration::SelfSigned(certificates)) => match &certificates.0 {
             Kept::Digests(digests) => (&**digests, None),

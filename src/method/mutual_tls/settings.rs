@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{Extensions, request::Parts};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, request::Parts};
 
 use crate::{
     fetch::jwks::JwksCache,
@@ -50,7 +50,7 @@ const CERTIFICATE_LIMIT: usize = 16 * 1024;
 #[derive(Clone)]
 pub struct MutualTls {
     pub(super) source: Source,
-    pub(super) verified_if: Option<Arc<Predicate>>,
+    pub(super) verified: Verified,
     pub(super) self_signed_validity: bool,
     pub(super) certificate_limit: usize,
     pub(super) remote: Option<JwksCache>,
@@ -65,6 +65,14 @@ pub(super) enum Source {
     Connection,
     Extension(Arc<Extension>),
     Header { header: ProxyHeader, trusted: Arc<Predicate> },
+}
+
+/// Which certificates in a header are verified.
+#[derive(Clone, Debug)]
+pub(super) enum Verified {
+    Never,
+    If(HeaderName, HeaderValue),
+    Always,
 }
 
 impl MutualTls {
@@ -111,10 +119,11 @@ impl MutualTls {
     ///
     /// The proxy must remove or replace the header in *every* request, also where there is no certificate;
     /// [`guide::behind_a_proxy`](crate::guide::behind_a_proxy) shows how. Without
-    /// [`verified_if`](Self::verified_if) none is verified.
+    /// [`verified_if`](Self::verified_if) or [`verified_by_proxy`](Self::verified_by_proxy) none is verified.
     ///
     /// ```
     /// use std::net::{IpAddr, SocketAddr};
+    /// use http::{HeaderName, HeaderValue};
     /// use tower_client_auth::mutual_tls::{MutualTls, ProxyHeader};
     ///
     /// let proxy: IpAddr = [10, 0, 0, 7].into();
@@ -122,9 +131,10 @@ impl MutualTls {
     ///     // However the server tells the address of the peer.
     ///     request.extensions.get::<SocketAddr>().is_some_and(|peer| peer.ip() == proxy)
     /// })
-    /// .verified_if(|request| {
-    ///     request.headers.get("x-client-verify").is_some_and(|value| value == "SUCCESS")
-    /// });
+    /// .verified_if(
+    ///     HeaderName::from_static("x-client-verify"),
+    ///     HeaderValue::from_static("SUCCESS"),
+    /// );
     /// # drop(mutual_tls);
     /// ```
     #[must_use]
@@ -138,22 +148,32 @@ impl MutualTls {
     fn new(source: Source) -> Self {
         Self {
             source,
-            verified_if: None,
+            verified: Verified::Never,
             self_signed_validity: false,
             certificate_limit: CERTIFICATE_LIMIT,
             remote: None,
         }
     }
 
-    /// Whether the proxy says that it verified the chain: a header of its own with exactly one value, such as
-    /// `SUCCESS` of nginx. Default: never, and `tls_client_auth` is neither accepted nor announced.
+    /// Where the proxy says that it verified the chain: the header is there once and has exactly this value, such
+    /// as `SUCCESS` of nginx. Default: nowhere, and `tls_client_auth` is neither accepted nor announced.
     ///
-    /// That there is a certificate says nothing: proxies pass on what they did not verify. It is asked only
-    /// when the hop is trusted and the header has a certificate. For certificates of the connection it is
-    /// not asked at all.
+    /// That there is a certificate says nothing: proxies pass on what they did not verify. The proxy must
+    /// remove or replace this header in every request, too. It is read only when the hop is trusted; for certificates
+    /// of the connection it is not read at all.
     #[must_use]
-    pub fn verified_if(self, verified: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
-        Self { verified_if: Some(Arc::new(verified)), ..self }
+    pub fn verified_if(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self { verified: Verified::If(name, value), ..self }
+    }
+
+    /// Takes every certificate in the header for verified: the proxy ends each handshake with one whose chain
+    /// it cannot verify, as Envoy does that requires them. Default: see [`verified_if`](Self::verified_if).
+    ///
+    /// It is wrong for proxies that pass on what failed: nginx with `optional_no_ca`, HAProxy with
+    /// `crt-ignore-err`, an AWS load balancer in passthrough mode, Azure App Service.
+    #[must_use]
+    pub fn verified_by_proxy(self) -> Self {
+        Self { verified: Verified::Always, ..self }
     }
 
     /// Also refuses a registered certificate (`self_signed_tls_client_auth`) outside its own validity.
@@ -179,9 +199,21 @@ impl MutualTls {
         Self { remote: Some(source.into()), ..self }
     }
 
+    /// Whether the proxy that set these says so. Of two values one would be the caller's.
+    pub(super) fn says_verified(&self, headers: &HeaderMap) -> bool {
+        match &self.verified {
+            Verified::Never => false,
+            Verified::If(name, value) => {
+                let mut values = headers.get_all(name).iter();
+                values.next() == Some(value) && values.next().is_none()
+            }
+            Verified::Always => true,
+        }
+    }
+
     /// Whether a certificate can be a verified one.
     pub(super) const fn can_be_verified(&self) -> bool {
-        !matches!(self.source, Source::Header { .. }) || self.verified_if.is_some()
+        !matches!((&self.source, &self.verified), (Source::Header { .. }, Verified::Never))
     }
 }
 
@@ -194,7 +226,7 @@ impl fmt::Debug for MutualTls {
         };
         f.debug_struct("MutualTls")
             .field("source", source)
-            .field("verified_if", &self.verified_if.is_some())
+            .field("verified", &self.verified)
             .field("self_signed_validity", &self.self_signed_validity)
             .field("certificate_limit", &self.certificate_limit)
             .field("jwks_source", &self.remote)
