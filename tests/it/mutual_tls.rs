@@ -580,7 +580,7 @@ fn certificate_whose_key_was_published_is_refused_from_then_on() {
     let mutual_tls = MutualTls::from_connection().jwks_source(keys);
     let harness = Harness::of(Clients::from_iter([client]))
         .set(|layer| layer.mutual_tls(mutual_tls).clock(clock.clone()));
-    let mut ask = |keys: Vec<Value>| {
+    let ask = |keys: Vec<Value>| {
         *web.answer.lock().unwrap() = Some(jwks(keys));
         clock.advance(Duration::from_secs(25 * 60 * 60));
         send(&harness, &form("s"), Some(&unverified(&own(1)))).0

@@ -94,6 +94,18 @@ fn rfc8705_2_1_a_certificate_is_verified_if_its_chain_leads_to_the_authority() {
     }
 }
 
+// The one at hand is that of the listener.
+#[test]
+fn a_verifier_that_accepts_everything_verifies_nothing() {
+    let authority = Authority::new("ca");
+    let everything = AnyClientCertificate::new(&provider());
+    for identity in [authority.client("p"), self_signed(&params("p"))] {
+        let client = Arc::new(client(&authority, &TLS13, Some(&identity)));
+        let connection = handshake(&client, &any(&authority)).unwrap();
+        assert!(!is_verified(&connection, &identity, Some(&everything)));
+    }
+}
+
 #[test]
 fn a_client_may_have_no_certificate() {
     let authority = Authority::new("ca");
