@@ -62,6 +62,7 @@ fn made_with() -> String {
         ("argon2", cfg!(feature = "argon2")),
         ("axum", cfg!(feature = "axum")),
         ("jwt", cfg!(feature = "jwt")),
+        ("mtls", cfg!(feature = "mtls")),
     ] {
         if on {
             made_with += ", ";
