@@ -40,11 +40,16 @@ enum Uncounted {
     /// There have been as many as there may be.
     Over(Throttled),
     /// There is no room for another key.
+    #[cfg_attr(
+        not(any(feature = "jwks-fetch", test)),
+        expect(dead_code, reason = "only networks have nobody else to ask")
+    )]
     Full(Throttled),
 }
 
 impl<K: Clone + Eq + Hash> PerMinute<K> {
     /// One fetch more, if there are not `most` of them in this minute, and there is room to count it.
+    #[cfg(any(feature = "jwks-fetch", test))]
     pub(super) fn take(&self, key: &K, most: u32, now: Instant) -> Result<(), Throttled> {
         self.count(key, most, now).map_err(|uncounted| match uncounted {
             Uncounted::Over(throttled) | Uncounted::Full(throttled) => throttled,

@@ -79,6 +79,10 @@ pub(crate) struct Fetched<D: Documents> {
 }
 
 /// What has been noted of an address.
+#[cfg_attr(
+    not(feature = "metadata-documents"),
+    expect(dead_code, reason = "only metadata documents are kept elsewhere")
+)]
 pub(crate) struct Change<'a, D: Documents> {
     /// What was known.
     pub(crate) before: Option<&'a D::Document>,
