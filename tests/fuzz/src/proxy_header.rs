@@ -45,7 +45,11 @@ pub fn check(input: &[u8]) {
     if let Some(der) = read(&ProxyHeader::xfcc(hops), &sent) {
         let text = unescaped(value);
         assert!(text.contains(&format!("{BEGIN}{}-----END", base64(&der))));
-        assert!(text.bytes().filter(|byte| *byte == b',').count() >= hops);
+        let bare = without_quoted(value);
+        let elements: Vec<_> = bare.split(',').collect();
+        assert_eq!(elements.len(), hops + 1);
+        let keys = elements[0].split(';').map(|pair| pair.split('=').next().unwrap().trim());
+        assert_eq!(keys.filter(|key| key.eq_ignore_ascii_case("cert")).count(), 1);
     }
     written(value, hops);
 }
@@ -101,6 +105,24 @@ fn read(header: &ProxyHeader, value: &HeaderValue) -> Option<Vec<u8>> {
         assert!(fault.starts_with(|first: char| first == '`' || first.is_ascii_lowercase()));
     }
     answer.ok().flatten()
+}
+
+/// What is between quotes is left out.
+fn without_quoted(value: &[u8]) -> String {
+    let mut text = String::new();
+    let mut bytes = value.iter();
+    while let Some(byte) = bytes.next() {
+        if *byte != b'"' {
+            text.push(char::from(*byte));
+            continue;
+        }
+        while let Some(byte) = bytes.next().filter(|byte| **byte != b'"') {
+            if *byte == b'\\' {
+                bytes.next();
+            }
+        }
+    }
+    text
 }
 
 /// Without escapes and white space.
