@@ -3,7 +3,7 @@ use std::{collections::HashMap, sync::Arc};
 use axum::{
     Form, Json, Router,
     extract::{Query, Request, State},
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{Method, StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Redirect, Response},
     routing::{any, get},
@@ -18,11 +18,13 @@ use tower_client_auth::{
 };
 use url::Url;
 
-use crate::yours::{User, ask, signed_in};
+use crate::yours::{User, ask};
 
 type Fields = HashMap<String, String>;
+type Client = AuthenticatedClient<ClientMetadata>;
 type Answer = Result<Response, StatusCode>;
 const REFUSED: StatusCode = StatusCode::BAD_REQUEST;
+const RESOURCE: &str = "/.well-known/oauth-protected-resource/mcp";
 
 #[derive(Clone)]
 struct App {
@@ -38,9 +40,8 @@ pub(crate) fn protected(
     issuer: &str,
     documents: MetadataDocuments,
 ) -> Result<Router, ConfigError> {
-    let registered = MemoryProvider::<ClientMetadata>::new();
-    let layer = ClientAuthLayer::new(registered).auth_methods([AuthMethod::None])?;
-    let layer = layer.metadata_documents(documents.clone());
+    let layer = ClientAuthLayer::new(MemoryProvider::<ClientMetadata>::new());
+    let layer = layer.auth_methods([AuthMethod::None])?.metadata_documents(documents.clone());
     let server = json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
@@ -51,75 +52,59 @@ pub(crate) fn protected(
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
     });
-    let resource =
-        json!({ "resource": format!("{issuer}/mcp"), "authorization_servers": [issuer] });
-    let (codes, tokens) = Default::default();
-    let app = App { issuer: issuer.into(), documents, codes, tokens };
+    let mcp_url = format!("{issuer}/mcp");
+    let resource = json!({ "resource": mcp_url, "authorization_servers": [issuer] });
+    let app =
+        App { issuer: issuer.into(), documents, codes: Arc::default(), tokens: Arc::default() };
     Ok(Router::new()
         .route("/token", any(token))
         .route_layer(layer)
         .route("/authorize", any(authorize))
         .route("/.well-known/oauth-authorization-server", get(async || Json(server)))
-        .route("/.well-known/oauth-protected-resource/mcp", get(async || Json(resource)))
+        .route(RESOURCE, get(async || Json(resource)))
         .with_state(app.clone())
         .merge(mcp.route_layer(from_fn_with_state(app, bearer))))
 }
 
-async fn authorize(
-    State(app): State<App>,
-    method: Method,
-    headers: HeaderMap,
-    Query(asked): Query<Fields>,
-) -> Answer {
+async fn authorize(app: State<App>, user: User, method: Method, asked: Query<Fields>) -> Answer {
     let field = |name| asked.get(name).map_or("", String::as_str);
     let client = app.documents.resolve(field("client_id")).await;
     let client = client.inspect_err(|error| eprintln!("{error}")).ok().ok_or(REFUSED)?;
     let mut back = Url::parse(field("redirect_uri")).ok().ok_or(REFUSED)?;
-    if !client.client().allows_redirect(field("redirect_uri"))
-        || field("code_challenge_method") != "S256"
-    {
+    let fits = client.client().allows_redirect(field("redirect_uri"));
+    if !fits || field("code_challenge_method") != "S256" {
         return Err(REFUSED);
     }
-    let user = signed_in(&headers)?;
     if method != Method::POST {
         return Ok(ask(&user, client.client(), &back));
     }
     let code = GeneratedSecret::new().ok().ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
     back.query_pairs_mut().append_pair("code", code.expose()).append_pair("iss", &app.issuer);
     back.query_pairs_mut().extend_pairs(asked.get_key_value("state"));
-    app.codes.lock().await.insert(code.expose().to_owned(), (asked, user));
+    app.codes.lock().await.insert(code.expose().to_owned(), (asked.0, user));
     Ok(Redirect::to(back.as_str()).into_response())
 }
 
-async fn token(
-    State(app): State<App>,
-    client: AuthenticatedClient<ClientMetadata>,
-    Form(form): Form<Fields>,
-) -> Answer {
+async fn token(app: State<App>, client: Client, form: Form<Fields>) -> Answer {
     let field = |name| form.get(name).map_or("", String::as_str);
-    let Some((asked, user)) = app.codes.lock().await.remove(field("code")) else {
-        return Err(REFUSED);
-    };
-    let is = |name, value| asked.get(name).is_some_and(|asked| asked == value);
+    let (asked, user) = app.codes.lock().await.remove(field("code")).ok_or(REFUSED)?;
     let challenge = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(field("code_verifier")));
-    if !is("client_id", client.client_id())
-        || !is("redirect_uri", field("redirect_uri"))
-        || !is("code_challenge", &challenge)
-    {
+    let given = [client.client_id(), field("redirect_uri"), &challenge].map(Some);
+    let names = ["client_id", "redirect_uri", "code_challenge"];
+    if given != names.map(|name| asked.get(name).map(String::as_str)) {
         return Err(REFUSED);
     }
     let access = GeneratedSecret::new().ok().ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
-    app.tokens.lock().await.insert(access.expose().to_owned(), user);
     let answer = json!({ "access_token": access.expose(), "token_type": "Bearer" });
+    app.tokens.lock().await.insert(access.expose().to_owned(), user);
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }
 
-async fn bearer(State(app): State<App>, mut request: Request, next: Next) -> Response {
+async fn bearer(app: State<App>, mut request: Request, next: Next) -> Response {
     let given = request.headers().get(header::AUTHORIZATION).and_then(|given| given.to_str().ok());
     let token = given.and_then(|given| given.strip_prefix("Bearer ")).unwrap_or_default();
     let Some(user) = app.tokens.lock().await.get(token).cloned() else {
-        let metadata = format!("{}/.well-known/oauth-protected-resource/mcp", app.issuer);
-        let challenge = format!(r#"Bearer resource_metadata="{metadata}""#);
+        let challenge = format!(r#"Bearer resource_metadata="{}{RESOURCE}""#, app.issuer);
         return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)]).into_response();
     };
     request.extensions_mut().insert(user);

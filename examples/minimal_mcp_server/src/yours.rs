@@ -1,7 +1,8 @@
 //! What a site has already: its users, and pages for them.
 
 use axum::{
-    http::{HeaderMap, StatusCode, header::CONTENT_SECURITY_POLICY},
+    extract::FromRequestParts,
+    http::{StatusCode, header::CONTENT_SECURITY_POLICY, request::Parts},
     response::{Html, IntoResponse, Response},
 };
 use tower_client_auth::ClientMetadata;
@@ -12,8 +13,12 @@ pub(crate) struct User(pub(crate) String);
 
 /// Here everybody is. A site reads its session cookie, which must be `SameSite=Lax` or stricter: then no page of
 /// somebody else can agree for the user.
-pub(crate) fn signed_in(_headers: &HeaderMap) -> Result<User, StatusCode> {
-    Ok(User("demonstration".to_owned()))
+impl<S: Sync> FromRequestParts<S> for User {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(_request: &mut Parts, _state: &S) -> Result<Self, StatusCode> {
+        Ok(Self("demonstration".to_owned()))
+    }
 }
 
 /// Asks the user. Both hosts are shown, because anybody can call an application Claude.
