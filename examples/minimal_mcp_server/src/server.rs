@@ -69,7 +69,7 @@ pub(crate) fn protected(
 async fn authorize(app: State<App>, user: User, method: Method, asked: Query<Fields>) -> Answer {
     let field = |name| asked.get(name).map_or("", String::as_str);
     let client = app.documents.resolve(field("client_id")).await;
-    let client = client.inspect_err(|error| eprintln!("{error}")).ok().ok_or(REFUSED)?;
+    let client = client.inspect_err(|error| eprintln!("{error:?}")).ok().ok_or(REFUSED)?;
     let mut back = Url::parse(field("redirect_uri")).ok().ok_or(REFUSED)?;
     let fits = client.client().allows_redirect(field("redirect_uri"));
     if !fits || field("code_challenge_method") != "S256" {

@@ -31,6 +31,8 @@ return 1";
 /// connection, as for `replay::RedisReplayStore`. Unlike used assertions,
 /// documents may be evicted: a client that was is known again when it is next seen at an authorization endpoint.
 ///
+/// A `MultiplexedConnection` does not connect again after Redis was restarted, a `ConnectionManager` does.
+///
 /// # Examples
 ///
 /// ```no_run
