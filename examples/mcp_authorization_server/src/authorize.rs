@@ -11,6 +11,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use example_support::cut;
 use tower_client_auth::{
     ClientMetadata, ClientProvider, ErrorKind, RegisteredClient, secret::GeneratedSecret,
 };
@@ -154,7 +155,7 @@ async fn find(
     }
     Ok(app.documents.resolve(client_id).await.map_err(|error| {
         // Why is for the operator alone: the answer tells nothing about other servers.
-        eprintln!("mcp_authorization_server: {client_id:?}: {error}");
+        eprintln!("mcp_authorization_server: {:?}: {error}", cut(client_id));
         match error.kind() {
             ErrorKind::MetadataUnreachable | ErrorKind::Throttled => page::refuse(
                 StatusCode::SERVICE_UNAVAILABLE,

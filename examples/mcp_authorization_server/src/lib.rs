@@ -7,6 +7,7 @@
 //! database or what they publish. What it lacks for production is said in the README.
 
 mod authorize;
+mod body;
 mod error;
 mod metadata;
 mod parameters;
@@ -22,7 +23,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, FromRef},
+    extract::FromRef,
     http::{
         HeaderName, Method,
         header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE},
@@ -40,9 +41,6 @@ use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use url::Url;
 
 pub use crate::store::Store;
-
-/// The largest registration, and the largest request to the authorization endpoint, in bytes.
-const FORM_LIMIT: usize = 64 * 1024;
 
 /// `client_secret_jwt` is not among them: of secrets the store has digests only. Clients that ask for
 /// nothing in particular take the first.
@@ -157,7 +155,7 @@ pub fn router(store: Store, settings: Settings) -> Result<Router, BoxError> {
         .clock(clock.clone())
         .auth_methods(METHODS)?
         .metadata_documents(documents.clone())
-        .limits(Limits::new().body_deadline(Duration::from_secs(10)))
+        .limits(Limits::new().body_deadline(body::DEADLINE))
         .on_outcome(print_refusal);
     // One assertion counts once, at whichever endpoint of whichever process.
     let assertions =
@@ -185,18 +183,18 @@ pub fn router(store: Store, settings: Settings) -> Result<Router, BoxError> {
         .nest_service("/mcp", resource::service(&url, origin, origins))
         .route_layer(middleware::from_fn_with_state(app.clone(), resource::bearer))
         .layer(cors([Method::GET, Method::POST, Method::DELETE]));
-    let limit = || DefaultBodyLimit::max(FORM_LIMIT);
+    let whole = || middleware::from_fn(body::whole);
     // No cookie is read by any of these, so a page of any origin can do no more than a program.
     let called = Router::new()
         .route("/token", any(token::token).layer(at_token))
         .route("/revoke", any(revoke::revoke).layer(at_revoke))
-        .route("/register", post(register::register).layer(limit()))
+        .route("/register", post(register::register).layer(whole()))
         .route("/.well-known/oauth-authorization-server", get(metadata::authorization_server))
         .route("/.well-known/oauth-protected-resource/mcp", get(metadata::protected_resource))
         .layer(cors([Method::GET, Method::POST]));
     // People open this one; scripts of other sites must not.
     let visited = Router::new()
-        .route("/authorize", get(authorize::ask).post(authorize::decide).layer(limit()));
+        .route("/authorize", get(authorize::ask).post(authorize::decide).layer(whole()));
     Ok(called.merge(visited).with_state(app).merge(mcp))
 }
 

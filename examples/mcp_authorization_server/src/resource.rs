@@ -22,7 +22,7 @@ use rmcp::{
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::{App, error::OAuthError, scope, store::Grant, token::sha256};
+use crate::{App, body, error::OAuthError, scope, store::Grant, token::sha256};
 
 /// The largest call, in bytes.
 const CALL_LIMIT: usize = 1024 * 1024;
@@ -78,16 +78,17 @@ pub(crate) async fn bearer(
         let error = token.map(|_unknown| "invalid_token");
         // A body that is still on its way when the answer leaves would reset the connection, and
         // the client might never see the answer.
-        let _read = axum::body::to_bytes(request.into_body(), DRAINED).await;
+        let _read = body::read(request.into_body(), DRAINED).await;
         return refuse(&app, StatusCode::UNAUTHORIZED, error, scope::BASIC);
     };
-    let (mut head, body) = request.into_parts();
+    let (mut head, sent) = request.into_parts();
     // Only this one has a body that the MCP server reads.
     let (body, needed) = if head.method == Method::POST {
-        let Ok(body) = axum::body::to_bytes(body, CALL_LIMIT).await else {
-            return Ok(StatusCode::PAYLOAD_TOO_LARGE.into_response());
+        let sent = match body::read(sent, CALL_LIMIT).await {
+            Ok(sent) => sent,
+            Err(status) => return Ok(status.into_response()),
         };
-        match judge(&body) {
+        match judge(&sent) {
             Ok((message, needed)) => (Body::from(message.to_string()), needed),
             Err((code, message)) => {
                 // MCP, "Streamable HTTP": an error "that has no `id`".

@@ -1,8 +1,14 @@
 //! The server as a client meets it, without a socket: whole answers, a clock that stands still.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::{
@@ -14,6 +20,7 @@ use http_body_util::{BodyExt, Full};
 use mcp_authorization_server::{Settings, Store, router};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+use tokio::time::timeout;
 use tower::ServiceExt;
 
 use crate::support::{
@@ -656,4 +663,34 @@ async fn body_of_a_refused_call_is_read() {
     let refused = server.send(Request::post("/mcp").body(Body::new(body)).unwrap()).await;
     assert_eq!(refused.status, 401);
     assert!(read.load(Ordering::Relaxed));
+}
+
+/// A body that is announced and never sent.
+struct Silent;
+
+impl http_body::Body for Silent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
+
+// A connection for each is all that it costs a caller.
+#[tokio::test]
+async fn body_that_does_not_come_is_not_waited_for() {
+    let server = Server::new().await;
+    tokio::time::pause();
+    for (path, status) in [("/register", 408), ("/authorize", 408), ("/mcp", 401), ("/token", 408)]
+    {
+        let request = Request::post(path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::new(Silent));
+        let answer = timeout(Duration::from_secs(11), server.send(request.unwrap())).await;
+        assert_eq!(answer.map(|answer| answer.status.as_u16()), Ok(status), "{path}");
+    }
 }
