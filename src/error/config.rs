@@ -23,6 +23,9 @@ pub enum ConfigError {
     /// [`grpc`](crate::ClientAuthLayer::grpc) and
     /// [`headers_only`](crate::ClientAuthLayer::headers_only) are two kinds of layer.
     GrpcAndHeadersOnly,
+    /// The authentication scheme of [`foreign_schemes`](crate::ClientAuthLayer::foreign_schemes) is no token
+    /// (RFC 9110 §5.6.2), or is `Basic`.
+    ForeignScheme(String),
 }
 
 impl fmt::Display for ConfigError {
@@ -38,6 +41,12 @@ impl fmt::Display for ConfigError {
             Self::SigningAlgorithm => f.write_str("a signature algorithm is not supported"),
             Self::GrpcAndHeadersOnly => {
                 f.write_str("a layer cannot be for gRPC and read headers only")
+            }
+            Self::ForeignScheme(scheme) if scheme.eq_ignore_ascii_case("basic") => {
+                f.write_str("the authentication scheme Basic is not foreign: the layer reads it")
+            }
+            Self::ForeignScheme(scheme) => {
+                write!(f, "the authentication scheme {scheme:?} is not a token")
             }
             Self::NoMethods => f.write_str("the list of client authentication methods is empty"),
             Self::UnsupportedMethod(method) => {

@@ -66,7 +66,7 @@ pub enum ErrorKind {
     NoCredentials,
     /// `unsupported_scheme`: the `Authorization` scheme is not `Basic`. → 401 `invalid_client`
     UnsupportedScheme,
-    /// `malformed_authorization`: the `Authorization: Basic` value is malformed (RFC 7617 §2). → 401 `invalid_client`
+    /// `malformed_authorization`: the `Authorization` value is malformed (RFC 7617 §2). → 401 `invalid_client`
     MalformedAuthorization,
     /// `method_not_accepted`: the method that the caller used is not accepted at this endpoint. → 401 `invalid_client`
     MethodNotAccepted,
@@ -225,7 +225,7 @@ impl ErrorKind {
                 invalid_client(UNAUTHORIZED, "The Authorization scheme is not supported")
             },
             Self::MalformedAuthorization => entry! {
-                "malformed_authorization", "the Basic authorization is malformed",
+                "malformed_authorization", "the authorization is malformed",
                 invalid_client(UNAUTHORIZED, "The Authorization header is malformed")
             },
             Self::MethodNotAccepted => entry! {

@@ -15,6 +15,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::{
+    client::authenticated::AuthenticatedClient,
     compat::dialect::Presented,
     error::{BoxError, Error, kind::ErrorKind},
     layer::{
@@ -63,7 +64,7 @@ pin_project! {
         Collect { #[pin] collect: Collect<B> },
         Begin { body: Option<RequestBody<B>> },
         Authenticate { attempt: Authentication, body: Option<RequestBody<B>> },
-        // The client is authenticated, and the inner service is not ready.
+        // The request is passed on, with its client or without one, to the inner service that is ready, or not yet.
         Wait { body: Option<RequestBody<B>> },
         Refuse { error: Option<Error> },
     }
@@ -142,7 +143,11 @@ impl<S, P: ClientProvider> Exchange<S, P> {
         };
         let seen = (self.authorization, certificate.as_ref());
         let presented = match presented(head, seen, &body, &shared.policy) {
-            Ok(presented) => presented,
+            Ok(Some(presented)) => presented,
+            Ok(None) => {
+                head.extensions.remove::<AuthenticatedClient<P::Client>>();
+                return Step::Wait { body: Some(body) };
+            }
             Err(kind) => return Step::refuse(kind),
         };
         let Some(shared) = self.shared.take() else {
@@ -159,17 +164,21 @@ impl<S, P: ClientProvider> Exchange<S, P> {
     }
 }
 
+/// What the request presents, unless it is passed on because it presents nothing.
 fn presented<B>(
     head: &Parts,
     (authorization, certificate): (Presence, Option<&Certificate>),
     body: &RequestBody<B>,
     policy: &Policy,
-) -> Result<Presented, ErrorKind> {
-    let Policy { dialect, limits, methods, repeated, .. } = policy;
+) -> Result<Option<Presented>, ErrorKind> {
+    let Policy { dialect, limits, methods, repeated, optional, .. } = policy;
     // A stream is not touched: it counts as a form without parameters.
     let bytes = body.bytes().map(Bytes::as_ref).unwrap_or_default();
     let form = form::scan(bytes, limits, dialect.repeated(*repeated))?;
-    dialect.extract(head, authorization, certificate, &form, methods, limits)
+    if optional.passes(&head.headers, authorization, &form, limits)? {
+        return Ok(None);
+    }
+    dialect.extract(head, authorization, certificate, &form, methods, limits).map(Some)
 }
 
 impl<S, P, B, M, R> Future for ResponseFuture<S, P, B, M>
@@ -229,7 +238,9 @@ where
                     }
                 }
                 StepProj::Wait { body } => {
-                    ready!(exchange.inner.poll_ready(cx))?;
+                    if exchange.ready_after_auth {
+                        ready!(exchange.inner.poll_ready(cx))?;
+                    }
                     let (Some(body), Some(head)) = (body.take(), exchange.head.take()) else {
                         return Poll::Pending;
                     };

@@ -13,6 +13,7 @@ use crate::{
         authorization::Presence,
         form::Repeated,
         limits::Limits,
+        optional::Optional,
         response::{self, Answers},
     },
 };
@@ -26,6 +27,7 @@ pub(crate) struct Policy {
     pub(crate) answers: Answers,
     pub(crate) observers: Observers,
     pub(crate) dialect: Dialect,
+    pub(crate) optional: Optional,
     pub(crate) ready_after_auth: bool,
     #[cfg(feature = "metadata-documents")]
     pub(crate) metadata_documents: bool,

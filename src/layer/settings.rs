@@ -22,12 +22,12 @@ impl<P, M> ClientAuthLayer<P, M> {
         Arc::make_mut(&mut self.shared)
     }
 
-    pub(super) fn set(mut self, change: impl FnOnce(&mut Policy)) -> Self {
+    pub(crate) fn set(mut self, change: impl FnOnce(&mut Policy)) -> Self {
         change(&mut self.shared_mut().policy);
         self
     }
 
-    pub(super) fn try_set(
+    pub(crate) fn try_set(
         mut self,
         change: impl FnOnce(&mut Policy) -> Result<(), ConfigError>,
     ) -> Result<Self, ConfigError> {

@@ -18,6 +18,17 @@ pub(crate) struct Form<'a> {
     pub(crate) client_assertion_type: Option<&'a [u8]>,
 }
 
+impl Form<'_> {
+    /// Whether nothing in it is of a client.
+    pub(crate) const fn is_empty(&self) -> bool {
+        let Self { client_id, client_secret, client_assertion, client_assertion_type } = self;
+        client_id.is_none()
+            && client_secret.is_none()
+            && client_assertion.is_none()
+            && client_assertion_type.is_none()
+    }
+}
+
 /// Parameters that RFC 6749 and RFC 7521 define for a token request, each of which may occur once.
 /// Extensions allow others to be repeated, such as `resource` (RFC 8707 §2) and `audience` (RFC
 /// 8693 §2.1).

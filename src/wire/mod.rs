@@ -2,6 +2,7 @@
 //! refusal.
 
 pub(crate) mod admission;
+mod api;
 pub(crate) mod authorization;
 pub(crate) mod body;
 #[cfg(feature = "mtls")]
@@ -10,5 +11,6 @@ pub(crate) mod collect;
 pub(crate) mod form;
 pub(crate) mod limits;
 pub(crate) mod mode;
+pub(crate) mod optional;
 pub(crate) mod response;
 pub(crate) mod text;

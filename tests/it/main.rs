@@ -169,6 +169,7 @@ mod metadata;
 mod metadata_documents;
 #[cfg(feature = "mtls")]
 mod mutual_tls;
+mod optional;
 mod panics;
 mod providers;
 #[cfg(feature = "jwt")]

@@ -275,6 +275,45 @@ fn say(client: &Caller) -> String {
     format!("{} {} {}", client.client_id(), client.method().as_str(), client.client().0)
 }
 
+/// Introspection by a client, or with a bearer token that the handler checks.
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn optional_client_beside_a_bearer_token() {
+    let layer = || client_auth().optional().foreign_schemes(["Bearer"]).unwrap();
+    let who = async |client: Option<Caller>, headers: header::HeaderMap, body: String| {
+        let bearer = headers.get(header::AUTHORIZATION).is_some_and(|value| value == "Bearer abc");
+        let client = client.map_or_else(|| format!("bearer {bearer}"), |client| say(&client));
+        format!("{client} {body}")
+    };
+    let app = Router::new()
+        .route("/introspect", on_post(who).layer(layer()))
+        .route("/required", on_post(async |client: Caller| say(&client)).layer(layer()));
+    let server = Server::axum(app).await;
+    let client = http1();
+    let url = server.url("/introspect");
+    for (authorization, body, answer) in [
+        (BATCH, "token=x", "batch client_secret_basic blue token=x"),
+        ("Bearer abc", "token=x", "bearer true token=x"),
+        ("Bearer def", "token=x", "bearer false token=x"),
+        ("", "token=x", "bearer false token=x"),
+        ("", "token=x&client_id=cli", "cli none red token=x&client_id=cli"),
+    ] {
+        let mut request = post(&url, authorization, body);
+        if authorization.is_empty() {
+            request.headers_mut().remove(header::AUTHORIZATION);
+        }
+        let response = send(&client, request).await;
+        assert_eq!((response.status(), response.body()), (StatusCode::OK, &Bytes::from(answer)));
+    }
+    assert_refused(&send(&client, post(&url, WRONG, "token=x")).await);
+    let response = send(&client, post(&url, "Bearer abc", "token=x&client_id=cli")).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    // A handler that asks for a client does not run without one.
+    let response = send(&client, post(&server.url("/required"), "Bearer abc", "")).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    server.stop().await;
+}
+
 /// A handler without the layer must not run as if a client had been authenticated.
 #[cfg(feature = "axum")]
 #[tokio::test]

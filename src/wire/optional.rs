@@ -1,0 +1,121 @@
+//! Requests that present nothing of a client.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName};
+
+use crate::{
+    error::{config::ConfigError, kind::ErrorKind},
+    wire::{
+        authorization::{Authorization, Presence, is_basic},
+        form::Form,
+        limits::Limits,
+    },
+};
+
+/// Of draft-ietf-oauth-attestation-based-client-auth. No method reads them, but they are of a client.
+const ATTESTATION: [HeaderName; 2] = [
+    HeaderName::from_static("oauth-client-attestation"),
+    HeaderName::from_static("oauth-client-attestation-pop"),
+];
+
+/// Whether such requests are passed on.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Optional {
+    pub(crate) is_set: bool,
+    /// The authentication schemes that are no business of the layer.
+    schemes: Arc<[Box<str>]>,
+}
+
+impl Optional {
+    pub(super) fn set_schemes<'a>(
+        &mut self,
+        schemes: impl IntoIterator<Item = &'a str>,
+    ) -> Result<(), ConfigError> {
+        let checked = schemes.into_iter().map(|scheme| {
+            if is_token(scheme) && !is_basic(scheme.as_bytes()) {
+                Ok(scheme.into())
+            } else {
+                Err(ConfigError::ForeignScheme(scheme.into()))
+            }
+        });
+        self.schemes = checked.collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    /// Whether the request is passed on without a client.
+    ///
+    /// # Errors
+    ///
+    /// If it presents a credential of a foreign scheme that is malformed, or one beside something of a client.
+    #[inline]
+    pub(crate) fn passes(
+        &self,
+        headers: &HeaderMap,
+        authorization: Presence,
+        form: &Form<'_>,
+        limits: &Limits,
+    ) -> Result<bool, ErrorKind> {
+        if self.is_set { self.is_nothing(headers, authorization, form, limits) } else { Ok(false) }
+    }
+
+    #[cold]
+    fn is_nothing(
+        &self,
+        headers: &HeaderMap,
+        authorization: Presence,
+        form: &Form<'_>,
+        limits: &Limits,
+    ) -> Result<bool, ErrorKind> {
+        let is_attested = ATTESTATION.iter().any(|name| headers.contains_key(name));
+        match Authorization::read(headers, authorization) {
+            Authorization::Absent if form.is_empty() && is_attested => {
+                Err(ErrorKind::MethodNotAccepted)
+            }
+            Authorization::Absent => Ok(form.is_empty()),
+            Authorization::Single(value) => {
+                let Some(token) = self.foreign_token(value) else { return Ok(false) };
+                // RFC 6749 §2.3: "The client MUST NOT use more than one authentication method in each
+                // request". Whoever reads it behind the layer would see another caller than the layer.
+                if is_attested || !form.is_empty() {
+                    return Err(ErrorKind::MultipleMethods);
+                }
+                limits.check_credential(value)?;
+                if is_token68(token) {
+                    Ok(true)
+                } else if token.contains(&b',') {
+                    // RFC 9110 §5.3: several fields may arrive joined by commas.
+                    Err(ErrorKind::RepeatedAuthorization)
+                } else {
+                    Err(ErrorKind::MalformedAuthorization)
+                }
+            }
+            Authorization::Repeated => Ok(false),
+        }
+    }
+
+    /// What follows the scheme and at least one space, if the scheme is a foreign one (RFC 9110 §11.1,
+    /// §11.4).
+    fn foreign_token<'a>(&self, authorization: &'a [u8]) -> Option<&'a [u8]> {
+        let end = memchr::memchr(b' ', authorization).unwrap_or(authorization.len());
+        let (name, token) = authorization.split_at_checked(end)?;
+        let is_foreign =
+            self.schemes.iter().any(|scheme| name.eq_ignore_ascii_case(scheme.as_bytes()));
+        let spaces = token.iter().take_while(|byte| **byte == b' ').count();
+        if is_foreign { token.get(spaces..) } else { None }
+    }
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_part)
+}
+
+/// RFC 9110 §11.2.
+fn is_token68(token: &[u8]) -> bool {
+    let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
+    let (token, _) = token.split_at_checked(token.len() - padding).unwrap_or_default();
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
+    !token.is_empty() && token.iter().all(is_part)
+}
