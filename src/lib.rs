@@ -22,6 +22,7 @@ pub mod provider;
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 pub mod replay;
 pub mod secret;
+pub mod throttle;
 mod wire;
 #[cfg(feature = "mtls")]
 mod x509;

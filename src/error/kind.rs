@@ -94,9 +94,9 @@ pub enum ErrorKind {
     UnusableRegistration,
     /// `provider_mismatch`: the provider answered with a client of another id. → 401 `invalid_client`
     ProviderMismatch,
-    /// `provider`: the provider failed or panicked. → 503 `temporarily_unavailable`
+    /// `provider`: the provider or the throttle failed or panicked. → 503 `temporarily_unavailable`
     Provider,
-    /// `provider_timeout`: the provider did not answer before the deadline. → 503 `temporarily_unavailable`
+    /// `provider_timeout`: the provider or the throttle did not answer before the deadline. → 503 `temporarily_unavailable`
     ProviderTimeout,
     /// `verifier`: a verifier of the application failed, panicked or took too long. → 503
     /// `temporarily_unavailable`
@@ -120,8 +120,8 @@ pub enum ErrorKind {
     /// `abandoned`: the caller hung up before the client was authenticated; only hooks see it. → never answered,
     /// counted as 408 `invalid_request`
     Abandoned,
-    /// `throttled`: the provider, the replay store or the source of published keys returned
-    /// [`Throttled`](crate::provider::Throttled), or too many addresses of one host were to be fetched
+    /// `throttled`: the [throttle](crate::ClientAuthLayer::throttle) refused it, or the provider, the replay store or the
+    /// source of published keys returned [`Throttled`](crate::provider::Throttled), or too many addresses of one host were to be fetched
     /// for clients that have not proved themselves yet. → 429 `temporarily_unavailable`
     Throttled,
 }

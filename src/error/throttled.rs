@@ -2,148 +2,69 @@
 
 use std::{fmt, io, iter, time::Duration};
 
-/// The error that a [`ClientProvider`](crate::ClientProvider) returns to refuse an attempt before
-/// anything expensive is done, because there have been too many. The caller gets 429 with
-/// `Retry-After` (RFC 6749 §2.3.1, RFC 6585 §4).
+/// The error that refuses an attempt because there have been too many. The caller gets 429 with `Retry-After`
+/// (RFC 6749 §2.3.1, RFC 6585 §4).
 ///
-/// It may be the error itself, or a cause of an error of the application's own, that is, somewhere in
+/// A [`ClientProvider`](crate::ClientProvider) returns it, and so do the stores and sources of the application. It may
+/// be the error itself, or a cause of an error of the application's own, that is, somewhere in
 /// the chain of its [`source`](std::error::Error::source)s. An error that passes the source of
 /// another one on as its own, such as `#[error(transparent)]` of thiserror, leaves that one out of
 /// the chain.
 ///
-/// Ids are public: throttle attempts, but never lock a client out for good because of them, or
-/// any caller could lock out any client. `guide::operations` says what else there is to consider.
+/// Against guessing there is [`ClientAuthLayer::throttle`](crate::ClientAuthLayer::throttle), which sees the address of
+/// the caller as well. A provider sees the id alone, which any caller can send: let it throttle by what it knows itself.
 ///
 /// # Examples
 ///
-/// At most ten failures per client id and minute, in memory that does not grow:
+/// A store that says how often it may be asked:
 ///
 /// ```
-/// use std::{
-///     hash::{BuildHasher, RandomState},
-///     sync::{
-///         Arc,
-///         atomic::{AtomicU32, Ordering::Relaxed},
-///     },
-///     time::Duration,
-/// };
-/// use http::StatusCode;
-/// use tower_client_auth::{
-///     BoxError, ClientAuthLayer, ClientProvider, ErrorKind, RegisteredClient, provider::Throttled,
-/// };
+/// use std::time::Duration;
+/// use tower_client_auth::{BoxError, ClientProvider, RegisteredClient, provider::Throttled};
 ///
-/// /// Counts failures. Any caller can send any id, so ids share a million counters, by a hash with a
-/// /// random key: a map with a limit would have no room for the next id once it is full of others.
-/// struct Failures {
-///     counters: Vec<AtomicU32>,
-///     hasher: RandomState,
+/// struct Vault;
+///
+/// enum Found {
+///     Client(RegisteredClient<()>),
+///     Nothing,
+///     /// It has answered 429.
+///     TooMany { retry_after: Duration },
 /// }
 ///
-/// impl Failures {
-///     fn new() -> Self {
-///         let counters = (0..1 << 20).map(|_| AtomicU32::new(0)).collect();
-///         Self { counters, hasher: RandomState::new() }
-///     }
-///
-///     fn of(&self, client_id: &str) -> &AtomicU32 {
-///         &self.counters[self.hasher.hash_one(client_id) as usize % self.counters.len()]
-///     }
-///
-///     /// A task of the application calls this every minute.
-///     fn clear(&self) {
-///         for counter in &self.counters {
-///             counter.store(0, Relaxed);
-///         }
+/// impl Vault {
+///     async fn get(&self, _client_id: &str) -> Result<Found, BoxError> {
+/// #       return Ok(Found::TooMany { retry_after: Duration::from_secs(30) });
+///         // …
 ///     }
 /// }
 ///
-/// struct Throttle<P> {
-///     inner: P,
-///     failures: Arc<Failures>,
-/// }
-///
-/// impl<P: ClientProvider> ClientProvider for Throttle<P> {
-///     type Client = P::Client;
+/// impl ClientProvider for Vault {
+///     type Client = ();
 ///     type Error = BoxError;
 ///
-///     async fn find_client(
-///         &self,
-///         client_id: &str,
-///     ) -> Result<Option<RegisteredClient<P::Client>>, BoxError> {
-///         if self.failures.of(client_id).load(Relaxed) >= 10 {
-///             return Err(Throttled::new(Duration::from_secs(60)).into());
+///     async fn find_client(&self, client_id: &str) -> Result<Option<RegisteredClient<()>>, BoxError> {
+///         match self.get(client_id).await? {
+///             Found::Client(client) => Ok(Some(client)),
+///             Found::Nothing => Ok(None),
+///             Found::TooMany { retry_after } => Err(Throttled::new(retry_after).into()),
 ///         }
-///         self.inner.find_client(client_id).await.map_err(Into::into)
 ///     }
 /// }
-///
-/// fn layer<P: ClientProvider>(clients: P, failures: Arc<Failures>) -> ClientAuthLayer<Throttle<P>> {
-///     let provider = Throttle { inner: clients, failures: Arc::clone(&failures) };
-///     ClientAuthLayer::new(provider).on_outcome(move |outcome| {
-///         let (Some(client_id), Some(error)) = (outcome.client_id(), outcome.error()) else { return };
-///         // Every reason: counting some of them would tell which ids exist. Also callers that hang up
-///         // before the answer, and `Overloaded`: secrets that are quick to compare have been compared by
-///         // then. Not `Throttled`, or a client that goes on trying would stay out for good, and no outage,
-///         // for which no client is to blame.
-///         let is_failure = error.status() == StatusCode::UNAUTHORIZED;
-///         if is_failure || matches!(error.kind(), ErrorKind::Abandoned | ErrorKind::Overloaded) {
-///             failures.of(client_id).fetch_add(1, Relaxed);
-///         }
-///     })
-/// }
-/// # use std::{future, pin::pin, task::{Context, Waker}};
 /// # use bytes::Bytes;
 /// # use http::{Request, Response};
 /// # use http_body_util::Full;
 /// # use tower::{Layer, ServiceExt, service_fn};
-/// # use tower_client_auth::{ClientSecret, body::RequestBody, provider::provider_fn};
+/// # use tower_client_auth::{ClientAuthLayer, body::RequestBody};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), BoxError> {
-/// #     let clients = provider_fn(|id: &str| {
-/// #         let id = id.to_owned();
-/// #         async move {
-/// #             let secrets = [ClientSecret::plain("gX9k")];
-/// #             Ok::<_, BoxError>(match &*id {
-/// #                 "batch" | "guessed" => Some(RegisteredClient::secret_post(id, secrets, ())),
-/// #                 "mismatch" => Some(RegisteredClient::secret_basic(id, secrets, ())),
-/// #                 "slow" => future::pending().await,
-/// #                 "down" => return Err("the store is down".into()),
-/// #                 _ => None,
-/// #             })
-/// #         }
-/// #     });
-/// #     let failures = Arc::new(Failures::new());
-/// #     let service = layer(clients, Arc::clone(&failures)).layer(service_fn(
+/// #     let service = ClientAuthLayer::new(Vault).layer(service_fn(
 /// #         async |_: Request<RequestBody<Full<Bytes>>>| Ok::<_, BoxError>(Response::new(Full::<Bytes>::default())),
 /// #     ));
-/// #     let ask = async |id: &str, secret: &str| -> Result<u16, BoxError> {
-/// #         let request = Request::post("/token")
-/// #             .header("content-type", "application/x-www-form-urlencoded")
-/// #             .body(Full::from(format!("client_id={id}&client_secret={secret}")))?;
-/// #         Ok(service.clone().oneshot(request).await?.status().as_u16())
-/// #     };
-/// #     assert_eq!(ask("batch", "gX9k").await?, 200);
-/// #     for id in ["guessed", "mismatch", "unknown"] {
-/// #         for _ in 0..10 {
-/// #             assert_eq!(ask(id, "guess").await?, 401, "{id}");
-/// #         }
-/// #         for _ in 0..10 {
-/// #             assert_eq!(ask(id, "gX9k").await?, 429, "{id}");
-/// #         }
-/// #         assert_eq!(failures.of(id).load(Relaxed), 10, "{id}");
-/// #     }
-/// #     for _ in 0..10 {
-/// #         let mut hung_up = pin!(ask("slow", "guess"));
-/// #         assert!(hung_up.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-/// #     }
-/// #     assert_eq!(failures.of("slow").load(Relaxed), 10);
-/// #     assert_eq!(ask("slow", "guess").await?, 429);
-/// #     for _ in 0..11 {
-/// #         assert_eq!(ask("down", "gX9k").await?, 503);
-/// #     }
-/// #     assert_eq!(ask("batch", "gX9k").await?, 200);
-/// #     failures.clear();
-/// #     assert_eq!(ask("guessed", "gX9k").await?, 200);
+/// #     let request = Request::post("/token")
+/// #         .header("content-type", "application/x-www-form-urlencoded")
+/// #         .body(Full::from("client_id=app"))?;
+/// #     let response = service.oneshot(request).await?;
+/// #     assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (429, &"30".parse()?));
 /// #     Ok(())
 /// # }
 /// ```

@@ -14,6 +14,7 @@ use crate::{
     layer::{observe::Seen, shared::Shared},
     method::mutual_tls::Certificate,
     provider::lookup::ClientProvider,
+    throttle::{Asked, refusal},
     wire::{admission::Protocol, authorization::Presence},
 };
 
@@ -40,8 +41,18 @@ pub(super) fn begin<P: ClientProvider>(mut course: Course<P>) -> Authentication 
     Box::pin(async move {
         let unreported = Unreported(Some(&course));
         // Of the application are also the clock, the errors of the provider and what a client is made of.
-        let result = Caught::new(course.authenticate()).await;
-        let result = result.unwrap_or_else(|| Err(ErrorKind::Panicked.into()));
+        let refusal = match course.ask() {
+            Asked::Passed => None,
+            Asked::Refused(error) => Some(error),
+            Asked::Waiting(answer) => refusal(answer).await,
+        };
+        let result = match refusal {
+            None => {
+                let result = Caught::new(course.authenticate()).await;
+                result.unwrap_or_else(|| Err(ErrorKind::Panicked.into()))
+            }
+            Some(error) => Err(error),
+        };
         unreported.decide(&result);
         let Some(head) = &mut course.head else { return Ok(None) };
         match result {
@@ -89,12 +100,26 @@ impl<P: ClientProvider> Course<P> {
 }
 
 impl<P> Course<P> {
+    /// Asks the throttle, if there is one.
+    #[inline]
+    fn ask(&self) -> Asked<'_> {
+        let policy = &self.shared.policy;
+        let (Some(throttle), Some(head)) = (&policy.throttle, &self.head) else {
+            return Asked::Passed;
+        };
+        throttle.ask(self.presented.client_id(), head, policy.limits.provider_deadline)
+    }
+
     fn report<C>(&self, result: Result<&AuthenticatedClient<C>, &Error>) {
         if let Some(head) = &self.head {
             let method = result.map(|client| client.proof().method).ok();
             let (presented, certificate) = (&self.presented, self.certificate.as_ref());
             let seen = Seen { presented, certificate, method };
-            self.shared.policy.observers.report(head, Some(seen), result.err());
+            let policy = &self.shared.policy;
+            policy.observers.report(head, Some(seen), result.err());
+            if let Some(throttle) = &policy.throttle {
+                throttle.note(presented.client_id(), head, result.err());
+            }
         }
     }
 }

@@ -54,13 +54,11 @@ impl<P, M> ClientAuthLayer<P, M> {
 
 /// # Observers
 impl<P, M> ClientAuthLayer<P, M> {
-    /// Calls `observe` with every decision, for metrics, audit logs and throttling (RFC 6749
-    /// §2.3.1). Default: nothing is called.
+    /// Calls `observe` with every decision, for metrics and audit logs. Default: nothing is called.
     ///
     /// A request that got as far as a look-up is reported once, also when the caller hung up
     /// ([`Abandoned`](crate::ErrorKind::Abandoned)). `observe` runs inline on the connection task: it
-    /// must not block. A panic in it changes no answer, and is logged with the feature `tracing`. See [`Outcome`] for an example, and
-    /// [`Throttled`](crate::provider::Throttled) for the answer to too many attempts.
+    /// must not block. A panic in it changes no answer, and is logged with the feature `tracing`. See [`Outcome`] for an example.
     #[must_use]
     pub fn on_outcome(self, observe: impl Fn(&Outcome<'_>) + Send + Sync + 'static) -> Self {
         self.set(|policy| policy.observers.outcome = Some(Arc::new(observe)))

@@ -8,6 +8,7 @@ use crate::{
     error::{Error, config::ConfigError},
     layer::observe::Observers,
     method::{self, Method, set::Methods},
+    throttle::Guarded,
     wire::{
         admission::{self, Protocol},
         authorization::Presence,
@@ -26,6 +27,7 @@ pub(crate) struct Policy {
     pub(crate) methods: method::Settings,
     pub(crate) answers: Answers,
     pub(crate) observers: Observers,
+    pub(crate) throttle: Option<Guarded>,
     pub(crate) dialect: Dialect,
     pub(crate) optional: Optional,
     pub(crate) ready_after_auth: bool,

@@ -14,6 +14,7 @@ use crate::{
     layer::{ClientAuthLayer, policy::Policy, shared::Shared},
     method::{self, Method, decoy::Decoy},
     secret::stored::ClientSecret,
+    throttle::Guarded,
     wire::{form::Repeated, limits::Limits},
 };
 
@@ -37,6 +38,10 @@ impl<P, M> ClientAuthLayer<P, M> {
 
     pub(crate) fn set_methods(self, change: impl FnOnce(&mut method::Settings)) -> Self {
         self.set(|policy| policy.set_methods(change))
+    }
+
+    pub(crate) fn set_throttle(self, throttle: Guarded) -> Self {
+        self.set(|policy| policy.throttle = Some(throttle))
     }
 
     pub(crate) fn set_repeated(self, last_wins: bool) -> Self {

@@ -14,6 +14,7 @@ use tower_client_auth::{
         BoxClientProvider, InvalidRecord, InvalidRegistration, MemoryProvider, ProviderFn,
         Throttled,
     },
+    throttle::{FailureThrottle, PeerAddress, Verdict},
 };
 
 /// A client and a provider that can do nothing but what is asked of them.
@@ -62,6 +63,8 @@ fn public_types_are_send_and_sync() {
     send_sync_static::<ResponseBody<Full<Bytes>>>();
     send_sync_static::<WrappedBodies>();
     send_sync_static::<Outcome<'static>>();
+    send_sync_static::<FailureThrottle>();
+    send_sync_static::<PeerAddress>();
 }
 
 // A server spawns it.
@@ -78,6 +81,7 @@ fn handles_are_clone_without_bounds() {
     clone::<AuthenticatedClient<Bare>>();
     clone::<RegisteredClient<Bare>>();
     clone::<BoxClientProvider<Bare>>();
+    clone::<PeerAddress>();
     clone::<ClientSecret>();
     clone::<ClientMetadata>();
     clone::<Error>();
@@ -99,6 +103,9 @@ fn everything_is_debug_without_bounds() {
     debug::<ResponseFuture<Service, Bare, Full<Bytes>>>();
     debug::<WrappedBodies>();
     debug::<Outcome<'static>>();
+    debug::<FailureThrottle>();
+    debug::<PeerAddress>();
+    debug::<Verdict<'static>>();
     debug::<ClientSecret>();
     debug::<ClientMetadata>();
 }

@@ -84,8 +84,8 @@
 //! | R76 | by design or documentation |
 //! | R77 | `cases::every_case`, `props::failures_are_answered_alike`, `rfc6749::rfc6749_10_10_failures_are_answered_alike`, `rfc7523::rfc7521_4_2_1_failed_assertions_are_alike` |
 //! | R78 | `secrets_at_rest::r78_unknown_client_costs_one_decoy_verification`, `secrets_at_rest::r78_no_presented_secret_costs_no_verification`, `settings::decoy`, `method::shared_secret::tests`, `secrets_at_rest::hashes::r78_decoy_has_the_kind_of_the_store`, `secrets_at_rest::r78_external_verifier_is_no_decoy`, `method::decoy::tests`, `method::assertion::decoy::tests`, `method::assertion::tests` |
-//! | R79 | `providers::throttled_attempt_is_429_with_retry_after`, `providers::throttle_runs_before_the_store`, `settings::on_outcome_sees_every_decision`, `cache::r79_throttled_is_not_remembered`, `cache::r79_stale_if_error_respects_a_throttle`, `providers::throttled_cause_is_429_with_retry_after` |
-//! | R80 | by design or documentation |
+//! | R79 | `throttle`, `providers::throttled_attempt_is_429_with_retry_after`, `providers::throttle_runs_before_the_store`, `settings::on_outcome_sees_every_decision`, `cache::r79_throttled_is_not_remembered`, `cache::r79_stale_if_error_respects_a_throttle`, `providers::throttled_cause_is_429_with_retry_after` |
+//! | R80 | `throttle::failures_from_elsewhere_keep_no_client_out`, `throttle::wait_is_never_longer_than_ten_periods` |
 //! | R81 | `rfc7523::rfc7521_4_2_assertion_needs_both_parameters`, `settings::invalid_auth_methods_are_errors`, `rfc7523::rfc6749_2_3_assertion_beside_another_method`, `rfc7523::rfc8414_2_announced_algorithms`, `rfc7523::invalid_settings_are_errors` |
 //! | R82 | `rfc7523::rfc7523_3_iss_sub_and_client_id_agree` |
 //! | R83 | `rfc7523::rfc10070_4_issuer_is_the_sole_audience` |
@@ -197,4 +197,5 @@ mod served;
 mod settings;
 mod support;
 mod threat_model;
+mod throttle;
 mod tower_contract;

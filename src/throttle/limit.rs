@@ -1,0 +1,44 @@
+//! How many failures are too many, by the generic cell rate algorithm: each puts off the time at which all is
+//! forgotten by one interval, and whoever is too far from it has to wait. That time is all there is to keep.
+
+use std::time::Duration;
+
+/// A wait is never longer than this many periods, however many attempts failed at once.
+const LONGEST: u64 = 10;
+
+/// In milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limit {
+    failures: u32,
+    pub(super) interval: u64,
+    /// How far off the time may be for one more attempt.
+    pub(super) tolerance: u64,
+    pub(super) furthest: u64,
+}
+
+impl Limit {
+    pub(super) fn new(failures: u32, per: Duration) -> Self {
+        // A hundred years, so that no sum overflows.
+        const MOST: u128 = 100 * 365 * 24 * 60 * 60 * 1_000;
+        let per = u64::try_from(per.as_millis().min(MOST)).unwrap_or_default();
+        let failures = failures.max(1);
+        let interval = (per / u64::from(failures)).max(1);
+        let tolerance = interval.saturating_mul(u64::from(failures) - 1);
+        let furthest = interval.saturating_mul(u64::from(failures)).saturating_mul(LONGEST);
+        Self { failures, interval, tolerance, furthest }
+    }
+
+    /// How long to wait at `now`, if all is forgotten at `until`.
+    pub(super) const fn wait(&self, until: u64, now: u64) -> Option<u64> {
+        match until.saturating_sub(now).saturating_sub(self.tolerance) {
+            0 => None,
+            wait => Some(wait),
+        }
+    }
+
+    /// When all is forgotten, after one more failure.
+    pub(super) fn after(&self, until: u64, now: u64) -> u64 {
+        let until = until.max(now).saturating_add(self.interval);
+        until.min(now.saturating_add(self.furthest))
+    }
+}
