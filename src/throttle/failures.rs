@@ -133,14 +133,24 @@ impl FailureThrottle {
         Self { start: clock.instant(), clock, ..self }
     }
 
+    /// For a client at an address, and for the address.
+    #[cfg(feature = "redis")]
+    pub(super) const fn limits(&self) -> [&Limit; 2] {
+        [&self.per_client, &self.per_address]
+    }
+
+    pub(super) fn network(&self, head: &Parts) -> Network {
+        Network::of(self.peer.of(head))
+    }
+
     fn keys(&self, client_id: &str, head: &Parts) -> Keys {
-        let network = Network::of(self.peer.of(head));
         // The key of the hasher is random, so that nobody can choose who shares a place.
-        let address = self.hasher.hash_one(network);
+        let address = self.hasher.hash_one(self.network(head));
         Keys { client: self.hasher.hash_one((address, client_id)), address }
     }
 
-    fn now(&self) -> u64 {
+    /// In milliseconds.
+    pub(super) fn now(&self) -> u64 {
         let now = self.clock.instant().saturating_duration_since(self.start);
         u64::try_from(now.as_millis()).unwrap_or(LAST).min(LAST)
     }

@@ -2,18 +2,24 @@
 //!
 //! "The authorization server MUST protect any endpoint utilizing it against brute force attacks."
 //! [`ClientAuthLayer::throttle`](crate::ClientAuthLayer::throttle) asks a [`Throttle`] before each look-up, and tells
-//! it what became of the attempt. [`FailureThrottle`] is one in memory, for a single server.
+//! it what became of the attempt. [`FailureThrottle`] is one in memory, for a single server,
+//! and `RedisThrottle` (feature `redis`) one that replicas share.
 
 pub(crate) mod api;
 mod failures;
 mod limit;
 mod peer;
+#[cfg(feature = "redis")]
+mod redis;
 mod table;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use http::{StatusCode, request::Parts};
 
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use self::redis::RedisThrottle;
 pub use self::{failures::FailureThrottle, peer::PeerAddress};
 use crate::{
     error::{BoxError, Error, kind::ErrorKind, throttled::Throttled},

@@ -174,3 +174,16 @@ impl Network {
         }
     }
 }
+
+#[cfg(feature = "redis")]
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4(address) => std::net::Ipv4Addr::from_bits(*address).fmt(f),
+            Self::V6(network) => {
+                write!(f, "{}/64", std::net::Ipv6Addr::from_bits(u128::from(*network) << 64))
+            }
+            Self::Unknown => f.write_str("unknown"),
+        }
+    }
+}

@@ -198,4 +198,6 @@ mod settings;
 mod support;
 mod threat_model;
 mod throttle;
+#[cfg(feature = "redis")]
+mod throttle_redis;
 mod tower_contract;
