@@ -23,7 +23,7 @@ impl Fault {
     }
 }
 
-/// A key of a set that is not used, and why. It quotes nothing of the key.
+/// A key that is not used, and why. It quotes nothing of the key.
 ///
 /// Its `Display` is such as "`keys[0].n` has fewer than 2048 bits".
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,19 +34,20 @@ pub struct OmittedKey {
 }
 
 impl OmittedKey {
-    /// Where it is in the array `keys`, counted from 0.
+    /// Where it is in the array `keys`, or among the blocks of a PEM file, counted from 0.
     #[must_use]
     pub const fn index(&self) -> usize {
         self.index
     }
 
-    /// The member that is at fault, or `None` for the key as a whole.
+    /// The member that is at fault, or `None` for the key as a whole. Those of keys in PEM and DER have the
+    /// names that they have in JSON.
     #[must_use]
     pub const fn member(&self) -> Option<&'static str> {
         self.fault.member
     }
 
-    /// Whether it is a private or symmetric key: everybody who can read the set can sign with it. It
+    /// Whether it is a private or symmetric key: everybody who can read a set can sign with it. It
     /// must not be used again, whatever the set says later. A
     /// [`JwksCache`](crate::assertion::JwksCache) sees to that for as long as it remembers the address.
     #[must_use]
@@ -64,11 +65,14 @@ impl fmt::Display for OmittedKey {
     }
 }
 
-/// A key set that cannot be used. It quotes nothing of the set.
+/// Keys that cannot be used. It quotes nothing of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidKeys(Cow<'static, str>);
 
 impl InvalidKeys {
+    pub(crate) const PRIVATE: Self =
+        Self::new("this is a private key, where the public one belongs");
+
     pub(crate) const fn new(reason: &'static str) -> Self {
         Self(Cow::Borrowed(reason))
     }

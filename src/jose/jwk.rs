@@ -49,6 +49,11 @@ impl<'a> Jwk<'a> {
         })
     }
 
+    /// One of which no more is known than what is wrong with it.
+    pub(crate) fn malformed(fault: Fault) -> Self {
+        Self { malformed: Some(fault), ..Self::default() }
+    }
+
     fn read_object(value: &'a RawValue, depth: usize) -> Option<Self> {
         // The parser writes down what else it is, which takes much longer than to read it.
         if !value.get().starts_with('{') {

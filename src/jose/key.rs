@@ -74,6 +74,9 @@ impl Key {
             "RSA" => Public::Rsa(RsaKey::read(jwk)?),
             "EC" => ec(jwk)?,
             "OKP" => okp(jwk)?,
+            "RSASSA-PSS" => {
+                return Err(Fault::of("kty", "is RSASSA-PSS: make it RSA, which signs both ways"));
+            }
             _ => return Err(Fault::of("kty", "is not RSA, EC or OKP")),
         };
         let possible = public.algorithms();
@@ -233,6 +236,7 @@ fn ec(jwk: &Jwk<'_>) -> Result<Public, Fault> {
             "P-256" => (Algorithm::Es256, &signature::ECDSA_P256_SHA256_FIXED, 32),
             "P-384" => (Algorithm::Es384, &signature::ECDSA_P384_SHA384_FIXED, 48),
             "P-521" => (Algorithm::Es512, &signature::ECDSA_P521_SHA512_FIXED, 66),
+            "secp256k1" => return Err(Fault::of("crv", "is secp256k1, not P-256, P-384 or P-521")),
             _ => return Err(Fault::of("crv", "is not P-256, P-384 or P-521")),
         };
     // SEC 1 §2.3.3: 4 marks an uncompressed point.
@@ -254,8 +258,10 @@ fn ec(jwk: &Jwk<'_>) -> Result<Public, Fault> {
 }
 
 fn okp(jwk: &Jwk<'_>) -> Result<Public, Fault> {
-    if jwk.required("crv")? != "Ed25519" {
-        return Err(Fault::of("crv", "is not Ed25519"));
+    match &*jwk.required("crv")? {
+        "Ed25519" => {}
+        "X25519" => return Err(Fault::of("crv", "is X25519, which cannot sign, not Ed25519")),
+        _ => return Err(Fault::of("crv", "is not Ed25519")),
     }
     let x = jwk.bytes("x")?;
     let Ok(x) = <&[u8; 32]>::try_from(&*x) else {

@@ -66,8 +66,72 @@ impl ClientKeys {
     /// [`InvalidKeys`] if the text is no key set, no key is left, or one of them is private or
     /// symmetric: it is known to everybody who can read the set.
     pub fn from_jwks(json: &str) -> Result<Self, InvalidKeys> {
-        KeySet::registered(json.as_bytes())
-            .map(|keys| Self::new(Source::Registered(Arc::new(keys))))
+        KeySet::registered(json.as_bytes()).map(Self::registered)
+    }
+
+    /// Reads one JSON Web Key (RFC 7517 §4), as [`from_jwks`](Self::from_jwks) reads those of a set.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKeys`] if the text is no key, or the key is private or symmetric, or cannot be used.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_client_auth::assertion::ClientKeys;
+    ///
+    /// let keys = ClientKeys::from_jwk(
+    ///     r#"{"kty": "OKP", "crv": "Ed25519", "x": "BodLhdoiQfn-WhHdjjLMDoCXYp5NjO0SRab3azLC4F8"}"#,
+    /// )?;
+    /// # drop(keys);
+    /// # Ok::<(), tower_client_auth::assertion::InvalidKeys>(())
+    /// ```
+    pub fn from_jwk(json: &str) -> Result<Self, InvalidKeys> {
+        KeySet::of_one(json.as_bytes()).map(Self::registered)
+    }
+
+    /// Reads public keys in PEM (RFC 7468), one or several: `PUBLIC KEY`, as `openssl pkey -pubout` writes it,
+    /// `RSA PUBLIC KEY`, and `CERTIFICATE`, of which only the key counts: neither its validity nor who issued
+    /// it.
+    ///
+    /// The same keys can be used as in [`from_jwks`](Self::from_jwks), and each with all algorithms that it
+    /// is good for, unless [`signing_alg`](Self::signing_alg) says otherwise. PEM has no `kid`, and so the
+    /// `kid` of an assertion does not matter: of the keys that may have made it two are tried, the old and
+    /// the new one of a client that rotates. With three of one type no assertion is accepted. What is between
+    /// the blocks is skipped.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKeys`] if the text is no PEM, no key is left, or one of them is private. It quotes nothing
+    /// of the text.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_client_auth::assertion::ClientKeys;
+    ///
+    /// // openssl genpkey -algorithm ed25519 -out key.pem
+    /// // openssl pkey -in key.pem -pubout
+    /// let keys = ClientKeys::from_pem(
+    ///     "-----BEGIN PUBLIC KEY-----
+    /// MCowBQYDK2VwAyEABodLhdoiQfn+WhHdjjLMDoCXYp5NjO0SRab3azLC4F8=
+    /// -----END PUBLIC KEY-----",
+    /// )?;
+    /// # drop(keys);
+    /// # Ok::<(), tower_client_auth::assertion::InvalidKeys>(())
+    /// ```
+    pub fn from_pem(pem: &str) -> Result<Self, InvalidKeys> {
+        KeySet::of_pem(pem).map(Self::registered)
+    }
+
+    /// Reads one public key in DER: a `SubjectPublicKeyInfo` (RFC 5280 §4.1.2.7), an `RSAPublicKey` (RFC 8017
+    /// §A.1.1), or the key of a certificate. All else is as with [`from_pem`](Self::from_pem).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKeys`] if it is something else, or the key is private or cannot be used.
+    pub fn from_der(der: &[u8]) -> Result<Self, InvalidKeys> {
+        KeySet::of_der(der).map(Self::registered)
     }
 
     /// Keys that the client publishes at this address. They are fetched by the source of the
@@ -79,6 +143,10 @@ impl ClientKeys {
     /// [`InvalidKeys`] if it is not an `https` URL.
     pub fn jwks_uri(jwks_uri: &str) -> Result<Self, InvalidKeys> {
         https(jwks_uri).map(|jwks_uri| Self::new(Source::Published(jwks_uri)))
+    }
+
+    fn registered(keys: KeySet) -> Self {
+        Self::new(Source::Registered(Arc::new(keys)))
     }
 
     const fn new(source: Source) -> Self {

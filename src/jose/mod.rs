@@ -11,7 +11,9 @@ pub(crate) mod key;
 pub(crate) mod keys;
 pub(crate) mod leaked;
 pub(crate) mod mac;
+mod pem;
 pub(crate) mod set;
+mod spki;
 pub(crate) mod stated;
 mod weak;
 // In tests/private.

@@ -1,8 +1,9 @@
 //! A JSON Web Key Set (RFC 7517 §5).
 
+mod read;
+
 use std::sync::Arc;
 
-use serde::de::MapAccess;
 use serde_json::value::RawValue;
 
 #[cfg(feature = "mtls")]
@@ -10,10 +11,10 @@ use crate::jose::leaked::has_public_part;
 use crate::jose::{
     alg::{Algorithm, Algorithms},
     invalid::{Fault, InvalidKeys, OmittedKey},
-    json::{Members, Object, Value},
     jwk::Jwk,
     key::{Key, Public},
     leaked::{Leaked, Withdrawn},
+    set::read::read,
 };
 
 /// Of one type and, if points, on one curve: more than any client rotates through.
@@ -40,38 +41,13 @@ pub(crate) enum NoKey {
 #[derive(Debug)]
 pub(crate) struct KeySet {
     keys: Box<[Arc<Key>]>,
+    /// In PEM and DER there is no place for a `kid`.
+    has_ids: bool,
     omitted: Box<[OmittedKey]>,
     leaked: Leaked,
     /// The SHA-256 of the certificates.
     #[cfg(feature = "mtls")]
     certificates: Box<[[u8; 32]]>,
-}
-
-/// The elements are read one by one, so that one which cannot be read does not spoil the others.
-#[derive(Default)]
-struct Document<'a>(Option<Vec<&'a RawValue>>);
-
-impl<'de> Members<'de> for Document<'de> {
-    const USUAL: &'static [&'static str] = &["keys"];
-
-    fn read<A: MapAccess<'de>>(&mut self, name: &str, value: Value<'_, A>) -> Result<(), A::Error> {
-        if name != "keys" {
-            return value.ignore();
-        }
-        self.0 = Some(value.parse()?);
-        Ok(())
-    }
-}
-
-fn read(json: &[u8]) -> Result<Vec<&RawValue>, InvalidKeys> {
-    // Checked as a whole, because the parser does not look into strings that it skips.
-    let text = std::str::from_utf8(json).ok();
-    // RFC 8259 §8.1: a byte order mark may be ignored.
-    let text = text.map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
-    // The message of the parser may quote the text.
-    text.and_then(|text| serde_json::from_str(text).ok())
-        .and_then(|Object(Document(keys))| keys)
-        .ok_or(InvalidKeys::new("not a JSON Web Key Set"))
 }
 
 impl KeySet {
@@ -81,11 +57,11 @@ impl KeySet {
     ///
     /// If the text is no key set, holds a private or symmetric key, or none that can be used.
     pub(crate) fn registered(json: &[u8]) -> Result<Self, InvalidKeys> {
-        let set = Self::without_secrets(json)?;
-        if set.keys.is_empty() {
-            return Err(InvalidKeys::none_usable(&set.omitted));
-        }
-        Ok(set)
+        Self::without_secrets(&read(json)?)?.not_empty()
+    }
+
+    fn not_empty(self) -> Result<Self, InvalidKeys> {
+        if self.keys.is_empty() { Err(InvalidKeys::none_usable(&self.omitted)) } else { Ok(self) }
     }
 
     /// The certificates that a client is registered with, by their SHA-256 (RFC 8705 §2.2.2).
@@ -95,15 +71,14 @@ impl KeySet {
     /// If the text is no key set, holds a private or symmetric key, or no certificate.
     #[cfg(feature = "mtls")]
     pub(crate) fn certificates_of(json: &[u8]) -> Result<Box<[[u8; 32]]>, InvalidKeys> {
-        let set = Self::without_secrets(json)?;
+        let set = Self::without_secrets(&read(json)?)?;
         if set.certificates.is_empty() {
             return Err(InvalidKeys::new("no key of the set has a certificate in `x5c`"));
         }
         Ok(set.certificates)
     }
 
-    fn without_secrets(json: &[u8]) -> Result<Self, InvalidKeys> {
-        let elements = read(json)?;
+    fn without_secrets(elements: &[&RawValue]) -> Result<Self, InvalidKeys> {
         let keys = || elements.iter().map(|element| Jwk::read(element));
         if keys().any(|key| key.symmetric.is_some()) {
             return Err(InvalidKeys::new("the key set holds a symmetric key"));
@@ -111,7 +86,7 @@ impl KeySet {
         if keys().any(|key| key.private.is_some()) {
             return Err(InvalidKeys::new("the key set holds a private key"));
         }
-        Ok(Self::of(&elements, &Leaked::default()))
+        Ok(Self::of(keys(), &Leaked::default()))
     }
 
     /// The keys that a client publishes, without those of which it has published the private ones
@@ -122,14 +97,13 @@ impl KeySet {
     ///
     /// If the text is no key set, and so says nothing about the keys.
     pub(crate) fn published(json: &[u8], leaked: &Leaked) -> Result<Self, InvalidKeys> {
-        read(json).map(|elements| Self::of(&elements, leaked))
+        read(json).map(|elements| Self::of(elements.into_iter().map(Jwk::read), leaked))
     }
 
-    fn of(elements: &[&RawValue], leaked: &Leaked) -> Self {
+    fn of<'a>(jwks: impl Iterator<Item = Jwk<'a>>, leaked: &Leaked) -> Self {
         let mut withdrawn = Withdrawn::new(leaked);
         let (mut first, mut omitted) = (Vec::new(), Omitted::default());
-        for (index, element) in elements.iter().enumerate() {
-            let jwk = Jwk::read(element);
+        for (index, jwk) in jwks.enumerate() {
             if let Some(fault) = jwk.secret() {
                 withdrawn.add(&jwk);
                 omitted.add(index, fault, true);
@@ -161,6 +135,7 @@ impl KeySet {
             good
         });
         Self {
+            has_ids: true,
             #[cfg(feature = "mtls")]
             certificates,
             keys: keys.into_iter().map(Arc::new).collect(),
@@ -222,7 +197,7 @@ impl KeySet {
     /// The key that may have made a signature, or without a `kid` the two: a client that rotates its
     /// keys has an old and a new one (RFC 7515 §4.1.4, OpenID Connect Core §10.1.1). The header
     /// chooses among the keys of the client and never brings its own; the key says which algorithms it
-    /// is for.
+    /// is for. Where keys can have no `kid`, that of the header says nothing.
     ///
     /// # Errors
     ///
@@ -232,6 +207,7 @@ impl KeySet {
         algorithm: Algorithm,
         kid: Option<&str>,
     ) -> Result<(&Arc<Key>, Option<&Arc<Key>>), NoKey> {
+        let kid = kid.filter(|_| self.has_ids);
         let mut named = self
             .keys
             .iter()

@@ -163,6 +163,8 @@ mod documents_redis;
 mod grpc;
 #[cfg(feature = "jwt")]
 mod jose;
+#[cfg(feature = "jwt")]
+mod key_forms;
 mod mcp_sdk;
 mod metadata;
 #[cfg(feature = "metadata-documents")]
