@@ -164,7 +164,7 @@ impl<C> RegisteredClient<C> {
     }
 
     /// There is no other handle yet.
-    fn with_absent_method(mut self) -> Self {
+    pub(crate) fn with_absent_method(mut self) -> Self {
         if let Some(record) = Arc::get_mut(&mut self.record) {
             record.method_is_absent = true;
         }
@@ -264,7 +264,7 @@ impl<C> InvalidRegistration<C> {
         &self.problem
     }
 
-    fn with_absent_method(self) -> Self {
+    pub(crate) fn with_absent_method(self) -> Self {
         Self { client: self.client.with_absent_method(), ..self }
     }
 }

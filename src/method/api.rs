@@ -1,7 +1,10 @@
 //! Clients of the methods that need no feature.
 
 use crate::{
-    client::RegisteredClient, iana::AuthMethod, method::Registration, secret::stored::ClientSecret,
+    client::{InvalidRegistration, RegisteredClient},
+    iana::AuthMethod,
+    method::Registration,
+    secret::stored::ClientSecret,
 };
 
 /// # Clients that present a secret, or nothing
@@ -35,5 +38,64 @@ impl<C> RegisteredClient<C> {
     ) -> Self {
         let registration = Registration::from_secrets(&AuthMethod::ClientSecretPost, secrets);
         Self::from_registration(client_id.into(), registration.into(), client)
+    }
+}
+
+/// # Rotation
+impl<C> RegisteredClient<C> {
+    /// The stored secrets; there are none if the method is one without, or the registration unusable.
+    #[must_use]
+    pub fn secrets(&self) -> &[ClientSecret] {
+        self.registration().secrets().unwrap_or_default()
+    }
+
+    /// The same client with other secrets, such as the old ones until they expire, and a new one.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRegistration`] as from [`new`](Self::new): if there is no secret left, if the method of the
+    /// client has none, or if the registration is [unusable](Self::unusable).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_client_auth::{
+    ///     ClientMetadata, ClientSecret, provider::{InvalidRegistration, MemoryProvider},
+    /// };
+    ///
+    /// /// The old secrets are good for one more day.
+    /// fn rotate(
+    ///     clients: &MemoryProvider,
+    ///     client_id: &str,
+    ///     new: ClientSecret,
+    /// ) -> Result<(), InvalidRegistration<ClientMetadata>> {
+    ///     let Some(client) = clients.get(client_id) else { return Ok(()) };
+    ///     let tomorrow = SystemTime::now() + Duration::from_secs(24 * 60 * 60);
+    ///     let old = client.secrets().iter().map(|old| old.clone().expires_at(tomorrow));
+    ///     let rotated = client.with_secrets(old.chain([new]))?;
+    ///     clients.insert(rotated);
+    ///     Ok(())
+    /// }
+    /// # let (clients, _) = MemoryProvider::from_json(br#"[{"client_id":"a","client_secret":"b"}]"#).unwrap();
+    /// # rotate(&clients, "a", ClientSecret::plain("c")).unwrap();
+    /// # assert_eq!(clients.get("a").unwrap().secrets().len(), 2);
+    /// ```
+    pub fn with_secrets(
+        &self,
+        secrets: impl IntoIterator<Item = ClientSecret>,
+    ) -> Result<Self, InvalidRegistration<C>>
+    where
+        C: Clone,
+    {
+        let registration = self.registration().with_secrets(secrets);
+        let (client_id, client) = (self.client_id().to_owned(), self.client().clone());
+        let same = Self::try_from_registration(client_id, registration, client);
+        if self.method_is_absent() {
+            return same
+                .map(Self::with_absent_method)
+                .map_err(InvalidRegistration::with_absent_method);
+        }
+        same
     }
 }

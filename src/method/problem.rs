@@ -25,6 +25,11 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
+    /// A client of this method has none.
+    pub(super) fn without_secrets(method: Method) -> Self {
+        Self::Invalid(method.iana().clone(), "clients of this method have no secrets".into())
+    }
+
     /// What keeps the secret from being presented.
     pub(super) fn of_presented(secret: &ClientSecret) -> Option<Self> {
         let control = secret.plain_bytes()?.iter().any(u8::is_ascii_control);

@@ -46,6 +46,27 @@ impl Registration {
         }
     }
 
+    /// The same with other secrets.
+    ///
+    /// # Errors
+    ///
+    /// Why no client can authenticate with it.
+    pub(crate) fn with_secrets(
+        &self,
+        secrets: impl IntoIterator<Item = ClientSecret>,
+    ) -> Result<Self, Problem> {
+        match self {
+            Self::None => Self::from_secrets(&AuthMethod::None, secrets),
+            Self::Basic(_) => Self::from_secrets(&AuthMethod::ClientSecretBasic, secrets),
+            Self::Post(_) => Self::from_secrets(&AuthMethod::ClientSecretPost, secrets),
+            Self::Assertion(assertion) => {
+                assertion.with_secrets(Secrets::new(secrets)).map(Self::Assertion)
+            }
+            Self::MutualTls(_) => Err(Problem::without_secrets(self.method())),
+            Self::Unusable(problem) => Err(problem.clone()),
+        }
+    }
+
     /// Reads the members of a registration (RFC 7591 §2), from which `secret` was taken.
     ///
     /// # Errors

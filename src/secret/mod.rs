@@ -3,6 +3,7 @@
 //! [`ClientSecret`](crate::ClientSecret) is what a provider hands to the layer.
 
 pub(crate) mod comparison;
+mod digest;
 pub(crate) mod dummy;
 #[cfg(feature = "generate")]
 pub(crate) mod generated;
@@ -11,6 +12,7 @@ pub(crate) mod phc;
 mod plain;
 pub(crate) mod presented;
 pub(crate) mod stored;
+mod validity;
 
 #[cfg(feature = "generate")]
 #[cfg_attr(docsrs, doc(cfg(feature = "generate")))]
@@ -18,7 +20,11 @@ pub use self::generated::GeneratedSecret;
 #[cfg(feature = "argon2")]
 #[cfg_attr(docsrs, doc(cfg(feature = "argon2")))]
 pub use self::phc::InvalidPhc;
-pub use self::presented::{PresentedSecret, SecretMatch};
+pub use self::{
+    digest::InvalidDigest,
+    presented::{PresentedSecret, SecretMatch},
+    validity::UnixSeconds,
+};
 
 /// What comparisons cost on each thread, for tests that compare it.
 #[cfg(test)]

@@ -49,7 +49,7 @@ pub struct ClientSecret {
     pub(super) not_before: i64,
     /// 0 is never, as in RFC 7591 §3.2.1.
     pub(super) expires_at: i64,
-    label: Option<Box<str>>,
+    pub(super) label: Option<Box<str>>,
 }
 
 #[derive(Clone)]
@@ -69,6 +69,21 @@ impl ClientSecret {
     }
 
     /// A secret of which only the SHA-256 digest of its UTF-8 bytes is stored.
+    ///
+    /// # Examples
+    ///
+    /// Of a slice, as databases hand it out:
+    ///
+    /// ```
+    /// use std::array::TryFromSliceError;
+    /// use tower_client_auth::ClientSecret;
+    ///
+    /// fn read(column: &[u8]) -> Result<ClientSecret, TryFromSliceError> {
+    ///     Ok(ClientSecret::sha256(column.try_into()?))
+    /// }
+    /// assert!(read(&[7; 32]).is_ok());
+    /// assert!(read(&[7; 31]).is_err());
+    /// ```
     #[must_use]
     pub fn sha256(digest: [u8; 32]) -> Self {
         Self::new(Stored::Sha256(Zeroizing::new(digest)))
@@ -148,37 +163,8 @@ impl ClientSecret {
         Self { stored, not_before: i64::MIN, expires_at: 0, label: None }
     }
 
-    /// Names the secret, so that [`AuthenticatedClient::secret_label`] can tell which of several
-    /// was used: an old one that is no longer used can go.
-    ///
-    /// [`AuthenticatedClient::secret_label`]: crate::AuthenticatedClient::secret_label
-    #[must_use]
-    pub fn labelled(mut self, label: &str) -> Self {
-        self.label = Some(label.into());
-        self
-    }
-
     pub(crate) fn label(&self) -> Option<&str> {
         self.label.as_deref()
-    }
-
-    /// Refuses the secret from this time on, in seconds since the Unix epoch. 0 means never, as
-    /// `client_secret_expires_at` has it (RFC 7591 §3.2.1); a negative time has passed.
-    ///
-    /// The default is never.
-    #[must_use]
-    pub const fn expires_at(mut self, unix_seconds: i64) -> Self {
-        self.expires_at = unix_seconds;
-        self
-    }
-
-    /// Refuses the secret before this time, in seconds since the Unix epoch.
-    ///
-    /// The default is to accept it at any time before it expires.
-    #[must_use]
-    pub const fn not_before(mut self, unix_seconds: i64) -> Self {
-        self.not_before = unix_seconds;
-        self
     }
 
     /// The text of a decoy. It need not be secret: what is compared with it is refused.

@@ -1131,7 +1131,7 @@ fn rfc7517_5_untrusted_key_sets_are_refused() {
         assert_eq!(refused(&jwks(keys.clone())), expected, "{}", jwks(keys));
     }
     for text in
-        ["", "null", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":null}"#, r#"{"keys":[],"keys":[]}"#]
+        ["", "null", "1", "{}", r#"{"keys":{}}"#, r#"{"keys":null}"#, r#"{"keys":[],"keys":[]}"#]
     {
         assert_eq!(refused(text), "not a JSON Web Key Set", "{text}");
     }

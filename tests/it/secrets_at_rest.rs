@@ -2,23 +2,27 @@
 //! was right.
 
 use std::{
+    convert::Infallible,
     future::Future,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Waker},
+    time::{Duration, UNIX_EPOCH},
 };
 
-use tower::ServiceExt;
+use http::{Request, Response};
+use tower::{Layer, ServiceExt, service_fn};
 use tower_client_auth::{
-    AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientSecret, Clock, Compat, ErrorKind as K,
-    RegisteredClient, provider::MemoryProvider, secret::PresentedSecret,
+    AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientSecret, Clock, Compat, Error,
+    ErrorKind as K, RegisteredClient, body::RequestBody, provider::MemoryProvider,
+    secret::PresentedSecret,
 };
 
 use crate::support::{
     Clients, Harness, Log, NOW, TestRequest, basic_client, failed, plain, post_client,
-    public_client, stored_client,
+    public_client, run, stored_client,
 };
 
 /// A verifier that counts, and takes one secret.
@@ -83,7 +87,7 @@ fn r73_failing_verifier_is_503() {
 #[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
 async fn r73_silent_verifier_is_503_at_the_deadline() {
-    let deadline = std::time::Duration::from_secs(5);
+    let deadline = Duration::from_secs(5);
     let after = |time| {
         let secret = ClientSecret::verified_by(move |_| async move {
             tokio::time::sleep(time).await;
@@ -94,7 +98,7 @@ async fn r73_silent_verifier_is_503_at_the_deadline() {
     };
     let ask = TestRequest::form("").basic("vault:s3cr3t");
     let start = tokio::time::Instant::now();
-    let answer = after(std::time::Duration::MAX).answer(ask.request()).await;
+    let answer = after(Duration::MAX).answer(ask.request()).await;
     assert_eq!(answer, failed(K::Verifier, "vault"));
     assert_eq!(start.elapsed().as_secs(), deadline.as_secs());
     let answer = after(deadline / 2).answer(ask.request()).await;
@@ -229,16 +233,15 @@ fn preset_verifies_slow_secrets() {
 /// The label that the inner service sees.
 pub(crate) fn label(layer: ClientAuthLayer<Clients>, ask: &TestRequest) -> Option<String> {
     let layer = layer.clock(Clock::fixed(NOW));
-    let service = tower::ServiceBuilder::new().layer(layer).service_fn(
-        |request: http::Request<tower_client_auth::body::RequestBody<_>>| {
+    let service =
+        tower::ServiceBuilder::new().layer(layer).service_fn(|request: Request<RequestBody<_>>| {
             let client = request.extensions().get::<AuthenticatedClient<crate::support::App>>();
             let label = client.and_then(|client| client.secret_label()).map(str::to_owned);
-            let mut response = http::Response::new(http_body_util::Full::<bytes::Bytes>::default());
+            let mut response = Response::new(http_body_util::Full::<bytes::Bytes>::default());
             response.extensions_mut().insert(label);
-            std::future::ready(Ok::<_, std::convert::Infallible>(response))
-        },
-    );
-    let Ok(response) = crate::support::run(service.oneshot(ask.request()));
+            std::future::ready(Ok::<_, Infallible>(response))
+        });
+    let Ok(response) = run(service.oneshot(ask.request()));
     response.extensions().get::<Option<String>>().cloned().flatten()
 }
 
@@ -660,5 +663,122 @@ mod hashes {
         let harness = one_worker(1);
         let ask = TestRequest::form("").basic("slow:slow-s3cr3t");
         assert_eq!(harness.ask(&ask), failed(K::Verifier, "slow"));
+    }
+}
+
+/// `printf %s gX9kWZ2c6qyVbDmC5rN1uA | sha256sum`.
+const DIGITS: &str = "00af03a13bfd020999b603d45b0c7b3acb32d184472e4fe2b995650ac0fb4fca";
+
+#[test]
+fn digest_is_read_from_hexadecimal_digits() {
+    let secret = "gX9kWZ2c6qyVbDmC5rN1uA";
+    for digits in [DIGITS.to_owned(), DIGITS.to_uppercase()] {
+        let secret_at_rest = ClientSecret::sha256_hex(&digits).unwrap();
+        let harness = harness([basic_client("batch", [secret_at_rest])]);
+        let right = TestRequest::form("a=b").basic(format!("batch:{secret}"));
+        assert_eq!(harness.ask(&right), right.accepted("batch", AuthMethod::ClientSecretBasic));
+        let wrong = TestRequest::form("a=b").basic(format!("batch:{secret}x"));
+        assert_eq!(harness.ask(&wrong).kind, Some(K::WrongSecret));
+    }
+    for other in ["", "0", &DIGITS[1..], &format!("{DIGITS}0"), &format!("{DIGITS} "), "0x"] {
+        assert!(ClientSecret::sha256_hex(other).is_err(), "{other}");
+    }
+    for wrong in ['g', '+', ' ', 'é', '\0'] {
+        let other = format!("{wrong}{}", &DIGITS[wrong.len_utf8()..]);
+        let error = ClientSecret::sha256_hex(&other).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "a SHA-256 digest has 64 hexadecimal digits, and nothing else"
+        );
+    }
+}
+
+#[test]
+fn system_time_is_a_time_like_any() {
+    let at = |seconds: i64, nanos: u64| {
+        let since = Duration::from_secs(seconds.unsigned_abs());
+        let time = if seconds < 0 { UNIX_EPOCH - since } else { UNIX_EPOCH + since };
+        time + Duration::from_nanos(nanos)
+    };
+    let kind = |secret: ClientSecret| {
+        harness([basic_client("batch", [secret])])
+            .ask(&TestRequest::form("a=b").basic("batch:s3cr3t-s3cr3t"))
+            .kind
+    };
+    let secret = || plain("s3cr3t-s3cr3t");
+    for (end, expected) in [
+        (at(NOW, 0), Some(K::SecretExpired)),
+        // Rather a moment too early than too late.
+        (at(NOW, 999_999_999), Some(K::SecretExpired)),
+        (at(NOW + 1, 0), None),
+        // None of them means never.
+        (at(0, 0), Some(K::SecretExpired)),
+        (at(0, 5), Some(K::SecretExpired)),
+        (at(-5, 0), Some(K::SecretExpired)),
+        (at(1 << 40, 0), None),
+    ] {
+        assert_eq!(kind(secret().expires_at(end)), expected, "{end:?}");
+    }
+    for (begin, expected) in [
+        (at(NOW, 0), None),
+        (at(NOW, 1), Some(K::SecretNotYetValid)),
+        (at(NOW + 1, 0), Some(K::SecretNotYetValid)),
+        (at(0, 0), None),
+        (at(-5, 0), None),
+    ] {
+        assert_eq!(kind(secret().not_before(begin)), expected, "{begin:?}");
+    }
+}
+
+/// What a person does who rotates the secret of one client of a file, while requests are served.
+#[test]
+fn client_in_memory_gets_new_secrets_and_stays_as_it_is() {
+    let json = br#"[
+        {"client_id": "batch", "client_secret": "old-s3cr3t", "token_endpoint_auth_method": "client_secret_post"},
+        {"client_id": "mac", "client_secret": "0123456789-0123456789-0123456789-0123456789-0123456789-0123456789",
+         "token_endpoint_auth_method": "client_secret_jwt", "token_endpoint_auth_signing_alg": "HS512"},
+        {"client_id": "cli", "token_endpoint_auth_method": "none"},
+        {"client_id": "odd", "token_endpoint_auth_method": "carrier_pigeon"}
+    ]"#;
+    let (clients, _) = MemoryProvider::from_json(json).unwrap();
+    let clients = Arc::new(clients);
+    let layer = ClientAuthLayer::new(Arc::clone(&clients)).clock(Clock::fixed(NOW));
+    let service = layer.layer(service_fn(async |_: Request<RequestBody<_>>| {
+        Ok::<_, Infallible>(Response::new(String::new()))
+    }));
+    let ask = |secret: &str| {
+        let request = TestRequest::form(format!("client_id=batch&client_secret={secret}"));
+        let response = run(service.clone().oneshot(request.request())).unwrap();
+        response.extensions().get::<Error>().map(Error::kind)
+    };
+    let client = clients.get("batch").unwrap();
+    let old = client.secrets().iter().map(|old| old.clone().expires_at(NOW + 1));
+    clients.insert(client.with_secrets(old.chain([plain("new-s3cr3t")])).unwrap());
+    assert_eq!([ask("old-s3cr3t"), ask("new-s3cr3t")], [None, None]);
+    let old = client.secrets().iter().map(|old| old.clone().expires_at(NOW));
+    clients.insert(client.with_secrets(old.chain([plain("new-s3cr3t")])).unwrap());
+    assert_eq!([ask("old-s3cr3t"), ask("new-s3cr3t")], [Some(K::SecretExpired), None]);
+    assert_eq!(clients.get("batch").unwrap().client().client_id, "batch");
+
+    let error = |client_id: &str, secrets: Vec<ClientSecret>| {
+        let changed = clients.get(client_id).unwrap().with_secrets(secrets);
+        changed.map(|_| ()).map_err(|error| error.to_string())
+    };
+    let refused = |client_id: &str, reason: &str| Err(format!("client {client_id:?}: {reason}"));
+    let none = "`client_secret_post` needs a secret and none is stored";
+    assert_eq!(error("batch", vec![]), refused("batch", none));
+    assert_eq!(error("batch", vec![plain("")]), refused("batch", none));
+    let contradiction = "`none` contradicts a stored secret";
+    assert_eq!(error("cli", vec![plain("s3cr3t")]), refused("cli", contradiction));
+    assert_eq!(clients.get("cli").unwrap().secrets().len(), 0);
+    let unknown = "`token_endpoint_auth_method` names no known method";
+    assert_eq!(error("odd", vec![plain("s3cr3t")]), refused("odd", unknown));
+    // It was registered for HS512 alone.
+    #[cfg(feature = "jwt")]
+    {
+        let short = plain(&"s3cr3t".repeat(8));
+        let reason = "the secret is shorter than the hash of the signing algorithm";
+        assert_eq!(error("mac", vec![short]), refused("mac", reason));
+        assert_eq!(error("mac", vec![plain(&"s3cr3t".repeat(12))]), Ok(()));
     }
 }

@@ -51,6 +51,36 @@ impl Registration {
         }
     }
 
+    /// The same with other secrets, for the same algorithms.
+    ///
+    /// # Errors
+    ///
+    /// If there are none, one cannot serve as a key, or the method has none.
+    pub(in crate::method) fn with_secrets(
+        &self,
+        secrets: Option<Secrets>,
+    ) -> Result<Self, Problem> {
+        let Self::Secret { algorithms, .. } = self else {
+            return Err(Problem::without_secrets(self.method()));
+        };
+        let registration = Self::from_secrets(&AuthMethod::ClientSecretJwt, secrets)?;
+        registration.restricted(*algorithms)
+    }
+
+    /// Accepts these algorithms only, of which a secret must serve for one at least.
+    fn restricted(self, to: Algorithms) -> Result<Self, Problem> {
+        let Self::Secret { secrets, keys, .. } = self else { return Ok(self) };
+        let serves = |keys: &MacKeys| {
+            let mut accepted = to.names().filter(|(_, algorithm)| algorithm.is_symmetric());
+            accepted.any(|(_, algorithm)| keys.can(algorithm))
+        };
+        if keys.iter().all(serves) {
+            return Ok(Self::Secret { secrets, keys, algorithms: to });
+        }
+        let problem = "the secret is shorter than the hash of the signing algorithm";
+        Err(Problem::Invalid(AuthMethod::ClientSecretJwt, problem.into()))
+    }
+
     /// Reads `token_endpoint_auth_signing_alg`, `jwks` and `jwks_uri`.
     ///
     /// # Errors
@@ -83,15 +113,9 @@ impl Registration {
             return keys.map(Self::PrivateKey).map_err(invalid);
         }
         let registration = Self::from_secrets(method, Secrets::new(secret))?;
-        match (registration, only) {
-            (Self::Secret { keys, .. }, Some(only)) if !keys.iter().all(|keys| keys.can(only)) => {
-                let problem = "the secret is shorter than the hash of the signing algorithm";
-                Err(invalid(problem.to_owned()))
-            }
-            (Self::Secret { secrets, keys, .. }, Some(only)) => {
-                Ok(Self::Secret { secrets, keys, algorithms: Algorithms::EMPTY.with(only) })
-            }
-            (registration, _) => Ok(registration),
+        match only {
+            Some(only) => registration.restricted(Algorithms::EMPTY.with(only)),
+            None => Ok(registration),
         }
     }
 
