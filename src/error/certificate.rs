@@ -11,13 +11,14 @@ use crate::error::entry::{Entry, FAILED, entry};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CertificateError {
-    /// `certificate_missing`: the client, or this endpoint, needs a certificate, and the request came without one
-    /// (RFC 8705 §2). → 401 `invalid_client`
+    /// `certificate_missing`: the client needs a certificate, or the layer accepts no `client_id` without one, and the
+    /// request came without one that counts (RFC 8705 §2). → 401 `invalid_client`
     Missing,
     /// `certificate_mismatch`: the certificate is not the one that the client is registered with (RFC 8705 §2.1, §2.2).
     /// → 401 `invalid_client`
     Mismatch,
-    /// `certificate_unverified`: the certificate is the right one, and nobody verified its chain (RFC 8705 §2.1). → 401
+    /// `certificate_unverified`: the certificate is the right one, and nobody verified its chain, or found it good: one that had
+    /// expired at the handshake is one of these (RFC 8705 §2.1). → 401
     /// `invalid_client`
     Unverified,
     /// `certificate_expired`: the certificate is the right one, and has expired or is not valid yet. → 401

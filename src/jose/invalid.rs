@@ -77,8 +77,9 @@ impl InvalidKeys {
         Self(Cow::Borrowed(reason))
     }
 
-    pub(crate) fn none_usable(omitted: &[OmittedKey]) -> Self {
-        let mut reason = "the key set has no key that can verify a signature".to_owned();
+    /// None of the keys can be used, for these reasons.
+    pub(crate) fn none(what: &str, omitted: &[OmittedKey]) -> Self {
+        let mut reason = what.to_owned();
         for (n, key) in omitted.iter().take(MOST_REASONS).enumerate() {
             reason += if n == 0 { ": " } else { "; " };
             reason += &key.to_string();

@@ -117,15 +117,20 @@ impl<'a> Jwk<'a> {
             .map_err(|_quotes_it| Fault::of(name, "is not base64url without padding"))
     }
 
-    /// The certificate of the key: the first member of `x5c`, in base64 with padding (RFC 7517 §4.7).
+    /// What a member is, each time that it is there.
     #[cfg(feature = "mtls")]
-    pub(crate) fn certificate(&self) -> Option<ClientCertificate> {
-        if self.malformed.is_some() {
-            return None;
-        }
-        let chain: Vec<Text<'a>> = serde_json::from_str(self.get("x5c")?.get()).ok()?;
-        let der = BASE64_STANDARD.decode(chain.first()?.0.as_bytes()).ok()?;
-        ClientCertificate::unverified(der).ok()
+    pub(crate) fn all(&self, name: &'static str) -> impl Iterator<Item = &'a RawValue> {
+        self.members.iter().filter(move |(member, _)| *member == name).map(|(_, value)| *value)
+    }
+
+    /// The SHA-256 of all certificates that are there, whatever else is wrong with the key.
+    #[cfg(feature = "mtls")]
+    pub(crate) fn certificates(&self) -> impl Iterator<Item = [u8; 32]> {
+        let chains = self.all("x5c").filter_map(|chain| serde_json::from_str(chain.get()).ok());
+        chains.flat_map(|chain: Vec<Text<'a>>| chain).filter_map(|one| {
+            let der = BASE64_STANDARD.decode(one.0.as_bytes()).ok()?;
+            ClientCertificate::unverified(der).ok().map(|certificate| *certificate.digest())
+        })
     }
 
     /// Whether there is a private or symmetric key, and where.
@@ -192,9 +197,8 @@ impl<'de> Visitor<'de> for JwkVisitor {
             if let Some(member) = MEMBERS.into_iter().find(|member| *member == name) {
                 if jwk.members.iter().any(|(read, _)| *read == member) {
                     jwk.malformed = Some(Fault::of(member, "is there more than once"));
-                } else {
-                    jwk.members.push((member, value));
                 }
+                jwk.members.push((member, value));
             } else if is_empty(value) {
                 continue;
             } else if name == "k" {

@@ -39,7 +39,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// Whether it has what a private key is recognized by. Without it, it is no key (RFC 7518 §6).
 #[cfg(feature = "mtls")]
 pub(crate) fn has_public_part(jwk: &Jwk<'_>) -> bool {
-    text(jwk).is_some()
+    part(jwk).is_some()
 }
 
 /// The text of the public part.
@@ -125,7 +125,7 @@ impl<'a> Withdrawn<'a> {
         }
         if jwk.private.is_some() {
             #[cfg(feature = "mtls")]
-            self.parts.extend(jwk.certificate().map(|certificate| *certificate.digest()));
+            self.parts.extend(jwk.certificates());
             match certain_part(jwk) {
                 Some(part) => drop(self.parts.insert(part)),
                 None => {
@@ -163,6 +163,14 @@ impl<'a> Withdrawn<'a> {
     #[cfg(feature = "mtls")]
     pub(crate) fn has_certificate(&self, digest: &[u8; 32]) -> bool {
         self.parts.contains(digest) || self.before.0.contains(digest)
+    }
+
+    /// Notes the certificates of a key that may be a private one's.
+    #[cfg(feature = "mtls")]
+    pub(crate) fn add_certificates(&mut self, jwk: &Jwk<'_>) {
+        if self.all {
+            self.parts.extend(jwk.certificates());
+        }
     }
 
     /// What to remember of these keys, which are all that could be used.

@@ -1,6 +1,8 @@
 //! Signatures and keys (RFC 7515, RFC 7517, RFC 7518, RFC 8037), whatever is signed with them.
 
 pub(crate) mod alg;
+#[cfg(feature = "mtls")]
+mod certificate;
 pub(crate) mod compact;
 #[cfg(test)]
 pub(crate) mod counted;

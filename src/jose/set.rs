@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 #[cfg(feature = "mtls")]
-use crate::jose::leaked::has_public_part;
+use crate::jose::certificate;
 use crate::jose::{
     alg::{Algorithm, Algorithms},
     invalid::{Fault, InvalidKeys, OmittedKey},
@@ -61,7 +61,8 @@ impl KeySet {
     }
 
     fn not_empty(self) -> Result<Self, InvalidKeys> {
-        if self.keys.is_empty() { Err(InvalidKeys::none_usable(&self.omitted)) } else { Ok(self) }
+        let what = "the key set has no key that can verify a signature";
+        if self.keys.is_empty() { Err(InvalidKeys::none(what, &self.omitted)) } else { Ok(self) }
     }
 
     /// The certificates that a client is registered with, by their SHA-256 (RFC 8705 §2.2.2).
@@ -71,9 +72,11 @@ impl KeySet {
     /// If the text is no key set, holds a private or symmetric key, or no certificate.
     #[cfg(feature = "mtls")]
     pub(crate) fn certificates_of(json: &[u8]) -> Result<Box<[[u8; 32]]>, InvalidKeys> {
-        let set = Self::without_secrets(&read(json)?)?;
+        let elements = read(json)?;
+        let set = Self::without_secrets(&elements)?;
         if set.certificates.is_empty() {
-            return Err(InvalidKeys::new("no key of the set has a certificate in `x5c`"));
+            let omitted = certificate::omitted(&elements);
+            return Err(InvalidKeys::none("no key of the set has a certificate", &omitted));
         }
         Ok(set.certificates)
     }
@@ -115,12 +118,10 @@ impl KeySet {
         }
         // Not of a key whose private one was ever published.
         #[cfg(feature = "mtls")]
-        let certificates = first
-            .iter()
-            .filter(|(_, jwk)| has_public_part(jwk) && withdrawn.fault(jwk).is_none())
-            .filter_map(|(_, jwk)| jwk.certificate().map(|certificate| *certificate.digest()))
-            .filter(|digest| !withdrawn.has_certificate(digest))
-            .collect();
+        let certificates =
+            first.iter().filter_map(|(_, jwk)| certificate::of(jwk, &withdrawn).ok()).collect();
+        #[cfg(feature = "mtls")]
+        first.iter().for_each(|(_, jwk)| withdrawn.add_certificates(jwk));
         let (mut keys, mut publics) = (Vec::new(), Vec::new());
         first.retain(|(index, jwk)| {
             let key = Key::read(jwk);

@@ -45,8 +45,9 @@ impl<'a> Outcome<'a> {
         self.client_id
     }
 
-    /// The method used, if the request got as far as a look-up. Where only the registration tells, as between
-    /// `none` and the methods of mutual TLS, it is there if the request succeeded.
+    /// The method used, if the request got as far as a look-up. A `client_id` alone is `none`, whatever the
+    /// client is registered for. Beside a certificate only the registration tells which of `none` and the methods
+    /// of mutual TLS it is, and the method is there if the request succeeded.
     #[must_use]
     pub const fn method(&self) -> Option<&'a AuthMethod> {
         self.method

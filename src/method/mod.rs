@@ -254,7 +254,7 @@ fn matching<'a>(
         }
         (_, Registration::Unusable(_)) => Err(ErrorKind::UnusableRegistration),
         // RFC 8705 §2: the binding must be enforced.
-        (Credentials::None(_), Registration::MutualTls(_)) => Err(mutual_tls::MISSING),
+        (Credentials::None(_), Registration::MutualTls(_)) => Err(mutual_tls::missing(settings)),
         (Credentials::Basic(_), Registration::Basic(secrets))
         | (Credentials::Post(_), Registration::Post(secrets)) => Ok(Matching::Secret(secrets)),
         (Credentials::Basic(_), Registration::Post(secrets))

@@ -42,8 +42,32 @@ struct Presented {
     digest: [u8; 32],
     thumbprint: ArrayString<43>,
     verified: bool,
+    /// What the verifier said, if it was asked and did not accept the chain.
+    #[cfg(feature = "rustls")]
+    refusal: Option<Box<str>>,
     /// Made when it is asked for.
     subject: OnceLock<Comparable>,
+}
+
+impl Presented {
+    fn new(der: Vec<u8>, verified: bool) -> Result<Self, InvalidCertificate> {
+        let parts = Certificate::read(&der)?;
+        let digest: [u8; 32] = Sha256::digest(&der).into();
+        let mut thumbprint = [0; 43];
+        // It has room for it.
+        let _ = BASE64_URL_SAFE_NO_PAD.encode_slice(digest, &mut thumbprint);
+        let thumbprint = ArrayString::from_byte_string(&thumbprint).unwrap_or_default();
+        Ok(Self {
+            der,
+            parts,
+            digest,
+            thumbprint,
+            verified,
+            #[cfg(feature = "rustls")]
+            refusal: None,
+            subject: OnceLock::new(),
+        })
+    }
 }
 
 impl ClientCertificate {
@@ -69,15 +93,24 @@ impl ClientCertificate {
         Self::new(der.into(), false)
     }
 
+    /// One whose chain a verifier did not accept.
+    #[cfg(feature = "rustls")]
+    pub(super) fn refused(der: &[u8], why: &str) -> Result<Self, InvalidCertificate> {
+        let mut presented = Presented::new(der.into(), false)?;
+        presented.refusal = Some(why.into());
+        Ok(Self(Arc::new(presented)))
+    }
+
     fn new(der: Vec<u8>, verified: bool) -> Result<Self, InvalidCertificate> {
-        let parts = Certificate::read(&der)?;
-        let digest: [u8; 32] = Sha256::digest(&der).into();
-        let mut thumbprint = [0; 43];
-        // It has room for it.
-        let _ = BASE64_URL_SAFE_NO_PAD.encode_slice(digest, &mut thumbprint);
-        let thumbprint = ArrayString::from_byte_string(&thumbprint).unwrap_or_default();
-        let subject = OnceLock::new();
-        Ok(Self(Arc::new(Presented { der, parts, digest, thumbprint, verified, subject })))
+        Presented::new(der, verified).map(|presented| Self(Arc::new(presented)))
+    }
+
+    /// What the verifier said about the chain, if it was asked and did not accept it.
+    pub(crate) fn refusal(&self) -> Option<&str> {
+        #[cfg(feature = "rustls")]
+        return self.0.refusal.as_deref();
+        #[cfg(not(feature = "rustls"))]
+        None
     }
 
     /// The whole certificate.
@@ -125,11 +158,13 @@ impl ClientCertificate {
         self.0.subject.get_or_init(|| Comparable::of(self.subject_elements()))
     }
 
-    /// Whether one of its alternative names has this tag and what is asked for.
-    pub(super) fn has_alternative(&self, tag: u8, equals: impl Fn(&[u8]) -> bool) -> bool {
+    /// Whether one of its alternative names, a tag and bytes, is what is asked for. All are looked at: the
+    /// time would tell that one before the last is the registered one.
+    pub(super) fn has_alternative(&self, is: impl Fn(u8, &[u8]) -> bool) -> bool {
         let names = self.0.der.get(self.0.parts.alternatives.clone()).unwrap_or_default();
         let mut names = Elements::new(names);
-        std::iter::from_fn(|| names.read().ok()).any(|name| name.tag == tag && equals(name.content))
+        std::iter::from_fn(|| names.read().ok())
+            .fold(false, |found, name| found | is(name.tag, name.content))
     }
 }
 

@@ -2,6 +2,8 @@
 //! Nothing here knows of requests, or judges a signature: the handshake and its verifier did.
 
 pub(crate) mod certificate;
+#[cfg(test)]
+mod counted;
 mod dn;
 mod element;
 pub(crate) mod invalid;

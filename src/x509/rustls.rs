@@ -12,6 +12,12 @@ use rustls::{
 
 use crate::x509::{certificate::ClientCertificate, invalid::InvalidCertificate};
 
+/// Characters of what a verifier says.
+const MOST_REASON: usize = 200;
+
+/// A certificate for clients, well-formed, that no authority has issued. Its key was thrown away.
+const NOBODY: &[u8] = include_bytes!("nobody.der");
+
 /// Asks for a certificate, and takes any: from an authority that nobody knows, self-signed, or none.
 ///
 /// On one listener with it clients of `tls_client_auth`, of `self_signed_tls_client_auth` and without a
@@ -109,7 +115,9 @@ impl ClientCertificate {
     ///
     /// It is verified if `pki` accepts its chain now: a `WebPkiClientVerifier` with the authorities that
     /// issue the certificates of clients, which public ones are not (RFC 8705 §7.4). Without a `pki`, and
-    /// with one that accepts everything, none is verified.
+    /// with one that accepts everything, none is verified. What `pki` says about a chain that it does not
+    /// accept is the [source](std::error::Error::source) of the error, where that is why a client is refused. It
+    /// must be one that can be asked: `WebPkiClientVerifier::no_client_auth` panics.
     ///
     /// A resumed session has the certificate of the handshake before it, and rustls does not ask its
     /// verifier again. Here `pki` is asked every time, so that a chain that has expired meanwhile, or was
@@ -145,14 +153,33 @@ impl ClientCertificate {
         let Some([leaf, intermediates @ ..]) = connection.peer_certificates() else {
             return Ok(None);
         };
-        let verified = pki.is_some_and(|pki| {
-            let accepts = |leaf: &_, others: &_| {
-                pki.verify_client_cert(leaf, others, UnixTime::now()).is_ok()
-            };
-            // One that accepts what is no certificate, such as `AnyClientCertificate`, verifies nothing.
-            accepts(leaf, intermediates) && !accepts(&CertificateDer::from(&[][..]), &[])
-        });
         let der = leaf.as_ref();
-        if verified { Self::verified(der) } else { Self::unverified(der) }.map(Some)
+        let read = match pki.map(|pki| verify(pki, leaf, intermediates)) {
+            Some(Ok(())) => Self::verified(der),
+            Some(Err(why)) => Self::refused(der, &why),
+            None => Self::unverified(der),
+        };
+        read.map(Some)
     }
+}
+
+/// # Errors
+///
+/// What the verifier says about the chain.
+fn verify(
+    pki: &dyn ClientCertVerifier,
+    leaf: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+) -> Result<(), String> {
+    let ask = |leaf: &_, others: &_| pki.verify_client_cert(leaf, others, UnixTime::now());
+    // It can name purposes that the certificate has, as many as there are.
+    ask(leaf, intermediates)
+        .map_err(|why| why.to_string().chars().take(MOST_REASON).collect::<String>())?;
+    // One that accepts these, such as `AnyClientCertificate`, verifies nothing.
+    for nobody in [&[][..], NOBODY] {
+        if ask(&CertificateDer::from(nobody), &[]).is_ok() {
+            return Err("the verifier of the acceptor accepts every certificate".to_owned());
+        }
+    }
+    Ok(())
 }

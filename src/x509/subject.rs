@@ -1,6 +1,6 @@
 //! The value by which a client is found in its certificate.
 
-use std::{net::IpAddr, sync::LazyLock};
+use std::{fmt, hint::black_box, net::IpAddr, sync::LazyLock};
 
 use crate::x509::{
     certificate::ClientCertificate,
@@ -25,20 +25,50 @@ use crate::x509::{
 /// assert!(openssl.to_string().contains("must be as in RFC 4514"));
 /// # Ok::<(), tower_client_auth::mutual_tls::InvalidSubject>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct CertificateSubject(Kind);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Kind {
     /// Never the empty one.
     Dn(Comparable),
-    Dns(Box<str>),
-    Uri(Box<str>),
-    Email {
-        address: Box<str>,
-        at: usize,
-    },
-    Ip(Box<[u8]>),
+    Alternative(Alternative),
+}
+
+/// One of the alternative names.
+#[derive(Clone)]
+struct Alternative {
+    tag: u8,
+    name: Box<[u8]>,
+    /// Where letter case ceases to matter.
+    folded_from: usize,
+}
+
+impl Alternative {
+    fn new(tag: u8, name: impl Into<Box<[u8]>>) -> Self {
+        Self { tag, name: name.into(), folded_from: usize::MAX }
+    }
+
+    fn folded_from(self, folded_from: usize) -> Self {
+        Self { folded_from, ..self }
+    }
+
+    /// Looks at each byte of the entry, whatever its tag is: the time tells how long the certificate is, which
+    /// the caller knows, and nothing of this name.
+    fn is(&self, tag: u8, entry: &[u8]) -> bool {
+        let differing = entry.iter().enumerate().fold(0, |differing, (at, byte)| {
+            let other = self.name.get(at).copied().unwrap_or_default();
+            let differs = if at < self.folded_from {
+                byte ^ other
+            } else {
+                byte.to_ascii_lowercase() ^ other.to_ascii_lowercase()
+            };
+            differing | differs
+        });
+        #[cfg(test)]
+        crate::x509::counted::note(entry.len());
+        black_box(differing) == 0 && entry.len() == self.name.len() && tag == self.tag
+    }
 }
 
 impl CertificateSubject {
@@ -82,7 +112,7 @@ impl CertificateSubject {
             }
             at += label.len() + 1;
         }
-        Ok(Self(Kind::Dns(name.into())))
+        Ok(Self(Kind::Alternative(Alternative::new(DNS, name.as_bytes()).folded_from(0))))
     }
 
     /// A URI of the alternative names, such as a SPIFFE ID. It must be the same byte for byte.
@@ -101,15 +131,15 @@ impl CertificateSubject {
         {
             return Err(InvalidSubject::new("the URI has no scheme", 0));
         }
-        Ok(Self(Kind::Uri(uri.into())))
+        Ok(Self(Kind::Alternative(Alternative::new(URI, uri.as_bytes()))))
     }
 
     /// An IP address of the alternative names. IPv4 addresses and those that are mapped into IPv6 differ.
     #[must_use]
     pub fn ip(address: IpAddr) -> Self {
-        Self(Kind::Ip(match address {
-            IpAddr::V4(address) => address.octets().into(),
-            IpAddr::V6(address) => address.octets().into(),
+        Self(Kind::Alternative(match address {
+            IpAddr::V4(address) => Alternative::new(IP, address.octets()),
+            IpAddr::V6(address) => Alternative::new(IP, address.octets()),
         }))
     }
 
@@ -125,7 +155,8 @@ impl CertificateSubject {
         }
         match address.rfind('@') {
             Some(at) if at > 0 && at + 1 < address.len() => {
-                Ok(Self(Kind::Email { address: address.into(), at }))
+                let address = Alternative::new(EMAIL, address.as_bytes()).folded_from(at);
+                Ok(Self(Kind::Alternative(address)))
             }
             at => {
                 let reason = "the e-mail address needs a name and a host";
@@ -134,36 +165,61 @@ impl CertificateSubject {
         }
     }
 
-    /// Whether the certificate has it.
-    pub(crate) fn matches(&self, certificate: &ClientCertificate) -> bool {
+    /// Whether the certificate has what is registered, if something is. The subject is compared and each
+    /// alternative name in any case: how long it takes must not tell which of them is registered.
+    pub(crate) fn is_of(registered: Option<&Self>, certificate: &ClientCertificate) -> bool {
+        let (subject, alternative) = match registered {
+            Some(dn @ Self(Kind::Dn(_))) => (dn, Self::alternative_decoy()),
+            Some(alternative) => (Self::decoy(), alternative),
+            None => (Self::decoy(), Self::alternative_decoy()),
+        };
+        let has_subject = black_box(subject.matches(certificate));
+        let has_alternative = black_box(alternative.matches(certificate));
+        match registered {
+            Some(Self(Kind::Dn(_))) => has_subject,
+            Some(_) => has_alternative,
+            None => false,
+        }
+    }
+
+    pub(super) fn matches(&self, certificate: &ClientCertificate) -> bool {
         match &self.0 {
-            Kind::Dn(name) => name == certificate.comparable_subject(),
-            Kind::Dns(name) => certificate
-                .has_alternative(DNS, |entry| entry.eq_ignore_ascii_case(name.as_bytes())),
-            Kind::Uri(uri) => certificate.has_alternative(URI, |entry| entry == uri.as_bytes()),
-            Kind::Ip(address) => certificate.has_alternative(IP, |entry| entry == &**address),
-            Kind::Email { address, at } => certificate.has_alternative(EMAIL, |entry| {
-                let (local, host) = address.as_bytes().split_at(*at);
-                entry.split_at_checked(*at).is_some_and(|(entry_local, entry_host)| {
-                    entry_local == local && entry_host.eq_ignore_ascii_case(host)
-                })
-            }),
+            Kind::Dn(name) => {
+                #[cfg(test)]
+                crate::x509::counted::note(0);
+                name == certificate.comparable_subject()
+            }
+            Kind::Alternative(name) => {
+                certificate.has_alternative(|tag, entry| name.is(tag, entry))
+            }
         }
     }
 
     /// As [`decoy`](Self::decoy), among the alternative names.
-    pub(crate) fn alternative_decoy() -> &'static Self {
-        static DECOY: LazyLock<CertificateSubject> =
-            LazyLock::new(|| CertificateSubject(Kind::Dns("nobody.invalid".into())));
+    fn alternative_decoy() -> &'static Self {
+        static DECOY: LazyLock<CertificateSubject> = LazyLock::new(|| {
+            CertificateSubject(Kind::Alternative(Alternative::new(DNS, *b"nobody")))
+        });
         &DECOY
     }
 
     /// What is compared when there is nothing to compare.
-    pub(crate) fn decoy() -> &'static Self {
+    pub(super) fn decoy() -> &'static Self {
         static DECOY: LazyLock<CertificateSubject> = LazyLock::new(|| {
             CertificateSubject(Kind::Dn(dn::parse("CN=nobody,O=nobody,C=ZZ").unwrap_or_default()))
         });
         &DECOY
+    }
+}
+
+impl fmt::Debug for CertificateSubject {
+    /// Names are personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.0 {
+            Kind::Dn(_) => "subject",
+            Kind::Alternative(_) => "alternative name",
+        };
+        f.debug_tuple("CertificateSubject").field(&kind).finish()
     }
 }
 

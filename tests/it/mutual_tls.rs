@@ -225,25 +225,40 @@ fn rfc8705_2_2_2_only_x5c_is_a_certificate() {
     let der = own(1).rdn([Attribute::teletex("2.5.4.3", &[0xff; 9])]).der();
     let standard = BASE64_STANDARD.encode(&der);
     let thumbprint = unverified(&own(1)).thumbprint().to_owned();
-    let none = "no key of the set has a certificate in `x5c`";
-    for key in [
-        json!({"kty": "EC", "x": "eA", "x5t#S256": thumbprint}),
-        json!({"kty": "EC", "x": "eA", "x5c": []}),
-        json!({"kty": "EC", "x": "eA", "x5c": standard}),
-        json!({"kty": "EC", "x": "eA", "x5c": [base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(&der)]}),
-        json!({"kty": "EC", "x": "eA", "x5c": [format!("{}\n{}", &standard[..64], &standard[64..])]}),
-        json!({"kty": "EC", "x": "eA", "x5c": [format!("-----BEGIN CERTIFICATE-----{standard}")]}),
-        json!({"kty": "EC", "x": "eA", "x5c": [BASE64_STANDARD.encode(&der[1..])]}),
-        json!({"kty": "EC", "x": "eA", "x5c": [7]}),
+    let missing = "`keys[0].x5c` is missing";
+    let encoding = "`keys[0].x5c` does not begin with base64 with padding and without line breaks";
+    let no_key = "`keys[0]` has no public key beside `x5c`: `x` or `n` in base64url";
+    for (members, fault) in [
+        (json!({"x5t#S256": thumbprint}), missing),
+        (json!({"x5c": null}), missing),
+        (json!({"x5c": []}), "`keys[0].x5c` is empty"),
+        (json!({"x5c": standard}), "`keys[0].x5c` is not an array of strings"),
+        (json!({"x5c": [7]}), "`keys[0].x5c` is not an array of strings"),
+        (json!({"x5c": [base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(&der)]}), encoding),
+        (json!({"x5c": [format!("{}\n{}", &standard[..64], &standard[64..])]}), encoding),
+        (json!({"x5c": [format!("-----BEGIN CERTIFICATE-----{standard}")]}), encoding),
+        (
+            json!({"x5c": [BASE64_STANDARD.encode(&der[1..])]}),
+            "`keys[0].x5c` does not begin with a certificate in DER",
+        ),
+        // A handshake has a signature of the key.
+        (json!({"x5c": [standard], "use": "enc"}), "`keys[0].use` is that of an encryption key"),
         // No key at all.
-        json!({"kty": "EC", "x5c": [standard]}),
-        json!({"x": "eA", "x5c": [standard]}),
+        (json!({"x5c": [standard], "x": null}), no_key),
+        (json!({"x5c": [standard], "x": "!"}), no_key),
+        (json!({"x5c": [standard], "kty": null}), "`keys[0].kty` is missing"),
     ] {
+        let key = crate::jose::with(json!({"kty": "EC", "x": "eA"}), members);
         let error = ClientCertificates::from_jwks(&jwks([key.clone()])).unwrap_err();
-        assert_eq!(error.to_string(), none, "{key}");
+        let expected = format!("no key of the set has a certificate: {fault}");
+        assert_eq!(error.to_string(), expected, "{key}");
         // One that is wrong does not spoil another.
         let set = ClientCertificates::from_jwks(&jwks([key.clone(), x5c(&[own(2)])]));
         assert!(set.is_ok(), "{key}");
+    }
+    for usage in ["sig", "tls"] {
+        let key = crate::jose::with(x5c(&[own(1)]), json!({"use": usage}));
+        assert!(ClientCertificates::from_jwks(&jwks([key])).is_ok(), "{usage}");
     }
     let error = ClientCertificates::from_jwks(&jwks([crate::jose::with(
         x5c(&[own(1)]),
@@ -367,7 +382,8 @@ fn method_that_is_not_accepted_is_refused() {
 fn methods_of_mutual_tls_need_its_settings() {
     let harness = Harness::of(clients());
     let (answer, seen) = send(&harness, &form("p"), Some(&verified(&pki())));
-    assert_eq!((answer, seen), (failed(reason(E::Missing), "p"), None));
+    // Whose cause says that it is not accepted.
+    assert_eq!((answer, seen), (failed(K::MethodMismatch, "p"), None));
     let (answer, seen) = send(&harness, &form("public"), Some(&verified(&pki())));
     assert_eq!((answer, seen), (form("public").accepted("public", AuthMethod::None), None));
     let layer = harness.layer.auth_methods([AuthMethod::TlsClientAuth]).unwrap();
@@ -538,30 +554,51 @@ impl JwksSource for Web {
     }
 }
 
+/// A client that publishes its certificates, and the layer that fetches them.
+struct Publisher {
+    web: Web,
+    clock: Clock,
+    harness: Harness,
+}
+
+impl Publisher {
+    fn new() -> Self {
+        let (web, clock) = (Web::default(), Clock::fixed(NOW));
+        let published = ClientCertificates::jwks_uri("https://client.example/jwks.json").unwrap();
+        let client = RegisteredClient::self_signed_tls_client_auth("s", published, app("s"));
+        let keys = JwksCache::new(web.clone()).clock(clock.clone());
+        let mutual_tls = MutualTls::from_connection().jwks_source(keys);
+        let harness = Harness::of(Clients::from_iter([client]))
+            .set(|layer| layer.mutual_tls(mutual_tls).clock(clock.clone()));
+        Self { web, clock, harness }
+    }
+
+    fn publish(&self, keys: impl IntoIterator<Item = Value>) {
+        *self.web.answer.lock().unwrap() = Some(jwks(keys));
+    }
+
+    /// The answer, and how many times the set has been fetched until now.
+    fn ask(&self, certificate: &Certificate) -> (Answer, usize) {
+        let (answer, _) = send(&self.harness, &form("s"), Some(&unverified(certificate)));
+        (answer, self.web.fetches.load(Ordering::SeqCst))
+    }
+}
+
 // R93, R97.
 #[test]
 fn published_certificates_are_fetched_again_for_an_unknown_one() {
-    let (web, clock) = (Web::default(), Clock::fixed(NOW));
-    let published = ClientCertificates::jwks_uri("https://client.example/jwks.json").unwrap();
-    let client = RegisteredClient::self_signed_tls_client_auth("s", published, app("s"));
-    let keys = JwksCache::new(web.clone()).clock(clock.clone());
-    let mutual_tls = MutualTls::from_connection().jwks_source(keys);
-    let harness = Harness::of(Clients::from_iter([client]))
-        .set(|layer| layer.mutual_tls(mutual_tls).clock(clock.clone()));
-    let ask = |certificate: &Certificate| {
-        let (answer, _) = send(&harness, &form("s"), Some(&unverified(certificate)));
-        (answer, web.fetches.load(Ordering::SeqCst))
-    };
+    let client = Publisher::new();
+    let ask = |certificate: &Certificate| client.ask(certificate);
     let good = form("s").accepted("s", AuthMethod::SelfSignedTlsClientAuth);
     let mismatch = failed(reason(E::Mismatch), "s");
 
     assert_eq!(ask(&own(1)), (failed(K::KeySource, "s"), 1), "an outage is no wrong certificate");
-    clock.advance(Duration::from_secs(60));
-    *web.answer.lock().unwrap() = Some(jwks([x5c(&[own(1), own(9)])]));
+    client.clock.advance(Duration::from_secs(60));
+    client.publish([x5c(&[own(1), own(9)])]);
     assert_eq!(ask(&own(1)), (good.clone(), 2));
     assert_eq!(ask(&own(9)).0, mismatch, "a later member of x5c");
-    *web.answer.lock().unwrap() = Some(jwks([x5c(&[own(3)])]));
-    clock.advance(Duration::from_secs(31));
+    client.publish([x5c(&[own(3)])]);
+    client.clock.advance(Duration::from_secs(31));
     let fetches = ask(&own(1)).1;
     // The set is fetched for the next request, and this one is judged by what is known.
     let answers: Vec<_> = (0..3).map(|_| ask(&own(3)).0).collect();
@@ -573,25 +610,30 @@ fn published_certificates_are_fetched_again_for_an_unknown_one() {
 // Whoever has read the set can present the certificate.
 #[test]
 fn certificate_whose_key_was_published_is_refused_from_then_on() {
-    let (web, clock) = (Web::default(), Clock::fixed(NOW));
-    let published = ClientCertificates::jwks_uri("https://client.example/jwks.json").unwrap();
-    let client = RegisteredClient::self_signed_tls_client_auth("s", published, app("s"));
-    let keys = JwksCache::new(web.clone()).clock(clock.clone());
-    let mutual_tls = MutualTls::from_connection().jwks_source(keys);
-    let harness = Harness::of(Clients::from_iter([client]))
-        .set(|layer| layer.mutual_tls(mutual_tls).clock(clock.clone()));
-    let ask = |keys: Vec<Value>| {
-        *web.answer.lock().unwrap() = Some(jwks(keys));
-        clock.advance(Duration::from_secs(25 * 60 * 60));
-        send(&harness, &form("s"), Some(&unverified(&own(1)))).0
-    };
-    let good = form("s").accepted("s", AuthMethod::SelfSignedTlsClientAuth);
-    let bad = failed(reason(E::Mismatch), "s");
-    let other = || crate::jose::with(x5c(&[own(1)]), json!({"x": "eQ"}));
-    let private = || crate::jose::with(x5c(&[own(1)]), json!({"d": "eA"}));
-    assert_eq!(ask(vec![other()]), good);
-    assert_eq!(ask(vec![private(), other()]), bad, "beside its private key");
-    assert_eq!(ask(vec![other()]), bad, "after its private key");
+    let key = |members: Value| crate::jose::with(x5c(&[own(1)]), members);
+    let public = || key(json!({"x": "eQ"}));
+    for private in [
+        key(json!({"d": "eA"})),
+        // Whose public members are missing, so that it may be that of any other.
+        json!({"kty": "EC", "d": "eA"}),
+        key(json!({"x": null, "d": "eA"})),
+        // In something else.
+        key(json!({"pair": {"kty": "EC", "d": "eA"}})),
+        // A later one of the chain, or twice.
+        crate::jose::with(x5c(&[own(2), own(1)]), json!({"d": "eA"})),
+    ] {
+        let client = Publisher::new();
+        let ask = |keys: &[&Value]| {
+            client.publish(keys.iter().map(|key| (*key).clone()));
+            client.clock.advance(Duration::from_secs(25 * 60 * 60));
+            client.ask(&own(1)).0
+        };
+        let good = form("s").accepted("s", AuthMethod::SelfSignedTlsClientAuth);
+        let bad = failed(reason(E::Mismatch), "s");
+        assert_eq!(ask(&[&public()]), good);
+        assert_eq!(ask(&[&private, &public()]), bad, "beside {private}");
+        assert_eq!(ask(&[&public()]), bad, "after {private}");
+    }
 }
 
 // RFC 7517 §4: names are unique, and parsers disagree on which of two counts.
@@ -601,7 +643,8 @@ fn certificate_of_a_malformed_key_is_none() {
     let (one, two) = (member(own(1).der()), member(own(2).der()));
     let keys = format!(r#"{{"keys":[{{"kty":"EC","x":"eA",{one},{two}}}]}}"#);
     let error = ClientCertificates::from_jwks(&keys).unwrap_err().to_string();
-    assert_eq!(error, "no key of the set has a certificate in `x5c`");
+    let fault = "`keys[0].x5c` is there more than once";
+    assert_eq!(error, format!("no key of the set has a certificate: {fault}"));
 }
 
 #[test]

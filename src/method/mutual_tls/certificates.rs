@@ -33,13 +33,15 @@ impl ClientCertificates {
 
     /// The certificates of a JSON Web Key Set: of each key the first member of `x5c` (RFC 7517 §4.7).
     ///
-    /// A key without `x5c`, or with one that is no certificate in base64, is left out. The other members of
-    /// `x5c`, the thumbprints `x5t` and `x5t#S256`, and the key itself do not matter.
+    /// A key is left out without `x5c`, with one that does not begin with a certificate in base64, with `"use":
+    /// "enc"`, and without its public members (`kty` with `x` or `n`), by which it is recognized when its
+    /// private key is published. They are not compared with the certificate. The other members of `x5c` and
+    /// the thumbprints `x5t` and `x5t#S256` do not matter.
     ///
     /// # Errors
     ///
-    /// [`InvalidKeys`] if the text is no key set, no certificate is left, or one of the keys is private
-    /// or symmetric.
+    /// [`InvalidKeys`] if the text is no key set, one of the keys is private or symmetric, or no certificate is
+    /// left; then it says why of the first keys.
     pub fn from_jwks(json: &str) -> Result<Self, InvalidKeys> {
         KeySet::certificates_of(json.as_bytes()).map(|digests| Self(Kept::Digests(digests.into())))
     }

@@ -12,7 +12,6 @@ use crate::{
 };
 
 pub(super) const AVAILABLE: bool = false;
-pub(super) const MISSING: ErrorKind = ErrorKind::MethodMismatch;
 
 pub(crate) type Settings = Infallible;
 
@@ -54,6 +53,10 @@ impl Registration {
 
 pub(super) const fn is_set_up(_settings: &Settings, _method: Method) -> bool {
     false
+}
+
+pub(super) const fn missing(_settings: &method::Settings) -> ErrorKind {
+    ErrorKind::MethodMismatch
 }
 
 pub(super) const fn refusal(_settings: &method::Settings) -> ErrorKind {

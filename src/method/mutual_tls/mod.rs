@@ -41,8 +41,7 @@ use crate::{
 /// Whether this build can check certificates.
 pub(super) const AVAILABLE: bool = true;
 
-/// Of a client that should have presented a certificate.
-pub(super) const MISSING: ErrorKind = ErrorKind::Certificate(CertificateError::Missing);
+const MISSING: ErrorKind = ErrorKind::Certificate(CertificateError::Missing);
 
 pub(crate) type Settings = Arc<MutualTls>;
 pub(crate) type Certificate = ClientCertificate;
@@ -71,6 +70,12 @@ impl Credentials {
 
 pub(super) fn is_set_up(settings: &Settings, method: Method) -> bool {
     matches!(method, Method::SelfSignedTls) || settings.can_be_verified()
+}
+
+/// Of a client that should have presented a certificate, where one is looked for.
+#[cold]
+pub(super) const fn missing(settings: &method::Settings) -> ErrorKind {
+    if settings.mutual_tls.is_some() { MISSING } else { ErrorKind::MethodMismatch }
 }
 
 /// Why a `client_id` alone is refused where no public client is accepted.
@@ -179,12 +184,9 @@ pub(super) fn verify<'a>(
         _ => None,
     };
     let subject = match registered {
-        Some(Registration::Pki(subject)) => subject,
-        _ => CertificateSubject::decoy(),
+        Some(Registration::Pki(subject)) => Some(subject),
+        _ => None,
     };
-    for decoy in [CertificateSubject::decoy(), CertificateSubject::alternative_decoy()] {
-        black_box(decoy.matches(certificate));
-    }
     let (digests, published) = match registered {
         Some(Registration::SelfSigned(certificates)) => match &certificates.0 {
             Kept::Digests(digests) => (&**digests, None),
@@ -192,13 +194,13 @@ pub(super) fn verify<'a>(
         },
         _ => (&DECOY[..], None),
     };
-    let has_subject = black_box(subject.matches(certificate));
+    let has_subject = CertificateSubject::is_of(subject, certificate);
     let is_registered = black_box(is_one_of(digests, certificate));
     // What is accepted is part of what is registered, to the caller: it gets one answer.
     let accept =
-        |method| settings.accept(method).map_err(|_answered_alike| ErrorKind::MethodMismatch);
+        |method| settings.accept(method).map_err(|_alike| Error::from(ErrorKind::MethodMismatch));
     let judged = match (known, registered) {
-        (None, _) => Err(ErrorKind::UnknownClient),
+        (None, _) => Err(ErrorKind::UnknownClient.into()),
         (_, Some(Registration::Pki(_))) => accept(Method::Tls)
             .and_then(|()| judge(certificate, has_subject, true))
             .and_then(|()| valid(certificate, settings, true))
@@ -214,25 +216,27 @@ pub(super) fn verify<'a>(
                 .map(|()| Method::SelfSignedTls)
         }
         (Some(method::Registration::None), None) => accept(Method::None).map(|()| Method::None),
-        (Some(method::Registration::Unusable(_)), None) => Err(ErrorKind::UnusableRegistration),
-        (Some(_), None) => Err(ErrorKind::MethodMismatch),
+        (Some(method::Registration::Unusable(_)), None) => {
+            Err(ErrorKind::UnusableRegistration.into())
+        }
+        (Some(_), None) => Err(ErrorKind::MethodMismatch.into()),
     };
-    Verification::Done(judged.map(proof).map_err(Error::from))
+    Verification::Done(judged.map(proof))
 }
 
 const fn proof(method: Method) -> Proof {
     Proof { method, secret: None }
 }
 
-fn judge(
-    certificate: &ClientCertificate,
-    matches: bool,
-    needs_chain: bool,
-) -> Result<(), ErrorKind> {
+fn judge(certificate: &ClientCertificate, matches: bool, needs_chain: bool) -> Result<(), Error> {
     if !matches {
-        Err(ErrorKind::Certificate(CertificateError::Mismatch))
+        Err(ErrorKind::Certificate(CertificateError::Mismatch).into())
     } else if needs_chain && !certificate.is_verified() {
-        Err(ErrorKind::Certificate(CertificateError::Unverified))
+        let unverified = ErrorKind::Certificate(CertificateError::Unverified);
+        Err(match certificate.refusal() {
+            Some(why) => Error::with_source(unverified, why.into()),
+            None => unverified.into(),
+        })
     } else {
         Ok(())
     }
@@ -243,9 +247,9 @@ fn valid(
     certificate: &ClientCertificate,
     settings: &method::Settings,
     asked: bool,
-) -> Result<(), ErrorKind> {
+) -> Result<(), Error> {
     if asked && !certificate.is_valid_at(settings.clock.unix_seconds()) {
-        return Err(ErrorKind::Certificate(CertificateError::Expired));
+        return Err(ErrorKind::Certificate(CertificateError::Expired).into());
     }
     Ok(())
 }
@@ -264,7 +268,8 @@ async fn verify_published(
     timeout: Option<Duration>,
 ) -> Result<Proof, Error> {
     let Some(remote) = &mutual_tls.remote else {
-        return Err(ErrorKind::UnusableRegistration.into());
+        let why = "`MutualTls` has no `jwks_source` for the certificates at its `jwks_uri`";
+        return Err(Error::with_source(ErrorKind::UnusableRegistration, why.into()));
     };
     let is_there = fetch(remote, uri, certificate, timeout).await?;
     judge(certificate, is_there, false)?;

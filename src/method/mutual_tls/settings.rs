@@ -169,8 +169,9 @@ impl MutualTls {
     /// Takes every certificate in the header for verified: the proxy ends each handshake with one whose chain
     /// it cannot verify, as Envoy does that requires them. Default: see [`verified_if`](Self::verified_if).
     ///
-    /// It is wrong for proxies that pass on what failed: nginx with `optional_no_ca`, HAProxy with
-    /// `crt-ignore-err`, an AWS load balancer in passthrough mode, Azure App Service.
+    /// It is wrong for proxies that pass on what failed: nginx and Apache with `optional_no_ca`, HAProxy with
+    /// `crt-ignore-err`, Traefik with `RequestClientCert` or `RequireAnyClientCert`, Envoy with
+    /// `ACCEPT_UNTRUSTED`, an AWS load balancer in passthrough mode, Azure App Service.
     #[must_use]
     pub fn verified_by_proxy(self) -> Self {
         Self { verified: Verified::Always, ..self }

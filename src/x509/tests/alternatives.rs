@@ -2,8 +2,8 @@
 
 use store_harness::certificate::{Attribute, Certificate, SubjectAltName};
 
-use super::{CN, read};
-use crate::x509::subject::CertificateSubject;
+use super::{C, CN, O, read};
+use crate::x509::{counted, subject::CertificateSubject};
 
 fn of(names: impl IntoIterator<Item = SubjectAltName>) -> Certificate {
     names.into_iter().fold(Certificate::new(), Certificate::alternative)
@@ -124,4 +124,52 @@ fn rfc5280_7_5_case_matters_before_the_at_sign_alone() {
     let several = read(&of([SubjectAltName::email("A@b@c")]));
     assert!(CertificateSubject::email("A@b@C").unwrap().matches(&several));
     assert!(!CertificateSubject::email("A@B@c").unwrap().matches(&several));
+}
+
+// The caller chooses how many names there are, and how long they are.
+#[test]
+fn every_registration_is_compared_with_every_name() {
+    let names = ["client.example", "client.examplf", "client.example", "x", ""];
+    let certificate = names
+        .map(SubjectAltName::dns)
+        .into_iter()
+        .fold(Certificate::new().rdn([Attribute::utf8(CN, "p")]), Certificate::alternative);
+    let certificate = read(&certificate.alternative(SubjectAltName::uri("https://client.example")));
+    let registered = [
+        (None, false),
+        (Some(CertificateSubject::dn("CN=p")), true),
+        (Some(CertificateSubject::dn("CN=nobody,O=nobody,C=ZZ")), false),
+        (Some(CertificateSubject::dns("client.example")), true),
+        (Some(CertificateSubject::dns("nobody")), false),
+        (Some(CertificateSubject::uri("https://client.example")), true),
+        (Some(CertificateSubject::email("ops@client.example")), false),
+        (Some(Ok(CertificateSubject::ip([192, 0, 2, 1].into()))), false),
+    ];
+    let _before = counted::take();
+    for (subject, is_its) in registered {
+        let subject = subject.map(Result::unwrap);
+        assert_eq!(
+            CertificateSubject::is_of(subject.as_ref(), &certificate),
+            is_its,
+            "{subject:?}"
+        );
+        // The subject, and each of the names.
+        assert_eq!(counted::take(), (7, 65), "{subject:?}");
+    }
+}
+
+// It is compared for everybody, and makes nobody a client.
+#[test]
+fn decoys_are_nobody() {
+    let certificate = Certificate::new()
+        .rdn([Attribute::printable(C, "ZZ")])
+        .rdn([Attribute::utf8(O, "nobody")])
+        .rdn([Attribute::utf8(CN, "nobody")])
+        .alternative(SubjectAltName::dns("nobody"));
+    let certificate = read(&certificate);
+    assert!(CertificateSubject::decoy().matches(&certificate));
+    let (dn, dns) = (CertificateSubject::dn("CN=p"), CertificateSubject::dns("client.example"));
+    for registered in [None, Some(dn.unwrap()), Some(dns.unwrap())] {
+        assert!(!CertificateSubject::is_of(registered.as_ref(), &certificate), "{registered:?}");
+    }
 }

@@ -59,8 +59,10 @@ impl TlsListener {
                 let (acceptor, pki, sender) = (acceptor.clone(), Arc::clone(&pki), sender.clone());
                 tokio::spawn(async move {
                     let handshake = shake_hands(stream, address, &acceptor, &*pki);
-                    if let Ok(Ok(ready)) = timeout(Duration::from_secs(10), handshake).await {
-                        let _stopped = sender.send(ready).await;
+                    match timeout(Duration::from_secs(10), handshake).await {
+                        Ok(Ok(ready)) => drop(sender.send(ready).await),
+                        Ok(Err(error)) => eprintln!("{address}: no handshake: {error}"),
+                        Err(_) => eprintln!("{address}: no handshake in ten seconds"),
                     }
                 });
             }

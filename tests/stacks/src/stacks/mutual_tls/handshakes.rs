@@ -1,7 +1,9 @@
 //! Whole handshakes, in memory.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
+use bytes::Bytes;
+use http_body_util::Full;
 use rcgen::{CertificateParams, CustomExtension, date_time_ymd};
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, DistinguishedName, Error, HandshakeKind,
@@ -11,7 +13,12 @@ use rustls::{
     server::danger::{ClientCertVerified, ClientCertVerifier},
     version::{TLS12, TLS13},
 };
-use tower_client_auth::mutual_tls::{AnyClientCertificate, ClientCertificate};
+use tower::{Layer, ServiceExt};
+use tower_client_auth::{
+    ClientAuthLayer, RegisteredClient,
+    mutual_tls::{AnyClientCertificate, CertificateSubject, ClientCertificate, MutualTls},
+    provider::MemoryProvider,
+};
 
 use super::pki::{
     Authority, Identity, client, client_signing_with, params, provider, self_signed, server,
@@ -99,10 +106,95 @@ fn rfc8705_2_1_a_certificate_is_verified_if_its_chain_leads_to_the_authority() {
 fn a_verifier_that_accepts_everything_verifies_nothing() {
     let authority = Authority::new("ca");
     let everything = AnyClientCertificate::new(&provider());
+    let what_can_be_read = AfterReading(AnyClientCertificate::new(&provider()));
     for identity in [authority.client("p"), self_signed(&params("p"))] {
         let client = Arc::new(client(&authority, &TLS13, Some(&identity)));
         let connection = handshake(&client, &any(&authority)).unwrap();
         assert!(!is_verified(&connection, &identity, Some(&everything)));
+        assert!(!is_verified(&connection, &identity, Some(&what_can_be_read)));
+    }
+}
+
+/// As applications write one.
+#[derive(Debug)]
+struct AfterReading(AnyClientCertificate);
+
+impl ClientCertVerifier for AfterReading {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.0.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        rustls::server::ParsedCertificate::try_from(end_entity)?;
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+}
+
+/// The operator is told what the verifier said.
+#[tokio::test]
+async fn cause_of_an_unverified_chain_is_the_source_of_the_error() {
+    let (authority, other) = (Authority::new("ca"), Authority::new("ca"));
+    let mut expired = params("p");
+    expired.not_after = date_time_ymd(2020, 1, 1);
+    let mut of_a_server = params("p");
+    of_a_server.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+    for (identity, cause) in [
+        (self_signed(&params("p")), "invalid peer certificate: "),
+        (other.client("p"), "invalid peer certificate: "),
+        (authority.issue(&expired), "invalid peer certificate: certificate expired"),
+        (authority.issue(&of_a_server), "invalid peer certificate: certificate does not allow"),
+    ] {
+        let client = Arc::new(client(&authority, &TLS13, Some(&identity)));
+        let connection = handshake(&client, &any(&authority)).unwrap();
+        let certificate = ClientCertificate::of(&connection, Some(&*authority.verifier()));
+        let subject = CertificateSubject::dn("CN=p").unwrap();
+        let layer =
+            ClientAuthLayer::new(MemoryProvider::from_iter([RegisteredClient::tls_client_auth(
+                "p",
+                subject,
+                (),
+            )]))
+            .mutual_tls(MutualTls::from_connection());
+        let service = layer.layer(tower::service_fn(|_| async {
+            Ok::<_, Infallible>(http::Response::new(Full::<Bytes>::default()))
+        }));
+        let request = http::Request::post("/token")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .extension(certificate.unwrap().unwrap())
+            .body(Full::<Bytes>::from("client_id=p"))
+            .unwrap();
+        let response = service.oneshot(request).await.unwrap();
+        let error = response.extensions().get::<tower_client_auth::Error>().unwrap();
+        assert_eq!(error.kind().as_str(), "certificate_unverified");
+        let source = std::error::Error::source(error).unwrap().to_string();
+        assert!(source.starts_with(cause), "{source}");
     }
 }
 
