@@ -36,7 +36,7 @@ pub use crate::{
     layer::{ClientAuthLayer, future::ResponseFuture, outcome::Outcome, service::ClientAuth},
     provider::lookup::ClientProvider,
     secret::stored::ClientSecret,
-    wire::limits::Limits,
+    wire::{answer::OAuthError, limits::Limits},
 };
 
 /// Assertions: `private_key_jwt` and `client_secret_jwt` (RFC 7523 §2.2).
@@ -108,12 +108,15 @@ pub mod mutual_tls {
     };
 }
 
-/// For axum: bodies of its type, and the rejection of the extractor
-/// [`AuthenticatedClient`].
+/// For axum: [`OAuthForm`](axum::OAuthForm), which extracts the parameters of a request, bodies of axum's type,
+/// and the rejection of the extractor [`AuthenticatedClient`].
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum {
-    pub use crate::layer::axum::{AxumBodies, MissingClientAuth};
+    pub use crate::{
+        layer::axum::{AxumBodies, MissingClientAuth},
+        wire::oauth_form::OAuthForm,
+    };
 }
 
 /// The bodies that the layer hands on and returns.

@@ -27,6 +27,7 @@ use crate::{
     secret::comparison::{self, Slow},
     wire::{
         authorization::{Authorization, Presence, basic_token},
+        document::document,
         form::{self, Form},
         limits::Limits,
     },
@@ -235,15 +236,11 @@ pub(super) fn answer(error: &Error, endpoint: Endpoint) -> Option<Response<Bytes
         }
         _ => return None,
     };
-    // RFC 6749 §5.2: only these characters, whatever the stored name of a method holds.
-    let text: String =
-        text.chars().filter(|c| matches!(c, ' '..='!' | '#'..='[' | ']'..='~')).collect();
     let code = match endpoint {
         Endpoint::Token => "invalid_client",
         Endpoint::Revocation => "unauthorized_client",
     };
-    let json = format!(r#"{{"error":"{code}","error_description":"{text}"}}"#);
-    let mut response = Response::new(Bytes::from(json));
+    let mut response = Response::new(Bytes::from(document(code, text, "")));
     *response.status_mut() = StatusCode::UNAUTHORIZED;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -21,6 +21,7 @@ pub(crate) struct Entry {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
+    pub(crate) description: &'static str,
     pub(crate) json: &'static str,
 }
 
@@ -54,6 +55,7 @@ macro_rules! answer {
         crate::error::entry::Answer {
             status: http::StatusCode::$status,
             code: stringify!($code),
+            description: $description,
             json: concat!(
                 r#"{"error":""#,
                 stringify!($code),

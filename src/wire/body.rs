@@ -12,6 +12,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use serde::de::DeserializeOwned;
 
+use crate::wire::{answer::OAuthError, parameters};
+
 pin_project! {
     /// The request body that the inner service gets: the form that was read, byte for byte, or the untouched stream of a request
     /// that is authenticated by its headers alone.
@@ -23,12 +25,12 @@ pin_project! {
     /// ```
     /// use http::Request;
     /// use serde::Deserialize;
-    /// use tower_client_auth::body::RequestBody;
+    /// use tower_client_auth::{OAuthError, body::RequestBody};
     ///
     /// #[derive(Deserialize)]
     /// struct TokenRequest { grant_type: String, scope: Option<String> }
     ///
-    /// fn token<B>(request: Request<RequestBody<B>>) -> Result<String, serde_urlencoded::de::Error> {
+    /// fn token<B>(request: Request<RequestBody<B>>) -> Result<String, OAuthError> {
     ///     let form: TokenRequest = request.body().form()?;
     ///     Ok(form.grant_type)
     /// }
@@ -73,13 +75,16 @@ impl<B> RequestBody<B> {
         }
     }
 
-    /// The form as a type of your own. An untouched stream counts as an empty form.
+    /// The form as a type of your own, by the rules of RFC 6749 §3.2: a parameter without a value counts as
+    /// absent, and only one whose type is a sequence may be repeated, or one of an extension that is not in
+    /// the type. An untouched stream counts as an empty form.
     ///
     /// # Errors
     ///
-    /// If the parameters do not fit `T`.
-    pub fn form<T: DeserializeOwned>(&self) -> Result<T, serde_urlencoded::de::Error> {
-        serde_urlencoded::from_bytes(self.bytes().map(Bytes::as_ref).unwrap_or_default())
+    /// [`OAuthError::INVALID_REQUEST`], which names the parameter that is missing, repeated or invalid by its
+    /// name in the type, and holds no value.
+    pub fn form<T: DeserializeOwned>(&self) -> Result<T, OAuthError> {
+        parameters::read(self.bytes().map(Bytes::as_ref).unwrap_or_default(), usize::MAX)
     }
 }
 

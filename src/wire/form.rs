@@ -156,11 +156,11 @@ pub(crate) fn has_credentials(query: &[u8]) -> bool {
 }
 
 /// The names and values of a form. Only `&` separates: `;` is data (WHATWG URL §5.1).
-const fn parameters_of(form: &[u8]) -> Parameters<'_> {
+pub(crate) const fn parameters_of(form: &[u8]) -> Parameters<'_> {
     Parameters { rest: if form.is_empty() { None } else { Some(form) } }
 }
 
-struct Parameters<'a> {
+pub(crate) struct Parameters<'a> {
     rest: Option<&'a [u8]>,
 }
 
@@ -207,6 +207,15 @@ pub(crate) fn decode(value: &[u8]) -> Result<Cow<'_, str>, Malformed> {
         return decode_escapes(value).map(Cow::Owned);
     }
     std::str::from_utf8(value).map(Cow::Borrowed).map_err(|_not_utf8| Malformed)
+}
+
+/// The same of a parameter that is not for the layer, such as a document, which may have lines.
+pub(crate) fn decode_any(value: &[u8]) -> Result<Cow<'_, str>, Malformed> {
+    if memchr::memchr2(b'%', b'+', value).is_none() {
+        return std::str::from_utf8(value).map(Cow::Borrowed).map_err(|_not_utf8| Malformed);
+    }
+    let decoded: Vec<u8> = Decode { rest: value }.collect::<Result<_, _>>()?;
+    String::from_utf8(decoded).map(Cow::Owned).map_err(|_not_utf8| Malformed)
 }
 
 #[cold]

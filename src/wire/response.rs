@@ -1,6 +1,6 @@
 //! Puts a refusal into HTTP or gRPC.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -18,13 +18,16 @@ use crate::{
     wire::{
         admission::Protocol,
         authorization::{Authorization, Presence, is_basic},
+        document::document,
     },
 };
 
-const DEFAULT_CHALLENGE: HeaderValue =
+/// Without a realm of the application's own.
+pub(crate) const DEFAULT_CHALLENGE: HeaderValue =
     HeaderValue::from_static("Basic realm=\"OAuth\", charset=\"UTF-8\"");
 
 type Hook = dyn Fn(&Error, Response<Bytes>) -> Response<Bytes> + Send + Sync;
+type TextHook = dyn Fn(&Error) -> Option<Cow<'static, str>> + Send + Sync;
 
 /// How refusals are answered.
 #[derive(Clone)]
@@ -36,6 +39,10 @@ pub(crate) struct Answers {
     /// The challenge of every other 401.
     challenge: HeaderValue,
     pub(crate) hook: Option<Arc<Hook>>,
+    /// In place of the other one where the answer is that of gRPC.
+    pub(crate) grpc_hook: Option<Arc<Hook>>,
+    pub(crate) description: Option<Arc<TextHook>>,
+    pub(crate) uri: Option<Arc<TextHook>>,
 }
 
 impl Answers {
@@ -76,6 +83,9 @@ impl Default for Answers {
             basic_challenge: DEFAULT_CHALLENGE,
             challenge: DEFAULT_CHALLENGE,
             hook: None,
+            grpc_hook: None,
+            description: None,
+            uri: None,
         }
     }
 }
@@ -85,7 +95,10 @@ impl fmt::Debug for Answers {
         f.debug_struct("Answers")
             .field("realm", &self.realm)
             .field("challenge", &self.challenge)
-            .field("hook", &self.hook.is_some())
+            .field("map_error_response", &self.hook.is_some())
+            .field("map_grpc_error_response", &self.grpc_hook.is_some())
+            .field("error_description", &self.description.is_some())
+            .field("error_uri", &self.uri.is_some())
             .finish()
     }
 }
@@ -114,8 +127,12 @@ pub(crate) fn refuse(
         Some(other) => response = other,
         None => put(&error, &mut response),
     }
-    if let Some(hook) = &answers.hook {
-        if let Some(changed) = guard::hook("map_error_response", || hook(&error, response)) {
+    let (name, hook) = match protocol {
+        Protocol::Http => ("map_error_response", &answers.hook),
+        Protocol::Grpc | Protocol::GrpcWeb => ("map_grpc_error_response", &answers.grpc_hook),
+    };
+    if let Some(hook) = hook {
+        if let Some(changed) = guard::hook(name, || hook(&error, response)) {
             response = changed;
         } else {
             error = ErrorKind::Panicked.into();
@@ -139,20 +156,59 @@ fn json(
     response: &mut Response<Bytes>,
 ) {
     let answer = &error.kind().entry().answer;
-    *response.body_mut() = Bytes::from_static(answer.json.as_bytes());
-    *response.status_mut() = answer.status;
+    let json = match answers {
+        Answers { description: None, uri: None, .. } => Bytes::from_static(answer.json.as_bytes()),
+        _ => described(error, answers),
+    };
+    // It is looked for among errors of the application.
+    let retry_after = guard::call(|| error.throttled().map(Throttled::retry_after)).flatten();
+    let reply = Reply { status: answer.status, json, kind: Some(error.kind()), retry_after };
+    let challenge = || {
+        // RFC 6749 §5.2: the scheme that the client used, if it used one.
+        let used_basic = matches!(authorization, Authorization::Single(value) if is_basic(value));
+        if used_basic { &answers.basic_challenge } else { &answers.challenge }.clone()
+    };
+    write(reply, challenge, response);
+}
+
+/// The document with the texts of the application. A hook that panics has none.
+#[cold]
+fn described(error: &Error, answers: &Answers) -> Bytes {
+    let answer = &error.kind().entry().answer;
+    let ask = |name, hook: &Option<Arc<TextHook>>| {
+        hook.as_ref().and_then(|hook| guard::hook(name, || hook(error)).flatten())
+    };
+    let description = ask("error_description", &answers.description);
+    let uri = ask("error_uri", &answers.uri);
+    let description = description.as_deref().unwrap_or(answer.description);
+    document(answer.code, description, uri.as_deref().unwrap_or_default()).into()
+}
+
+/// What is answered, over HTTP.
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) json: Bytes,
+    pub(crate) kind: Option<ErrorKind>,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+/// Every error that this crate answers with: the document, and the headers that its status asks for.
+pub(crate) fn write(
+    reply: Reply,
+    challenge: impl FnOnce() -> HeaderValue,
+    response: &mut Response<Bytes>,
+) {
+    let Reply { status, json, kind, mut retry_after } = reply;
+    *response.body_mut() = json;
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
-    match answer.status {
-        // RFC 9110 §15.5.2: a 401 MUST carry a challenge.
-        StatusCode::UNAUTHORIZED => {
-            // RFC 6749 §5.2: the scheme that the client used, if it used one.
-            let used_basic =
-                matches!(authorization, Authorization::Single(value) if is_basic(value));
-            let challenge = if used_basic { &answers.basic_challenge } else { &answers.challenge };
-            headers.insert(WWW_AUTHENTICATE, challenge.clone());
+    match status {
+        // RFC 9110 §15.5.2: a 401 MUST carry a challenge. RFC 6750 §3.1 has one for 403.
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            headers.insert(WWW_AUTHENTICATE, challenge());
         }
         // RFC 9110 §15.5.6: a 405 MUST say what is allowed.
         StatusCode::METHOD_NOT_ALLOWED => {
@@ -160,21 +216,20 @@ fn json(
         }
         // RFC 9110 §15.5.16.
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            let (name, value) = match error.kind() {
-                ErrorKind::UnsupportedContentEncoding => (ACCEPT_ENCODING, "identity"),
-                ErrorKind::NotGrpc => (ACCEPT, "application/grpc"),
+            let (name, value) = match kind {
+                Some(ErrorKind::UnsupportedContentEncoding) => (ACCEPT_ENCODING, "identity"),
+                Some(ErrorKind::NotGrpc) => (ACCEPT, "application/grpc"),
                 _ => (ACCEPT, "application/x-www-form-urlencoded"),
             };
             headers.insert(name, HeaderValue::from_static(value));
         }
-        // RFC 9110 §15.6.4. Without it, clients retry at once.
-        StatusCode::SERVICE_UNAVAILABLE => {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        // RFC 9110 §15.6.4, RFC 6585 §4. Without it, clients retry at once.
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+            retry_after = retry_after.or(Some(Duration::from_secs(1)));
         }
         _ => {}
     }
-    // It is looked for among errors of the application.
-    if let Some(wait) = guard::call(|| error.throttled().map(Throttled::retry_after)).flatten() {
+    if let Some(wait) = retry_after {
         let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
         headers.insert(RETRY_AFTER, seconds.into());
     }

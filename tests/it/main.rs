@@ -153,6 +153,7 @@
 )]
 
 mod adding_a_method;
+mod answers;
 mod auto_traits;
 mod bodies;
 #[cfg(feature = "cache")]

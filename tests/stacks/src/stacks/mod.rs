@@ -5,6 +5,8 @@ mod axum;
 mod hyper;
 #[cfg(feature = "rustls")]
 mod mutual_tls;
+#[cfg(feature = "axum")]
+mod oauth_form;
 mod proxy;
 mod scenarios;
 mod support;
