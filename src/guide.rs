@@ -13,6 +13,7 @@
     feature = "mtls",
     doc = "- [`behind_a_proxy`]: client certificates that nginx, HAProxy, Apache and others hand on."
 )]
+//! - [`testing`]: tests of handlers, routers and gRPC methods behind the layer.
 //! - [`switching_over`]: from the MCP Python SDK, a middleware by hand, oxide-auth, Spring and
 //!   node-oidc-provider; the leniencies for clients that cannot be changed.
 #![cfg_attr(
@@ -90,6 +91,10 @@ pub mod replay_and_keys {}
 
 #[doc = include_str!("docs/switching_over.md")]
 pub mod switching_over {}
+
+// It shows axum and tonic, as `gateways` does.
+#[cfg_attr(not(doctest), doc = include_str!("docs/testing.md"))]
+pub mod testing {}
 
 #[doc = include_str!("docs/threat_model.md")]
 pub mod threat_model {}

@@ -10,8 +10,8 @@ use crate::{
 
 /// The client that is calling, as the layer authenticated it.
 ///
-/// It is in the extensions of the request; only the layer can make one. Cloning it copies a
-/// pointer. With the feature `axum` it is an extractor.
+/// It is in the extensions of the request; only the layer can make one, but for tests: the feature `test-util` has
+/// `AuthenticatedClient::assume`. Cloning it copies a pointer. With the feature `axum` it is an extractor.
 ///
 /// A client with the method [`None`](AuthMethod::None) is *identified*, not authenticated: any
 /// caller can send its id.
@@ -31,8 +31,8 @@ use crate::{
 /// # assert!(!may_introspect(&Request::new(())));
 /// ```
 pub struct AuthenticatedClient<C> {
-    registered: RegisteredClient<C>,
-    proof: Proof,
+    pub(super) registered: RegisteredClient<C>,
+    pub(super) proof: Proof,
     certificate: Option<Certificate>,
 }
 

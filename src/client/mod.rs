@@ -1,5 +1,8 @@
 //! What a provider answers: the application's client, and what to check it against.
 
+#[cfg(feature = "test-util")]
+#[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
+mod assumed;
 pub(crate) mod authenticated;
 
 use std::{

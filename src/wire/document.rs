@@ -33,6 +33,11 @@ const fn permitted(character: char) -> char {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
 mod tests {
     use super::document;
     use crate::error::kind::ErrorKind;

@@ -65,6 +65,7 @@ use crate::{
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
+#[expect(clippy::exhaustive_structs, reason = "handlers take it apart")]
 pub struct OAuthForm<T>(pub T);
 
 impl<T> Deref for OAuthForm<T> {

@@ -297,6 +297,7 @@ impl<'de> de::SeqAccess<'de> for Sequence<'_, '_> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod tests {
     use std::collections::BTreeMap;
 

@@ -11,7 +11,7 @@
 //! | R3 | `bodies::empty_frames_without_a_media_type`, `cases::every_case`, `rfc9110::rfc9110_8_3_missing_media_type_is_no_form` |
 //! | R4 | `bodies::declared_too_large_body_is_not_polled`, `bodies::body_of_unknown_length_is_cut_at_the_limit`, `bodies::declared_length_reserves_no_memory`, `cases::every_case` and more |
 //! | R5 | `bodies::body_arrives_byte_for_byte`, `bodies::empty_frames_are_skipped`, `bodies::trailers_are_kept_apart`, `bodies::stream_is_handed_on_untouched` and more |
-//! | R6 | `props::any_request_gets_a_well_formed_answer`, `tower_contract::inner_service_is_called_once_on_success`, `tower_contract::inner_service_is_not_called_on_refusal`, `tower_contract::client_in_the_extensions_is_replaced` |
+//! | R6 | `props::any_request_gets_a_well_formed_answer`, `tower_contract::inner_service_is_called_once_on_success`, `tower_contract::inner_service_is_not_called_on_refusal`, `tower_contract::client_in_the_extensions_is_replaced`, `assumed::assumed_client_never_gets_past_the_layer` |
 //! | R7 | `cases::every_case`, `props::looked_up_id_equals_the_oracle`, `props::any_credentials_pass_through_post`, `rfc6749::rfc6749_appendix_b_strict_utf_8` |
 //! | R8 | `cases::every_case`, `rfc6749::rfc6749_appendix_b_escapes_and_separators` |
 //! | R9 | `cases::every_case`, `props::looked_up_id_equals_the_oracle`, `rfc6749::rfc6749_appendix_b_escapes_and_separators` |
@@ -154,6 +154,8 @@
 
 mod adding_a_method;
 mod answers;
+#[cfg(feature = "test-util")]
+mod assumed;
 mod auto_traits;
 mod bodies;
 #[cfg(feature = "cache")]

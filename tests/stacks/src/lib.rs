@@ -20,6 +20,11 @@ struct FirstPage;
 #[doc = include_str!("../../../src/docs/gateways.md")]
 struct Gateways;
 
+/// And the page about tests.
+#[cfg(all(doctest, feature = "axum", feature = "test-util"))]
+#[doc = include_str!("../../../src/docs/testing.md")]
+struct Testing;
+
 /// And the page about client certificates, with listeners for them.
 #[cfg(all(doctest, feature = "rustls"))]
 #[doc = include_str!("../../../src/docs/mutual_tls.md")]
