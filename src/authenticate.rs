@@ -9,10 +9,14 @@ use crate::{
     isolate::{
         deadline::Deadline,
         guard::{Failure, guard},
+        meter::{self, Histogram, meter},
+        span,
     },
     method::{Settings, State, verification::Verification},
     provider::lookup::ClientProvider,
 };
+
+static LOOKUPS: Histogram = meter!("client_auth_lookup_duration_seconds");
 
 #[expect(clippy::manual_async_fn, reason = "an `async fn` would hold its arguments twice")]
 pub(crate) fn authenticate<'a, P: ClientProvider>(
@@ -25,11 +29,15 @@ pub(crate) fn authenticate<'a, P: ClientProvider>(
     async move {
         let client_id = presented.client_id();
         let deadline = Deadline::new(*timeout);
-        let found = match guard(|| provider.find_client(client_id), deadline).await {
-            Ok(found) => found.map_err(|error| Error::provider(error.into()))?,
-            Err(Failure::Panic) => return Err(Error::provider("the provider panicked".into())),
-            Err(Failure::Timeout) => return Err(ErrorKind::ProviderTimeout.into()),
+        let start = meter::start();
+        let look_up = guard(|| span::find_client(provider.find_client(client_id)), deadline);
+        let found = match look_up.await {
+            Ok(found) => found.map_err(|error| Error::provider(error.into())),
+            Err(Failure::Panic) => Err(Error::provider("the provider panicked".into())),
+            Err(Failure::Timeout) => Err(ErrorKind::ProviderTimeout.into()),
         };
+        LOOKUPS.record_since(start);
+        let found = found?;
         // Ids are opaque bytes (RFC 6749 §2.2): a store that folds case or trims must not merge
         // clients.
         let mismatch = found.as_ref().map_or(client_id, RegisteredClient::client_id) != client_id;

@@ -85,6 +85,13 @@ pub mod metadata_documents {
     };
 }
 
+/// What is counted and timed, for the recorder of the crate `metrics`.
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub mod metrics {
+    pub use crate::layer::metrics::enable;
+}
+
 /// Mutual TLS: `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705).
 ///
 /// [`MutualTls`](mutual_tls::MutualTls) are the settings, for

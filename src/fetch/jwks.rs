@@ -1,5 +1,6 @@
 //! The keys of clients that publish them at a `jwks_uri`.
 
+mod key_sets;
 mod source;
 
 use std::{fmt, ops::RangeInclusive, sync::Arc, time::Duration};
@@ -7,14 +8,13 @@ use std::{fmt, ops::RangeInclusive, sync::Arc, time::Duration};
 pub use crate::fetch::jwks::source::{FetchedJwks, JwksSource};
 use crate::{
     clock::Clock,
-    error::{BoxError, Error, kind::ErrorKind, throttled::Throttled},
+    error::{Error, kind::ErrorKind, throttled::Throttled},
     fetch::{
         budget::PerHost,
-        jwks::source::DynJwksSource,
-        remembered::{Capacity, Documents, Fetched, Remembered, Settings},
+        jwks::key_sets::KeySets,
+        remembered::{Capacity, Remembered, Settings},
     },
-    isolate::guard,
-    jose::{invalid::OmittedKey, leaked::Leaked, set::KeySet},
+    jose::{invalid::OmittedKey, set::KeySet},
 };
 
 /// A hundred times what a client of a few keys publishes.
@@ -281,39 +281,6 @@ impl fmt::Debug for JwksCache {
             .field("min_refetch_interval", &settings.interval)
             .field("stale_if_error", &settings.stale_if_error)
             .finish_non_exhaustive()
-    }
-}
-
-#[derive(Clone)]
-struct KeySets {
-    source: Arc<dyn DynJwksSource>,
-    on_omitted_keys: Option<Arc<OnOmittedKeys>>,
-}
-
-type OnOmittedKeys = dyn Fn(&str, &[OmittedKey]) + Send + Sync;
-
-impl Documents for KeySets {
-    type Document = KeySet;
-    type Note = ();
-
-    /// Here alone is said what is an answer, and what is an outage.
-    async fn fetch(
-        &self,
-        url: &str,
-        proven: bool,
-        last: Option<&KeySet>,
-    ) -> Result<Fetched<Self>, BoxError> {
-        let fetched = self.source.fetch_dyn(url, proven).await?;
-        if fetched.document().len() > LONGEST_DOCUMENT {
-            return Err("the key set is longer than 64 KiB".into());
-        }
-        let leaked = last.map_or_else(Leaked::default, |last| last.leaked().clone());
-        let document = KeySet::published(fetched.document(), &leaked)?;
-        if let (Some(observe), omitted @ [_, ..]) = (&self.on_omitted_keys, document.omitted()) {
-            let _told = guard::hook("on_omitted_keys", || observe(url, omitted));
-        }
-        let (bytes, max_age) = (document.size(), fetched.max_age());
-        Ok(Fetched { document, bytes, max_age, note: () })
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod ask;
 mod host;
+pub(crate) mod meters;
 #[cfg(feature = "metadata-documents")]
 mod recall;
 mod slot;
@@ -28,6 +29,7 @@ use crate::{
     fetch::{
         budget::{Hosts, PerHost},
         remembered::{
+            meters::Meters,
             slot::{Answer, Next, Slot},
             spaces::Spaces,
         },
@@ -40,6 +42,8 @@ pub(crate) trait Documents: Clone + Send + Sync + 'static {
     type Document: Send + Sync + 'static;
     /// What is kept elsewhere of an answer.
     type Note: Send;
+
+    const METERS: &'static Meters;
 
     /// Whether an address is proven as soon as a document came from it.
     const PROVEN_BY_ANSWER: bool = false;
@@ -173,6 +177,10 @@ impl<D: Documents> Remembered<D> {
             Some((slot, proven)) => (slot.next(now, &self.settings, has), *proven),
             None => (Next::Ask, self.trusted.contains(url)),
         };
+        match &next {
+            Next::Use(_) | Next::Refresh { .. } => D::METERS.hits.increment(),
+            Next::Fail(_) | Next::Ask => D::METERS.misses.increment(),
+        }
         match next {
             Next::Use(document) => Ok(document),
             Next::Fail(error) => Err(error),
@@ -212,7 +220,9 @@ impl<D: Documents> Remembered<D> {
         let found = self.spaces().find(url);
         let fallback = found
             .and_then(|(slot, _)| slot.fallback(now, &self.settings, &error, D::may_wait_for_room));
-        fallback.ok_or(error)
+        let stale = fallback.ok_or(error)?;
+        D::METERS.stale.increment();
+        Ok(stale)
     }
 
     fn slot(&self, url: &Arc<str>, proven: bool) -> Arc<Slot<D::Document>> {

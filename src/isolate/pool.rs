@@ -25,11 +25,19 @@ use tokio::{
 
 use crate::{
     error::{Error, kind::ErrorKind},
-    isolate::pool::places::Places,
+    isolate::{
+        meter::{Counter, Histogram, meter},
+        pool::places::Places,
+    },
 };
 
 /// Waiting requests per worker. At some ten milliseconds a hash, the last one waits for a second.
 const QUEUE_PER_WORKER: usize = 64;
+
+static HASHES: Histogram = meter!("client_auth_verification_duration_seconds", "work" => "hash");
+static SIGNATURES: Histogram =
+    meter!("client_auth_verification_duration_seconds", "work" => "signature");
+static OVERLOADED: Counter = meter!("client_auth_pool_refusals_total");
 
 /// Whose credentials are verified.
 #[derive(Clone, Copy)]
@@ -67,6 +75,11 @@ impl Work {
         let takes = u128::from(self.takes()) * u128::from(part) / u128::from(whole.max(1));
         let takes = u64::try_from(takes).unwrap_or(u64::MAX);
         Self::new(Duration::from_nanos(takes), self.is_long)
+    }
+
+    /// The hashes are what is long.
+    const fn meter(&self) -> &'static Histogram {
+        if self.is_long { &HASHES } else { &SIGNATURES }
     }
 
     /// How long it takes just now.
@@ -130,7 +143,10 @@ impl Pool {
             Err(_no_runtime) if !work.is_long => return Ok(Some(job())),
             Err(no_runtime) => return Err(Error::verifier(no_runtime)),
         };
-        let place = self.places.enter(attempt, work.takes()).ok_or(ErrorKind::Overloaded)?;
+        let Some(place) = self.places.enter(attempt, work.takes()) else {
+            OVERLOADED.increment();
+            return Err(ErrorKind::Overloaded.into());
+        };
         if let Some(wait) = place.wait() {
             self.pass(wait).await;
             return Ok(None);
@@ -138,12 +154,15 @@ impl Pool {
         let worker = Arc::clone(&self.workers).acquire_owned().await.map_err(Error::verifier)?;
         // That of a client may be cheaper than what is computed for an unknown id.
         let measured = (!attempt.known).then(|| work.clone());
+        let meter = work.meter();
         let job = runtime.spawn_blocking(move || {
             let start = Instant::now();
             let result = job();
+            let time = start.elapsed();
             if let Some(work) = measured {
-                work.took(start.elapsed());
+                work.took(time);
             }
+            meter.record_duration(time);
             drop((worker, place));
             result
         });

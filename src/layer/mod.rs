@@ -5,6 +5,8 @@ mod attempt;
 pub(crate) mod axum;
 pub(crate) mod future;
 mod hooks;
+#[cfg_attr(not(feature = "metrics"), path = "metrics/disabled.rs")]
+pub(crate) mod metrics;
 mod observe;
 pub(crate) mod outcome;
 mod policy;

@@ -8,8 +8,8 @@ use crate::{
     client::authenticated::AuthenticatedClient,
     compat::dialect::Presented,
     error::Error,
-    isolate::guard,
-    layer::{outcome::Outcome, trace},
+    isolate::{guard, meter},
+    layer::{metrics, outcome::Outcome, trace},
     method::{Method, mutual_tls::Certificate},
     secret::presented::{PresentedSecret, SecretMatch},
 };
@@ -38,7 +38,7 @@ impl Observers {
     #[inline]
     pub(crate) fn report(&self, request: &Parts, seen: Option<Seen<'_>>, error: Option<&Error>) {
         let hook = self.outcome.as_deref();
-        if hook.is_some() || trace::ENABLED {
+        if hook.is_some() || trace::ENABLED || meter::is_enabled() {
             Self::tell(hook, request, seen, error);
         }
     }
@@ -62,6 +62,9 @@ impl Observers {
         };
         if trace::ENABLED {
             let _told = guard::call(|| trace::decision(&outcome));
+        }
+        if meter::is_enabled() {
+            let _told = guard::call(|| metrics::decision(&outcome));
         }
         if let Some(hook) = hook {
             let _told = guard::hook("on_outcome", || hook(&outcome));

@@ -24,7 +24,7 @@ use crate::{error::Error, iana::AuthMethod, method::mutual_tls::Certificate};
 pub struct Outcome<'a> {
     pub(crate) request: &'a Parts,
     pub(crate) client_id: Option<&'a str>,
-    pub(crate) method: Option<&'a AuthMethod>,
+    pub(crate) method: Option<&'static AuthMethod>,
     pub(crate) has_key_in_header: bool,
     pub(crate) certificate: Option<&'a Certificate>,
     pub(crate) error: Option<&'a Error>,
@@ -49,7 +49,7 @@ impl<'a> Outcome<'a> {
     /// client is registered for. Beside a certificate only the registration tells which of `none` and the methods
     /// of mutual TLS it is, and the method is there if the request succeeded.
     #[must_use]
-    pub const fn method(&self) -> Option<&'a AuthMethod> {
+    pub const fn method(&self) -> Option<&'static AuthMethod> {
         self.method
     }
 

@@ -3,17 +3,11 @@
 //! client may be registered with, and which of the two belong together.
 
 mod api;
-#[cfg(feature = "jwt")]
-pub(crate) mod assertion;
-#[cfg(not(feature = "jwt"))]
-#[path = "assertion/disabled.rs"]
+#[cfg_attr(not(feature = "jwt"), path = "assertion/disabled.rs")]
 pub(crate) mod assertion;
 mod basic;
 pub(crate) mod decoy;
-#[cfg(feature = "mtls")]
-pub(crate) mod mutual_tls;
-#[cfg(not(feature = "mtls"))]
-#[path = "mutual_tls/disabled.rs"]
+#[cfg_attr(not(feature = "mtls"), path = "mutual_tls/disabled.rs")]
 pub(crate) mod mutual_tls;
 mod none;
 mod pair;

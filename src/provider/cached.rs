@@ -10,7 +10,10 @@ use crate::{
     client::RegisteredClient,
     clock::Clock,
     error::{BoxError, throttled::Throttled},
-    isolate::single_flight::{DEADLINE, FlightError, SharedError, SingleFlight},
+    isolate::{
+        meter::{Counter, meter},
+        single_flight::{DEADLINE, FlightError, SharedError, SingleFlight},
+    },
     provider::{cached::memory::Memory, lookup::ClientProvider},
 };
 
@@ -19,6 +22,13 @@ const TIME_TO_LIVE: Duration = Duration::from_secs(30);
 const UNKNOWN_CAPACITY: usize = 1_000;
 const UNKNOWN_TIME_TO_LIVE: Duration = Duration::from_secs(5);
 const MAX_LOOKUPS: usize = 1_024;
+
+static HITS: Counter =
+    meter!("client_auth_cache_requests_total", "cache" => "clients", "result" => "hit");
+static MISSES: Counter =
+    meter!("client_auth_cache_requests_total", "cache" => "clients", "result" => "miss");
+static STALE: Counter =
+    meter!("client_auth_cache_requests_total", "cache" => "clients", "result" => "stale");
 
 /// Remembers the answers of a provider for a while, so that a busy client does not cost a look-up
 /// per request.
@@ -212,7 +222,10 @@ impl<P: ClientProvider> CachedProvider<P> {
             }
         });
         let error: BoxError = match answer.await {
-            Ok(Ok(found)) => return Ok(found),
+            Ok(Ok(found)) => {
+                self.memory.count();
+                return Ok(found);
+            }
             Ok(Err(error)) => match Throttled::find(error.get_ref()) {
                 // A throttle is no outage: it must not be got around with what is remembered.
                 Some(throttled) => return Err((*throttled).into()),
@@ -222,7 +235,9 @@ impl<P: ClientProvider> CachedProvider<P> {
             Err(FlightError::Full) => return Err(FlightError::Full.into()),
             Err(error) => error.into(),
         };
-        self.memory.stale(client_id).map(Some).ok_or(error)
+        let stale = self.memory.stale(client_id).ok_or(error)?;
+        STALE.increment();
+        Ok(Some(stale))
     }
 }
 
@@ -235,8 +250,10 @@ impl<P: ClientProvider> ClientProvider for CachedProvider<P> {
         client_id: &str,
     ) -> Result<Option<RegisteredClient<P::Client>>, BoxError> {
         if let Some(found) = self.memory.remembered(client_id) {
+            HITS.increment();
             return Ok(found);
         }
+        MISSES.increment();
         // Boxed, so that the future of a hit stays small.
         Box::pin(self.look_up(client_id)).await
     }

@@ -16,8 +16,11 @@ use std::{
 use crate::{
     clock::Clock,
     error::throttled::Throttled,
+    isolate::meter::{Gauge, meter},
     replay::{KEPT_LONGER, ReplayStore, digest},
 };
+
+static ENTRIES: Gauge = meter!("client_auth_replay_entries");
 
 const CAPACITY: usize = 100_000;
 
@@ -132,7 +135,11 @@ impl MemoryReplayStore {
             // It could not be remembered, and so not be told from its replay.
             return Ok(false);
         }
-        claims.claim(entry, now, self.capacity)
+        let claimed = claims.claim(entry, now, self.capacity);
+        let held = claims.order.len();
+        drop(claims);
+        ENTRIES.set(|| held);
+        claimed
     }
 }
 

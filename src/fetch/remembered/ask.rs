@@ -10,10 +10,15 @@ use crate::{
         remembered::{
             Change, Documents, Remembered,
             host::host,
+            meters::Meters,
             slot::{Answer, Next, Noted, Question},
         },
     },
-    isolate::single_flight::{Flight, FlightError, SharedError},
+    isolate::{
+        meter,
+        single_flight::{Flight, FlightError, SharedError},
+        span,
+    },
 };
 
 /// Room at the host, and in all.
@@ -54,7 +59,15 @@ impl<D: Documents> Remembered<D> {
         let asked_at = settings.clock.unix_seconds();
         let question = Question::note(&slot, flight, &settings.clock);
         let fetched = match place {
-            Some(_) => self.documents.fetch(url, proven, slot.last().as_deref()).await,
+            Some(_) => {
+                let start = meter::start();
+                let last = slot.last();
+                let fetch = self.documents.fetch(url, proven, last.as_deref());
+                let fetched = span::fetch(&host, fetch).await;
+                let Meters { fetched: took, failed, .. } = D::METERS;
+                if fetched.is_ok() { took } else { failed }.record_since(start);
+                fetched
+            }
             None => Err("the other fetches from its host do not end".into()),
         };
         drop(place);
@@ -71,6 +84,7 @@ impl<D: Documents> Remembered<D> {
         }
         if answer.is_ok() {
             let _pushed_out = self.spaces().weigh(url, &slot, bytes, settings.capacity);
+            D::METERS.entries.set(|| self.spaces().len());
             if D::PROVEN_BY_ANSWER {
                 self.proved(url);
             }

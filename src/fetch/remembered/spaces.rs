@@ -47,6 +47,11 @@ impl<T> Default for Spaces<T> {
 }
 
 impl<T> Spaces<T> {
+    /// How many addresses there are.
+    pub(super) fn len(&self) -> usize {
+        self.probation.entries.len() + self.proven.entries.len()
+    }
+
     /// The slot, which is used now, and whether it is proven.
     pub(super) fn find(&mut self, url: &str) -> Option<(Arc<Slot<T>>, bool)> {
         self.now = self.now.wrapping_add(1);

@@ -9,7 +9,14 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::isolate::pool::Attempt;
+use crate::isolate::{
+    meter::{Gauge, meter},
+    pool::Attempt,
+};
+
+static CLIENTS: Gauge = meter!("client_auth_pool_requests", "client" => "known");
+static STRANGERS: Gauge = meter!("client_auth_pool_requests", "client" => "unknown");
+static WAITING: Gauge = meter!("client_auth_pool_requests", "client" => "waiting");
 
 /// How many may wait without a place, for each place. What they hold is their request.
 const WAITING_PER_PLACE: usize = 8;
@@ -122,6 +129,8 @@ impl Places {
         };
         let line = taken.line(rank);
         *line = line.add(Line { count: 1, load });
+        drop(taken);
+        rank.meter().increment();
         Some(Place { places: Arc::clone(self), id, rank, load })
     }
 
@@ -141,6 +150,16 @@ impl Places {
         let taken = self.lock();
         let Taken { clients, strangers, waiting, by_id } = &*taken;
         [clients.count, strangers.count, waiting.count, by_id.len()]
+    }
+}
+
+impl Rank {
+    const fn meter(self) -> &'static Gauge {
+        match self {
+            Self::Known => &CLIENTS,
+            Self::Stranger => &STRANGERS,
+            Self::Waiting(_) => &WAITING,
+        }
     }
 }
 
@@ -174,5 +193,7 @@ impl Drop for Place {
         let line = taken.line(self.rank);
         line.count = line.count.saturating_sub(1);
         line.load = line.load.saturating_sub(self.load);
+        drop(taken);
+        self.rank.meter().decrement();
     }
 }

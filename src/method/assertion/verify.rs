@@ -5,7 +5,12 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     error::{Error, assertion::InvalidAssertion, kind::ErrorKind},
     fetch::jwks::JwksCache,
-    isolate::{deadline::Deadline, guard::guard, pool::Pool},
+    isolate::{
+        deadline::Deadline,
+        guard::guard,
+        meter::{self, Histogram, meter},
+        pool::Pool,
+    },
     jose::{
         keys::Source,
         set::{KeySet, NoKey},
@@ -110,6 +115,12 @@ async fn published(
     }
 }
 
+static CLAIMED: Histogram = meter!("client_auth_replay_claim_duration_seconds", "result" => "new");
+static REPLAYED: Histogram =
+    meter!("client_auth_replay_claim_duration_seconds", "result" => "replayed");
+static UNCLAIMED: Histogram =
+    meter!("client_auth_replay_claim_duration_seconds", "result" => "failed");
+
 /// Accepts the assertion unless it was accepted before.
 async fn use_up(
     claim: &ReplayClaim,
@@ -119,7 +130,15 @@ async fn use_up(
 ) -> Result<(), Error> {
     let Some(store) = &settings.replay else { return Ok(()) };
     let claim = || store.claim_dyn(client_id, &claim.jti, claim.until);
-    match guard(claim, Deadline::new(timeout)).await {
+    let start = meter::start();
+    let claimed = guard(claim, Deadline::new(timeout)).await;
+    let meter = match &claimed {
+        Ok(Ok(true)) => &CLAIMED,
+        Ok(Ok(false)) => &REPLAYED,
+        Ok(Err(_)) | Err(_) => &UNCLAIMED,
+    };
+    meter.record_since(start);
+    match claimed {
         Ok(Ok(true)) => Ok(()),
         Ok(Ok(false)) => Err(InvalidAssertion::Replayed.into()),
         Ok(Err(error)) => Err(Error::unless_throttled(ErrorKind::ReplayStore, error)),

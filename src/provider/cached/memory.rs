@@ -10,7 +10,11 @@ use quick_cache::sync::Cache;
 use crate::{
     client::{ById, RegisteredClient},
     clock::Clock,
+    isolate::meter::{Gauge, meter},
 };
+
+static CLIENTS: Gauge = meter!("client_auth_cache_entries", "cache" => "clients");
+static UNKNOWN: Gauge = meter!("client_auth_cache_entries", "cache" => "unknown_clients");
 
 pub(super) type Known<C> = Cache<ById<C>, Entry<RegisteredClient<C>>>;
 pub(super) type Unknown = Cache<Box<str>, Entry<()>>;
@@ -88,6 +92,12 @@ impl<C> Memory<C> {
             }
         }
         replaced
+    }
+
+    /// Not under the lock of the flights: a recorder may do anything.
+    pub(super) fn count(&self) {
+        CLIENTS.set(|| self.known.len());
+        UNKNOWN.set(|| self.unknown.len());
     }
 
     /// The client remembered before the provider failed, if that is allowed and not too

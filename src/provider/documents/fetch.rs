@@ -9,7 +9,10 @@ use crate::{
     error::{BoxError, document::DocumentError},
     fetch::{
         documents::Bounds,
-        remembered::{self, Change, Documents},
+        remembered::{
+            self, Change, Documents,
+            meters::{self, Meters},
+        },
         store::StoredDocument,
     },
     iana::{AuthMethod, metadata::ClientMetadata},
@@ -52,6 +55,7 @@ impl Documents for Fetched {
     type Document = Known;
     type Note = StoredDocument;
 
+    const METERS: &'static Meters = &meters::METADATA_DOCUMENTS;
     const PROVEN_BY_ANSWER: bool = true;
 
     async fn fetch(
