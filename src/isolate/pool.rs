@@ -26,7 +26,7 @@ use tokio::{
 use crate::{
     error::{Error, kind::ErrorKind},
     isolate::{
-        meter::{Counter, Histogram, meter},
+        meter::{Counter, meter},
         pool::places::Places,
     },
 };
@@ -34,9 +34,6 @@ use crate::{
 /// Waiting requests per worker. At some ten milliseconds a hash, the last one waits for a second.
 const QUEUE_PER_WORKER: usize = 64;
 
-static HASHES: Histogram = meter!("client_auth_verification_duration_seconds", "work" => "hash");
-static SIGNATURES: Histogram =
-    meter!("client_auth_verification_duration_seconds", "work" => "signature");
 static OVERLOADED: Counter = meter!("client_auth_pool_refusals_total");
 
 /// Whose credentials are verified.
@@ -75,11 +72,6 @@ impl Work {
         let takes = u128::from(self.takes()) * u128::from(part) / u128::from(whole.max(1));
         let takes = u64::try_from(takes).unwrap_or(u64::MAX);
         Self::new(Duration::from_nanos(takes), self.is_long)
-    }
-
-    /// The hashes are what is long.
-    const fn meter(&self) -> &'static Histogram {
-        if self.is_long { &HASHES } else { &SIGNATURES }
     }
 
     /// How long it takes just now.
@@ -154,15 +146,12 @@ impl Pool {
         let worker = Arc::clone(&self.workers).acquire_owned().await.map_err(Error::verifier)?;
         // That of a client may be cheaper than what is computed for an unknown id.
         let measured = (!attempt.known).then(|| work.clone());
-        let meter = work.meter();
         let job = runtime.spawn_blocking(move || {
             let start = Instant::now();
             let result = job();
-            let time = start.elapsed();
             if let Some(work) = measured {
-                work.took(time);
+                work.took(start.elapsed());
             }
-            meter.record_duration(time);
             drop((worker, place));
             result
         });

@@ -12,6 +12,10 @@ use argon2::{
 use pbkdf2::Pbkdf2;
 use scrypt::Scrypt;
 
+use crate::isolate::meter::{self, Histogram, meter};
+
+static HASHES: Histogram = meter!("client_auth_verification_duration_seconds", "work" => "hash");
+
 /// The most memory in bytes that a hash may ask for: 1 GiB, twenty times what OWASP names. A string
 /// that asks for more than there is would end the program.
 const MEMORY: u64 = 1 << 30;
@@ -138,11 +142,14 @@ impl Algorithm {
         if let (Ok(params), Some(output)) = (Self::read(hash), &hash.hash) {
             crate::secret::spent::add(params.cost(hash, output.len()));
         }
-        match self {
+        let start = meter::start();
+        let verified = match self {
             Self::Argon2id(_) => Argon2::default().verify_password(secret, hash),
             Self::Scrypt(_) => Scrypt::default().verify_password(secret, hash),
             Self::Pbkdf2(_) => Pbkdf2::default().verify_password(secret, hash),
-        }
+        };
+        HASHES.record_since(start);
+        verified
     }
 }
 

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use crate::{
     error::{Error, assertion::InvalidAssertion, kind::ErrorKind},
-    isolate::pool::{Attempt, Pool},
+    isolate::{
+        meter::{self, Histogram, meter},
+        pool::{Attempt, Pool},
+    },
     jose::{alg::Algorithm, key::Key, mac::MacKeys},
     method::assertion::{Credentials, decoy},
     secret::{
@@ -142,6 +145,9 @@ impl<'a> Signature<'a> {
     }
 }
 
+static SIGNATURES: Histogram =
+    meter!("client_auth_verification_duration_seconds", "work" => "signature");
+
 /// One verification, also if there is no key or none that the signature could be of.
 fn verify_one(
     key: Option<&Arc<Key>>,
@@ -149,8 +155,12 @@ fn verify_one(
     signed: &[u8],
     signature: &[u8],
 ) -> bool {
-    key.and_then(|key| key.verify(algorithm, signed, signature)).unwrap_or_else(|| {
+    let start = meter::start();
+    let verified = key.and_then(|key| key.verify(algorithm, signed, signature));
+    let verified = verified.unwrap_or_else(|| {
         decoy::verify(algorithm, signed, signature);
         false
-    })
+    });
+    SIGNATURES.record_since(start);
+    verified
 }
