@@ -15,6 +15,7 @@ use std::{
 use tokio::{sync::Semaphore, task::JoinHandle};
 
 use super::*;
+use crate::error::BoxError;
 
 const URI: &str = "https://batch.example/jwks.json";
 const MINUTE: u64 = 60;
