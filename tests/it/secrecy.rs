@@ -236,6 +236,12 @@ mod events {
     }
 
     fn events<T>(during: impl FnOnce() -> T) -> Vec<String> {
+        let mut events = recorded(during);
+        events.retain(|line| !line.starts_with("span "));
+        events
+    }
+
+    fn recorded<T>(during: impl FnOnce() -> T) -> Vec<String> {
         // Other tests meet the same call sites without a subscriber; with one for the whole process
         // they are not cached as of no interest.
         static EVERYWHERE: std::sync::Once = std::sync::Once::new();
@@ -260,6 +266,14 @@ mod events {
         for case in cases() {
             assert_hidden(&case.ask, &event_of(&case.ask), case.name);
         }
+    }
+
+    // What is slow shows in a trace, and nothing of the caller is in it.
+    #[test]
+    fn look_up_has_a_span() {
+        let recorded = recorded(|| Harness::new().ask(&TestRequest::bare().basic("basic:wrong")));
+        assert_eq!(recorded.first().map(String::as_str), Some("span find_client"));
+        assert_eq!(recorded.len(), 2, "the span and the event: {recorded:?}");
     }
 
     // R113: method, outcome, reason and id.
