@@ -17,9 +17,8 @@ pub enum CertificateError {
     /// `certificate_mismatch`: the certificate is not the one that the client is registered with (RFC 8705 §2.1, §2.2).
     /// → 401 `invalid_client`
     Mismatch,
-    /// `certificate_unverified`: the certificate is the right one, and nobody verified its chain, or found it good: one that had
-    /// expired at the handshake is one of these (RFC 8705 §2.1). → 401
-    /// `invalid_client`
+    /// `certificate_unverified`: the certificate has the right name, and nobody verified its chain, or whoever did found it
+    /// wrong, also because it had expired by then (RFC 8705 §2.1). → 401 `invalid_client`
     Unverified,
     /// `certificate_expired`: the certificate is the right one, and has expired or is not valid yet. → 401
     /// `invalid_client`

@@ -4,9 +4,12 @@
 //! cargo run -p mutual_tls
 //! ```
 //!
-//! It makes an authority, certificates and keys in a temporary directory, and prints a curl line for each
-//! client. `tls.rs` is what takes the certificates, `pki.rs` what makes them. `--listen ADDR` listens
-//! elsewhere.
+//! It makes an authority, certificates and keys in a temporary directory, prints a curl line for each
+//! client, and removes the directory when it is told to stop. `tls.rs` is what takes the certificates, `pki.rs`
+//! what makes them. `--listen ADDR` listens elsewhere.
+//!
+//! Of a refused request it prints the reason, its cause, the method where it is known before the client is found,
+//! and the `client_id`. A handshake that fails is printed, too.
 
 mod pki;
 mod tls;
@@ -40,7 +43,10 @@ use tower_client_auth::{
 
 use crate::{pki::Pki, tls::Tls};
 
-const USAGE: &str = "usage: mutual_tls [--listen ADDR]";
+const USAGE: &str = "usage: mutual_tls [--listen ADDR]
+
+Makes certificates in a temporary directory, prints curl lines that use them, and removes them at the end. The
+default is 127.0.0.1:8443. Refused requests are printed with their reason.";
 /// The time that a handshake may take, and the head of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -119,12 +125,14 @@ async fn listen(listener: TcpListener, pki: &Pki) -> Result<Infallible, BoxError
     let tls = Tls::new(pki)?;
     loop {
         match listener.accept().await {
-            Ok((stream, _peer)) => {
+            Ok((stream, peer)) => {
                 let service = TowerToHyperService::new(service.clone());
                 let tls = tls.clone();
                 tokio::spawn(async move {
-                    // A connection that breaks concerns only its peer.
-                    let _closed = serve(stream, tls, service).await;
+                    // A connection that breaks concerns only its peer. A certificate that TLS does not take ends it.
+                    if let Err(error) = serve(stream, tls, service).await {
+                        eprintln!("{peer}: {error}");
+                    }
                 });
             }
             // Too many open files, or a peer that has gone again.

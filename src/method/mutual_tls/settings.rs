@@ -95,7 +95,8 @@ impl MutualTls {
     /// #[derive(Clone)]
     /// struct Peer(Vec<Vec<u8>>);
     ///
-    /// // Its TLS configuration takes only certificates whose chain is good.
+    /// // Its TLS configuration takes only certificates whose chain is good, and shares its sessions with none
+    /// // that takes others.
     /// let mutual_tls = MutualTls::from_extension(|peer: &Peer| {
     ///     peer.0.first().map(|der| ClientCertificate::verified(der.clone()))
     /// });

@@ -134,12 +134,18 @@ def shed(listener, _scratch):
     listener.ask("shed", pki.pki, by_secret(None), "a=b", headers, BASIC)
 
 
+def overflow(listener, _scratch):
+    """A certificate that does not fit is none, and tokens are bound to nothing."""
+    listener.ask("too large", listener.pki.huge, by_secret(None), "a=b", basic=BASIC)
+
+
 # What happens without a line of a recipe, or with another in its place.
 NEEDED = (
     ("nginx", "proxy_set_header X-SSL-Client-Cert", claim_certificate),
     ("nginx", "proxy_set_header X-SSL-Client-Verify", claim_verification),
     ("HAProxy", "http-request set-header X-SSL-Client-Cert", claim_certificate),
     ("HAProxy", "http-request set-header X-SSL-Client-Verify", claim_verification),
+    ("HAProxy", "http-request deny deny_status 400", overflow),
     ("HAProxy, RFC 9440", "http-request del-header Client-Cert", claim_certificate),
     ("HAProxy, RFC 9440", "http-request set-header X-SSL-Client-Verify", claim_verification),
     ("Apache", "RequestHeader set X-SSL-Client-Cert", claim_certificate),

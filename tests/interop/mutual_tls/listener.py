@@ -47,7 +47,7 @@ TRUSTED, OTHER = "127.0.0.1", "127.0.0.2"
 class Kind(NamedTuple):
     """What a proxy does: the header, its encoding as the server and as this run knows it, and the value of the other
     header where the chain is good; what becomes of a certificate that is expired, and of one that nobody vouches for;
-    and whether it resumes sessions."""
+    whether it resumes sessions; and what becomes of a certificate of 16 KB."""
 
     header: str
     flag: str
@@ -56,10 +56,11 @@ class Kind(NamedTuple):
     expired: object
     unverified: object = FORWARDED
     resumes: bool = True
+    huge: object = 400
 
 
 # `hyper_echo` itself, which reads none of the headers.
-DIRECT = Kind(CERT, "", escaped_pem, "SUCCESS", FORWARDED)
+DIRECT = Kind(CERT, "", escaped_pem, "SUCCESS", FORWARDED, huge=FORWARDED)
 
 
 class Listener:
@@ -142,6 +143,9 @@ def methods(listener):
     for party in (None, pki.same_key, pki.forged, pki.pki):
         listener.ask("a registered certificate", party, REFUSED, form)
 
+    # Taken for none, its owner would get tokens that are not bound to it.
+    wanted = by_secret(pki.huge) if listener.kind.huge is FORWARDED else listener.kind.huge
+    listener.ask("a secret", pki.huge, wanted, "a=b", basic=BASIC)
     for party in (None, pki.pki, pki.forged):
         listener.ask("a secret", party, by_secret(party), "a=b", basic=BASIC)
         listener.ask("a public client", party, public(party), "a=b&client_id=public")

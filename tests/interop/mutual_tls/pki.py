@@ -114,6 +114,8 @@ class Pki:
         self.other_issuer = party("other-issuer", SUBJECT, self.other_ca, names=names)
         self.first = party("self-signed", common_name("self"))
         self.second = party("self-signed-2", common_name("self"))
+        # As a header it is larger than a buffer of HAProxy.
+        self.huge = party("huge", common_name("huge"), names=[x509.DNSName(f"{number}.example") for number in range(1000)])
         self.old = party("self-signed-old", common_name("self"), days=(-30, -1))
         self.same_key = party("same-key", common_name("self"), key=self.first.key)
 

@@ -47,13 +47,6 @@ http {{
 {recipe}
 }}
 """
-HAPROXY = """
-defaults
-    timeout connect 5s
-    timeout client 30s
-    timeout server 30s
-{recipe}
-"""
 APACHE = """
 ServerRoot {scratch}
 ServerName localhost
@@ -81,7 +74,7 @@ def _nginx(debian, scratch, text, _port):
 
 def _haproxy(debian, scratch, text, _port):
     file = scratch / "haproxy.cfg"
-    file.write_text(HAPROXY.format(recipe=text))
+    file.write_text(f"{text}\n")
     return [_find(debian, "usr/sbin/haproxy"), "-db", "-f", file]
 
 
