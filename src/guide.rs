@@ -13,6 +13,7 @@
     feature = "mtls",
     doc = "- [`behind_a_proxy`]: client certificates that nginx, HAProxy, Apache and others hand on."
 )]
+//! - [`tenants`]: many tenants or issuers in one server, by path or by host.
 //! - [`testing`]: tests of handlers, routers and gRPC methods behind the layer.
 //! - [`switching_over`]: from the MCP Python SDK, a middleware by hand, oxide-auth, Spring and
 //!   node-oidc-provider; the leniencies for clients that cannot be changed.
@@ -91,6 +92,9 @@ pub mod replay_and_keys {}
 
 #[doc = include_str!("docs/switching_over.md")]
 pub mod switching_over {}
+
+#[doc = include_str!("docs/tenants.md")]
+pub mod tenants {}
 
 // It shows axum and tonic, as `gateways` does.
 #[cfg_attr(not(doctest), doc = include_str!("docs/testing.md"))]

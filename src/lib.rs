@@ -126,6 +126,12 @@ pub mod axum {
     };
 }
 
+/// Many tenants, or issuers, behind one service: [`TenantLayer`](tenant::TenantLayer) chooses the
+/// [`ClientAuthLayer`] of each request.
+pub mod tenant {
+    pub use crate::layer::tenant::{TenantAuth, TenantFuture, TenantLayer};
+}
+
 /// The bodies that the layer hands on and returns.
 pub mod body {
     pub use crate::wire::{

@@ -35,7 +35,7 @@ use support::{
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
 use tower_client_auth::{
-    ClientAuthLayer, ClientSecret, RegisteredClient, provider::MemoryProvider,
+    ClientAuthLayer, ClientSecret, RegisteredClient, provider::MemoryProvider, secret::HashPool,
 };
 
 const SECRET: &str = "gX9kWZ2c6qyVbDmC5rN1uAgX9kWZ2c6qyVbDmC5rN1u";
@@ -70,7 +70,7 @@ async fn server(workers: Option<NonZeroUsize>) -> io::Result<()> {
     let clients = MemoryProvider::from_iter((0..SLOW).map(slow).chain([fast]));
     let mut layer = ClientAuthLayer::new(clients);
     if let Some(workers) = workers {
-        layer = layer.hash_workers(workers, 2 * SLOW);
+        layer = layer.hash_pool(&HashPool::new(workers, 2 * SLOW));
     }
     let service = ServiceBuilder::new().layer(layer).service_fn(answer);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -220,7 +220,7 @@ fn compare() -> io::Result<()> {
         let ([idle_median, _], [busy_median, _]) = (idle, busy);
         let ratio = busy_median / idle_median;
         println!(
-            "hash_workers {workers:<13} {:>20} {:>20} {ratio:>10.2} {hashes:>10.1}",
+            "workers {workers:<18} {:>20} {:>20} {ratio:>10.2} {hashes:>10.1}",
             shown(idle),
             shown(busy),
         );

@@ -7,7 +7,7 @@ pub(crate) mod certificate;
 pub(crate) mod config;
 #[cfg(feature = "metadata-documents")]
 pub(crate) mod document;
-mod entry;
+pub(crate) mod entry;
 pub(crate) mod kind;
 pub(crate) mod throttled;
 

@@ -102,6 +102,8 @@ fn nanoseconds(time: Duration) -> u64 {
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
     places: Arc<Places>,
+    /// Whose ids: those of one layer and its clones.
+    owner: u64,
     /// One permit for each that is computed.
     workers: Arc<Semaphore>,
     /// The last runtime that was met without a timer.
@@ -112,9 +114,16 @@ impl Pool {
     pub(crate) fn new(workers: usize, queue: usize) -> Self {
         Self {
             places: Arc::new(Places::new(workers, queue)),
+            owner: 0,
             workers: Arc::new(Semaphore::new(workers.min(Semaphore::MAX_PERMITS))),
             no_timer: Arc::default(),
         }
+    }
+
+    /// The same pool for other clients, which may have the same ids.
+    #[cfg(feature = "argon2")]
+    pub(crate) fn for_others(&self) -> Self {
+        Self { owner: self.places.owners.fetch_add(1, Ordering::Relaxed), ..self.clone() }
     }
 
     /// What `job` returns; or `None` if it was not computed, because other unknown ids have all the
@@ -135,7 +144,7 @@ impl Pool {
             Err(_no_runtime) if !work.is_long => return Ok(Some(job())),
             Err(no_runtime) => return Err(Error::verifier(no_runtime)),
         };
-        let Some(place) = self.places.enter(attempt, work.takes()) else {
+        let Some(place) = self.places.enter(self.owner, attempt, work.takes()) else {
             OVERLOADED.increment();
             return Err(ErrorKind::Overloaded.into());
         };

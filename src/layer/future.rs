@@ -89,13 +89,25 @@ where
     B::Error: Into<BoxError>,
 {
     pub(crate) fn new(request: Request<B>, inner: S, shared: Arc<Shared<P>>) -> Self {
+        let ready_after_auth = shared.policy.ready_after_auth;
         let (head, body) = request.into_parts();
+        Self::start(head, body, inner, shared, ready_after_auth)
+    }
+
+    #[inline]
+    pub(super) fn start(
+        head: Parts,
+        body: B,
+        inner: S,
+        shared: Arc<Shared<P>>,
+        ready_after_auth: bool,
+    ) -> Self {
         // The head is put where it stays, and admitted there.
         let mut exchange = Exchange {
             head: Some(head),
             protocol: Protocol::Http,
             authorization: Presence::Absent,
-            ready_after_auth: shared.policy.ready_after_auth,
+            ready_after_auth,
             inner,
             shared: Some(shared),
         };

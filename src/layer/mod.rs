@@ -13,6 +13,7 @@ mod policy;
 pub(crate) mod service;
 mod settings;
 mod shared;
+pub(crate) mod tenant;
 #[cfg(feature = "tonic")]
 mod tonic;
 mod trace;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
+#[cfg(feature = "argon2")]
+use crate::isolate::pool::Pool;
 use crate::{
     clock::Clock,
     compat::dialect::Dialect,
@@ -34,6 +36,12 @@ impl<P, M> ClientAuthLayer<P, M> {
     ) -> Result<Self, ConfigError> {
         change(&mut self.shared_mut().policy)?;
         Ok(self)
+    }
+
+    #[cfg(feature = "argon2")]
+    pub(crate) fn set_pool(mut self, pool: Pool) -> Self {
+        self.shared_mut().state.pool = pool;
+        self
     }
 
     pub(crate) fn set_methods(self, change: impl FnOnce(&mut method::Settings)) -> Self {
@@ -146,7 +154,7 @@ impl<P, M> ClientAuthLayer<P, M> {
     ///   an attempt for an unknown client must not be counted against a real one; unless one is set here.
     /// - Which of two algorithms is slower depends on the machine, and the decoy knows it within a factor
     ///   of two or three.
-    /// - While unknown ids have all the workers of the [pool](Self::hash_workers) that are for them, the
+    /// - While unknown ids have all the workers of the [pool](crate::secret::HashPool) that are for them, the
     ///   others wait for as long as a hash should take, which is an estimate.
     /// - While the pool is busy, a failure at a slow hash that is cheaper than the decoy waits twice in its
     ///   queue, once for that hash and once for the rest, and an unknown client once.
@@ -155,35 +163,6 @@ impl<P, M> ClientAuthLayer<P, M> {
     #[must_use]
     pub fn decoy(mut self, secret: ClientSecret) -> Self {
         self.shared_mut().state.decoy = Decoy::set(secret);
-        self
-    }
-
-    /// How many slow hashes ([`ClientSecret::phc`]) are computed at a time, and how many requests
-    /// may wait for that; one more is answered 503 with `Retry-After`. Default: as many as
-    /// there are cores, and 64 times as many. Clones of the layer share them.
-    ///
-    /// Of all these places any one client id has an eighth, rounded up; beyond it the answer is 503. With
-    /// eight places or fewer that is one request at a time, so a client that sends two needs nine. Whoever
-    /// would wait for other clients for more than about five seconds is answered 503 as well, and of those an
-    /// id has a quarter, but one place at least: where a failure takes more than 0.6 seconds on one worker,
-    /// or 1.2 on two, a client may send one request at a time.
-    ///
-    /// The ids that no client has, and attempts that failed but were [too cheap](Self::decoy), take none of
-    /// these places. Together they have a quarter of the workers, rounded up, so that nobody who makes up ids
-    /// keeps clients out, or waiting for more than one hash. The others are answered 401 after as long as a
-    /// hash takes just now, without one; eight times as many as there are places may wait for that, and one
-    /// more lets the one go that has waited longest.
-    ///
-    /// Ids are public: who knows as many as there are shares can take all places with wrong secrets, and
-    /// who knows one can take its share. Limit attempts by address further out.
-    ///
-    /// Each takes the memory that its hash asks for, 19 MiB with the usual parameters of argon2id. The
-    /// signatures of assertions that take long are verified there as well.
-    #[cfg(feature = "argon2")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "argon2")))]
-    #[must_use]
-    pub fn hash_workers(mut self, workers: std::num::NonZeroUsize, queue: usize) -> Self {
-        self.shared_mut().state.pool = crate::isolate::pool::Pool::new(workers.get(), queue);
         self
     }
 

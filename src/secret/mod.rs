@@ -2,11 +2,15 @@
 //!
 //! [`ClientSecret`](crate::ClientSecret) is what a provider hands to the layer.
 
+#[cfg(feature = "argon2")]
+mod api;
 pub(crate) mod comparison;
 mod digest;
 pub(crate) mod dummy;
 #[cfg(feature = "generate")]
 pub(crate) mod generated;
+#[cfg(feature = "argon2")]
+mod hash_pool;
 #[cfg(feature = "argon2")]
 pub(crate) mod phc;
 mod plain;
@@ -17,14 +21,14 @@ mod validity;
 #[cfg(feature = "generate")]
 #[cfg_attr(docsrs, doc(cfg(feature = "generate")))]
 pub use self::generated::GeneratedSecret;
-#[cfg(feature = "argon2")]
-#[cfg_attr(docsrs, doc(cfg(feature = "argon2")))]
-pub use self::phc::InvalidPhc;
 pub use self::{
     digest::InvalidDigest,
     presented::{PresentedSecret, SecretMatch},
     validity::UnixSeconds,
 };
+#[cfg(feature = "argon2")]
+#[cfg_attr(docsrs, doc(cfg(feature = "argon2")))]
+pub use self::{hash_pool::HashPool, phc::InvalidPhc};
 
 /// What comparisons cost on each thread, for tests that compare it.
 #[cfg(test)]

@@ -99,7 +99,7 @@ impl ClientSecret {
     /// secrets that a person may have chosen.
     ///
     /// It is computed off the async workers, see
-    /// [`hash_workers`](crate::ClientAuthLayer::hash_workers), and needs a tokio runtime.
+    /// [`HashPool`](crate::secret::HashPool), and needs a tokio runtime.
     ///
     /// # Errors
     ///

@@ -13,7 +13,7 @@ use http::{
 };
 
 use crate::{
-    error::{Error, config::ConfigError, kind::ErrorKind, throttled::Throttled},
+    error::{Error, config::ConfigError, entry::answer, kind::ErrorKind, throttled::Throttled},
     isolate::guard,
     wire::{
         admission::Protocol,
@@ -140,11 +140,33 @@ pub(crate) fn refuse(
             put(&error, &mut response);
         }
     }
-    // RFC 9110 §9.3.2: an answer to HEAD has no content, and an HTTP/2 peer takes it for an error.
+    let mut response = without_content(response, head);
+    response.extensions_mut().insert(error);
+    response
+}
+
+/// The answer to a request for which there are no settings.
+#[cold]
+pub(crate) fn plain(error: Error, head: &Parts) -> Response<Bytes> {
+    refuse(error, Protocol::Http, head, Presence::Absent, &Answers::default(), |_error| None)
+}
+
+/// The answer to a request for which there is no layer.
+#[cold]
+pub(crate) fn not_found(head: &Parts) -> Response<Bytes> {
+    let answer = answer!(invalid_request, NOT_FOUND, "There is no such tenant");
+    let json = Bytes::from_static(answer.json.as_bytes());
+    let reply = Reply { status: answer.status, json, kind: None, retry_after: None };
+    let mut response = Response::new(Bytes::new());
+    write(reply, || DEFAULT_CHALLENGE, &mut response);
+    without_content(response, head)
+}
+
+/// RFC 9110 §9.3.2: an answer to HEAD has no content, and an HTTP/2 peer takes it for an error.
+pub(crate) fn without_content(mut response: Response<Bytes>, head: &Parts) -> Response<Bytes> {
     if head.method == Method::HEAD {
         *response.body_mut() = Bytes::new();
     }
-    response.extensions_mut().insert(error);
     response
 }
 

@@ -14,6 +14,7 @@ use tower_client_auth::{
         BoxClientProvider, InvalidRecord, InvalidRegistration, MemoryProvider, ProviderFn,
         Throttled,
     },
+    tenant::{TenantAuth, TenantLayer},
     throttle::{FailureThrottle, PeerAddress, Verdict},
 };
 
@@ -48,6 +49,10 @@ type Service = tower::util::BoxCloneSyncService<
 fn public_types_are_send_and_sync() {
     send_sync_static::<ClientAuthLayer<Bare>>();
     send_sync_static::<ClientAuth<Inner, Bare>>();
+    send_sync_static::<TenantLayer<Bare>>();
+    send_sync_static::<TenantAuth<Inner, Bare>>();
+    #[cfg(feature = "argon2")]
+    send_sync_static::<tower_client_auth::secret::HashPool>();
     send_sync_static::<AuthenticatedClient<Bare>>();
     send_sync_static::<RegisteredClient<Bare>>();
     send_sync_static::<InvalidRegistration<Bare>>();

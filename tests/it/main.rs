@@ -201,6 +201,7 @@ mod secrets_at_rest;
 mod served;
 mod settings;
 mod support;
+mod tenants;
 mod threat_model;
 mod throttle;
 #[cfg(feature = "redis")]

@@ -377,6 +377,8 @@ mod generate {
 mod hashes {
     use std::num::NonZeroUsize;
 
+    use tower_client_auth::secret::HashPool;
+
     use crate::support::Answer;
 
     use super::{
@@ -538,7 +540,7 @@ mod hashes {
             basic_client("slower", [ClientSecret::phc(HASHES[0].1).unwrap()]),
             basic_client("quick", [plain("quick-s3cr3t")]),
         ])
-        .set(|layer| layer.hash_workers(NonZeroUsize::MIN, queue))
+        .set(|layer| layer.hash_pool(&HashPool::new(NonZeroUsize::MIN, queue)))
     }
 
     type Waiting<'a> = std::pin::Pin<Box<dyn Future<Output = Answer> + 'a>>;

@@ -20,6 +20,7 @@ use tower_client_auth::{
     assertion::{Assertions, ClientKeys},
     provider::MemoryProvider,
     replay::RedisReplayStore,
+    secret::HashPool,
 };
 
 use crate::{
@@ -59,9 +60,10 @@ pub(super) async fn server(trial: &Trial, redis: Option<SocketAddr>) -> Result<(
     if let Some(deadline) = trial.deadline {
         limits = limits.body_deadline(deadline);
     }
-    let mut layer = ClientAuthLayer::new(clients)
-        .limits(limits)
-        .hash_workers(NonZeroUsize::new(workers).unwrap_or(NonZeroUsize::MIN), 64 * workers);
+    let mut layer = ClientAuthLayer::new(clients).limits(limits).hash_pool(&HashPool::new(
+        NonZeroUsize::new(workers).unwrap_or(NonZeroUsize::MIN),
+        64 * workers,
+    ));
     let assertions = match redis {
         Some(address) => {
             let client = ::redis::Client::open(redis::url(address))?;

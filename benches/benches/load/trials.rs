@@ -39,10 +39,10 @@ const DEFAULT: Trial = Trial {
 };
 
 pub(super) const TRIALS: [Trial; 11] = [
-    Trial { setting: "64 `hash_workers`", workers: |_| 64, ..DEFAULT },
+    Trial { setting: "64 hash workers", workers: |_| 64, ..DEFAULT },
     DEFAULT,
     Trial {
-        setting: "one `hash_workers` less than cores",
+        setting: "one hash worker less than cores",
         workers: |cores| cores.saturating_sub(1).max(1),
         ..DEFAULT
     },

@@ -1,5 +1,7 @@
 //! Who has a place in the pool, and who waits without one.
 
+#[cfg(feature = "argon2")]
+use std::sync::atomic::AtomicU64;
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
@@ -39,6 +41,9 @@ pub(super) struct Places {
     time_of_one_id: u64,
     taken: Mutex<Taken>,
     hasher: RandomState,
+    /// How many owners of ids there are, the first included.
+    #[cfg(feature = "argon2")]
+    pub(super) owners: AtomicU64,
     /// Wakes the one who has waited longest without a place.
     pub(super) leave: Notify,
 }
@@ -48,7 +53,7 @@ struct Taken {
     clients: Line,
     strangers: Line,
     waiting: Line,
-    /// By the hash of the id: an id may be long. No entry is 0.
+    /// By the hash of the id and its owner: an id may be long. No entry is 0.
     by_id: HashMap<u64, usize>,
 }
 
@@ -94,6 +99,8 @@ impl Places {
             time_of_one_id: u64::try_from(longest / 4).unwrap_or(u64::MAX),
             taken: Mutex::default(),
             hasher: RandomState::new(),
+            #[cfg(feature = "argon2")]
+            owners: AtomicU64::new(1),
             leave: Notify::new(),
         }
     }
@@ -104,8 +111,13 @@ impl Places {
 
     /// `None` if a known client would get no place, either. What is asked for takes `load`
     /// nanoseconds.
-    pub(super) fn enter(self: &Arc<Self>, attempt: Attempt<'_>, load: u64) -> Option<Place> {
-        let id = self.hasher.hash_one(attempt.client_id);
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        owner: u64,
+        attempt: Attempt<'_>,
+        load: u64,
+    ) -> Option<Place> {
+        let id = self.hasher.hash_one((owner, attempt.client_id));
         let in_time = usize::try_from(self.time_of_one_id / attempt.cost.max(1));
         let one_id = self.one_id.min(in_time.unwrap_or(usize::MAX)).max(1);
         let mut taken = self.lock();

@@ -19,7 +19,8 @@ use tower::{Layer, ServiceExt, service_fn};
 
 use crate::{
     AuthMethod, ClientAuthLayer, ClientSecret, Clock, Compat, Error, ErrorKind, RegisteredClient,
-    provider::MemoryProvider, secret::spent,
+    provider::MemoryProvider,
+    secret::{HashPool, spent},
 };
 
 type TestLayer = ClientAuthLayer<MemoryProvider<()>>;
@@ -317,7 +318,7 @@ fn share_of_an_id_follows_the_dearest_failure() {
     let clients = [basic("slow", [hash(CHEAP)]), basic("plain", [plain()])];
     let layer = ClientAuthLayer::new(MemoryProvider::from_iter(clients))
         .decoy(ClientSecret::phc(dear).unwrap())
-        .hash_workers(NonZeroUsize::MIN, 63);
+        .hash_pool(&HashPool::new(NonZeroUsize::MIN, 63));
     let runtime = Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
     // Nothing is computed.
     let (finish, held) = mpsc::channel::<()>();
@@ -372,7 +373,7 @@ fn share_of_an_id_is_the_same_however_much_of_its_failure_is_left() {
     let dear = "$pbkdf2-sha256$i=4166667,l=16$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
     let layer = ClientAuthLayer::new(MemoryProvider::from_iter([basic("digest", [digest()])]))
         .decoy(ClientSecret::phc(dear).unwrap())
-        .hash_workers(NonZeroUsize::MIN, 63);
+        .hash_pool(&HashPool::new(NonZeroUsize::MIN, 63));
     for client_id in ["nobody", "digest"] {
         assert_eq!(share(&layer, client_id), 2, "{client_id}");
     }
@@ -382,7 +383,7 @@ fn share_of_an_id_is_the_same_however_much_of_its_failure_is_left() {
 #[test]
 fn decoy_that_is_verified_elsewhere_takes_no_share_of_an_id() {
     let clients = || MemoryProvider::from_iter([basic("slow", [hash(CHEAP)])]);
-    let pool = |layer: TestLayer| layer.hash_workers(NonZeroUsize::MIN, 63);
+    let pool = |layer: TestLayer| layer.hash_pool(&HashPool::new(NonZeroUsize::MIN, 63));
     let external = ClientSecret::verified_by(|_| std::future::ready(Ok(false)));
     let layer = pool(ClientAuthLayer::new(clients()).decoy(external));
     assert_eq!(share(&layer, "slow"), 8);
@@ -393,7 +394,7 @@ fn decoy_that_is_verified_elsewhere_takes_no_share_of_an_id() {
 #[test]
 fn slowest_client_is_refused_once_its_hash_is_computed() {
     let layer = ClientAuthLayer::new(MemoryProvider::from_iter([basic("slow", [hash(CHEAP)])]))
-        .hash_workers(NonZeroUsize::MIN, 0);
+        .hash_pool(&HashPool::new(NonZeroUsize::MIN, 0));
     let runtime = Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
     let mut answer = ask(&layer, "slow", "x");
     let (finish, held) = mpsc::channel::<()>();
@@ -422,7 +423,7 @@ fn guess_under_overload_is_reported_as_overloaded() {
     let inside = Arc::clone(&reports);
     let clients = [basic("slow", [hash(CHEAP)]), basic("plain", [plain()])];
     let layer = ClientAuthLayer::new(MemoryProvider::from_iter(clients))
-        .hash_workers(NonZeroUsize::MIN, 0)
+        .hash_pool(&HashPool::new(NonZeroUsize::MIN, 0))
         .on_outcome(move |outcome| {
             inside.lock().unwrap().push(outcome.error().map(Error::kind));
         });
