@@ -7,7 +7,7 @@ use crate::{
     iana::{AuthMethod, metadata::ClientMetadata},
     isolate::pool::Pool,
     method::{self, Method, problem::Problem, verification::Proof},
-    secret::stored::ClientSecret,
+    secret::{comparison::Secrets, stored::ClientSecret},
     wire::{form::Form, limits::Limits},
 };
 
@@ -60,6 +60,10 @@ impl Registration {
     }
 
     pub(crate) const fn omitted_keys(&self) -> Vec<String> {
+        match *self {}
+    }
+
+    pub(super) fn with_secrets(&self, _secrets: Option<Secrets>) -> Result<Self, Problem> {
         match *self {}
     }
 
