@@ -13,17 +13,12 @@ mod audit;
 
 use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
-use axum::{
-    Extension, Json, Router,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-    routing::any,
-};
+use axum::{Json, Router, routing::any};
 use example_support::{Flags, Server, print_refusal};
-use serde_json::json;
+use serde_json::{Value, json};
 use tower_client_auth::{
     AuthMethod, AuthenticatedClient, BoxError, ClientAuthLayer, ClientProvider, ClientSecret,
-    Limits, RegisteredClient,
+    Limits, OAuthError, RegisteredClient,
 };
 
 use crate::audit::{Answer, Audit};
@@ -98,15 +93,13 @@ impl ClientProvider for Clients {
     }
 }
 
-async fn token(Extension(client): Extension<AuthenticatedClient<Application>>) -> Response {
+async fn token(client: AuthenticatedClient<Application>) -> Result<Json<Value>, OAuthError> {
     // RFC 6749 §4.4: "The client credentials grant type MUST only be used by confidential clients."
     if *client.method() == AuthMethod::None {
-        let body = json!({ "error": "unauthorized_client" });
-        return (StatusCode::BAD_REQUEST, Json(body)).into_response();
+        return Err(OAuthError::UNAUTHORIZED_CLIENT);
     }
     let Application { team, scopes } = client.client();
-    let body = json!({ "client_id": client.client_id(), "team": team, "scope": scopes.join(" ") });
-    Json(body).into_response()
+    Ok(Json(json!({ "client_id": client.client_id(), "team": team, "scope": scopes.join(" ") })))
 }
 
 async fn run() -> Result<(), BoxError> {

@@ -13,14 +13,15 @@ use axum::{
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use example_support::cut;
 use tower_client_auth::{
-    ClientMetadata, ClientProvider, ErrorKind, RegisteredClient, secret::GeneratedSecret,
+    ClientMetadata, ClientProvider, ErrorKind, OAuthError, RegisteredClient,
+    secret::GeneratedSecret,
 };
 use url::{Url, form_urlencoded};
 
 use crate::{
     App,
     authorize::page::Consent,
-    error::OAuthError,
+    error::broken,
     parameters::Parameters,
     redirect::is_redirect_uri,
     scope,
@@ -71,7 +72,7 @@ pub(crate) async fn decide(
         asked.back.query_pairs_mut().append_pair("error", "access_denied");
         return Ok(Redirect::to(asked.back.as_str()).into_response());
     }
-    let code = GeneratedSecret::new()?;
+    let code = GeneratedSecret::new().map_err(broken)?;
     let grant = NewGrant {
         client_id: asked.client.client_id(),
         scope: &asked.scope,
@@ -80,7 +81,7 @@ pub(crate) async fn decide(
         code_challenge: asked.challenge,
         code_expires_at: app.clock.unix_seconds().saturating_add(CODE_LIFETIME),
     };
-    app.store.insert_grant(&grant).await?;
+    app.store.insert_grant(&grant).await.map_err(broken)?;
     asked.back.query_pairs_mut().append_pair("code", code.expose());
     Ok(Redirect::to(asked.back.as_str()).into_response())
 }
@@ -126,7 +127,7 @@ async fn judge<'a>(
     let Some(redirect_uri) = redirect_uri(request, client.client()) else {
         return refuse("The application is not registered with this redirect URI.");
     };
-    let mut back = Url::parse(redirect_uri)?;
+    let mut back = Url::parse(redirect_uri).map_err(broken)?;
     back.query_pairs_mut().append_pair("iss", &app.issuer);
     if let Some(state) = request.get("state") {
         back.query_pairs_mut().append_pair("state", state);
@@ -146,7 +147,7 @@ async fn find(
     app: &App,
     client_id: &str,
 ) -> Result<Result<RegisteredClient<ClientMetadata>, Response>, OAuthError> {
-    if let Some(client) = app.store.find_client(client_id).await? {
+    if let Some(client) = app.store.find_client(client_id).await.map_err(broken)? {
         return Ok(Ok(client));
     }
     let unknown = "The application is not known here.";

@@ -1,13 +1,6 @@
-//! The parameters of a request (RFC 6749 §3.1, §3.2).
+//! The parameters of a request to the authorization endpoint (RFC 6749 §3.1).
 
 use std::collections::HashSet;
-
-use axum::{
-    Form,
-    extract::{FromRequest, Request},
-};
-
-use crate::error::OAuthError;
 
 /// Those that have a value. One that is there twice is an error, whatever its name; only `resource` may
 /// be (RFC 8707 §2).
@@ -32,19 +25,5 @@ impl Parameters {
 
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(one, _)| one == name).map(|(_, value)| &**value)
-    }
-}
-
-impl<S: Send + Sync> FromRequest<S> for Parameters {
-    type Rejection = OAuthError;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, OAuthError> {
-        let form = Form::from_request(request, state).await.ok();
-        form.and_then(|Form(pairs)| Self::new(pairs)).ok_or_else(|| {
-            OAuthError::new(
-                "invalid_request",
-                "The form is malformed, or a parameter is there twice",
-            )
-        })
     }
 }

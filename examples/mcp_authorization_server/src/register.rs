@@ -12,11 +12,13 @@ use axum::{
 use constant_time_eq::constant_time_eq;
 use serde::Deserialize;
 use serde_json::Value;
-use tower_client_auth::{AuthMethod, ClientMetadata, RegisteredClient, secret::GeneratedSecret};
+use tower_client_auth::{
+    AuthMethod, ClientMetadata, OAuthError, RegisteredClient, secret::GeneratedSecret,
+};
 
 use crate::{
     App,
-    error::OAuthError,
+    error::broken,
     metadata::GRANT_TYPES,
     redirect::is_redirect_uri,
     resource, scope,
@@ -74,11 +76,11 @@ pub(crate) async fn register(
         return Err(invalid("This token_endpoint_auth_method is not supported"));
     }
     let mut client = metadata(registration, &method, alone)?;
-    client.client_id = GeneratedSecret::new()?.expose().to_owned();
+    client.client_id = GeneratedSecret::new().map_err(broken)?.expose().to_owned();
     client.client_id_issued_at = Some(app.clock.unix_seconds());
     let secret = match method {
         AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => {
-            Some(GeneratedSecret::new()?)
+            Some(GeneratedSecret::new().map_err(broken)?)
         }
         _ => None,
     };
@@ -89,10 +91,13 @@ pub(crate) async fn register(
             "private_key_jwt needs keys that can be used, in jwks or at a jwks_uri",
         ));
     }
-    app.store.insert_client(&client, secret.as_ref().map(GeneratedSecret::sha256)).await?;
+    app.store
+        .insert_client(&client, secret.as_ref().map(GeneratedSecret::sha256))
+        .await
+        .map_err(broken)?;
 
     // RFC 7591 §3.2.1. The metadata never holds the secret, so it is added here, once.
-    let mut answer = serde_json::to_value(&client)?;
+    let mut answer = serde_json::to_value(&client).map_err(broken)?;
     if let (Some(secret), Value::Object(members)) = (secret, &mut answer) {
         members.insert("client_secret".to_owned(), secret.expose().into());
     }
@@ -129,8 +134,7 @@ fn metadata(
         || uris.len() > MOST_REDIRECT_URIS
         || !uris.iter().all(|uri| is_redirect_uri(uri))
     {
-        return Err(OAuthError::new(
-            "invalid_redirect_uri",
+        return Err(OAuthError::new("invalid_redirect_uri").description(
             "A redirect URI must be https, http on a loopback address, or of a private-use scheme",
         ));
     }
@@ -165,5 +169,5 @@ fn metadata(
 }
 
 fn invalid(description: &'static str) -> OAuthError {
-    OAuthError::new("invalid_client_metadata", description)
+    OAuthError::new("invalid_client_metadata").description(description)
 }

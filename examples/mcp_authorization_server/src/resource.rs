@@ -22,7 +22,9 @@ use rmcp::{
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::{App, body, error::OAuthError, scope, store::Grant, token::sha256};
+use tower_client_auth::OAuthError;
+
+use crate::{App, body, error::broken, scope, store::Grant, token::sha256};
 
 /// The largest call, in bytes.
 const CALL_LIMIT: usize = 1024 * 1024;
@@ -71,7 +73,9 @@ pub(crate) async fn bearer(
 ) -> Result<Response, OAuthError> {
     let token = token(request.headers());
     let grant = match token {
-        Some(token) => app.store.access(sha256(token), app.clock.unix_seconds()).await?,
+        Some(token) => {
+            app.store.access(sha256(token), app.clock.unix_seconds()).await.map_err(broken)?
+        }
         None => None,
     };
     let Some(grant) = grant else {
@@ -145,7 +149,8 @@ fn refuse(
     let challenge = HeaderValue::try_from(format!(
         r#"Bearer {error}scope="{scopes}", resource_metadata="{}/.well-known/oauth-protected-resource/mcp""#,
         app.issuer
-    ))?;
+    ))
+    .map_err(broken)?;
     Ok((status, [(WWW_AUTHENTICATE, challenge)]).into_response())
 }
 

@@ -1,20 +1,23 @@
 //! Revocation, behind client authentication (RFC 7009).
 
 use axum::{extract::State, http::StatusCode};
-use tower_client_auth::{AuthenticatedClient, ClientMetadata};
+use serde::Deserialize;
+use tower_client_auth::{AuthenticatedClient, ClientMetadata, OAuthError, axum::OAuthForm};
 
-use crate::{error::OAuthError, parameters::Parameters, store::Store, token::sha256};
+use crate::{error::broken, store::Store, token::sha256};
+
+#[derive(Deserialize)]
+pub(crate) struct Revocation {
+    token: String,
+}
 
 /// RFC 7009 §2.2: a token that is unknown, or another client's, is answered like one that was
 /// revoked. The hint may be wrong, so it is not read.
 pub(crate) async fn revoke(
     State(store): State<Store>,
     client: AuthenticatedClient<ClientMetadata>,
-    parameters: Parameters,
+    OAuthForm(form): OAuthForm<Revocation>,
 ) -> Result<StatusCode, OAuthError> {
-    let Some(token) = parameters.get("token") else {
-        return Err(OAuthError::new("invalid_request", "token is needed"));
-    };
-    store.revoke(sha256(token), client.client_id()).await?;
+    store.revoke(sha256(&form.token), client.client_id()).await.map_err(broken)?;
     Ok(StatusCode::OK)
 }

@@ -121,7 +121,7 @@ impl ClientProvider for Store {
         let client = if method == AuthMethod::PrivateKeyJwt {
             RegisteredClient::try_from(metadata)
         } else {
-            let expires_at = row.try_get("secret_expires_at")?;
+            let expires_at: i64 = row.try_get("secret_expires_at")?;
             // A digest of another length is none, and the registration then unusable.
             let digest: Option<&[u8]> = row.try_get("secret_sha256")?;
             let secret = digest

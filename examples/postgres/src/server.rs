@@ -3,13 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Extension, Form, Json, Router,
+    Json, Router,
     extract::State,
-    http::{
-        StatusCode,
-        header::{CACHE_CONTROL, RETRY_AFTER},
-    },
-    response::{IntoResponse, Response},
+    http::{StatusCode, header::CACHE_CONTROL},
+    response::IntoResponse,
     routing::any,
 };
 use example_support::print_refusal;
@@ -18,7 +15,8 @@ use serde_json::{Value, json};
 use sqlx::postgres::PgListener;
 use tokio::time::timeout;
 use tower_client_auth::{
-    AuthMethod, AuthenticatedClient, BoxError, ClientAuthLayer, Limits,
+    AuthMethod, AuthenticatedClient, BoxError, ClientAuthLayer, Limits, OAuthError,
+    axum::OAuthForm,
     provider::{BoxClientProvider, CachedProvider},
 };
 
@@ -82,22 +80,21 @@ struct TokenRequest {
 
 async fn token(
     State(store): State<Store>,
-    Extension(client): Extension<AuthenticatedClient<Client>>,
-    Form(form): Form<TokenRequest>,
-) -> Result<Response, Unavailable> {
+    client: AuthenticatedClient<Client>,
+    OAuthForm(form): OAuthForm<TokenRequest>,
+) -> Result<impl IntoResponse, OAuthError> {
+    if form.grant_type != "client_credentials" {
+        return Err(OAuthError::UNSUPPORTED_GRANT_TYPE);
+    }
     // RFC 6749 §4.4: "The client credentials grant type MUST only be used by confidential clients."
-    let refusal = if form.grant_type != "client_credentials" {
-        "unsupported_grant_type"
-    } else if *client.method() == AuthMethod::None {
-        "unauthorized_client"
-    } else {
-        let token = timeout(TIMEOUT, store.issue(client.client_id(), LIFETIME)).await??;
-        let body = json!({
-            "access_token": token.expose(), "token_type": "Bearer", "expires_in": LIFETIME.as_secs(),
-        });
-        return Ok(([(CACHE_CONTROL, "no-store")], Json(body)).into_response());
-    };
-    Ok((StatusCode::BAD_REQUEST, Json(json!({ "error": refusal }))).into_response())
+    if *client.method() == AuthMethod::None {
+        return Err(OAuthError::UNAUTHORIZED_CLIENT);
+    }
+    let token = in_time(store.issue(client.client_id(), LIFETIME)).await?;
+    let body = json!({
+        "access_token": token.expose(), "token_type": "Bearer", "expires_in": LIFETIME.as_secs(),
+    });
+    Ok(([(CACHE_CONTROL, "no-store")], Json(body)))
 }
 
 #[derive(Deserialize)]
@@ -107,11 +104,11 @@ struct TokenParameter {
 
 async fn introspect(
     State(store): State<Store>,
-    Extension(client): Extension<AuthenticatedClient<Client>>,
-    Form(form): Form<TokenParameter>,
-) -> Result<Json<Value>, Unavailable> {
+    client: AuthenticatedClient<Client>,
+    OAuthForm(form): OAuthForm<TokenParameter>,
+) -> Result<Json<Value>, OAuthError> {
     let id = client.client_id();
-    Ok(Json(match timeout(TIMEOUT, store.introspect(&form.token, id)).await?? {
+    Ok(Json(match in_time(store.introspect(&form.token, id)).await? {
         Some(end) => json!({ "active": true, "client_id": id, "exp": end }),
         None => json!({ "active": false }),
     }))
@@ -119,27 +116,20 @@ async fn introspect(
 
 async fn revoke(
     State(store): State<Store>,
-    Extension(client): Extension<AuthenticatedClient<Client>>,
-    Form(form): Form<TokenParameter>,
-) -> Result<StatusCode, Unavailable> {
-    timeout(TIMEOUT, store.revoke(&form.token, client.client_id())).await??;
+    client: AuthenticatedClient<Client>,
+    OAuthForm(form): OAuthForm<TokenParameter>,
+) -> Result<StatusCode, OAuthError> {
+    in_time(store.revoke(&form.token, client.client_id())).await?;
     Ok(StatusCode::OK)
 }
 
-/// The database went away behind the layer. The caller is answered as the layer answers.
-struct Unavailable;
-
-impl<E: Into<BoxError>> From<E> for Unavailable {
-    fn from(error: E) -> Self {
-        eprintln!("error: {}", error.into());
-        Self
-    }
-}
-
-impl IntoResponse for Unavailable {
-    fn into_response(self) -> Response {
-        let headers = [(CACHE_CONTROL, "no-store"), (RETRY_AFTER, "1")];
-        let body = json!({ "error": "temporarily_unavailable" });
-        (StatusCode::SERVICE_UNAVAILABLE, headers, Json(body)).into_response()
-    }
+/// What the database answers. If it went away behind the layer, the caller is answered as the layer answers.
+async fn in_time<T, E: Into<BoxError>>(
+    asking: impl Future<Output = Result<T, E>>,
+) -> Result<T, OAuthError> {
+    let answer = timeout(TIMEOUT, asking).await.map_err(BoxError::from);
+    answer.and_then(|answer| answer.map_err(Into::into)).map_err(|error| {
+        eprintln!("error: {error}");
+        OAuthError::TEMPORARILY_UNAVAILABLE
+    })
 }

@@ -209,7 +209,7 @@ fn key(client_id: &str) -> String {
 fn secrets(fields: &HashMap<String, String>) -> impl Iterator<Item = ClientSecret> {
     fields.iter().filter_map(|(name, digest)| {
         let label = name.strip_prefix("secret:")?;
-        let expires_at = fields.get(&format!("expires_at:{label}"))?.parse().ok()?;
+        let expires_at = fields.get(&format!("expires_at:{label}"))?.parse::<i64>().ok()?;
         let digest: [u8; 32] = serde_json::from_str(digest).ok()?;
         Some(ClientSecret::sha256(digest).labelled(label).expires_at(expires_at))
     })

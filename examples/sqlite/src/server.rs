@@ -2,16 +2,11 @@
 
 use std::time::Duration;
 
-use axum::{
-    Extension, Json, Router,
-    http::{StatusCode, header::CACHE_CONTROL},
-    response::{IntoResponse, Response},
-    routing::any,
-};
+use axum::{Json, Router, http::header::CACHE_CONTROL, response::IntoResponse, routing::any};
 use example_support::print_refusal;
 use serde_json::json;
 use tower_client_auth::{
-    AuthMethod, AuthenticatedClient, ClientAuthLayer, Limits, secret::GeneratedSecret,
+    AuthMethod, AuthenticatedClient, ClientAuthLayer, Limits, OAuthError, secret::GeneratedSecret,
 };
 
 use crate::store::{Client, Store};
@@ -42,20 +37,17 @@ pub fn router(store: Store) -> Router {
     Router::new().route("/token", any(token).layer(layer))
 }
 
-async fn token(Extension(client): Extension<AuthenticatedClient<Client>>) -> Response {
+async fn token(client: AuthenticatedClient<Client>) -> Result<impl IntoResponse, OAuthError> {
     // RFC 6749 §4.4: "The client credentials grant type MUST only be used by confidential clients."
     if *client.method() == AuthMethod::None {
-        let body = json!({ "error": "unauthorized_client" });
-        return (StatusCode::BAD_REQUEST, Json(body)).into_response();
+        return Err(OAuthError::UNAUTHORIZED_CLIENT);
     }
-    let Ok(token) = GeneratedSecret::new() else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
+    let token = GeneratedSecret::new().map_err(|_no_randomness| OAuthError::SERVER_ERROR)?;
     let body = json!({
         "access_token": token.expose(),
         "token_type": "Bearer",
         "expires_in": 3600,
         "secret_label": client.secret_label(),
     });
-    ([(CACHE_CONTROL, "no-store")], Json(body)).into_response()
+    Ok(([(CACHE_CONTROL, "no-store")], Json(body)))
 }

@@ -19,10 +19,10 @@ use std::{
 };
 
 use axum::{
-    Form, Json, Router,
+    Json, Router,
     extract::State,
     http::{StatusCode, header::CACHE_CONTROL},
-    response::{IntoResponse, Response},
+    response::IntoResponse,
     routing::{any, get},
 };
 use example_support::{Server, now, print_refusal};
@@ -30,7 +30,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_client_auth::{
     AuthMethod, AuthenticatedClient, BoxError, ClientAuthLayer, ClientMetadata, Compat,
-    ConfigError, Limits, provider::MemoryProvider, secret::GeneratedSecret,
+    ConfigError, Limits, OAuthError, axum::OAuthForm, provider::MemoryProvider,
+    secret::GeneratedSecret,
 };
 
 use crate::tokens::Tokens;
@@ -53,18 +54,19 @@ struct TokenRequest {
 async fn token(
     State(tokens): State<Shared>,
     client: Client,
-    Form(form): Form<TokenRequest>,
-) -> Response {
+    OAuthForm(form): OAuthForm<TokenRequest>,
+) -> Result<impl IntoResponse, OAuthError> {
     if form.grant_type != "client_credentials" {
-        return error("unsupported_grant_type", "Only client_credentials is supported");
+        return Err(
+            OAuthError::UNSUPPORTED_GRANT_TYPE.description("Only client_credentials is supported")
+        );
     }
     // RFC 6749 §4.4: "The client credentials grant type MUST only be used by confidential clients."
     if *client.method() == AuthMethod::None {
-        return error("unauthorized_client", "A public client cannot use client_credentials");
+        return Err(OAuthError::UNAUTHORIZED_CLIENT
+            .description("A public client cannot use client_credentials"));
     }
-    let Ok(access_token) = GeneratedSecret::new() else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
+    let access_token = GeneratedSecret::new().map_err(|_no_randomness| OAuthError::SERVER_ERROR)?;
     let (now, id) = (now(), client.client_id());
     lock(&tokens).insert(access_token.expose(), id, now, now + LIFETIME.as_secs());
     let body = json!({
@@ -72,7 +74,7 @@ async fn token(
         "token_type": "Bearer",
         "expires_in": LIFETIME.as_secs(),
     });
-    ([(CACHE_CONTROL, "no-store")], Json(body)).into_response()
+    Ok(([(CACHE_CONTROL, "no-store")], Json(body)))
 }
 
 #[derive(Deserialize)]
@@ -85,7 +87,7 @@ struct TokenParameter {
 async fn introspect(
     State(tokens): State<Shared>,
     client: Client,
-    Form(form): Form<TokenParameter>,
+    OAuthForm(form): OAuthForm<TokenParameter>,
 ) -> Json<Value> {
     let is_resource_server =
         client.client().other.get("resource_server").is_some_and(|member| *member == true);
@@ -105,15 +107,10 @@ async fn introspect(
 async fn revoke(
     State(tokens): State<Shared>,
     client: Client,
-    Form(form): Form<TokenParameter>,
+    OAuthForm(form): OAuthForm<TokenParameter>,
 ) -> StatusCode {
     lock(&tokens).revoke(&form.token, client.client_id());
     StatusCode::OK
-}
-
-fn error(code: &str, description: &str) -> Response {
-    let body = json!({ "error": code, "error_description": description });
-    (StatusCode::BAD_REQUEST, [(CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
 fn lock(tokens: &Shared) -> MutexGuard<'_, Tokens> {

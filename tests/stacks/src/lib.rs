@@ -11,7 +11,7 @@ mod stacks;
 struct Readme;
 
 /// The first page of the documentation shows the layer in axum, which the crate does not depend on.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../../../src/docs/crate.md")]
 struct FirstPage;
 

@@ -171,12 +171,9 @@ async fn repeated_parameter_is_refused() {
     let client = server.client("none").await;
     let invalid = (400, "invalid_request".to_owned());
     let tokens = server.tokens(&client).await;
-    for (name, value) in [
-        ("grant_type", "refresh_token"),
-        ("refresh_token", &*tokens.refresh),
-        ("scope", "mcp"),
-        ("unknown", "x"),
-    ] {
+    for (name, value) in
+        [("grant_type", "refresh_token"), ("refresh_token", &*tokens.refresh), ("scope", "mcp")]
+    {
         let twice = [(name, value), (name, value)];
         let more =
             if ["grant_type", "refresh_token"].contains(&name) { &twice[1..] } else { &twice[..] };
