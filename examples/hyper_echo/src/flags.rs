@@ -91,7 +91,7 @@ pub(crate) fn read() -> Result<Setup, BoxError> {
     let mut flags = Flags::new(USAGE);
     while let Some(name) = flags.next() {
         match name.as_str() {
-            "--listen" => listen = Some(flags.value()?),
+            "--listen" => listen = Some(flags.address()?),
             "--clients" => clients = Some(flags.value::<String>()?),
             "--at" => at = Some(flags.value::<i64>()?),
             "--mcp-python-sdk" => new = ClientAuthLayer::mcp_python_sdk,

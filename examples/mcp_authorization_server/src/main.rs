@@ -25,7 +25,7 @@ async fn run() -> Result<(), BoxError> {
     let (mut flags, mut documents) = (Flags::new(USAGE), DocumentFlags::default());
     while let Some(name) = flags.next() {
         match name.as_str() {
-            "--listen" => listen = flags.value()?,
+            "--listen" => listen = flags.address()?,
             "--issuer" => issuer = Some(flags.value::<String>()?.trim_end_matches('/').to_owned()),
             "--database" => database = Some(flags.value::<String>()?),
             "--allow-origin" => origins.push(flags.value()?),

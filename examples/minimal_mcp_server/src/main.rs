@@ -25,7 +25,7 @@ async fn run() -> Result<(), BoxError> {
     let mut flags = Flags::new(USAGE);
     while let Some(name) = flags.next() {
         match name.as_str() {
-            "--listen" => listen = flags.value()?,
+            "--listen" => listen = flags.address()?,
             "--issuer" => issuer = Some(flags.value::<String>()?),
             name if documents.take(name, &mut flags)? => {}
             _ => return Err(flags.unknown()),

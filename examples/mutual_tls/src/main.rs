@@ -184,7 +184,7 @@ async fn run() -> Result<(), BoxError> {
     let mut flags = Flags::new(USAGE);
     while let Some(name) = flags.next() {
         match name.as_str() {
-            "--listen" => address = flags.value()?,
+            "--listen" => address = flags.address()?,
             _ => return Err(flags.unknown()),
         }
     }

@@ -36,7 +36,7 @@ async fn run() -> Result<(), BoxError> {
             let mut cache = None;
             while let Some(flag) = flags.next() {
                 match flag.as_str() {
-                    "--listen" => listen = flags.value()?,
+                    "--listen" => listen = flags.address()?,
                     "--cache" => cache = Some(Duration::from_secs(flags.value()?)),
                     _ => return Err(flags.unknown()),
                 }

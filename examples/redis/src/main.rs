@@ -34,7 +34,7 @@ async fn run() -> Result<(), BoxError> {
             let mut documents = DocumentFlags::default();
             while let Some(flag) = flags.next() {
                 match flag.as_str() {
-                    "--listen" => listen = flags.value()?,
+                    "--listen" => listen = flags.address()?,
                     "--time-to-live" => time_to_live = Duration::from_secs(flags.value()?),
                     "--issuer" => issuer = Some(flags.value::<String>()?),
                     "--known-only" => known_only = true,

@@ -44,7 +44,7 @@ async fn run() -> Result<(), BoxError> {
             let mut listen = SocketAddr::from(([127, 0, 0, 1], 8080));
             while let Some(flag) = flags.next() {
                 match flag.as_str() {
-                    "--listen" => listen = flags.value()?,
+                    "--listen" => listen = flags.address()?,
                     _ => return Err(flags.unknown()),
                 }
             }

@@ -1,6 +1,12 @@
 //! The command line.
 
-use std::{env::Args, fmt::Display, iter::Skip, str::FromStr};
+use std::{
+    env::Args,
+    fmt::Display,
+    iter::Skip,
+    net::{Ipv4Addr, SocketAddr, ToSocketAddrs},
+    str::FromStr,
+};
 
 use tower_client_auth::BoxError;
 
@@ -66,6 +72,28 @@ impl Flags {
         let Self { arguments, name, .. } = self;
         let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
         value.parse().map_err(|error| format!("{name}: {error}").into())
+    }
+
+    /// The address that follows the last flag, with a port: `127.0.0.1:8080`, `localhost:8080`, or `8080` alone.
+    ///
+    /// # Errors
+    ///
+    /// If nothing follows, or it is something else.
+    pub fn address(&mut self) -> Result<SocketAddr, BoxError> {
+        let text: String = self.value()?;
+        if let Ok(port) = text.trim_start_matches(':').parse() {
+            return Ok((Ipv4Addr::LOCALHOST, port).into());
+        }
+        let addresses = text.to_socket_addrs().map(Vec::from_iter).unwrap_or_default();
+        let first = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
+        first.copied().ok_or_else(|| {
+            let name = &self.name;
+            let text = text.escape_debug();
+            format!(
+                "{name}: {text} is no address; it is such as 127.0.0.1:8080, localhost:8080 or 8080"
+            )
+            .into()
+        })
     }
 
     /// For a program or a command without more flags.

@@ -48,9 +48,12 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// If it is taken.
+    /// If it is taken. It names the address.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            let taken = format!("cannot listen on {address}: {error}; `--listen` takes another");
+            io::Error::new(error.kind(), taken)
+        })?;
         Ok(Self {
             address: listener.local_addr()?,
             listener,

@@ -2,7 +2,7 @@
 //! keys are at a `jwks_uri`.
 
 use serde_json::Value;
-use tower_client_auth::{ClientAuthLayer, ConfigError};
+use tower_client_auth::{BoxError, ClientAuthLayer, ConfigError};
 
 use crate::flags::Settings;
 
@@ -54,4 +54,45 @@ pub(crate) fn announced<P>(mut metadata: Value, layer: &ClientAuthLayer<P>) -> V
     #[cfg(not(feature = "jwt"))]
     let _ = (&mut metadata, layer);
     metadata
+}
+
+/// The built-in clients, with one whose private key everybody has.
+#[cfg(feature = "jwt")]
+pub(crate) fn with_demo(clients: &str) -> Result<String, BoxError> {
+    let mut clients: Vec<Value> = serde_json::from_str(clients)?;
+    clients.push(serde_json::json!({
+        "client_id": "demo-jwt",
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": { "keys": [dev_keys::SigningKey::from_pem(dev_keys::TEST_KEY)?.jwk()?] },
+    }));
+    Ok(serde_json::to_string(&clients)?)
+}
+
+/// A line for that client. An assertion is good once, so it says how to make the next.
+#[cfg(feature = "jwt")]
+pub(crate) fn print_demo(issuer: &str, url: &str) -> Result<(), BoxError> {
+    const LIFETIME: u64 = 5 * 60;
+    let key = dev_keys::SigningKey::from_pem(dev_keys::TEST_KEY)?;
+    let assertion = key.assertion("demo-jwt", issuer, example_support::now(), LIFETIME)?;
+    println!(
+        "  curl -d grant_type=client_credentials -d client_assertion_type={} -d client_assertion={assertion} {url}/token",
+        dev_keys::ASSERTION_TYPE
+    );
+    println!("The last one works once, for five minutes. This makes another assertion:");
+    println!(
+        "  cargo run -q -p dev_keys -- assertion --client-id demo-jwt --key examples/dev_keys/src/test_key.pem --audience {issuer}"
+    );
+    Ok(())
+}
+
+#[cfg(not(feature = "jwt"))]
+#[expect(clippy::unnecessary_wraps, reason = "with the feature it can fail")]
+pub(crate) fn with_demo(clients: &str) -> Result<String, BoxError> {
+    Ok(clients.to_owned())
+}
+
+#[cfg(not(feature = "jwt"))]
+#[expect(clippy::unnecessary_wraps, reason = "with the feature it can fail")]
+pub(crate) fn print_demo(_issuer: &str, _url: &str) -> Result<(), BoxError> {
+    Ok(())
 }

@@ -10,6 +10,7 @@
 
 use std::{net::SocketAddr, time::Instant};
 
+use axum::http::Uri;
 use example_support::{Flags, needs_feature};
 use tower_client_auth::{BoxError, Clock};
 
@@ -39,9 +40,9 @@ pub(crate) fn read() -> Result<Settings, BoxError> {
     let mut flags = Flags::new(USAGE);
     while let Some(name) = flags.next() {
         match name.as_str() {
-            "--listen" => settings.listen = flags.value()?,
+            "--listen" => settings.listen = flags.address()?,
             "--clients" => settings.clients = Some(flags.value()?),
-            "--issuer" => settings.issuer = Some(flags.value()?),
+            "--issuer" => settings.issuer = Some(issuer(flags.value()?)?),
             "--clock-offset" => settings.clock = ahead(flags.value()?),
             "--raw-basic" => settings.raw_basic = true,
             "--legacy-assertions" | "--strict-assertions" if cfg!(not(feature = "jwt")) => {
@@ -53,6 +54,20 @@ pub(crate) fn read() -> Result<Settings, BoxError> {
         }
     }
     Ok(settings)
+}
+
+/// RFC 8414 §2: a URL without query and fragment. The endpoints are below it, so it does not end with a slash; and
+/// it may be `http` here, to try things out.
+fn issuer(text: String) -> Result<String, BoxError> {
+    let url: Option<Uri> = text.parse().ok();
+    let is_url = url.is_some_and(|url| {
+        matches!(url.scheme_str(), Some("http" | "https")) && url.query().is_none()
+    });
+    if is_url && !text.contains('#') && !text.ends_with('/') {
+        return Ok(text);
+    }
+    let text = text.escape_debug();
+    Err(format!("--issuer: {text} is no issuer; it is such as https://as.example").into())
 }
 
 /// The clock of the system, put forward.

@@ -1,5 +1,6 @@
 //! A small authorization server in axum: `/token` for the client credentials grant, `/introspect`,
-//! `/revoke` and the metadata of RFC 8414, with three clients to try it with.
+//! `/revoke` and the metadata of RFC 8414, with three clients to try it with, and with the feature `jwt` a fourth
+//! that signs assertions.
 //!
 //! ```text
 //! cargo run -p token_server
@@ -30,7 +31,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_client_auth::{
     AuthMethod, AuthenticatedClient, BoxError, ClientAuthLayer, ClientMetadata, Compat,
-    ConfigError, Limits, OAuthError, axum::OAuthForm, provider::MemoryProvider,
+    ConfigError, Limits, OAuthError, RegisteredClient, axum::OAuthForm, provider::MemoryProvider,
     secret::GeneratedSecret,
 };
 
@@ -152,12 +153,30 @@ fn router(
         .with_state(Shared::default()))
 }
 
+/// The methods that the clients of this array are registered for: what no client has need not be accepted.
+fn methods(json: &[u8]) -> Vec<AuthMethod> {
+    let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
+    let records: Vec<Value> = serde_json::from_slice(json).unwrap_or_default();
+    let mut methods = Vec::new();
+    for record in records {
+        let Ok(metadata) = serde_json::from_value::<ClientMetadata>(record) else { continue };
+        let method = metadata.auth_method();
+        if RegisteredClient::try_from(metadata).is_ok() && !methods.contains(&method) {
+            methods.push(method);
+        }
+    }
+    methods
+}
+
 async fn run() -> Result<(), BoxError> {
     let flags = flags::read()?;
-    let (clients, invalid) = match &flags.clients {
-        Some(file) => MemoryProvider::from_json_file(file)?,
-        None => MemoryProvider::from_json(CLIENTS.as_bytes())?,
+    let json = match &flags.clients {
+        Some(file) => std::fs::read(file).map_err(|error| format!("{file}: {error}"))?,
+        None => assertions::with_demo(CLIENTS)?.into_bytes(),
     };
+    let (clients, invalid) = MemoryProvider::from_json(&json).map_err(|error| {
+        format!("{}: {error}", flags.clients.as_deref().unwrap_or("the built-in clients"))
+    })?;
     for record in invalid {
         eprintln!("warning: {record}");
     }
@@ -168,7 +187,14 @@ async fn run() -> Result<(), BoxError> {
     if flags.raw_basic {
         layer = layer.compat(Compat::new().raw_basic());
     }
-    let app = router(assertions::accepted(layer, issuer, &flags)?, issuer)?;
+    layer = assertions::accepted(layer, issuer, &flags)?;
+    let methods = methods(&json);
+    if methods.is_empty() {
+        eprintln!("warning: no client can authenticate, and so every request is refused");
+    } else {
+        layer = layer.auth_methods(methods)?;
+    }
+    let app = router(layer, issuer)?;
     server.announce();
     if flags.clients.is_none() {
         println!("\nTry:");
@@ -177,6 +203,7 @@ async fn run() -> Result<(), BoxError> {
             "  curl -d client_id=demo-post -d client_secret=post-secret -d grant_type=client_credentials {url}/token"
         );
         println!("  curl -i -d client_id=demo-public -d token=any {url}/revoke");
+        assertions::print_demo(issuer, &url)?;
     }
     server.serve(app).await
 }

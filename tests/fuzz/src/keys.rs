@@ -27,6 +27,8 @@ impl JwksSource for Published {
 
 pub fn check(text: &[u8]) {
     let json = std::str::from_utf8(text).unwrap_or("");
+    // Whatever it is.
+    drop((ClientKeys::from_pem(json), ClientKeys::from_der(text), ClientKeys::from_jwk(json)));
     let read = ClientKeys::from_jwks(json);
     let set = serde_json::from_str(json.trim_start_matches('\u{feff}')).unwrap_or(Value::Null);
     match &read {
