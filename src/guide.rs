@@ -25,6 +25,7 @@
     feature = "mtls",
     doc = "- [`mutual_tls`]: clients that authenticate with a certificate, and tokens that are bound to one."
 )]
+//! - [`recipes`]: bcrypt and the hashes of Doorkeeper, Django, Spring and Keycloak; SQLx, rusqlite, Diesel, LDAP.
 //! - [`clients`]: which OAuth clients work, with which ids and secrets.
 //!
 //! For those who run it:
@@ -85,6 +86,10 @@ pub mod performance {}
 #[doc = include_str!("docs/price_list.md")]
 #[doc = include_str!("docs/price_list.svg")]
 pub mod price_list {}
+
+// It shows bcrypt and databases, which only the package in tests/recipes compiles; it runs the page, too.
+#[cfg_attr(not(doctest), doc = include_str!("docs/recipes.md"))]
+pub mod recipes {}
 
 #[cfg(all(feature = "jwks-fetch", feature = "redis"))]
 #[doc = include_str!("docs/replay_and_keys.md")]
