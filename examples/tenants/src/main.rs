@@ -75,7 +75,7 @@ async fn run() -> Result<(), BoxError> {
     let mut flags = Flags::new(USAGE);
     while let Some(name) = flags.next() {
         match name.as_str() {
-            "--listen" => listen = flags.value()?,
+            "--listen" => listen = flags.address()?,
             _ => return Err(flags.unknown()),
         }
     }
