@@ -68,8 +68,8 @@ impl<C> AuthenticatedClient<C> {
     }
 
     /// In place, because each move costs.
-    pub(crate) fn set_certificate(&mut self, certificate: Option<Certificate>) {
-        self.certificate = certificate;
+    pub(crate) fn set_certificate(&mut self, certificate: Certificate) {
+        self.certificate = Some(certificate);
     }
 
     #[cfg(feature = "mtls")]

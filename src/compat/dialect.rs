@@ -11,7 +11,6 @@ use crate::{
     error::{Error, kind::ErrorKind},
     method::{
         self, Credentials, Method, Settings, State,
-        mutual_tls::Certificate,
         verification::{Proof, Verification},
     },
     wire::{
@@ -62,13 +61,12 @@ impl Dialect {
         self,
         head: &Parts,
         authorization: Presence,
-        certificate: Option<&Certificate>,
         form: &Form<'_>,
         settings: &Settings,
         limits: &Limits,
     ) -> Result<Presented, ErrorKind> {
         match self {
-            Self::Rfc => method::extract(head, authorization, certificate, form, settings, limits)
+            Self::Rfc => method::extract(head, authorization, form, settings, limits)
                 .map(Presented::Credentials),
             Self::McpPythonSdk(_) => mcp_python_sdk::extract(head, authorization, form, limits)
                 .map(|presented| Presented::McpPythonSdk(Box::new(presented))),

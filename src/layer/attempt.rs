@@ -12,7 +12,7 @@ use crate::{
     error::{Error, kind::ErrorKind},
     isolate::guard::Caught,
     layer::{observe::Seen, shared::Shared},
-    method::mutual_tls::Certificate,
+    method::mutual_tls,
     provider::lookup::ClientProvider,
     throttle::{Asked, refusal},
     wire::{admission::Protocol, authorization::Presence},
@@ -31,7 +31,6 @@ pub(super) struct Course<P> {
     pub(super) head: Option<Parts>,
     pub(super) admitted: (Protocol, Presence),
     pub(super) presented: Presented,
-    pub(super) certificate: Option<Certificate>,
     pub(super) shared: Arc<Shared<P>>,
 }
 
@@ -57,7 +56,10 @@ pub(super) fn begin<P: ClientProvider>(mut course: Course<P>) -> Authentication 
         let Some(head) = &mut course.head else { return Ok(None) };
         match result {
             Ok(mut client) => {
-                client.set_certificate(course.certificate.take());
+                let methods = &course.shared.policy.methods;
+                if let Some(certificate) = mutual_tls::found(head, methods) {
+                    client.set_certificate(certificate.clone());
+                }
                 // Replaces whatever a caller or an outer layer put there.
                 head.extensions.insert(client);
                 Ok(course.head)
@@ -113,9 +115,9 @@ impl<P> Course<P> {
     fn report<C>(&self, result: Result<&AuthenticatedClient<C>, &Error>) {
         if let Some(head) = &self.head {
             let method = result.map(|client| client.proof().method).ok();
-            let (presented, certificate) = (&self.presented, self.certificate.as_ref());
+            let (presented, policy) = (&self.presented, &self.shared.policy);
+            let certificate = mutual_tls::found(head, &policy.methods);
             let seen = Seen { presented, certificate, method };
-            let policy = &self.shared.policy;
             policy.observers.report(head, Some(seen), result.err());
             if let Some(throttle) = &policy.throttle {
                 throttle.note(presented.client_id(), head, result.err());

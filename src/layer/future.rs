@@ -23,7 +23,7 @@ use crate::{
         policy::Policy,
         shared::Shared,
     },
-    method::mutual_tls::{self, Certificate},
+    method::mutual_tls,
     provider::lookup::ClientProvider,
     wire::{
         admission::{self, Protocol, Source},
@@ -149,12 +149,10 @@ impl<S, P: ClientProvider> Exchange<S, P> {
         let (Some(head), Some(shared)) = (&mut self.head, &self.shared) else {
             return Step::refuse(ErrorKind::Abandoned);
         };
-        let certificate = match mutual_tls::certificate(head, &shared.policy.methods) {
-            Ok(certificate) => certificate,
-            Err(error) => return Step::refuse(error),
-        };
-        let seen = (self.authorization, certificate.as_ref());
-        let presented = match presented(head, seen, &body, &shared.policy) {
+        if let Err(error) = mutual_tls::find(head, &shared.policy.methods) {
+            return Step::refuse(error);
+        }
+        let presented = match presented(head, self.authorization, &body, &shared.policy) {
             Ok(Some(presented)) => presented,
             Ok(None) => {
                 head.extensions.remove::<AuthenticatedClient<P::Client>>();
@@ -169,7 +167,6 @@ impl<S, P: ClientProvider> Exchange<S, P> {
             head: self.head.take(),
             admitted: (self.protocol, self.authorization),
             presented,
-            certificate,
             shared,
         });
         Step::Authenticate { attempt, body: Some(body) }
@@ -179,7 +176,7 @@ impl<S, P: ClientProvider> Exchange<S, P> {
 /// What the request presents, unless it is passed on because it presents nothing.
 fn presented<B>(
     head: &Parts,
-    (authorization, certificate): (Presence, Option<&Certificate>),
+    authorization: Presence,
     body: &RequestBody<B>,
     policy: &Policy,
 ) -> Result<Option<Presented>, ErrorKind> {
@@ -190,7 +187,7 @@ fn presented<B>(
     if optional.passes(&head.headers, authorization, &form, limits)? {
         return Ok(None);
     }
-    dialect.extract(head, authorization, certificate, &form, methods, limits).map(Some)
+    dialect.extract(head, authorization, &form, methods, limits).map(Some)
 }
 
 impl<S, P, B, M, R> Future for ResponseFuture<S, P, B, M>

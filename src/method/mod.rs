@@ -174,7 +174,6 @@ impl Credentials {
 pub(crate) fn extract(
     head: &Parts,
     authorization: Presence,
-    certificate: Option<&mutual_tls::Certificate>,
     form: &Form<'_>,
     settings: &Settings,
     limits: &Limits,
@@ -185,10 +184,8 @@ pub(crate) fn extract(
     match (authorization, form.client_secret, assertion) {
         // RFC 9110 §11.6.2: one field with one credential.
         (Authorization::Repeated, ..) => Err(ErrorKind::RepeatedAuthorization),
-        (Authorization::Absent, None, None) => match certificate {
-            Some(certificate) => {
-                mutual_tls::extract(certificate, form, settings, limits).map(Credentials::MutualTls)
-            }
+        (Authorization::Absent, None, None) => match mutual_tls::found(head, settings) {
+            Some(certificate) => mutual_tls::extract(certificate, form, settings, limits),
             None => none::extract(form, settings, limits).map(Credentials::None),
         },
         // A malformed header ends the request: falling back to another method would be a downgrade.

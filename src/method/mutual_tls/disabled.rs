@@ -64,11 +64,15 @@ pub(super) const fn refusal(_settings: &method::Settings) -> ErrorKind {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "as with the feature")]
-pub(crate) const fn certificate(
-    _head: &mut Parts,
+pub(crate) const fn find(_head: &mut Parts, _settings: &method::Settings) -> Result<(), Error> {
+    Ok(())
+}
+
+pub(crate) const fn found<'a>(
+    _head: &'a Parts,
     _settings: &method::Settings,
-) -> Result<Option<Certificate>, Error> {
-    Ok(None)
+) -> Option<&'a Certificate> {
+    None
 }
 
 pub(super) const fn extract(
@@ -76,7 +80,7 @@ pub(super) const fn extract(
     _form: &Form<'_>,
     _settings: &method::Settings,
     _limits: &Limits,
-) -> Result<Credentials, ErrorKind> {
+) -> Result<method::Credentials, ErrorKind> {
     match *certificate {}
 }
 

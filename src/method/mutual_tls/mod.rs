@@ -3,34 +3,33 @@
 
 mod api;
 pub(crate) mod certificates;
+mod find;
 mod registration;
 pub(crate) mod settings;
 
-pub(crate) use self::registration::Registration;
+pub(crate) use self::{
+    find::{find, found},
+    registration::Registration,
+};
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
 use constant_time_eq::constant_time_eq_32;
-use http::{HeaderName, request::Parts};
 
 use crate::{
-    error::{BoxError, Error, certificate::CertificateError, kind::ErrorKind},
+    error::{Error, certificate::CertificateError, kind::ErrorKind},
     fetch::jwks::JwksCache,
     isolate::{
         deadline::Deadline,
-        guard::{self, guard},
+        guard::guard,
     },
     jose::set::KeySet,
     method::{
         self, Method,
-        mutual_tls::{
-            certificates::Kept,
-            settings::{MutualTls, Source},
-        },
+        mutual_tls::{certificates::Kept, settings::MutualTls},
         verification::{Proof, Verification},
     },
     wire::{
-        client_cert::HeaderFault,
         form::{self, Form},
         limits::Limits,
         text::Text,
@@ -47,7 +46,6 @@ pub(crate) type Settings = Arc<MutualTls>;
 pub(crate) type Certificate = ClientCertificate;
 
 const METHODS: [Method; 2] = [Method::Tls, Method::SelfSignedTls];
-const CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
 /// Of no certificate that anybody could find.
 const DECOY: [[u8; 32]; 1] = [[0; 32]];
 
@@ -85,75 +83,14 @@ pub(super) fn refusal(settings: &method::Settings) -> ErrorKind {
     if expected { MISSING } else { ErrorKind::MethodNotAccepted }
 }
 
-/// The certificate that came with the request, whatever else it presents. A header that did not come
-/// from the proxy is removed, so that nothing behind the layer takes it for one that did.
-///
-/// # Errors
-///
-/// If there is one that cannot be read: taken for none, it would leave the client without the binding
-/// that it asked for.
-#[inline]
-pub(crate) fn certificate(
-    head: &mut Parts,
-    settings: &method::Settings,
-) -> Result<Option<ClientCertificate>, Error> {
-    match &settings.mutual_tls {
-        Some(settings) => read(head, settings),
-        None => Ok(None),
-    }
-}
-
-fn read(head: &mut Parts, settings: &MutualTls) -> Result<Option<ClientCertificate>, Error> {
-    match &settings.source {
-        Source::Connection => Ok(head.extensions.get::<ClientCertificate>().cloned()),
-        Source::Extension(certificate) => {
-            let read = guard::hook("mutual_tls", || certificate(&head.extensions));
-            match read.ok_or(ErrorKind::Panicked)? {
-                Some(read) => read.map(Some).map_err(malformed),
-                None => Ok(None),
-            }
-        }
-        Source::Header { header, trusted } => {
-            let names = [header.name(), &CHAIN];
-            if !names.iter().any(|name| head.headers.contains_key(*name)) {
-                return Ok(None);
-            }
-            if !guard::hook("mutual_tls", || trusted(head)).ok_or(ErrorKind::Panicked)? {
-                for name in names {
-                    head.headers.remove(name);
-                }
-                return Ok(None);
-            }
-            let read = header.read(&head.headers, settings.certificate_limit);
-            let Some(der) = read.map_err(|fault| match fault {
-                HeaderFault::Repeated => ErrorKind::Certificate(CertificateError::Repeated).into(),
-                HeaderFault::TooLong => ErrorKind::CredentialTooLong.into(),
-                HeaderFault::Malformed(reason) => malformed(reason),
-            })?
-            else {
-                return Ok(None);
-            };
-            let certificate = if settings.says_verified(&head.headers) {
-                ClientCertificate::verified(der)
-            } else {
-                ClientCertificate::unverified(der)
-            };
-            certificate.map(Some).map_err(malformed)
-        }
-    }
-}
-
-/// What is wrong with it is for the operator.
-fn malformed(reason: impl Into<BoxError>) -> Error {
-    Error::with_source(ErrorKind::Certificate(CertificateError::Malformed), reason.into())
-}
-
+// Not inline: a `client_id` alone is then read as fast as if there were no certificates.
+#[inline(never)]
 pub(super) fn extract(
     certificate: &ClientCertificate,
     form: &Form<'_>,
     settings: &method::Settings,
     limits: &Limits,
-) -> Result<Credentials, ErrorKind> {
+) -> Result<method::Credentials, ErrorKind> {
     // RFC 8705 §2: `client_id` is REQUIRED, because the certificate does not name the client.
     let client_id = form.client_id.ok_or(ErrorKind::NoCredentials)?;
     // It may yet be that of a public client, whose certificate is there for its tokens.
@@ -163,7 +100,8 @@ pub(super) fn extract(
     }
     limits.check_credential(client_id)?;
     let client_id = Text::from(&*form::decode(client_id)?);
-    Ok(Credentials { client_id, certificate: certificate.clone() })
+    let credentials = Credentials { client_id, certificate: certificate.clone() };
+    Ok(method::Credentials::MutualTls(credentials))
 }
 
 /// Checks the certificate against what the client is registered with, if it is known. Whatever that is,

@@ -1,0 +1,105 @@
+//! The certificate of a request, where the settings say that it is.
+
+use http::{HeaderName, request::Parts};
+
+use crate::{
+    error::{BoxError, Error, certificate::CertificateError, kind::ErrorKind},
+    isolate::guard,
+    method::{
+        self,
+        mutual_tls::settings::{MutualTls, Source},
+    },
+    wire::client_cert::HeaderFault,
+    x509::certificate::ClientCertificate,
+};
+
+const CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
+
+/// Finds the certificate that came with the request, whatever else it presents. A header that did not come
+/// from the proxy is removed, so that nothing behind the layer takes it for one that did.
+///
+/// # Errors
+///
+/// If there is one that cannot be read: taken for none, it would leave the client without the binding
+/// that it asked for.
+#[inline]
+pub(crate) fn find(head: &mut Parts, settings: &method::Settings) -> Result<(), Error> {
+    match &settings.mutual_tls {
+        Some(settings) => put(head, settings),
+        None => Ok(()),
+    }
+}
+
+/// Where the source is no extension of this type, and nobody else looks.
+#[derive(Clone)]
+struct Found(ClientCertificate);
+
+fn put(head: &mut Parts, settings: &MutualTls) -> Result<(), Error> {
+    match read(head, settings)? {
+        Some(certificate) => drop(head.extensions.insert(Found(certificate))),
+        // That of a layer outside of this one.
+        None => drop(head.extensions.remove::<Found>()),
+    }
+    Ok(())
+}
+
+/// What [`find`] has found. It stays in the head, so that requests of a layer without certificates carry
+/// nothing for them.
+#[inline]
+pub(crate) fn found<'a>(
+    head: &'a Parts,
+    settings: &method::Settings,
+) -> Option<&'a ClientCertificate> {
+    match settings.mutual_tls.as_deref()?.source {
+        Source::Connection => head.extensions.get(),
+        Source::Extension(_) | Source::Header { .. } => {
+            head.extensions.get().map(|Found(certificate)| certificate)
+        }
+    }
+}
+
+fn read(head: &mut Parts, settings: &MutualTls) -> Result<Option<ClientCertificate>, Error> {
+    match &settings.source {
+        // It is there already.
+        Source::Connection => Ok(None),
+        Source::Extension(certificate) => {
+            let read = guard::hook("mutual_tls", || certificate(&head.extensions));
+            match read.ok_or(ErrorKind::Panicked)? {
+                Some(read) => read.map(Some).map_err(malformed),
+                None => Ok(None),
+            }
+        }
+        Source::Header { header, trusted } => {
+            let names = [header.name(), &CHAIN];
+            if !names.iter().any(|name| head.headers.contains_key(*name)) {
+                return Ok(None);
+            }
+            if !guard::hook("mutual_tls", || trusted(head)).ok_or(ErrorKind::Panicked)? {
+                for name in names {
+                    head.headers.remove(name);
+                }
+                return Ok(None);
+            }
+            let read = header.read(&head.headers, settings.certificate_limit);
+            let Some(der) = read.map_err(|fault| match fault {
+                HeaderFault::Repeated => ErrorKind::Certificate(CertificateError::Repeated).into(),
+                HeaderFault::TooLong => ErrorKind::CredentialTooLong.into(),
+                HeaderFault::Malformed(reason) => malformed(reason),
+            })?
+            else {
+                return Ok(None);
+            };
+            let certificate = if settings.says_verified(&head.headers) {
+                ClientCertificate::verified(der)
+            } else {
+                ClientCertificate::unverified(der)
+            };
+            certificate.map(Some).map_err(malformed)
+        }
+    }
+}
+
+/// What is wrong with it is for the operator.
+fn malformed(reason: impl Into<BoxError>) -> Error {
+    Error::with_source(ErrorKind::Certificate(CertificateError::Malformed), reason.into())
+}
