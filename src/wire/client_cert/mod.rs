@@ -40,6 +40,7 @@ enum Encoding {
     ByteSequence,
     EscapedPem,
     Base64Der,
+    Base64DerChain,
     SpacedPem,
     Xfcc { hops: usize },
 }
@@ -76,12 +77,21 @@ impl ProxyHeader {
 
     /// DER in base64 with padding, without anything around it.
     ///
-    /// HAProxy writes it with `%[ssl_c_der,base64]`, Traefik in `X-Forwarded-Tls-Client-Cert`, Cloudflare
-    /// in `Cf-Client-Cert-Der-Base64`, Azure App Service in `X-ARR-ClientCert`. Of several certificates
-    /// with commas between them, as Traefik writes a chain, the first is that of the client.
+    /// HAProxy writes it with `%[ssl_c_der,base64]`, Cloudflare in `Cf-Client-Cert-Der-Base64`, Azure App
+    /// Service in `X-ARR-ClientCert`. There is one: a list may be one that a caller began.
     #[must_use]
     pub const fn base64_der(name: HeaderName) -> Self {
         Self::new(name, Encoding::Base64Der)
+    }
+
+    /// As [`base64_der`](Self::base64_der), with commas between the certificates of a chain, of which the first is
+    /// that of the client.
+    ///
+    /// Traefik writes it in `X-Forwarded-Tls-Client-Cert`. Of no proxy that writes one certificate: what a caller
+    /// sent in front of it would be the client's.
+    #[must_use]
+    pub const fn base64_der_chain(name: HeaderName) -> Self {
+        Self::new(name, Encoding::Base64DerChain)
     }
 
     /// PEM (RFC 7468) with a space for the end of each line, as Apache writes `%{SSL_CLIENT_CERT}s`.
@@ -144,6 +154,8 @@ impl Encoding {
             Self::EscapedPem => pem::escaped(value, pem::Number::Any)
                 .ok_or("it is not PEM with `%` escapes and nothing around it"),
             Self::Base64Der => base64_der(value).ok_or("it is not DER in padded base64"),
+            Self::Base64DerChain => base64_der_chain(value)
+                .ok_or("it is not a list of DER in padded base64, with commas alone between them"),
             Self::SpacedPem => {
                 pem::spaced(value).ok_or("it is not one certificate as PEM on one line")
             }
@@ -186,8 +198,12 @@ impl Encoding {
             return "it looks like X-Forwarded-Client-Cert of Envoy: `ProxyHeader::xfcc`";
         }
         let sign = SIGNS.into_iter().find(|(sign, _, _)| starts(sign));
+        let own = if self == Self::Base64DerChain { Self::Base64Der } else { self };
         match sign {
-            Some((_, encoding, hint)) if encoding != Some(self) => hint,
+            Some((_, encoding, hint)) if encoding != Some(own) => hint,
+            _ if self == Self::Base64Der && memchr::memchr(b',', value).is_some() => {
+                "there is more than one: a chain needs `ProxyHeader::base64_der_chain`"
+            }
             _ => fault,
         }
     }
@@ -207,12 +223,13 @@ fn byte_sequence(value: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn base64_der(value: &[u8]) -> Option<Vec<u8>> {
-    let mut certificates = value.split(|byte| *byte == b',');
-    let first = BASE64_STANDARD.decode(certificates.next()?).ok()?;
     // A sequence, and not PEM in base64.
-    if first.first() != Some(&0x30) {
-        return None;
-    }
+    BASE64_STANDARD.decode(value).ok().filter(|der| der.first() == Some(&0x30))
+}
+
+fn base64_der_chain(value: &[u8]) -> Option<Vec<u8>> {
+    let mut certificates = value.split(|byte| *byte == b',');
+    let first = base64_der(certificates.next()?)?;
     for certificate in certificates {
         some(BASE64_STANDARD.decode(certificate).ok()?)?;
     }

@@ -291,7 +291,7 @@ fn nothing_is_around_the_pem() {
 
 #[test]
 fn the_first_of_a_chain_is_that_of_the_client() {
-    let (escaped, base64) = (x(ProxyHeader::escaped_pem), x(ProxyHeader::base64_der));
+    let (escaped, base64) = (x(ProxyHeader::escaped_pem), x(ProxyHeader::base64_der_chain));
     let pem = |base64: &str| {
         format!("-----BEGIN%20CERTIFICATE-----%0A{base64}%0A-----END%20CERTIFICATE-----")
     };
@@ -318,6 +318,10 @@ fn the_first_of_a_chain_is_that_of_the_client() {
     ] {
         is_malformed(&base64, &value);
     }
+    // Where there is one, the first of a list would be the caller's.
+    let fault = "there is more than one: a chain needs `ProxyHeader::base64_der_chain`";
+    let list = read(&x(ProxyHeader::base64_der), &format!("{DER},{OTHER}"));
+    assert_eq!(list, Err(HeaderFault::Malformed(fault)));
     // Apache has other variables for the rest.
     is_malformed(&x(ProxyHeader::spaced_pem), &format!("{APACHE}{APACHE}"));
 }

@@ -34,6 +34,9 @@ pub fn check(input: &[u8]) {
         assert!(unescaped(value).starts_with(&format!("{BEGIN}{}", base64(&der))));
     }
     if let Some(der) = read(&ProxyHeader::base64_der(NAME), &sent) {
+        assert_eq!(value, base64(&der).as_bytes());
+    }
+    if let Some(der) = read(&ProxyHeader::base64_der_chain(NAME), &sent) {
         assert_eq!(value.split(|byte| *byte == b',').next().unwrap(), base64(&der).as_bytes());
     }
     if let Some(der) = read(&ProxyHeader::spaced_pem(NAME), &sent) {
@@ -83,6 +86,7 @@ fn written(value: &[u8], hops: usize) {
         (ProxyHeader::client_cert(), format!(":{base64}:")),
         (ProxyHeader::escaped_pem(NAME), escaped),
         (ProxyHeader::base64_der(NAME), base64.clone()),
+        (ProxyHeader::base64_der_chain(NAME), base64.clone()),
         (ProxyHeader::spaced_pem(NAME), pem(" ")),
         (ProxyHeader::xfcc(hops), xfcc),
     ] {
