@@ -63,11 +63,13 @@ const STORES: &[(Stack, &str)] = &[
 const DOCUMENTS: [Stack; 2] = [Stack::LayerDocuments, Stack::LayerCachedUrls];
 /// What takes certificates, and one of its requests.
 #[cfg(feature = "mtls")]
-const MUTUAL_TLS: [(Stack, Case); 4] = [
+const MUTUAL_TLS: [(Stack, Case); 6] = [
     (Stack::LayerTls, Case::TlsClientAuth),
     (Stack::LayerSelfSigned, Case::SelfSignedTls),
     (Stack::LayerTls, Case::UnknownWithCertificate),
     (Stack::LayerClientCert, Case::ClientCert),
+    (Stack::LayerHostNames, Case::ManyNames),
+    (Stack::LayerHostNames, Case::UnknownWithManyNames),
 ];
 const RIGHT_WRONG_UNKNOWN: [Case; 3] = [Case::Basic, Case::WrongFirst, Case::Unknown];
 
@@ -543,7 +545,8 @@ fn table(counts: &Counts) -> ExitCode {
     #[cfg(feature = "mtls")]
     let certificates = {
         let public = counts.usual(Stack::Layer, Case::Public);
-        let [pki, own, unknown, header] = MUTUAL_TLS.map(|(stack, case)| counts.usual(stack, case));
+        let [pki, own, unknown, header, host, nobody] =
+            MUTUAL_TLS.map(|(stack, case)| counts.usual(stack, case));
         let reading = counts.events(Job::Certificate).instructions();
         let mut goal = |what: String, value: f64, must: f64, target: f64| {
             goals.push(Goal { name: "mutual TLS", what, value, must, target });
@@ -555,13 +558,17 @@ fn table(counts: &Counts) -> ExitCode {
             goal(what, value, 1.15, 1.0);
         }
         goal(format!("{unknown:.0} for an unknown client / {pki:.0}"), unknown / pki, 1.15, 1.0);
+        let what = format!(
+            "{nobody:.0} for nobody / {host:.0} for a host name, with 1000 names, less 1, in %"
+        );
+        goal(what, apart(nobody, host), 1.0, 0.5);
         // With the base64, which reading a certificate is without.
         let more = header - pki;
         let what = format!("{more:.0} more in a header / {reading:.0} to read it");
         goal(what, more / reading, 1.4, 1.2);
         let mut budgets: Vec<_> = MUTUAL_TLS
             .into_iter()
-            .zip([pki, own, unknown, header])
+            .zip([pki, own, unknown, header, host, nobody])
             .map(|((stack, case), count)| {
                 (format!("{}, {}", stack.name(), case.name()), count as u64)
             })

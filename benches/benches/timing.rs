@@ -4,6 +4,8 @@
 //! cargo bench -p benches --features argon2 --bench timing
 //! ```
 //!
+//! With the feature `mtls` the same is asked of clients that present a certificate.
+//!
 //! Twice: in memory, where the clock is read right before and after the layer, which only the
 //! program itself can do; and over one connection of the loopback interface, which is the nearest
 //! that a caller can get.
@@ -18,6 +20,15 @@
     clippy::indexing_slicing,
     reason = "a measurement that cannot go on"
 )]
+
+#[cfg(feature = "mtls")]
+#[expect(clippy::allow_attributes, reason = "each bench uses another part")]
+#[allow(dead_code)]
+#[path = "support/certificates.rs"]
+mod certificates;
+#[cfg(feature = "mtls")]
+#[path = "timing/mutual_tls.rs"]
+mod mutual_tls;
 
 use std::{
     convert::Infallible,
@@ -329,6 +340,8 @@ fn main() {
             }
         }
     }
+    #[cfg(feature = "mtls")]
+    mutual_tls::print(full);
     println!("\n|t| < 4.5: the samples do not tell the two cases apart.");
     if !full {
         println!("This was a trial of a few samples; it says nothing.");

@@ -16,6 +16,8 @@ use std::{
 
 #[cfg(feature = "mtls")]
 use super::certificates;
+#[cfg(feature = "mtls")]
+use tower_client_auth::mutual_tls::CertificateSubject;
 #[cfg(feature = "cache")]
 use tower_client_auth::provider::CachedProvider;
 #[cfg(feature = "documents")]
@@ -193,8 +195,7 @@ impl Provider {
 
 #[cfg(feature = "mtls")]
 impl Provider {
-    pub(crate) fn with_subject(count: u64) -> Self {
-        let subject = certificates::subject();
+    pub(crate) fn with_subject(count: u64, subject: Option<CertificateSubject>) -> Self {
         Self(leak(mixed(count), |client| match &subject {
             Some(subject) => RegisteredClient::tls_client_auth(client.id, subject.clone(), ()),
             None => RegisteredClient::unusable(client.id, ()),

@@ -58,6 +58,9 @@ pub(crate) enum Stack {
     /// The same, with clients of `self_signed_tls_client_auth`.
     #[cfg(feature = "mtls")]
     LayerSelfSigned,
+    /// As the first, with clients that are registered by a host name.
+    #[cfg(feature = "mtls")]
+    LayerHostNames,
     /// As the first, with certificates in a header.
     #[cfg(feature = "mtls")]
     LayerClientCert,
@@ -96,7 +99,10 @@ impl Stack {
             #[cfg(feature = "documents")]
             Self::LayerCachedUrls => "layer, cached URLs",
             #[cfg(feature = "mtls")]
-            Self::LayerTls | Self::LayerSelfSigned | Self::LayerClientCert => "mutual TLS",
+            Self::LayerTls
+            | Self::LayerHostNames
+            | Self::LayerSelfSigned
+            | Self::LayerClientCert => "mutual TLS",
             Self::HeaderOnly => "tower-http",
             Self::Axum => "axum",
             Self::AxumFloor => "floor in axum",
@@ -162,7 +168,13 @@ impl Stack {
             }
             #[cfg(feature = "mtls")]
             Self::LayerTls => {
-                let layer = usual(Provider::with_subject(clients));
+                let layer = usual(Provider::with_subject(clients, certificates::subject()));
+                let layer = layer.mutual_tls(MutualTls::from_connection());
+                visitor.visit(layer.layer(service_fn(collect)))
+            }
+            #[cfg(feature = "mtls")]
+            Self::LayerHostNames => {
+                let layer = usual(Provider::with_subject(clients, certificates::host()));
                 let layer = layer.mutual_tls(MutualTls::from_connection());
                 visitor.visit(layer.layer(service_fn(collect)))
             }
@@ -174,7 +186,7 @@ impl Stack {
             }
             #[cfg(feature = "mtls")]
             Self::LayerClientCert => {
-                let layer = usual(Provider::with_subject(clients));
+                let layer = usual(Provider::with_subject(clients, certificates::subject()));
                 let layer = layer.mutual_tls(certificates::from_header());
                 visitor.visit(layer.layer(service_fn(collect)))
             }

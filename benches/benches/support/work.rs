@@ -43,6 +43,11 @@ pub(crate) enum Case {
     /// As the first, with the certificate in a header.
     #[cfg(feature = "mtls")]
     ClientCert,
+    /// From a client and from nobody, on a connection with a certificate of many names that are neither's.
+    #[cfg(feature = "mtls")]
+    ManyNames,
+    #[cfg(feature = "mtls")]
+    UnknownWithManyNames,
 }
 
 impl Case {
@@ -77,6 +82,10 @@ impl Case {
             Self::UnknownWithCertificate => "unknown",
             #[cfg(feature = "mtls")]
             Self::ClientCert => "client-cert",
+            #[cfg(feature = "mtls")]
+            Self::ManyNames => "many names",
+            #[cfg(feature = "mtls")]
+            Self::UnknownWithManyNames => "unknown with many names",
         }
     }
 
@@ -102,7 +111,9 @@ impl Case {
             Self::TlsClientAuth
             | Self::SelfSignedTls
             | Self::UnknownWithCertificate
-            | Self::ClientCert => 2,
+            | Self::ClientCert
+            | Self::ManyNames
+            | Self::UnknownWithManyNames => 2,
         }
     }
 
@@ -118,7 +129,9 @@ impl Case {
             Self::WrongLast => client.secret.replace_range(42.., "-"),
             Self::Unknown => client.id.replace_range(..1, "x"),
             #[cfg(feature = "mtls")]
-            Self::UnknownWithCertificate => client.id.replace_range(..1, "x"),
+            Self::UnknownWithCertificate | Self::UnknownWithManyNames => {
+                client.id.replace_range(..1, "x")
+            }
             // As it is in the form.
             Self::Document => client.id.insert_str(0, "https%3A%2F%2Fclient.example%2F"),
             _ => {}
@@ -141,6 +154,8 @@ impl Case {
             }
             #[cfg(feature = "mtls")]
             Self::ClientCert => certificates::in_header(request),
+            #[cfg(feature = "mtls")]
+            Self::ManyNames | Self::UnknownWithManyNames => certificates::with_many_names(request),
             _ => request,
         }
     }

@@ -19,10 +19,7 @@ use constant_time_eq::constant_time_eq_32;
 use crate::{
     error::{Error, certificate::CertificateError, kind::ErrorKind},
     fetch::jwks::JwksCache,
-    isolate::{
-        deadline::Deadline,
-        guard::guard,
-    },
+    isolate::{deadline::Deadline, guard::guard},
     jose::set::KeySet,
     method::{
         self, Method,

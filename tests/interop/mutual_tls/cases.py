@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 
+from clients import libraries
 from listener import (
     BASIC,
     CERT,
@@ -159,6 +160,7 @@ NEEDED = (
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", required=True, help="hyper_echo")
+    parser.add_argument("--node", required=True, help="node_clients.mjs, beside its packages")
     parser.add_argument("--debian", required=True, help="the folder with the unpacked proxies")
     parser.add_argument("--scratch", required=True)
     arguments = parser.parse_args()
@@ -185,6 +187,7 @@ def main():
             forgeries(listener)
             around(listener)
             by_hand(listener)
+            libraries(listener, arguments.node)
     for name, line, attack, *other in NEEDED:
         with running(name, replacing(line, *other or [""])) as listener:
             listener.name += f", without {line!r}"

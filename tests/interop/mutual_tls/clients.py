@@ -15,7 +15,7 @@ import requests
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import OAuth2Client as AuthlibHttpx
 from authlib.integrations.requests_client import OAuth2Session as AuthlibRequests
-from listener import DIRECT, REFUSED, Listener, by_itself, by_pki, forgeries, methods, sessions
+from listener import DIRECT, FORWARDED, REFUSED, Listener, by_itself, by_pki, forgeries, methods, sessions
 from pki import Pki
 from servers import serving
 from trials import Tally
@@ -127,12 +127,12 @@ def same(got, wanted):
     return Answer(got.status, body, got.headers) == wanted
 
 
-def node_answers(program, server, pki):
+def node_answers(program, server, pki, rows):
     """What came back in Node, and what the library made of it."""
     names = {"ca": str(pki.server_ca.crt)}
     jobs = []
     for client in NODE_CLIENTS:
-        for client_id, party, _ in rows(pki):
+        for client_id, party, _ in rows:
             files = {"cert": str(party.crt), "key": str(party.private)} if party else {}
             jobs.append({"client": client, "server": server, "client_id": client_id, **names, **files})
     done = subprocess.run(["node", program], input=json.dumps(jobs), capture_output=True, text=True, timeout=300)
@@ -142,6 +142,21 @@ def node_answers(program, server, pki):
     for job, told in zip(jobs, answers):
         answer = Answer(told["status"], told["body"].encode(), told["headers"]) if "status" in told else None
         yield job, answer, told["error"]
+
+
+def libraries(listener, node):
+    """Every client with every certificate, as far as a proxy hands it on."""
+    pki, tally, server = listener.pki, listener.tally, f"https://localhost:{listener.port}"
+    passing = [row for row in rows(pki) if listener.end(row[1]) is FORWARDED]
+    for name, client in CLIENTS.items():
+        for client_id, party, wanted in passing:
+            got = client(server, pki, party, client_id)
+            who = f"{listener.name}: {name}, {client_id}, {party.name if party else 'no certificate'}"
+            tally.expect(same(got, wanted), f"{who}: {got!r}, not {wanted!r}")
+    wanted = [wanted for _ in NODE_CLIENTS for *_, wanted in passing]
+    for (job, got, error), expected in zip(node_answers(node, server, pki, passing), wanted, strict=True):
+        fine = got and same(got, expected) and error == (None if expected.status == 200 else 401)
+        tally.expect(fine, f"{listener.name}: {job}: {got!r}, {error}, not {expected!r}")
 
 
 # What does not make sense ends the program with status 2, before anybody is believed who should not be.
@@ -192,15 +207,7 @@ def main():
         methods(listener)
         sessions(listener, scratch)
         forgeries(listener)
-        for name, client in CLIENTS.items():
-            for client_id, party, wanted in rows(pki):
-                got = client(server, pki, party, client_id)
-                who = party.name if party else "no certificate"
-                tally.expect(same(got, wanted), f"{name}, {client_id}, {who}: {got!r}, not {wanted!r}")
-        wanted = [wanted for _ in NODE_CLIENTS for *_, wanted in rows(pki)]
-        for (job, got, error), expected in zip(node_answers(arguments.node, server, pki), wanted, strict=True):
-            fine = got and same(got, expected) and error == (None if expected.status == 200 else 401)
-            tally.expect(fine, f"{job}: {got!r}, {error}, not {expected!r}")
+        libraries(listener, arguments.node)
     print("".join(f"{problem}\n" for problem in tally.problems), end="")
     print(f"interop client certificates: {tally.passed} passed, {len(tally.problems)} failed")
     return 1 if tally.problems else 0
