@@ -55,7 +55,7 @@ impl<C> AuthenticatedClient<C> {
     #[cfg_attr(docsrs, doc(cfg(all(feature = "mtls", feature = "test-util"))))]
     #[must_use]
     pub fn with_certificate(mut self, certificate: crate::method::mutual_tls::Certificate) -> Self {
-        self.set_certificate(Some(certificate));
+        self.set_certificate(certificate);
         self
     }
 }
