@@ -5,14 +5,14 @@ use std::{future::Future, time::Duration};
 use crate::{
     client::{RegisteredClient, authenticated::AuthenticatedClient},
     compat::dialect::Presented,
-    error::{Error, kind::ErrorKind},
+    error::{BoxError, Error, kind::ErrorKind, problem::UnusableClient},
     isolate::{
         deadline::Deadline,
         guard::{Failure, guard},
         meter::{self, Histogram, meter},
         span,
     },
-    method::{Settings, State, verification::Verification},
+    method::{Method, Settings, State, verification::Verification},
     provider::lookup::ClientProvider,
 };
 
@@ -25,19 +25,25 @@ pub(crate) fn authenticate<'a, P: ClientProvider>(
     settings: &'a Settings,
     state: &'a State,
     timeout: &'a Option<Duration>,
+    told: bool,
 ) -> impl Future<Output = Result<AuthenticatedClient<P::Client>, Error>> + Send + use<'a, P> {
     async move {
         let client_id = presented.client_id();
         let deadline = Deadline::new(*timeout);
         let start = meter::start();
         let look_up = guard(|| span::find_client(provider.find_client(client_id)), deadline);
-        let found = match look_up.await {
-            Ok(found) => found.map_err(|error| Error::provider(error.into())),
-            Err(Failure::Panic) => Err(Error::provider("the provider panicked".into())),
-            Err(Failure::Timeout) => Err(ErrorKind::ProviderTimeout.into()),
-        };
+        let found = look_up.await.map(|found| found.map_err(Into::into));
         LOOKUPS.record_since(start);
-        let found = found?;
+        let found = match found {
+            Ok(Ok(found)) => found,
+            Ok(Err(cause)) if UnusableClient::caused(&*cause, client_id) => {
+                let refused = unusable::<P::Client>(cause, presented, settings, state, *timeout);
+                return Err(Box::pin(refused).await);
+            }
+            Ok(Err(cause)) => return Err(Error::provider(cause)),
+            Err(Failure::Panic) => return Err(Error::provider("the provider panicked".into())),
+            Err(Failure::Timeout) => return Err(ErrorKind::ProviderTimeout.into()),
+        };
         // Ids are opaque bytes (RFC 6749 §2.2): a store that folds case or trims must not merge
         // clients.
         let mismatch = found.as_ref().map_or(client_id, RegisteredClient::client_id) != client_id;
@@ -52,10 +58,35 @@ pub(crate) fn authenticate<'a, P: ClientProvider>(
                 Err(ErrorKind::ProviderMismatch.into())
             }
             (Some(registered), Err(error)) => {
-                Err(error.because(|| registered.registration().obstacle(settings)))
+                let registration = registered.registration();
+                let method = if told { registration.usable_method() } else { None };
+                let error = error.of_client(method.map(Method::iana));
+                match error.kind() {
+                    // By far the most, and there is no more to say.
+                    ErrorKind::WrongSecret | ErrorKind::SecretExpired => Err(error),
+                    _ => Err(error.because(|kind| registration.cause_of(kind, settings))),
+                }
             }
             (None, Err(error)) => Err(error),
             (None, Ok(_)) => Err(ErrorKind::UnknownClient.into()),
         }
+    }
+}
+
+/// The refusal of a client whose registration the provider could not use, after the work for an unknown one.
+async fn unusable<C: Send + Sync>(
+    cause: BoxError,
+    presented: &Presented,
+    settings: &Settings,
+    state: &State,
+    timeout: Option<Duration>,
+) -> Error {
+    let verified = match presented.verify::<C>(None, settings, state, timeout) {
+        Verification::Done(proof) => proof,
+        Verification::Pending(proof) => proof.await,
+    };
+    match verified {
+        Err(error) if error.kind() != ErrorKind::UnknownClient => error,
+        _ => Error::with_source(ErrorKind::UnusableRegistration, cause),
     }
 }

@@ -30,6 +30,7 @@
 //!
 //! For those who run it:
 //!
+//! - [`troubleshooting`]: from what the caller sees to the reason, its cause, and what to do.
 #![cfg_attr(
     all(feature = "argon2", feature = "cache", feature = "generate", feature = "tokio"),
     doc = "- [`operations`]: limits and deadlines, TLS, kinds of secrets, rotation, caching, outages and
@@ -107,6 +108,9 @@ pub mod testing {}
 
 #[doc = include_str!("docs/threat_model.md")]
 pub mod threat_model {}
+
+#[doc = include_str!("docs/troubleshooting.md")]
+pub mod troubleshooting {}
 
 #[doc = include_str!("docs/why.md")]
 pub mod why {}

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{
     client::RegisteredClient,
     iana::AuthMethod,
-    method::{mutual_tls::Certificate, verification::Proof},
+    method::{Method, mutual_tls::Certificate, verification::Proof},
 };
 
 /// The client that is calling, as the layer authenticated it.
@@ -75,6 +75,10 @@ impl<C> AuthenticatedClient<C> {
     #[cfg(feature = "mtls")]
     pub(crate) const fn presented_certificate(&self) -> Option<&Certificate> {
         self.certificate.as_ref()
+    }
+
+    pub(crate) fn registered_method(&self) -> Method {
+        self.registered.registration().method()
     }
 
     pub(crate) const fn proof(&self) -> Proof {

@@ -13,8 +13,9 @@ use std::{
 };
 
 use crate::{
+    error::problem::{Problem, UnusableClient},
     iana::{AuthMethod, metadata::ClientMetadata},
-    method::{Registration, problem::Problem},
+    method::Registration,
     secret::stored::ClientSecret,
     wire::text::Text,
 };
@@ -66,7 +67,7 @@ impl<C> RegisteredClient<C> {
     /// [`UnusableRegistration`](crate::ErrorKind::UnusableRegistration).
     #[must_use]
     pub fn unusable(client_id: impl Into<String>, client: C) -> Self {
-        Self::from_registration(client_id.into(), Registration::Unusable(Problem::Declared), client)
+        Self::from_registration(client_id.into(), Registration::unusable(Problem::Declared), client)
     }
 
     /// A client from a database row: the method may be any stored text, and the secrets may be
@@ -76,8 +77,8 @@ impl<C> RegisteredClient<C> {
     ///
     /// [`InvalidRegistration`] if the registration is contradictory or its method cannot be checked
     /// here, which includes `private_key_jwt`, whose keys have a constructor of their own. The error
-    /// holds an [unusable](Self::unusable) client, so that a provider can fail closed without
-    /// failing:
+    /// holds an [unusable](Self::unusable) client. A provider may return either, with `?` or as here: the
+    /// client is answered 401.
     ///
     /// ```
     /// use tower_client_auth::{AuthMethod, RegisteredClient, provider::InvalidRegistration};
@@ -126,9 +127,11 @@ impl<C> RegisteredClient<C> {
         match registration {
             Ok(registration) => Ok(Self::from_registration(client_id, registration, client)),
             Err(problem) => {
-                let registration = Registration::Unusable(problem.clone());
+                let problem = Arc::new(problem);
+                let registration = Registration::Unusable(Arc::clone(&problem));
                 let client = Self::from_registration(client_id, registration, client);
-                Err(InvalidRegistration { problem, client })
+                let cause = UnusableClient { client_id: client.client_id().into(), problem };
+                Err(InvalidRegistration { cause, client })
             }
         }
     }
@@ -251,8 +254,25 @@ impl TryFrom<ClientMetadata> for RegisteredClient<ClientMetadata> {
 }
 
 /// A stored registration that no client could authenticate with.
+///
+/// A provider may return it as its error, or as a cause of its error, with `?`. The client that was asked for is
+/// answered 401 then, as one that is [unusable](RegisteredClient::unusable) is: with the reason
+/// [`UnusableRegistration`](crate::ErrorKind::UnusableRegistration), and as an unknown client to the caller. If it is the
+/// registration of another client, such as one of many that are loaded at once, the look-up has failed: 503.
+///
+/// # Examples
+///
+/// ```
+/// use tower_client_auth::{AuthMethod, BoxError, ClientSecret, RegisteredClient};
+///
+/// fn from_row(id: &str, method: &str, secret: &str) -> Result<RegisteredClient<()>, BoxError> {
+///     let method = AuthMethod::from(method);
+///     Ok(RegisteredClient::new(id, &method, [ClientSecret::plain(secret)], ())?)
+/// }
+/// assert!(from_row("batch", "carrier_pigeon", "gX9k").is_err());
+/// ```
 pub struct InvalidRegistration<C> {
-    problem: Problem,
+    cause: UnusableClient,
     client: RegisteredClient<C>,
 }
 
@@ -263,8 +283,8 @@ impl<C> InvalidRegistration<C> {
         self.client
     }
 
-    pub(crate) const fn problem(&self) -> &Problem {
-        &self.problem
+    pub(crate) fn problem(&self) -> &Problem {
+        &self.cause.problem
     }
 
     pub(crate) fn with_absent_method(self) -> Self {
@@ -276,15 +296,19 @@ impl<C> fmt::Debug for InvalidRegistration<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InvalidRegistration")
             .field("client_id", &self.client.client_id())
-            .field("problem", &self.problem)
+            .field("problem", &self.cause.problem)
             .finish()
     }
 }
 
 impl<C> fmt::Display for InvalidRegistration<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "client {:?}: {}", self.client.client_id(), self.problem)
+        write!(f, "client {:?}: {}", self.client.client_id(), self.cause)
     }
 }
 
-impl<C> std::error::Error for InvalidRegistration<C> {}
+impl<C> std::error::Error for InvalidRegistration<C> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}

@@ -5,7 +5,7 @@
 //! elsewhere are ignored. What would accept an unauthenticated caller, or take several secrets for
 //! one, is not reproduced.
 
-use std::time::Duration;
+use std::{error, fmt, time::Duration};
 
 use base64::{
     Engine, alphabet,
@@ -20,10 +20,10 @@ use http::{
 
 use crate::{
     client::RegisteredClient,
-    error::{Error, kind::ErrorKind},
+    error::{Error, kind::ErrorKind, problem::Problem},
     iana::AuthMethod,
     isolate::pool::Attempt,
-    method::{Method, Registration, Settings, State, problem::Problem, verification::Proof},
+    method::{Method, Registration, Settings, State, verification::Proof},
     secret::comparison::{self, Slow},
     wire::{
         authorization::{Authorization, Presence, basic_token},
@@ -179,31 +179,30 @@ fn method<C>(presented: &Presented, client: &RegisteredClient<C>) -> Result<Meth
     if client.method_is_absent() {
         return Err(unusable("Unsupported auth method: None".to_owned()));
     }
-    match client.registration() {
-        Registration::None => Ok(Method::None),
-        Registration::Basic(_)
-        | Registration::Unusable(Problem::NoSecret(AuthMethod::ClientSecretBasic)) => {
-            match &presented.basic {
-                Ok((id, _)) if *id == presented.client_id => Ok(Method::Basic),
-                Ok(_) => Err(ErrorKind::ClientIdMismatch.into()),
-                Err(kind) => Err((*kind).into()),
-            }
-        }
-        Registration::Post(_)
-        | Registration::Unusable(Problem::NoSecret(AuthMethod::ClientSecretPost)) => {
-            Ok(Method::Post)
-        }
-        Registration::Unusable(
-            Problem::NoSecret(method)
-            | Problem::Invalid(method, _)
-            | Problem::UnsupportedMethod(method),
-        ) => Err(unsupported(method)),
-        Registration::Unusable(Problem::PublicWithSecret) => Err(ErrorKind::MethodMismatch.into()),
-        Registration::Unusable(Problem::Declared | Problem::NoClientId) => {
-            Err(ErrorKind::UnknownClient.into())
-        }
-        // The SDK knows no others.
-        other => Err(unsupported(other.method().iana())),
+    let basic = || match &presented.basic {
+        Ok((id, _)) if *id == presented.client_id => Ok(Method::Basic),
+        Ok(_) => Err(ErrorKind::ClientIdMismatch.into()),
+        Err(kind) => Err((*kind).into()),
+    };
+    let registration = client.registration();
+    let Registration::Unusable(problem) = registration else {
+        return match registration {
+            Registration::None => Ok(Method::None),
+            Registration::Basic(_) => basic(),
+            Registration::Post(_) => Ok(Method::Post),
+            // The SDK knows no others.
+            other => Err(unsupported(other.method().iana())),
+        };
+    };
+    match &**problem {
+        Problem::NoSecret(AuthMethod::ClientSecretBasic) => basic(),
+        Problem::NoSecret(AuthMethod::ClientSecretPost) => Ok(Method::Post),
+        Problem::NoSecret(method)
+        | Problem::Invalid(method, _)
+        | Problem::UnsupportedMethod(method) => Err(unsupported(method)),
+        Problem::PublicWithSecret => Err(ErrorKind::MethodMismatch.into()),
+        Problem::Declared | Problem::NoClientId => Err(ErrorKind::UnknownClient.into()),
+        Problem::ControlCharacter(_) => Err(unsupported(registration.method().iana())),
     }
 }
 
@@ -211,15 +210,26 @@ fn unsupported(method: &AuthMethod) -> Error {
     unusable(format!("Unsupported auth method: {method}"))
 }
 
+/// What the SDK tells the caller. Any other cause is for the operator alone.
+#[derive(Debug)]
+struct Told(String);
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl error::Error for Told {}
+
 fn unusable(message: String) -> Error {
-    Error::with_source(ErrorKind::UnusableRegistration, message.into())
+    Error::with_source(ErrorKind::UnusableRegistration, Told(message).into())
 }
 
 /// The SDK's answer, if its authenticator has one: the text tells the reason, and there is no
 /// challenge.
-pub(super) fn answer(error: &Error, endpoint: Endpoint) -> Option<Response<Bytes>> {
-    let source;
-    let text = match error.kind() {
+pub(super) fn answer(refused: &Error, endpoint: Endpoint) -> Option<Response<Bytes>> {
+    let text = match refused.kind() {
         ErrorKind::NoCredentials | ErrorKind::UnsupportedMediaType => "Missing client_id",
         ErrorKind::UnknownClient | ErrorKind::ProviderMismatch => "Invalid client_id",
         ErrorKind::UnsupportedScheme => {
@@ -231,8 +241,8 @@ pub(super) fn answer(error: &Error, endpoint: Endpoint) -> Option<Response<Bytes
         ErrorKind::WrongSecret => "Invalid client_secret",
         ErrorKind::SecretExpired | ErrorKind::SecretNotYetValid => "Client secret has expired",
         ErrorKind::UnusableRegistration => {
-            source = std::error::Error::source(error)?.to_string();
-            &source
+            let told = error::Error::source(refused).and_then(|cause| cause.downcast_ref::<Told>());
+            told.map_or("Invalid client_id", |told| &told.0)
         }
         _ => return None,
     };

@@ -50,7 +50,17 @@ impl fmt::Display for ConfigError {
             }
             Self::NoMethods => f.write_str("the list of client authentication methods is empty"),
             Self::UnsupportedMethod(method) => {
-                write!(f, "the client authentication method {:?} is not supported", method.as_str())
+                write!(f, "the client authentication method {:?} ", method.as_str())?;
+                // With the feature it is supported.
+                f.write_str(match method {
+                    AuthMethod::PrivateKeyJwt | AuthMethod::ClientSecretJwt => {
+                        "needs the feature `jwt`"
+                    }
+                    AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth => {
+                        "needs the feature `mtls`"
+                    }
+                    _ => "is not supported",
+                })
             }
         }
     }

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "jwt")]
 pub(crate) mod assertion;
+pub(crate) mod cause;
 #[cfg(feature = "mtls")]
 pub(crate) mod certificate;
 pub(crate) mod config;
@@ -9,13 +10,17 @@ pub(crate) mod config;
 pub(crate) mod document;
 pub(crate) mod entry;
 pub(crate) mod kind;
+pub(crate) mod problem;
 pub(crate) mod throttled;
 
 use std::{fmt, sync::Arc};
 
 use http::StatusCode;
 
-use crate::error::{kind::ErrorKind, throttled::Throttled};
+use crate::{
+    error::{cause::Cause, kind::ErrorKind, throttled::Throttled},
+    iana::AuthMethod,
+};
 
 /// Any error, boxed, as the provider and the bodies hand it to this crate.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -43,7 +48,9 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone)]
 pub struct Error {
     kind: ErrorKind,
-    source: Option<Arc<BoxError>>,
+    /// That of the client, if it was found.
+    registered_method: Option<&'static AuthMethod>,
+    cause: Option<Cause>,
 }
 
 impl Error {
@@ -73,18 +80,27 @@ impl Error {
     }
 
     pub(crate) fn with_source(kind: ErrorKind, source: BoxError) -> Self {
-        Self { kind, source: Some(Arc::new(source)) }
+        Self { cause: Some(Cause::Error(Arc::new(source))), ..kind.into() }
     }
 
-    /// What keeps every request from authenticating the client here, if that is why this one is refused.
-    pub(crate) fn because(self, obstacle: impl FnOnce() -> Option<String>) -> Self {
-        let may_be =
-            matches!(self.kind, ErrorKind::MethodMismatch | ErrorKind::UnusableRegistration);
-        match self.source {
-            None if may_be => {
-                obstacle().map_or(self.kind.into(), |why| Self::with_source(self.kind, why.into()))
-            }
-            source => Self { source, ..self },
+    /// The same for a client that is registered for this method.
+    pub(crate) const fn of_client(
+        mut self,
+        registered_method: Option<&'static AuthMethod>,
+    ) -> Self {
+        self.registered_method = registered_method;
+        self
+    }
+
+    pub(crate) const fn registered_method(&self) -> Option<&'static AuthMethod> {
+        self.registered_method
+    }
+
+    /// The same for this cause, unless it has one.
+    pub(crate) fn because(self, cause: impl FnOnce(ErrorKind) -> Option<Cause>) -> Self {
+        match self.cause {
+            None => Self { cause: cause(self.kind), ..self },
+            cause => Self { cause, ..self },
         }
     }
 
@@ -113,13 +129,13 @@ impl Error {
     }
 
     pub(crate) fn throttled(&self) -> Option<&Throttled> {
-        Throttled::find(&***self.source.as_ref()?)
+        Throttled::find(self.cause.as_ref()?.as_error())
     }
 }
 
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
-        Self { kind, source: None }
+        Self { kind, registered_method: None, cause: None }
     }
 }
 
@@ -127,8 +143,8 @@ impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Error");
         debug.field("kind", &self.kind);
-        if let Some(source) = &self.source {
-            debug.field("source", source);
+        if let Some(cause) = &self.cause {
+            debug.field("source", cause);
         }
         debug.finish()
     }
@@ -142,9 +158,6 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|source| {
-            let source: &(dyn std::error::Error + 'static) = &***source;
-            source
-        })
+        self.cause.as_ref().map(Cause::as_error)
     }
 }

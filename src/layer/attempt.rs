@@ -1,6 +1,6 @@
 //! A request from its look-up to its decision.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http::{Response, request::Parts};
@@ -11,8 +11,8 @@ use crate::{
     compat::dialect::Presented,
     error::{Error, kind::ErrorKind},
     isolate::guard::Caught,
-    layer::{observe::Seen, shared::Shared},
-    method::mutual_tls,
+    layer::{outcome::Outcome, shared::Shared},
+    method::{Method, mutual_tls},
     provider::lookup::ClientProvider,
     throttle::{Asked, refusal},
     wire::{admission::Protocol, authorization::Presence},
@@ -32,6 +32,7 @@ pub(super) struct Course<P> {
     pub(super) admitted: (Protocol, Presence),
     pub(super) presented: Presented,
     pub(super) shared: Arc<Shared<P>>,
+    pub(super) started: Option<Instant>,
 }
 
 /// Looks the client up and verifies what was presented. Whatever becomes of it is reported once.
@@ -97,7 +98,8 @@ impl<P: ClientProvider> Course<P> {
     ) -> impl Future<Output = Result<AuthenticatedClient<P::Client>, Error>> + Send {
         let Shared { provider, policy, state } = &*self.shared;
         let timeout = &policy.limits.provider_deadline;
-        authenticate(&**provider, &self.presented, &policy.methods, state, timeout)
+        let told = self.started.is_some();
+        authenticate(&**provider, &self.presented, &policy.methods, state, timeout, told)
     }
 }
 
@@ -113,15 +115,25 @@ impl<P> Course<P> {
     }
 
     fn report<C>(&self, result: Result<&AuthenticatedClient<C>, &Error>) {
-        if let Some(head) = &self.head {
-            let method = result.map(|client| client.proof().method).ok();
-            let (presented, policy) = (&self.presented, &self.shared.policy);
-            let certificate = mutual_tls::found(head, &policy.methods);
-            let seen = Seen { presented, certificate, method };
-            policy.observers.report(head, Some(seen), result.err());
-            if let Some(throttle) = &policy.throttle {
-                throttle.note(presented.client_id(), head, result.err());
+        let Some(head) = &self.head else { return };
+        let policy = &self.shared.policy;
+        policy.observers.report(&policy.methods.clock, self.started, || {
+            let proved = result.map(|client| client.proof().method).ok();
+            let method = proved.or_else(|| self.presented.method());
+            Outcome {
+                client_id: Some(self.presented.client_id()),
+                method: method.map(Method::iana),
+                registered_method: match result {
+                    Ok(client) => Some(client.registered_method().iana()),
+                    Err(error) => error.registered_method(),
+                },
+                has_key_in_header: self.presented.has_key_in_header(),
+                certificate: mutual_tls::found(head, &policy.methods),
+                ..Outcome::of(head, result.err())
             }
+        });
+        if let Some(throttle) = &policy.throttle {
+            throttle.note(self.presented.client_id(), head, result.err());
         }
     }
 }

@@ -6,6 +6,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -78,6 +79,7 @@ struct Exchange<S, P> {
     ready_after_auth: bool,
     inner: S,
     shared: Option<Arc<Shared<P>>>,
+    started: Option<Instant>,
 }
 
 impl<S, P, B, M> ResponseFuture<S, P, B, M>
@@ -109,6 +111,7 @@ where
             authorization: Presence::Absent,
             ready_after_auth,
             inner,
+            started: shared.policy.observers.start(&shared.policy.methods.clock),
             shared: Some(shared),
         };
         let step = exchange.admit(body);
@@ -137,11 +140,23 @@ impl<S, P: ClientProvider> Exchange<S, P> {
         match source {
             Ok(Source::Form { foreign }) => match Collect::new(body, foreign, limits) {
                 Ok(collect) => Step::Collect { collect },
-                Err(kind) => Step::refuse(kind),
+                Err(kind) => self.refuse(kind, None),
             },
             Ok(Source::Headers) => Step::Begin { body: Some(RequestBody::stream(body)) },
-            Err(kind) => Step::refuse(kind),
+            Err(kind) => self.refuse(kind, None),
         }
+    }
+
+    /// Ends the request before any look-up. Of its form only the operator is told.
+    #[cold]
+    fn refuse<B>(&self, error: impl Into<Error>, form: Option<&Bytes>) -> Step<B> {
+        let mut error = error.into();
+        if let (Some(head), Some(shared)) = (&self.head, &self.shared) {
+            error = error.because(|_kind| admission::preflight(head));
+            let seen = (self.authorization, form);
+            shared.policy.report_refusal(head, seen, self.started, &error);
+        }
+        Step::Refuse { error: Some(error) }
     }
 
     /// Reads the credentials and starts the look-up.
@@ -150,7 +165,7 @@ impl<S, P: ClientProvider> Exchange<S, P> {
             return Step::refuse(ErrorKind::Abandoned);
         };
         if let Err(error) = mutual_tls::find(head, &shared.policy.methods) {
-            return Step::refuse(error);
+            return self.refuse(error, body.bytes());
         }
         let presented = match presented(head, self.authorization, &body, &shared.policy) {
             Ok(Some(presented)) => presented,
@@ -158,7 +173,7 @@ impl<S, P: ClientProvider> Exchange<S, P> {
                 head.extensions.remove::<AuthenticatedClient<P::Client>>();
                 return Step::Wait { body: Some(body) };
             }
-            Err(kind) => return Step::refuse(kind),
+            Err(kind) => return self.refuse(kind, body.bytes()),
         };
         let Some(shared) = self.shared.take() else {
             return Step::refuse(ErrorKind::Abandoned);
@@ -168,6 +183,7 @@ impl<S, P: ClientProvider> Exchange<S, P> {
             admitted: (self.protocol, self.authorization),
             presented,
             shared,
+            started: self.started,
         });
         Step::Authenticate { attempt, body: Some(body) }
     }
@@ -219,7 +235,7 @@ where
                     let Some(shared) = &exchange.shared else { return Poll::Pending };
                     match ready!(collect.poll_collect(&shared.policy.limits, cx)) {
                         Ok(form) => step.set(exchange.begin(RequestBody::buffered(form))),
-                        Err(error) => step.set(Step::refuse(error)),
+                        Err(error) => step.set(exchange.refuse(error, None)),
                     }
                     continue;
                 }
@@ -262,7 +278,6 @@ where
                     else {
                         return Poll::Pending;
                     };
-                    shared.policy.observers.report(head, None, Some(&error));
                     break shared.policy.refuse(
                         error,
                         (exchange.protocol, exchange.authorization),

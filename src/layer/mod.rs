@@ -10,6 +10,7 @@ pub(crate) mod metrics;
 mod observe;
 pub(crate) mod outcome;
 mod policy;
+mod refusal;
 pub(crate) mod service;
 mod settings;
 mod shared;
@@ -88,6 +89,19 @@ impl<P> ClientAuthLayer<P> {
     /// A form is waited for as long as its caller likes, and an answer of the provider as long as that
     /// takes, unless the [limits](Self::limits) say otherwise. A server on the internet needs a body
     /// deadline, here or further out, and one for the head, which the layer does not see (CWE-400).
+    /// # Body types
+    ///
+    /// The inner service gets a [`RequestBody`](crate::body::RequestBody), and the answer has a
+    /// [`ResponseBody`](crate::body::ResponseBody). Most of axum, tower and hyper take that as it is. Where the
+    /// compiler says one of these, add `.axum_bodies()` (feature `axum`), which keeps axum's `Body`:
+    ///
+    /// - ``expected `Response<ResponseBody<Body>>`, found `Response<Body>` ``: in `ServiceBuilder::option_layer`;
+    /// - `` `FromFn<…>: Service<Request<RequestBody<Body>>>` is not satisfied``: in front of
+    ///   `axum::middleware::from_fn`, in one `ServiceBuilder`;
+    /// - ``expected `Response<Body>`, found `Response<ResponseBody<Body>>` `` and `` `Serve<…>` is not a future``:
+    ///   around a whole `Router` that is given to `axum::serve`.
+    ///
+    /// [`guide::bodies`](crate::guide::bodies) has a table of these and others.
     #[must_use]
     pub fn new(provider: P) -> Self {
         let shared = Shared {

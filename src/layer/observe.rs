@@ -1,30 +1,18 @@
 //! The hooks that are told of decisions.
 
-use std::{fmt, sync::Arc};
-
-use http::request::Parts;
+use std::{fmt, sync::Arc, time::Instant};
 
 use crate::{
     client::authenticated::AuthenticatedClient,
+    clock::Clock,
     compat::dialect::Presented,
-    error::Error,
     isolate::{guard, meter},
     layer::{metrics, outcome::Outcome, trace},
-    method::{Method, mutual_tls::Certificate},
     secret::presented::{PresentedSecret, SecretMatch},
 };
 
 type OutcomeHook = dyn Fn(&Outcome<'_>) + Send + Sync;
 type SecretHook = dyn Fn(&SecretMatch<'_>) + Send + Sync;
-
-/// What was seen of a request that got as far as a look-up.
-#[derive(Clone, Copy)]
-pub(crate) struct Seen<'a> {
-    pub(crate) presented: &'a Presented,
-    pub(crate) certificate: Option<&'a Certificate>,
-    /// The one that authenticated the client, if one did.
-    pub(crate) method: Option<Method>,
-}
 
 /// The hooks of the application.
 #[derive(Clone, Default)]
@@ -34,39 +22,43 @@ pub(crate) struct Observers {
 }
 
 impl Observers {
+    /// Whether anybody is told of decisions.
+    #[inline]
+    pub(crate) fn listen(&self) -> bool {
+        self.outcome.is_some() || trace::is_enabled() || meter::is_enabled()
+    }
+
+    /// When a request came, if that is of interest: reading a clock costs as much as comparing a secret.
+    #[inline]
+    pub(crate) fn start(&self, clock: &Clock) -> Option<Instant> {
+        if self.listen() { now(clock) } else { None }
+    }
+
     /// Tells the subscriber and the hook, if there is one.
     #[inline]
-    pub(crate) fn report(&self, request: &Parts, seen: Option<Seen<'_>>, error: Option<&Error>) {
-        let hook = self.outcome.as_deref();
-        if hook.is_some() || trace::ENABLED || meter::is_enabled() {
-            Self::tell(hook, request, seen, error);
+    pub(crate) fn report<'a>(
+        &self,
+        clock: &Clock,
+        started: Option<Instant>,
+        outcome: impl FnOnce() -> Outcome<'a>,
+    ) {
+        if self.listen() {
+            self.tell(clock, started, outcome());
         }
     }
 
     /// Tells each for itself: what one does is nothing to the other, nor to the request.
-    fn tell(
-        hook: Option<&OutcomeHook>,
-        request: &Parts,
-        seen: Option<Seen<'_>>,
-        error: Option<&Error>,
-    ) {
-        let presented = seen.map(|seen| seen.presented);
-        let method = seen.and_then(|seen| seen.method.or_else(|| seen.presented.method()));
-        let outcome = Outcome {
-            request,
-            client_id: presented.map(Presented::client_id),
-            method: method.map(Method::iana),
-            has_key_in_header: presented.is_some_and(Presented::has_key_in_header),
-            certificate: seen.and_then(|seen| seen.certificate),
-            error,
-        };
+    fn tell(&self, clock: &Clock, started: Option<Instant>, mut outcome: Outcome<'_>) {
+        let both = started.zip(now(clock));
+        outcome.duration =
+            both.map(|(start, end)| end.saturating_duration_since(start)).unwrap_or_default();
         if trace::ENABLED {
             let _told = guard::call(|| trace::decision(&outcome));
         }
         if meter::is_enabled() {
             let _told = guard::call(|| metrics::decision(&outcome));
         }
-        if let Some(hook) = hook {
+        if let Some(hook) = &self.outcome {
             let _told = guard::hook("on_outcome", || hook(&outcome));
         }
     }
@@ -82,6 +74,12 @@ impl Observers {
         };
         let _told = guard::hook("on_secret_match", || hook(&matched));
     }
+}
+
+/// The clock may be the application's, and panic.
+#[cold]
+fn now(clock: &Clock) -> Option<Instant> {
+    guard::call(|| clock.instant())
 }
 
 impl fmt::Debug for Observers {

@@ -1,6 +1,6 @@
 //! A decision, as the hooks see it.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use http::request::Parts;
 
@@ -24,13 +24,31 @@ use crate::{error::Error, iana::AuthMethod, method::mutual_tls::Certificate};
 pub struct Outcome<'a> {
     pub(crate) request: &'a Parts,
     pub(crate) client_id: Option<&'a str>,
+    pub(crate) other_client_id: Option<&'a str>,
     pub(crate) method: Option<&'static AuthMethod>,
+    pub(crate) registered_method: Option<&'static AuthMethod>,
     pub(crate) has_key_in_header: bool,
     pub(crate) certificate: Option<&'a Certificate>,
     pub(crate) error: Option<&'a Error>,
+    pub(crate) duration: Duration,
 }
 
 impl<'a> Outcome<'a> {
+    /// One of which nothing else is known yet.
+    pub(crate) const fn of(request: &'a Parts, error: Option<&'a Error>) -> Self {
+        Self {
+            request,
+            client_id: None,
+            other_client_id: None,
+            method: None,
+            registered_method: None,
+            has_key_in_header: false,
+            certificate: None,
+            error,
+            duration: Duration::ZERO,
+        }
+    }
+
     /// The head of the request, for example for the address of the peer in its extensions. The
     /// `Authorization` header is marked sensitive.
     #[must_use]
@@ -38,19 +56,36 @@ impl<'a> Outcome<'a> {
         self.request
     }
 
-    /// The presented id, if the request got as far as a look-up. Unless it succeeded,
+    /// The presented id, where the request has one that can be read. Unless it succeeded,
     /// any caller may have sent it, and anything: escape and cut it before it is logged.
+    ///
+    /// There is none where the form was not read, such as after
+    /// [`MethodNotAllowed`](crate::ErrorKind::MethodNotAllowed), and the header has none.
     #[must_use]
     pub const fn client_id(&self) -> Option<&'a str> {
         self.client_id
     }
 
-    /// The method used, if the request got as far as a look-up. A `client_id` alone is `none`, whatever the
+    /// The `client_id` in the form, if that is another than in the credentials
+    /// ([`ClientIdMismatch`](crate::ErrorKind::ClientIdMismatch)). It is as untrusted as
+    /// [`client_id`](Self::client_id).
+    #[must_use]
+    pub const fn other_client_id(&self) -> Option<&'a str> {
+        self.other_client_id
+    }
+
+    /// The method used, where the request uses one. A `client_id` alone is `none`, whatever the
     /// client is registered for. Beside a certificate only the registration tells which of `none` and the methods
     /// of mutual TLS it is, and the method is there if the request succeeded.
     #[must_use]
     pub const fn method(&self) -> Option<&'static AuthMethod> {
         self.method
+    }
+
+    /// The method that the client is registered for, if the provider returned one and its registration is usable.
+    #[must_use]
+    pub const fn registered_method(&self) -> Option<&'a AuthMethod> {
+        self.registered_method
     }
 
     /// Whether the header of an assertion brings a key or says where there is one (`jwk`, `jku`,
@@ -64,9 +99,19 @@ impl<'a> Outcome<'a> {
     }
 
     /// Why the request was refused; `None` if it was not.
+    ///
+    /// Its [`source`](std::error::Error::source) says more, where there is more to say: what the provider said, what is
+    /// wrong with the registration, which audience is accepted, or which setting is missing.
     #[must_use]
     pub const fn error(&self) -> Option<&'a Error> {
         self.error
+    }
+
+    /// How long it took from the arrival of the request's head to the decision, which includes the arrival of
+    /// the form, the look-up and the verification. Zero if the [`clock`](crate::ClientAuthLayer::clock) panicked.
+    #[must_use]
+    pub const fn duration(&self) -> Duration {
+        self.duration
     }
 }
 
@@ -76,9 +121,12 @@ impl fmt::Debug for Outcome<'_> {
         f.debug_struct("Outcome")
             .field("path", &self.request.uri.path())
             .field("client_id", &self.client_id)
+            .field("other_client_id", &self.other_client_id)
             .field("method", &self.method)
+            .field("registered_method", &self.registered_method)
             .field("certificate", &self.certificate)
             .field("error", &self.error)
+            .field("duration", &self.duration)
             .finish_non_exhaustive()
     }
 }

@@ -9,6 +9,7 @@ mod basic;
 pub(crate) mod decoy;
 #[cfg_attr(not(feature = "mtls"), path = "mutual_tls/disabled.rs")]
 pub(crate) mod mutual_tls;
+pub(crate) mod named;
 mod none;
 mod pair;
 mod post;
@@ -26,7 +27,7 @@ use http::request::Parts;
 
 use crate::{
     clock::Clock,
-    error::kind::ErrorKind,
+    error::{cause::Cause, kind::ErrorKind},
     iana::AuthMethod,
     isolate::pool::Pool,
     method::{
@@ -200,6 +201,14 @@ pub(crate) fn extract(
         }
         _ => Err(ErrorKind::MultipleMethods),
     }
+}
+
+/// Which setting a refused request asks for.
+#[cold]
+pub(crate) fn missing(kind: ErrorKind, form: &Form<'_>, settings: &Settings) -> Option<Cause> {
+    let is_assertion = form.client_assertion.or(form.client_assertion_type).is_some();
+    let is_missing = kind == ErrorKind::MethodNotAccepted && settings.assertions.is_none();
+    (is_assertion && is_missing).then_some(Cause::Advice(&assertion::MISSING))
 }
 
 /// Checks what was presented against what the client is registered with. Time must not tell whether

@@ -1,8 +1,11 @@
 //! What a client is registered with: a secret, keys, certificates, or nothing.
 
+use std::sync::Arc;
+
 use crate::{
+    error::problem::Problem,
     iana::{AuthMethod, metadata::ClientMetadata},
-    method::{Method, assertion, mutual_tls, problem::Problem},
+    method::{Method, assertion, mutual_tls, problem},
     secret::{comparison::Secrets, stored::ClientSecret},
 };
 
@@ -15,10 +18,14 @@ pub(crate) enum Registration {
     Post(Secrets),
     Assertion(assertion::Registration),
     MutualTls(mutual_tls::Registration),
-    Unusable(Problem),
+    Unusable(Arc<Problem>),
 }
 
 impl Registration {
+    pub(crate) fn unusable(problem: Problem) -> Self {
+        Self::Unusable(Arc::new(problem))
+    }
+
     /// A registration for `method` that needs nothing but secrets.
     ///
     /// # Errors
@@ -62,8 +69,8 @@ impl Registration {
             Self::Assertion(assertion) => {
                 assertion.with_secrets(Secrets::new(secrets)).map(Self::Assertion)
             }
-            Self::MutualTls(_) => Err(Problem::without_secrets(self.method())),
-            Self::Unusable(problem) => Err(problem.clone()),
+            Self::MutualTls(_) => Err(problem::without_secrets(self.method())),
+            Self::Unusable(problem) => Err((**problem).clone()),
         }
     }
 
@@ -84,7 +91,7 @@ impl Registration {
                 mutual_tls::Registration::from_metadata(metadata).map(Self::MutualTls)
             }
             method => {
-                let problem = secret.as_ref().and_then(Problem::of_presented);
+                let problem = secret.as_ref().and_then(problem::of_presented);
                 let registration = Self::from_secrets(&method, secret)?;
                 problem.map_or(Ok(registration), Err)
             }
@@ -107,6 +114,11 @@ impl Registration {
             Self::Assertion(assertion) => assertion.method(),
             Self::MutualTls(mutual_tls) => mutual_tls.method(),
         }
+    }
+
+    /// The same, unless it is unusable.
+    pub(crate) fn usable_method(&self) -> Option<Method> {
+        (!matches!(self, Self::Unusable(_))).then(|| self.method())
     }
 
     /// The stored secrets, if there are any.

@@ -9,7 +9,7 @@ use quick_cache::sync::Cache;
 use crate::{
     client::RegisteredClient,
     clock::Clock,
-    error::{BoxError, throttled::Throttled},
+    error::{BoxError, problem::UnusableClient, throttled::Throttled},
     isolate::{
         meter::{Counter, meter},
         single_flight::{DEADLINE, FlightError, SharedError, SingleFlight},
@@ -229,6 +229,10 @@ impl<P: ClientProvider> CachedProvider<P> {
             Ok(Err(error)) => match Throttled::find(error.get_ref()) {
                 // A throttle is no outage: it must not be got around with what is remembered.
                 Some(throttled) => return Err((*throttled).into()),
+                // Nor is a registration that has become unusable.
+                None if UnusableClient::caused(error.get_ref(), client_id) => {
+                    return Err(error.into());
+                }
                 None => error.into(),
             },
             // Callers made up so many ids, which says nothing of the provider.

@@ -15,12 +15,19 @@ use crate::{client::RegisteredClient, error::BoxError};
 /// decorators, that is, providers which wrap a provider; see [`Throttled`](crate::provider::Throttled) for an
 /// example.
 ///
+/// For a provider that is chosen while the program runs there is
+/// [`BoxClientProvider`](crate::provider::BoxClientProvider). `Box<dyn ClientProvider<…>>` does not compile: error E0038,
+/// "the trait `ClientProvider` is not dyn compatible".
+///
 /// # Contract
 ///
 /// - Compare ids byte for byte (RFC 6749 §2.2). The layer refuses an answer that bears another
 ///   id, such as one of a database with a case-insensitive collation.
 /// - `Ok(None)` is an unknown client, answered 401. `Err` is a store that cannot be asked, answered
 ///   503: answering 401 would make clients throw their registration away. A panic counts as `Err`.
+///   A row that no client can authenticate with is not an outage:
+///   [`RegisteredClient::new`] returns an [`InvalidRegistration`](crate::provider::InvalidRegistration) for it, which
+///   may be passed on with `?`, and is answered 401 if it has the id that was asked for.
 /// - The returned future may be dropped at any time.
 /// - A client whose id is a URL (Client ID Metadata Document) must not be given a shared secret
 ///   unless it was registered beforehand.

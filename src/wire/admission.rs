@@ -4,12 +4,15 @@ use std::{fmt, sync::Arc};
 
 use http::{
     HeaderMap, HeaderValue, Method, Version,
-    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, TE, TRANSFER_ENCODING},
+    header::{
+        ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, TE,
+        TRANSFER_ENCODING,
+    },
     request::Parts,
 };
 
 use crate::{
-    error::{config::ConfigError, kind::ErrorKind},
+    error::{cause::Cause, config::ConfigError, kind::ErrorKind},
     isolate::guard,
     wire::{authorization::Presence, form},
 };
@@ -225,6 +228,15 @@ pub(crate) fn admit(
         Mode::Form | Mode::HeadersOnly => Protocol::Http,
     };
     (protocol, fields.authorization, source(head, &fields, protocol, rules))
+}
+
+/// What to do about a request that a browser sends of its own accord, without credentials.
+pub(crate) fn preflight(head: &Parts) -> Option<Cause> {
+    let is_preflight =
+        head.method == Method::OPTIONS && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    is_preflight.then_some(Cause::Advice(
+        &"this is a CORS preflight: put the layer that answers it outside of this one",
+    ))
 }
 
 /// The caller never chooses how it is answered: gRPC is spoken where the application says so, and

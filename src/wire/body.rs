@@ -18,6 +18,10 @@ pin_project! {
     /// The request body that the inner service gets: the form that was read, byte for byte, or the untouched stream of a request
     /// that is authenticated by its headers alone.
     ///
+    /// Where a service takes another body, the compiler says for example `` `FromFn<…>:
+    /// Service<Request<RequestBody<Body>>>` is not satisfied``:
+    /// [`ClientAuthLayer::new`](crate::ClientAuthLayer::new#body-types) says what helps.
+    ///
     /// # Examples
     ///
     /// A handler behind the layer reads the form without buffering it again:
@@ -143,6 +147,9 @@ impl<B> fmt::Debug for RequestBody<B> {
 
 pin_project! {
     /// The response body that the layer returns: that of the inner service, or the JSON document of a refusal.
+    ///
+    /// Where another body is wanted, the compiler says for example ``expected `Response<Body>`, found
+    /// `Response<ResponseBody<Body>>` ``: [`ClientAuthLayer::new`](crate::ClientAuthLayer::new#body-types) says what helps.
     pub struct ResponseBody<R> {
         #[pin]
         pub(crate) kind: ResponseKind<R>,

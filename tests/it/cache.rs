@@ -665,6 +665,32 @@ fn r79_stale_if_error_respects_a_throttle() {
     }
 }
 
+// What is remembered of a client is not good for a registration that has become unusable.
+#[test]
+fn invalid_registration_passes_a_cache() {
+    let broken = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let switched = Arc::clone(&broken);
+    let clock = Clock::fixed(0);
+    let provider = tower_client_auth::provider::provider_fn(move |client_id: &str| {
+        let found = if switched.load(std::sync::atomic::Ordering::SeqCst) {
+            let method = AuthMethod::ClientSecretBasic;
+            RegisteredClient::new(client_id, &method, [], App(String::new())).map(Some)
+        } else {
+            Ok(Some(public_client(client_id)))
+        };
+        std::future::ready(found)
+    });
+    let provider = CachedProvider::new(provider).clock(clock.clone()).stale_if_error(600 * SECOND);
+    let harness = Harness::of(provider);
+    let ask = TestRequest::form("client_id=batch");
+    let accepted = ask.accepted("batch", AuthMethod::None);
+    assert_eq!(harness.ask(&ask), accepted);
+    broken.store(true, std::sync::atomic::Ordering::SeqCst);
+    clock.advance(30 * SECOND);
+    let kind = K::UnusableRegistration;
+    assert_eq!(harness.ask(&ask), failed(kind, "batch"));
+}
+
 // The cause is for the operator's logs.
 #[test]
 fn shared_failure_keeps_its_cause() {

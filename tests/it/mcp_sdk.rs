@@ -10,12 +10,12 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_client_auth::{
-    AuthMethod, ClientAuthLayer, Compat, ErrorKind as K, body::RequestBody,
+    AuthMethod, ClientAuthLayer, Compat, ErrorKind as K, RegisteredClient, body::RequestBody,
     provider::MemoryProvider,
 };
 
 use crate::support::{
-    Answer, Asked, Clients, Harness, NOW, TestLayer, TestRequest, basic, basic_client, failed,
+    Answer, Asked, Clients, Harness, NOW, TestLayer, TestRequest, app, basic, basic_client, failed,
     plain, post_client, public_client, refused, run, stored_client,
 };
 
@@ -570,4 +570,24 @@ fn preset_obeys_the_settings_of_methods() {
         .set(|layer| layer.compat(Compat::new().interchange_basic_and_post()));
     let twice = TestRequest::form("client_id=x&client_id=public");
     assert_eq!(lenient.ask(&twice), twice.accepted("public", AuthMethod::None));
+}
+
+/// What a provider says of a row is for the operator alone.
+#[test]
+fn preset_answers_an_invalid_registration_like_an_unknown_client() {
+    let of = |client_id: &'static str| {
+        let provider = tower_client_auth::provider::provider_fn(move |_: &str| {
+            let method = AuthMethod::ClientSecretBasic;
+            let invalid = RegisteredClient::new(client_id, &method, [], app("s3cr3t"));
+            std::future::ready(match client_id {
+                "" => Ok(None),
+                _ => invalid.map(Some),
+            })
+        });
+        Harness::with(provider, ClientAuthLayer::mcp_python_sdk)
+            .ask(&TestRequest::form("client_id=batch"))
+    };
+    let unknown = of("");
+    assert_eq!(unknown.kind, Some(K::UnknownClient));
+    assert_eq!(of("batch"), Answer { kind: Some(K::UnusableRegistration), ..unknown });
 }

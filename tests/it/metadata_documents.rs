@@ -358,17 +358,17 @@ fn refusal_says_what_to_set() {
     let why = "the keys of the client are at its `jwks_uri`: set `Assertions::jwks_source`";
     let signed = server.signed(rsa(), "RS256", json!({}));
     assert_eq!(cause(&server, &signed), (ErrorKind::UnusableRegistration, why.to_owned()));
-    assert_eq!(cause(&server, &public(URL)), (ErrorKind::MethodMismatch, why.to_owned()));
+    let another = "the client is registered for `private_key_jwt`".to_owned();
+    assert_eq!(cause(&server, &public(URL)), (ErrorKind::MethodMismatch, another.clone()));
 
     let server = Server::of(|documents| documents.auth_methods([AuthMethod::None]).unwrap());
     server.web.publish(URL, document(json!({"token_endpoint_auth_method": "private_key_jwt"})));
     let why = "its document has no method that `MetadataDocuments::auth_methods` accepts";
     assert_eq!(cause(&server, &public(URL)), (ErrorKind::UnusableRegistration, why.to_owned()));
 
-    // Who uses another method than the layer would accept of it is not helped.
     let server = Server::new();
     server.web.publish(URL, chatgpt(json!({})));
-    assert_eq!(cause(&server, &public(URL)), (ErrorKind::MethodMismatch, String::new()));
+    assert_eq!(cause(&server, &public(URL)), (ErrorKind::MethodMismatch, another));
 }
 
 // R83.

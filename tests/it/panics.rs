@@ -69,7 +69,7 @@ fn panicking_observer_changes_no_answer() {
         (TestRequest::bare().basic("basic:x"), Some("basic"), failed(K::WrongSecret, "basic")),
         (TestRequest::bare().basic("nobody:x"), Some("nobody"), failed(K::UnknownClient, "nobody")),
         (TestRequest::bare(), None, refused(K::NoCredentials)),
-        (right().method("GET"), None, refused(K::MethodNotAllowed)),
+        (right().method("GET"), Some("basic"), refused(K::MethodNotAllowed)),
     ] {
         let kind = expected.kind;
         assert_eq!(harness.ask(&ask), expected);
@@ -82,9 +82,13 @@ fn panicking_observer_changes_no_answer() {
 fn panicking_predicate_lets_no_request_pass() {
     let insecure = || Harness::new().set(|layer| layer.require_https(|_| panic!("no such header")));
     let (harness, reports) = reporting(insecure());
-    for ask in [right(), TestRequest::form("client_id=public"), TestRequest::bare()] {
+    for (ask, id) in [
+        (right(), Some("basic")),
+        (TestRequest::form("client_id=public"), None),
+        (TestRequest::bare(), None),
+    ] {
         assert_eq!(harness.ask(&ask), refused(K::Panicked));
-        assert_eq!(reports.take(), [(None, Some(K::Panicked))]);
+        assert_eq!(reports.take(), [(id.map(str::to_owned), Some(K::Panicked))]);
     }
     let headers_only = insecure().set(|layer| layer.headers_only().unwrap());
     assert_eq!(headers_only.ask(&right()), refused(K::Panicked));

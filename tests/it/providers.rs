@@ -284,6 +284,46 @@ fn throttled_cause_is_429_with_retry_after() {
     assert_eq!(nested, failed(K::Provider, "basic"));
 }
 
+/// What `RegisteredClient::new` returns for a row that has a method and no secret for it.
+fn invalid(client_id: &str) -> BoxError {
+    let method = AuthMethod::ClientSecretBasic;
+    RegisteredClient::new(client_id, &method, [], App(String::new())).unwrap_err().into()
+}
+
+// A row that nobody can authenticate with is no outage, also where the provider says so with `?`.
+#[test]
+fn invalid_registration_of_the_client_that_was_asked_for_is_401() {
+    #[derive(Debug)]
+    struct StoreError(BoxError);
+    impl fmt::Display for StoreError {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a row is wrong")
+        }
+    }
+    impl std::error::Error for StoreError {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&*self.0)
+        }
+    }
+    let makers: [fn(BoxError) -> BoxError; 3] =
+        [|error| error, |error| StoreError(error).into(), |error| io::Error::other(error).into()];
+    for make in makers {
+        let of = |client_id: &'static str| {
+            let failing =
+                provider_fn(move |_: &str| ready(Err::<Found, BoxError>(make(invalid(client_id)))));
+            (Harness::of(failing), Harness::of(BoxClientProvider::new(failing)))
+        };
+        let ((typed, boxed), (others, others_boxed)) = (of("basic"), of("batch"));
+        for harness in [&typed.ask(&right()), &boxed.ask(&right())] {
+            assert_eq!(*harness, failed(K::UnusableRegistration, "basic"));
+        }
+        // Who loads a whole table must not turn one bad row into 401 for all.
+        for answer in [others.ask(&right()), others_boxed.ask(&right())] {
+            assert_eq!(answer, failed(K::Provider, "basic"));
+        }
+    }
+}
+
 // R79: a decorator that throttles is asked before anything expensive is done, and only then.
 #[test]
 fn throttle_runs_before_the_store() {

@@ -29,6 +29,42 @@ fn labels(source: &str) -> BTreeMap<&str, &str> {
     rows.collect()
 }
 
+/// The labels of all kinds of reasons, of whatever feature.
+fn all_labels() -> Vec<String> {
+    let mut all: Vec<_> = ["kind.rs", "assertion.rs", "certificate.rs"]
+        .iter()
+        .flat_map(|file| {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/error").join(file);
+            let source = fs::read_to_string(path).unwrap();
+            labels(&source).into_values().map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn every_reason_has_one_row_in_the_troubleshooting_page() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/docs/troubleshooting.md");
+    let page = fs::read_to_string(page).unwrap();
+    let cells = |line: &str| line.matches(" | ").count();
+    let mut rows = Vec::new();
+    let mut columns = 0;
+    for line in page.lines() {
+        if line.starts_with("| reason ") {
+            columns = cells(line);
+        } else if let Some((label, _)) =
+            line.strip_prefix("| `").and_then(|row| row.split_once('`'))
+        {
+            assert_eq!(cells(line), columns, "{line}");
+            rows.push(label.to_owned());
+        }
+    }
+    rows.sort();
+    assert_eq!(rows, all_labels());
+    assert!(rows.len() > 60, "{}", rows.len());
+}
+
 #[test]
 fn documentation_of_a_reason_begins_with_its_label() {
     for (file, least) in [("kind.rs", 40), ("assertion.rs", 18)] {

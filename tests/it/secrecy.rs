@@ -172,8 +172,9 @@ fn outcome_shows_no_credential() {
     );
     assert_eq!(
         log.take(),
-        ["Outcome { path: \"/token\", client_id: Some(\"nobody\"), method: \
-         Some(ClientSecretBasic), certificate: None, error: Some(Error { kind: UnknownClient }), .. }"]
+        ["Outcome { path: \"/token\", client_id: Some(\"nobody\"), other_client_id: None, \
+         method: Some(ClientSecretBasic), registered_method: None, certificate: None, \
+         error: Some(Error { kind: UnknownClient }), duration: 0ns, .. }"]
     );
 }
 
@@ -283,23 +284,24 @@ mod events {
             (
                 TestRequest::bare().basic("basic:basic-s3cr3t"),
                 "DEBUG message=client authenticated method=\"client_secret_basic\" \
-                 client_id=\"basic\" outcome=\"success\"",
+                 client_id=\"basic\" outcome=\"success\" path=\"/token\" duration=0ns",
             ),
             (
                 TestRequest::form("client_id=post&client_secret=wrong-s3cr3t"),
                 "INFO message=client not authenticated method=\"client_secret_post\" \
-                 client_id=\"post\" outcome=\"failure\" reason=\"wrong_secret\"",
+                 client_id=\"post\" registered_method=\"client_secret_post\" outcome=\"failure\" \
+                 reason=\"wrong_secret\" path=\"/token\" duration=0ns",
             ),
             (
                 TestRequest::bare(),
                 "INFO message=client not authenticated outcome=\"failure\" \
-                 reason=\"no_credentials\"",
+                 reason=\"no_credentials\" path=\"/token\" duration=0ns",
             ),
             (
                 TestRequest::form("client_id=jwt"),
                 "ERROR message=client not authenticated method=\"none\" client_id=\"jwt\" \
                  outcome=\"failure\" reason=\"unusable_registration\" \
-                 source=`private_key_jwt` needs keys",
+                 source=`private_key_jwt` needs keys path=\"/token\" duration=0ns",
             ),
         ] {
             assert_eq!(event_of(&ask), expected);
@@ -309,8 +311,9 @@ mod events {
         assert_eq!(
             events(|| post.ask(&TestRequest::form("client_id=basic&client_secret=s3cr3t"))),
             ["INFO message=client not authenticated method=\"client_secret_post\" \
-              client_id=\"basic\" outcome=\"failure\" reason=\"method_mismatch\" \
-              source=the client must use `client_secret_basic`, which this layer does not accept"]
+              client_id=\"basic\" registered_method=\"client_secret_basic\" outcome=\"failure\" \
+              reason=\"method_mismatch\" source=the client must use `client_secret_basic`, which \
+              this layer does not accept path=\"/token\" duration=0ns"]
         );
     }
 
@@ -324,7 +327,7 @@ mod events {
         assert_eq!(
             logged,
             ["ERROR message=client not authenticated method=\"none\" client_id=\"c\" \
-             outcome=\"failure\" reason=\"provider\" source=down"]
+             outcome=\"failure\" reason=\"provider\" source=down path=\"/token\" duration=0ns"]
         );
     }
 
@@ -396,7 +399,8 @@ mod events {
             let event = event_of(&TestRequest::form(&encoded));
             let (_, rest) = event.split_once(" client_id=").unwrap();
             let (logged, rest) = rest.rsplit_once(" outcome=").unwrap();
-            assert_eq!(rest, "\"failure\" reason=\"unknown_client\"", "{id:?}");
+            let rest_of_line = "\"failure\" reason=\"unknown_client\" path=\"/token\" duration=0ns";
+            assert_eq!(rest, rest_of_line, "{id:?}");
             let expected: String = id.chars().take(64).collect();
             assert_eq!(logged, format!("{expected:?}"), "{id:?}");
             let printable = |c: char| !c.is_control() && !matches!(c, '\u{200b}'..='\u{202e}');
@@ -408,37 +412,42 @@ mod events {
     #[test]
     fn id_with_control_characters_is_not_logged() {
         for encoded in ["a%0D%0Ab", "a%1b[31m", "a%00", "a%7f"] {
-            let expected = |reason: ErrorKind| {
+            let expected = |method: &str, reason: ErrorKind| {
                 format!(
-                    "INFO message=client not authenticated outcome=\"failure\" reason=\"{}\"",
+                    "INFO message=client not authenticated{method} outcome=\"failure\" \
+                     reason=\"{}\" path=\"/token\" duration=0ns",
                     reason.as_str()
                 )
             };
             let by_form = event_of(&TestRequest::form(format!("client_id={encoded}")));
-            assert_eq!(by_form, expected(ErrorKind::MalformedParameter));
+            assert_eq!(by_form, expected("", ErrorKind::MalformedParameter));
             let by_basic = event_of(&TestRequest::bare().basic(format!("{encoded}:x")));
-            assert_eq!(by_basic, expected(ErrorKind::MalformedAuthorization));
+            let method = " method=\"client_secret_basic\"";
+            assert_eq!(by_basic, expected(method, ErrorKind::MalformedAuthorization));
         }
     }
 
     // R110, R113: a look-up that the caller did not wait for is an attempt, too.
     #[test]
     fn dropped_request_is_logged_once() {
+        let clock = tower_client_auth::Clock::fixed(0);
         let logged = events(|| {
             let layer = ClientAuthLayer::new(provider_fn(|_: &str| {
                 std::future::pending::<Result<Option<RegisteredClient<App>>, Infallible>>()
-            }));
+            }))
+            .clock(clock.clone());
             let service = layer.layer(crate::support::Recorder { calls: Log::default() });
             let mut answer = Box::pin(service.oneshot(TestRequest::form("client_id=c").request()));
             let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
             for _ in 0..10 {
                 assert!(answer.as_mut().poll(&mut cx).is_pending());
+                clock.advance(std::time::Duration::from_millis(120));
             }
         });
         assert_eq!(
             logged,
             ["INFO message=client not authenticated method=\"none\" client_id=\"c\" \
-              outcome=\"failure\" reason=\"abandoned\""]
+              outcome=\"failure\" reason=\"abandoned\" path=\"/token\" duration=1.2s"]
         );
     }
 }

@@ -328,7 +328,12 @@ fn invalid_auth_methods_are_errors() {
         }
         let error = set(vec![AuthMethod::ClientSecretBasic, method.clone()]);
         assert_eq!(error, ConfigError::UnsupportedMethod(method));
-        let text = format!("the client authentication method \"{name}\" is not supported");
+        let why = match name {
+            "pigeon" => "is not supported",
+            name if name.ends_with("_jwt") => "needs the feature `jwt`",
+            _ => "needs the feature `mtls`",
+        };
+        let text = format!("the client authentication method \"{name}\" {why}");
         assert_eq!(error.to_string(), text);
     }
 }
@@ -480,7 +485,7 @@ fn on_outcome_sees_every_decision() {
         (TestRequest::bare(), None, None, Some(K::NoCredentials)),
         (
             TestRequest::form("client_id=basic&client_secret=x").basic("basic:x"),
-            None,
+            Some("basic"),
             None,
             Some(K::MultipleMethods),
         ),

@@ -3,15 +3,17 @@
 use std::{convert::Infallible, time::Duration};
 
 use crate::{
-    error::{Error, kind::ErrorKind},
+    error::{Error, cause::Cause, kind::ErrorKind, problem::Problem},
     iana::{AuthMethod, metadata::ClientMetadata},
     isolate::pool::Pool,
-    method::{self, Method, problem::Problem, verification::Proof},
+    method::{self, Method, verification::Proof},
     secret::{comparison::Secrets, stored::ClientSecret},
     wire::{form::Form, limits::Limits},
 };
 
 pub(super) const AVAILABLE: bool = false;
+
+pub(super) static MISSING: &str = "assertions need the feature `jwt`, which this build is without";
 
 pub(crate) type Settings = Infallible;
 
@@ -55,7 +57,11 @@ impl Registration {
         match *self {}
     }
 
-    pub(super) const fn obstacle(&self, _settings: &method::Settings) -> Option<&'static str> {
+    pub(super) const fn cause_of(
+        &self,
+        _kind: ErrorKind,
+        _settings: &method::Settings,
+    ) -> Option<Cause> {
         match *self {}
     }
 
@@ -78,6 +84,14 @@ pub(super) const fn extract(
     _limits: &Limits,
 ) -> Result<Box<Credentials>, ErrorKind> {
     Err(ErrorKind::MethodNotAccepted)
+}
+
+pub(super) const fn named(
+    _form: &Form<'_>,
+    _settings: &method::Settings,
+    _limits: &Limits,
+) -> Option<(Method, Box<str>)> {
+    None
 }
 
 #[expect(clippy::unused_async, reason = "as with the feature")]

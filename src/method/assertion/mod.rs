@@ -32,6 +32,9 @@ use crate::{
 /// Whether this build can check assertions.
 pub(super) const AVAILABLE: bool = true;
 
+pub(super) static MISSING: &str =
+    "assertions are accepted where `ClientAuthLayer::assertions` is set";
+
 pub(crate) type Settings = Arc<Assertions>;
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -108,6 +111,19 @@ pub(super) fn extract(
         }
         _ => Ok(credentials),
     }
+}
+
+/// The method and the `sub` of an assertion that nothing is believed of, for the operator.
+pub(super) fn named(
+    form: &Form<'_>,
+    settings: &method::Settings,
+    limits: &Limits,
+) -> Option<(Method, Box<str>)> {
+    let (assertions, assertion) = (settings.assertions.as_deref()?, form.client_assertion?);
+    limits.check_credential(assertion).ok()?;
+    let compact = form::decode(assertion).ok()?;
+    let (assertion, client_id) = Assertion::read(&compact, assertions, 0, |sub| sub.into()).ok()?;
+    Some((method_of(assertion.algorithm), client_id))
 }
 
 impl From<InvalidAssertion> for ErrorKind {

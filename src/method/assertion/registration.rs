@@ -1,6 +1,9 @@
 //! What the clients are registered with that present assertions.
 
+use std::sync::Arc;
+
 use crate::{
+    error::{assertion::InvalidAssertion, cause::Cause, kind::ErrorKind, problem::Problem},
     iana::{AuthMethod, metadata::ClientMetadata},
     jose::{
         alg::{Algorithm, Algorithms},
@@ -8,7 +11,7 @@ use crate::{
         mac::MacKeys,
         stated,
     },
-    method::{self, Method, assertion::method_of, problem::Problem},
+    method::{self, Method, assertion::method_of, problem},
     secret::{comparison::Secrets, stored::ClientSecret},
 };
 
@@ -61,7 +64,7 @@ impl Registration {
         secrets: Option<Secrets>,
     ) -> Result<Self, Problem> {
         let Self::Secret { algorithms, .. } = self else {
-            return Err(Problem::without_secrets(self.method()));
+            return Err(problem::without_secrets(self.method()));
         };
         let registration = Self::from_secrets(&AuthMethod::ClientSecretJwt, secrets)?;
         registration.restricted(*algorithms)
@@ -133,13 +136,26 @@ impl Registration {
         }
     }
 
-    /// As [`Registration::obstacle`](method::Registration::obstacle).
-    pub(in crate::method) fn obstacle(&self, settings: &method::Settings) -> Option<&'static str> {
-        let Self::PrivateKey(keys) = self else { return None };
-        let has_no_source = settings.assertions.as_ref().is_some_and(|set| set.remote.is_none());
-        (has_no_source && matches!(keys.source(), Source::Published(_))).then_some(
-            "the keys of the client are at its `jwks_uri`: set `Assertions::jwks_source`",
-        )
+    /// As [`Registration::cause_of`](method::Registration::cause_of).
+    pub(in crate::method) fn cause_of(
+        &self,
+        kind: ErrorKind,
+        settings: &method::Settings,
+    ) -> Option<Cause> {
+        let settings = settings.assertions.as_deref()?;
+        match (kind, self) {
+            (ErrorKind::Assertion(InvalidAssertion::WrongAudience), _) => {
+                Some(Cause::Error(Arc::clone(&settings.audience)))
+            }
+            (ErrorKind::UnusableRegistration, Self::PrivateKey(keys))
+                if matches!((keys.source(), &settings.remote), (Source::Published(_), None)) =>
+            {
+                Some(Cause::Advice(
+                    &"the keys of the client are at its `jwks_uri`: set `Assertions::jwks_source`",
+                ))
+            }
+            _ => None,
+        }
     }
 
     /// What is wrong with the keys that are not used.

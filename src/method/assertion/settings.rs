@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    error::config::ConfigError,
+    error::{BoxError, config::ConfigError},
     fetch::jwks::JwksCache,
     jose::alg::{Algorithm, Algorithms},
     method::assertion::decoy,
@@ -47,6 +47,8 @@ pub struct Assertions {
     pub(crate) algorithms: Algorithms,
     pub(crate) replay: Option<Arc<dyn DynReplayStore>>,
     pub(crate) remote: Option<JwksCache>,
+    /// Which audiences are accepted, in words for the operator.
+    pub(super) audience: Arc<BoxError>,
 }
 
 impl Assertions {
@@ -116,7 +118,9 @@ impl Assertions {
             algorithms: Algorithms::ALL,
             replay: None,
             remote: None,
-        })
+            audience: Arc::new("".into()),
+        }
+        .with_audience())
     }
 
     /// How far ahead `exp` may be. Default: 5 minutes. At most an hour.
@@ -152,14 +156,14 @@ impl Assertions {
     #[must_use]
     pub fn legacy_audiences<T: Into<String>>(self, accepted: impl IntoIterator<Item = T>) -> Self {
         let accepted = accepted.into_iter().map(|value| value.into().into()).collect();
-        Self { legacy_audiences: accepted, ..self }
+        Self { legacy_audiences: accepted, ..self }.with_audience()
     }
 
     /// Asks for an `aud` that is a string, so that not even an array of one is accepted (FAPI 2.0
     /// Security Profile §5.3.2.1). Default: an array of one is accepted.
     #[must_use]
     pub fn string_audience(self) -> Self {
-        Self { string_audience: true, ..self }
+        Self { string_audience: true, ..self }.with_audience()
     }
 
     /// Asks for the `typ` `client-authentication+jwt` in the header. Default: `JWT` and none are accepted, too.
@@ -196,6 +200,18 @@ impl Assertions {
     #[must_use]
     pub fn jwks_source(self, source: impl Into<JwksCache>) -> Self {
         Self { remote: Some(source.into()), ..self }
+    }
+
+    /// Here and not for each refusal, of which anybody can cause many.
+    fn with_audience(self) -> Self {
+        let mut text = format!("the accepted audience is `{}`", self.issuer);
+        for legacy in &self.legacy_audiences {
+            text.extend([" or `", legacy, "`"]);
+        }
+        if self.string_audience {
+            text.push_str(", as a string");
+        }
+        Self { audience: Arc::new(text.into()), ..self }
     }
 }
 

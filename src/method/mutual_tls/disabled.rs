@@ -5,9 +5,9 @@ use std::{convert::Infallible, time::Duration};
 use http::request::Parts;
 
 use crate::{
-    error::{Error, kind::ErrorKind},
+    error::{Error, kind::ErrorKind, problem::Problem},
     iana::{AuthMethod, metadata::ClientMetadata},
-    method::{self, Method, problem::Problem, verification::Verification},
+    method::{self, Method, verification::Verification},
     wire::{form::Form, limits::Limits},
 };
 

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use crate::{
+    error::problem::Problem,
     iana::{AuthMethod, metadata::ClientMetadata},
     jose::stated,
-    method::{Method, mutual_tls::certificates::ClientCertificates, problem::Problem},
+    method::{Method, mutual_tls::certificates::ClientCertificates},
     x509::subject::CertificateSubject,
 };
 

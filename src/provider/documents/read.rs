@@ -6,9 +6,8 @@ use serde_json::Value;
 
 use crate::{
     client::{InvalidRegistration, RegisteredClient},
-    error::document::DocumentError,
+    error::{document::DocumentError, problem::Problem},
     iana::{AuthMethod, PRIVATE_KEY_MEMBERS, metadata::ClientMetadata},
-    method::problem::Problem,
     provider::documents::url,
 };
 

@@ -1,0 +1,69 @@
+//! What there is to say of a refusal beyond its kind. A fact is kept as a fact, and its text is written when
+//! somebody asks for it: most refusals are of strangers, who must not be able to make one dearer than
+//! another.
+
+use std::{error, fmt, sync::Arc};
+
+use crate::{
+    error::{BoxError, problem::Problem},
+    iana::AuthMethod,
+};
+
+/// It is no larger than two pointers, because errors are moved often.
+#[derive(Clone)]
+pub(crate) enum Cause {
+    /// Another error, or a text that was written beforehand.
+    Error(Arc<BoxError>),
+    Registration(Arc<Problem>),
+    /// The client is registered for it, and used another.
+    RegisteredFor(&'static AuthMethod),
+    /// The client is registered for it, and nobody can use it here.
+    NotAccepted(&'static AuthMethod),
+    /// What to do, such as which setting to change.
+    Advice(&'static &'static str),
+}
+
+impl Cause {
+    pub(super) fn as_error(&self) -> &(dyn error::Error + 'static) {
+        match self {
+            Self::Error(error) => &***error,
+            fact => fact,
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Error(error) => error.fmt(f),
+            Self::Registration(problem) => problem.fmt(f),
+            Self::RegisteredFor(method) => write!(f, "the client is registered for `{method}`"),
+            Self::NotAccepted(method) => {
+                write!(f, "the client must use `{method}`, which this layer does not accept")?;
+                f.write_str(match method {
+                    AuthMethod::PrivateKeyJwt | AuthMethod::ClientSecretJwt => {
+                        ": set `ClientAuthLayer::assertions`; clients with a metadata document may use `none` \
+                         instead if `MetadataDocuments::auth_methods` accepts nothing else"
+                    }
+                    AuthMethod::TlsClientAuth => {
+                        ": set `ClientAuthLayer::mutual_tls`, and who verifies the chains of certificates"
+                    }
+                    AuthMethod::SelfSignedTlsClientAuth => ": set `ClientAuthLayer::mutual_tls`",
+                    _ => "",
+                })
+            }
+            Self::Advice(text) => f.write_str(text),
+        }
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Error(error) => error.fmt(f),
+            fact => fact.to_string().fmt(f),
+        }
+    }
+}
+
+impl error::Error for Cause {}

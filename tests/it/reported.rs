@@ -1,0 +1,341 @@
+//! What the operator is told of a request.
+
+use std::time::Duration;
+
+use tower_client_auth::{
+    AuthMethod, ClientAuthLayer, Clock, Compat, Limits, Outcome, provider::provider_fn,
+};
+
+use crate::support::{App, Harness, Log, TestLayer, TestRequest, run};
+
+/// Reason, method, id, other id, registered method, and what there is to say beyond that.
+#[derive(Debug, Default, PartialEq)]
+struct Report {
+    reason: &'static str,
+    method: Option<&'static str>,
+    client_id: Option<String>,
+    other_client_id: Option<String>,
+    registered: Option<&'static str>,
+    source: String,
+}
+
+impl Report {
+    fn of(outcome: &Outcome<'_>) -> Self {
+        let name = |method: &AuthMethod| match method {
+            AuthMethod::None => "none",
+            AuthMethod::ClientSecretBasic => "client_secret_basic",
+            AuthMethod::ClientSecretPost => "client_secret_post",
+            AuthMethod::ClientSecretJwt => "client_secret_jwt",
+            AuthMethod::PrivateKeyJwt => "private_key_jwt",
+            _ => "another",
+        };
+        let source = outcome.error().and_then(std::error::Error::source);
+        Self {
+            reason: outcome.error().map_or("success", |error| error.kind().as_str()),
+            method: outcome.method().map(name),
+            client_id: outcome.client_id().map(str::to_owned),
+            other_client_id: outcome.other_client_id().map(str::to_owned),
+            registered: outcome.registered_method().map(name),
+            source: source.map(ToString::to_string).unwrap_or_default(),
+        }
+    }
+
+    fn new(reason: &'static str) -> Self {
+        Self { reason, ..Self::default() }
+    }
+
+    fn method(self, method: &'static str) -> Self {
+        Self { method: Some(method), ..self }
+    }
+
+    fn id(self, client_id: &str) -> Self {
+        Self { client_id: Some(client_id.to_owned()), ..self }
+    }
+
+    fn other(self, client_id: &str) -> Self {
+        Self { other_client_id: Some(client_id.to_owned()), ..self }
+    }
+
+    fn registered(self, method: &'static str) -> Self {
+        Self { registered: Some(method), ..self }
+    }
+
+    fn source(self, source: &str) -> Self {
+        Self { source: source.to_owned(), ..self }
+    }
+}
+
+/// What a hook is told, which must be one report.
+fn reported(harness: Harness, ask: &TestRequest) -> Report {
+    let log = Log::default();
+    let inside = log.clone();
+    let harness =
+        harness.set(|layer| layer.on_outcome(move |outcome| inside.push(Report::of(outcome))));
+    harness.ask(ask);
+    let mut reports = log.take();
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    reports.remove(0)
+}
+
+fn layer(change: impl FnOnce(TestLayer) -> TestLayer) -> Harness {
+    Harness::new().set(change)
+}
+
+#[test]
+fn registered_method_is_reported() {
+    for (ask, expected) in [
+        (
+            TestRequest::form("client_id=basic&client_secret=basic-s3cr3t"),
+            Report::new("method_mismatch")
+                .method("client_secret_post")
+                .id("basic")
+                .registered("client_secret_basic")
+                .source("the client is registered for `client_secret_basic`"),
+        ),
+        (
+            TestRequest::form("client_id=post"),
+            Report::new("method_mismatch")
+                .method("none")
+                .id("post")
+                .registered("client_secret_post")
+                .source("the client is registered for `client_secret_post`"),
+        ),
+        (
+            TestRequest::bare().basic("basic:wrong"),
+            Report::new("wrong_secret")
+                .method("client_secret_basic")
+                .id("basic")
+                .registered("client_secret_basic"),
+        ),
+        (
+            TestRequest::bare().basic("nobody:x"),
+            Report::new("unknown_client").method("client_secret_basic").id("nobody"),
+        ),
+        (
+            TestRequest::bare().basic("basic:basic-s3cr3t"),
+            Report::new("success")
+                .method("client_secret_basic")
+                .id("basic")
+                .registered("client_secret_basic"),
+        ),
+    ] {
+        assert_eq!(reported(Harness::new(), &ask), expected);
+    }
+    // Where it is another than the one that was used.
+    let interchanged = layer(|layer| layer.compat(Compat::new().interchange_basic_and_post()));
+    let ask = TestRequest::form("client_id=basic&client_secret=basic-s3cr3t");
+    let expected = Report::new("success")
+        .method("client_secret_post")
+        .id("basic")
+        .registered("client_secret_basic");
+    assert_eq!(reported(interchanged, &ask), expected);
+}
+
+#[test]
+fn method_and_id_are_reported_without_a_look_up() {
+    let confidential = || layer(ClientAuthLayer::refuse_public_clients);
+    let only_post = || layer(|layer| layer.auth_methods([AuthMethod::ClientSecretPost]).unwrap());
+    let short = || layer(|layer| layer.limits(Limits::new().credential(9)));
+    for (harness, ask, expected) in [
+        (
+            confidential(),
+            TestRequest::form("client_id=public"),
+            Report::new("method_not_accepted").method("none").id("public"),
+        ),
+        (
+            only_post(),
+            TestRequest::bare().basic("basic%20x:s3cr3t"),
+            Report::new("method_not_accepted").method("client_secret_basic").id("basic x"),
+        ),
+        (
+            Harness::new(),
+            TestRequest::form("client_secret=x"),
+            Report::new("missing_client_id").method("client_secret_post"),
+        ),
+        (
+            Harness::new(),
+            TestRequest::form("client_id=a&client_secret=x").basic("b:x"),
+            Report::new("multiple_methods").id("a"),
+        ),
+        (
+            Harness::new(),
+            TestRequest::form("client_id=a&scope=x&scope=y"),
+            Report::new("repeated_parameter").method("none").id("a"),
+        ),
+        // Of what is too long nothing is read.
+        (
+            short(),
+            TestRequest::form("client_id=0123456789&client_secret=x"),
+            Report::new("credential_too_long").method("client_secret_post"),
+        ),
+        // Nor of what nobody read: the form of a request that is refused by its head.
+        (
+            Harness::new(),
+            TestRequest::form("client_id=a").method("PUT"),
+            Report::new("method_not_allowed"),
+        ),
+        (
+            Harness::new(),
+            TestRequest::bare().basic("b:x").method("PUT"),
+            Report::new("method_not_allowed").method("client_secret_basic").id("b"),
+        ),
+        (
+            Harness::new(),
+            TestRequest::bare().with("authorization", "Bearer abc:x"),
+            Report::new("unsupported_scheme"),
+        ),
+    ] {
+        assert_eq!(reported(harness, &ask), expected);
+    }
+}
+
+#[test]
+fn ids_that_disagree_are_both_reported() {
+    let ask = TestRequest::form("client_id=post").basic("basic:basic-s3cr3t");
+    let expected =
+        Report::new("client_id_mismatch").method("client_secret_basic").id("basic").other("post");
+    assert_eq!(reported(Harness::new(), &ask), expected);
+}
+
+#[test]
+fn preflight_is_named_as_one() {
+    const ADVICE: &str =
+        "this is a CORS preflight: put the layer that answers it outside of this one";
+    let preflight =
+        || TestRequest::bare().method("OPTIONS").with("access-control-request-method", "POST");
+    for (harness, expected) in [
+        (Harness::new(), Report::new("method_not_allowed")),
+        (layer(|layer| layer.headers_only().unwrap()), Report::new("no_credentials")),
+        (layer(|layer| layer.grpc().unwrap()), Report::new("not_grpc")),
+    ] {
+        assert_eq!(reported(harness, &preflight()), expected.source(ADVICE));
+    }
+    let others = [
+        TestRequest::bare().method("OPTIONS"),
+        TestRequest::bare().method("PUT").with("access-control-request-method", "POST"),
+    ];
+    for ask in others {
+        assert_eq!(reported(Harness::new(), &ask), Report::new("method_not_allowed"));
+    }
+}
+
+/// From the head of the request to the decision, whatever the caller hides in its clock.
+#[test]
+fn duration_is_reported() {
+    let clock = Clock::fixed(0);
+    let durations = |clock: &Clock| {
+        let (log, store) = (Log::default(), clock.clone());
+        let inside = log.clone();
+        let provider = provider_fn(move |_: &str| {
+            store.advance(Duration::from_millis(30));
+            std::future::ready(Ok::<_, std::convert::Infallible>(
+                None::<tower_client_auth::RegisteredClient<App>>,
+            ))
+        });
+        let layer = ClientAuthLayer::new(provider)
+            .clock(clock.clone())
+            .on_outcome(move |outcome| inside.push(outcome.duration()));
+        let service = tower::Layer::layer(&layer, Harness::new().recorder());
+        for ask in [TestRequest::form("client_id=c"), TestRequest::bare()] {
+            let answer = tower::ServiceExt::oneshot(service.clone(), ask.request());
+            assert!(run(answer).is_ok());
+        }
+        log.take()
+    };
+    assert_eq!(durations(&clock), [Duration::from_millis(30), Duration::ZERO]);
+    // One that panics has nothing to say.
+    let broken = Clock::new(|| 0, || panic!("no time"));
+    assert_eq!(durations(&broken), [Duration::ZERO; 2]);
+}
+
+#[test]
+fn assertions_name_the_setting_or_feature_that_is_missing() {
+    let ask = TestRequest::form("client_id=jwt&client_assertion=x&client_assertion_type=y");
+    let advice = if cfg!(feature = "jwt") {
+        "assertions are accepted where `ClientAuthLayer::assertions` is set"
+    } else {
+        "assertions need the feature `jwt`, which this build is without"
+    };
+    assert_eq!(
+        reported(Harness::new(), &ask),
+        Report::new("method_not_accepted").id("jwt").source(advice)
+    );
+}
+
+#[cfg(feature = "jwt")]
+mod assertions {
+    use serde_json::json;
+    use tower_client_auth::{
+        RegisteredClient,
+        assertion::{Assertions, ClientKeys},
+    };
+
+    use super::*;
+    use crate::{
+        jose::{ISSUER, claims, ed, form, jwks, sign},
+        support::{app, clients},
+    };
+
+    fn harness(change: impl FnOnce(Assertions) -> Assertions) -> Harness {
+        let clients = clients();
+        let keys = ClientKeys::from_jwks(&jwks([ed().jwk()])).unwrap();
+        clients.insert(RegisteredClient::private_key_jwt("ed", keys, app("ed")));
+        let published = ClientKeys::jwks_uri("https://client.example/jwks").unwrap();
+        clients.insert(RegisteredClient::private_key_jwt("published", published, app("published")));
+        let assertions = Assertions::dangerously_without_replay_protection(ISSUER).unwrap();
+        Harness::of(clients).set(|layer| layer.assertions(change(assertions)))
+    }
+
+    fn signed(client_id: &str, audience: &str) -> String {
+        let mut claims = claims(client_id);
+        claims["aud"] = json!(audience);
+        form(&sign(ed(), "EdDSA", &claims))
+    }
+
+    fn signing(reason: &'static str, client_id: &str) -> Report {
+        Report::new(reason).method("private_key_jwt").id(client_id)
+    }
+
+    #[test]
+    fn accepted_audience_is_reported() {
+        let ask = TestRequest::form(signed("ed", "https://as.example/token"));
+        let expected = signing("wrong_audience", "ed").registered("private_key_jwt");
+        assert_eq!(
+            reported(harness(|assertions| assertions), &ask),
+            expected.source("the accepted audience is `https://as.example`")
+        );
+        let expected = signing("wrong_audience", "ed").registered("private_key_jwt");
+        let legacy = |assertions: Assertions| {
+            assertions.legacy_audiences(["https://as.example/a", "b"]).string_audience()
+        };
+        assert_eq!(
+            reported(harness(legacy), &ask),
+            expected.source(
+                "the accepted audience is `https://as.example` or `https://as.example/a` or `b`, as a string"
+            )
+        );
+        // Who has not proved that it is the client may as well mean another one.
+        let ask = TestRequest::form(signed("nobody", "https://as.example/token"));
+        let expected = signing("unknown_client", "nobody");
+        assert_eq!(reported(harness(|assertions| assertions), &ask), expected);
+    }
+
+    #[test]
+    fn source_of_keys_that_is_missing_is_reported() {
+        let ask = TestRequest::form(signed("published", ISSUER));
+        let expected = signing("unusable_registration", "published")
+            .registered("private_key_jwt")
+            .source("the keys of the client are at its `jwks_uri`: set `Assertions::jwks_source`");
+        assert_eq!(reported(harness(|assertions| assertions), &ask), expected);
+    }
+
+    #[test]
+    fn id_of_an_assertion_is_reported_without_a_look_up() {
+        let mismatch = format!("{}&client_id=other", signed("ed", ISSUER));
+        let ask = TestRequest::form(mismatch);
+        assert_eq!(
+            reported(harness(|assertions| assertions), &ask),
+            signing("client_id_mismatch", "ed").other("other")
+        );
+    }
+}
