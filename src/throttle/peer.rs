@@ -118,9 +118,11 @@ impl Header {
     /// From the last on. What is no address is `None`.
     fn addresses(self, headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
         let values = headers.get_all(self.name()).iter().rev();
-        // Also within quotes: in those of a proxy there is no comma, and one that a caller did not close
-        // must not take in what a proxy appended.
-        let elements = values.flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
+        let elements = values.flat_map(move |value| Elements {
+            rest: Some(value.as_bytes()),
+            separator: b',',
+            quotes: matches!(self, Self::Forwarded),
+        });
         let elements = elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty());
         elements.map(move |element| match self {
             Self::Forwarded => node(element).and_then(address),
@@ -129,10 +131,40 @@ impl Header {
     }
 }
 
+/// The parts of a list from the last on, as the proxy wrote it that appended last. Strings in quotes are found from
+/// the end, too: one that a caller did not close cannot take in what a proxy appended, and what a proxy
+/// quotes, such as the `Host` that a caller chose, is no element.
+struct Elements<'a> {
+    rest: Option<&'a [u8]>,
+    separator: u8,
+    quotes: bool,
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let rest = self.rest?;
+        let mut quoted = false;
+        for (at, byte) in rest.iter().enumerate().rev() {
+            let (before, after) = rest.split_at_checked(at)?;
+            if *byte == b'"' && self.quotes {
+                let backslashes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
+                // Within a string, one behind an odd number of them is a part of it.
+                quoted ^= !quoted || backslashes % 2 == 0;
+            } else if *byte == self.separator && !quoted {
+                self.rest = Some(before);
+                return after.get(1..);
+            }
+        }
+        self.rest.take()
+    }
+}
+
 /// The value of the one `for` (RFC 7239 §4).
 fn node(element: &[u8]) -> Option<&[u8]> {
     let mut found = None;
-    for pair in element.split(|byte| *byte == b';') {
+    for pair in (Elements { rest: Some(element), separator: b';', quotes: true }) {
         let (name, value) = pair.split_at_checked(memchr::memchr(b'=', pair)?)?;
         if name.trim_ascii().eq_ignore_ascii_case(b"for")
             && found.replace(value.get(1..)?).is_some()

@@ -394,6 +394,12 @@ fn proxies_that_are_trusted_say_who_called_them() {
         // A quote that a caller did not close takes in nothing.
         ("10.0.0.7", &["for=\"198.51.100.1, for=192.0.2.1"], Some("192.0.2.1")),
         ("10.0.0.7", &["for=\"198.51.100.1", "for=192.0.2.1"], Some("192.0.2.1")),
+        ("10.0.0.7", &["for=192.0.2.1;host=\"x\";x=\"y", "for=192.0.2.2"], Some("192.0.2.2")),
+        // What a proxy quotes is no element, and no parameter: a caller chooses its `Host`.
+        ("10.0.0.7", &["for=192.0.2.1;host=\"x,for=9.9.9.9;y=z\""], Some("192.0.2.1")),
+        ("10.0.0.7", &["for=192.0.2.1;host=\"x;for=9.9.9.9\""], Some("192.0.2.1")),
+        ("10.0.0.7", &["for=192.0.2.1;host=\"x\\\",for=9.9.9.9;y=z\""], Some("192.0.2.1")),
+        ("10.0.0.7", &["for=\"8.8.8.8, for=192.0.2.1;host=\"x,for=9.9.9.9\""], Some("192.0.2.1")),
         ("10.0.0.7", &["for=192.0.2.1, for=unknown"], None),
         ("10.0.0.7", &["for=192.0.2.1, for=_hidden"], None),
         ("10.0.0.7", &["for=192.0.2.1, proto=https"], None),
