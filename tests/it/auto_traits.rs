@@ -69,6 +69,15 @@ fn public_types_are_send_and_sync() {
     send_sync_static::<WrappedBodies>();
     send_sync_static::<Outcome<'static>>();
     send_sync_static::<FailureThrottle>();
+    #[cfg(feature = "mtls")]
+    {
+        use tower_client_auth::mutual_tls;
+
+        send_sync_static::<mutual_tls::MutualTls>();
+        send_sync_static::<mutual_tls::ClientCertificate>();
+        send_sync_static::<mutual_tls::ClientCertificates>();
+        send_sync_static::<mutual_tls::CertificateSubject>();
+    }
     send_sync_static::<PeerAddress>();
 }
 

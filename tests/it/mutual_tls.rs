@@ -3,7 +3,7 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv6Addr},
+    net::Ipv6Addr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -794,6 +794,36 @@ fn panicking_predicate_of_mutual_tls_lets_no_request_pass() {
     assert_eq!(harness.send(sent), refused(K::Panicked));
 }
 
+// A layer outside of it may look elsewhere.
+#[test]
+fn certificate_of_an_outer_layer_is_none_of_an_inner_one() {
+    let layer = |name| {
+        let header = ProxyHeader::base64_der(name);
+        let mutual_tls = MutualTls::from_header(header, |_| true);
+        Harness::of(clients()).set(|layer| layer.mutual_tls(mutual_tls))
+    };
+    let outer = layer(HeaderName::from_static("x-outer"));
+    let inner = layer(HeaderName::from_static("x-inner"));
+    let seen = Log::default();
+    let log = seen.clone();
+    let recorder = inner.recorder();
+    let service = tower::service_fn(move |request: http::Request<_>| {
+        let client = request.extensions().get::<AuthenticatedClient<crate::support::App>>();
+        let certificate = client.and_then(AuthenticatedClient::certificate);
+        log.push(certificate.map(|certificate| certificate.thumbprint().to_owned()));
+        tower::ServiceExt::oneshot(recorder.clone(), request)
+    });
+    let service = tower::Layer::layer(&outer.layer, tower::Layer::layer(&inner.layer, service));
+    for (name, expected) in
+        [("x-outer", None), ("x-inner", Some(unverified(&own(1)).thumbprint().to_owned()))]
+    {
+        let request = form("public").with(name, BASE64_STANDARD.encode(own(1).der()));
+        let sent = tower::ServiceExt::oneshot(service.clone(), request.request());
+        let Ok(response) = crate::support::run(sent);
+        assert_eq!((response.status().as_u16(), seen.take()), (200, vec![expected]), "{name}");
+    }
+}
+
 /// As an acceptor of the application keeps it.
 #[derive(Clone)]
 struct Peer(Option<Vec<u8>>);
@@ -855,15 +885,4 @@ fn debug_shows_the_thumbprint_alone() {
     assert!(!text.contains("Acme"), "{text}");
     let settings = format!("{:?}", MutualTls::from_header(ProxyHeader::client_cert(), |_| true));
     assert!(settings.contains("client-cert"), "{settings}");
-}
-
-// Only for the type system: settings are shared between threads.
-#[test]
-fn settings_are_send_and_sync() {
-    fn is<T: Send + Sync + Clone>() {}
-    is::<MutualTls>();
-    is::<ClientCertificate>();
-    is::<ClientCertificates>();
-    is::<CertificateSubject>();
-    let _: fn(IpAddr) -> CertificateSubject = CertificateSubject::ip;
 }
