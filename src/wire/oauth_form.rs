@@ -31,7 +31,8 @@ use crate::{
 /// - The request method must be POST and the body a form in UTF-8, or empty: 405 or 415 otherwise.
 /// - A parameter without a value counts as absent.
 /// - A parameter must not be repeated, unless its type is a sequence, as that of `resource` (RFC 8707 §2), or
-///   it is not in the type at all and one of an extension.
+///   it is not in the type at all and one of an extension. That holds where a
+///   [`Compat`](crate::Compat) of the layer lets the last one count, too.
 /// - `error_description` names the parameter that is missing, repeated or invalid, by its name in the type. No
 ///   value is in any answer.
 ///

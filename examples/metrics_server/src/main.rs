@@ -13,7 +13,7 @@
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use axum::{
-    Extension, Json, Router,
+    Json, Router,
     routing::{get, post},
 };
 use example_support::{Flags, Server, print_refusal};
@@ -44,7 +44,7 @@ async fn find_client(client_id: String) -> Result<Option<RegisteredClient<()>>, 
     })
 }
 
-async fn token(Extension(client): Extension<AuthenticatedClient<()>>) -> Json<Value> {
+async fn token(client: AuthenticatedClient<()>) -> Json<Value> {
     Json(json!({ "client_id": client.client_id() }))
 }
 
