@@ -126,7 +126,8 @@ fn main() -> ExitCode {
         "cached",
         per_client(|count| clients::cached(count, clients::basic(count)))
     );
-    let held = budget::check("alloc", 0.0, &budgets());
+    let held = budget::check("alloc", 0.0, &budgets())
+        & budget::check("alloc of a throttle", 0.0, &throttled());
     #[cfg(feature = "jwt")]
     let held = budget::check("alloc of assertions", 0.0, &assertions()) & held;
     report::verdict(report::goals(&goals()) & held)
@@ -146,6 +147,19 @@ fn assertions() -> Vec<(String, u64)> {
             counts.push((format!("{}, {}, bytes", alg.name(), what.name()), bytes));
         }
         println!();
+    }
+    counts
+}
+
+/// The layer that knows the address of its peer, without and with a throttle.
+fn throttled() -> Vec<(String, u64)> {
+    let mut counts = Vec::new();
+    for stack in [Stack::LayerPeer, Stack::LayerThrottled] {
+        for case in [Case::Basic, Case::WrongFirst] {
+            let info = request(stack, case, Shape::Usual);
+            counts.push((format!("{}, {}, calls", stack.name(), case.name()), info.count_total));
+            counts.push((format!("{}, {}, bytes", stack.name(), case.name()), info.bytes_total));
+        }
     }
     counts
 }
@@ -187,6 +201,11 @@ fn goals() -> Vec<Goal> {
             6.0,
             target,
         );
+    }
+    for case in [Case::Basic, Case::WrongFirst] {
+        let over = bytes(Stack::LayerThrottled, case, Shape::Usual)
+            - bytes(Stack::LayerPeer, case, Shape::Usual);
+        goal("throttle", format!("bytes that a throttle adds, {}", case.name()), over, 0.0, 0.0);
     }
     for case in Case::RIGHT {
         let over =

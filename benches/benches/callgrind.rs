@@ -71,6 +71,8 @@ const MUTUAL_TLS: [(Stack, Case); 6] = [
     (Stack::LayerHostNames, Case::ManyNames),
     (Stack::LayerHostNames, Case::UnknownWithManyNames),
 ];
+/// The layer that knows the address of its peer, without and with a throttle.
+const THROTTLE: [Stack; 2] = [Stack::LayerPeer, Stack::LayerThrottled];
 const RIGHT_WRONG_UNKNOWN: [Case; 3] = [Case::Basic, Case::WrongFirst, Case::Unknown];
 
 /// Each of these programs with each case that it tells from others.
@@ -103,6 +105,9 @@ fn jobs() -> Vec<Job> {
         for case in RIGHT_WRONG_UNKNOWN {
             jobs.extend([usual(stack, case), Job::Cloned { stack, case }]);
         }
+    }
+    for stack in THROTTLE {
+        jobs.extend([Case::Basic, Case::WrongFirst].map(|case| usual(stack, case)));
     }
     #[cfg(feature = "documents")]
     jobs.extend(DOCUMENTS.map(|stack| usual(stack, Case::Document)));
@@ -524,6 +529,23 @@ fn table(counts: &Counts) -> ExitCode {
         1.0,
         0.5,
     );
+    let mut throttle = Vec::new();
+    for case in [Case::Basic, Case::WrongFirst] {
+        let [without, with] = THROTTLE.map(|stack| counts.events(usual(stack, case)));
+        let more = with.instructions() - without.instructions();
+        goal(
+            "throttle",
+            &format!("instructions that a throttle adds, {}", case.name()),
+            more,
+            if case == Case::Basic { 500.0 } else { 1_200.0 },
+            if case == Case::Basic { 400.0 } else { 1_000.0 },
+        );
+        throttle.push((format!("added, {}", case.name()), more as u64));
+        let atomics = with.atomics() - without.atomics();
+        if case == Case::Basic {
+            goal("throttle", "atomic operations that it adds, basic", atomics, 0.0, 0.0);
+        }
+    }
     let mut budgets = Vec::new();
     #[cfg(feature = "documents")]
     {
@@ -592,6 +614,7 @@ fn table(counts: &Counts) -> ExitCode {
     // A hundred instructions more are seen in each.
     let held = budget::check("callgrind", 1.0, &budgets)
         & budget::check("callgrind of connections", 0.4, &connections)
+        & budget::check("callgrind of a throttle", 5.0, &throttle)
         & budget::check("atomics", 0.0, &atomics);
     #[cfg(feature = "mtls")]
     let held = held & budget::check("callgrind of mutual TLS", 1.0, &certificates);

@@ -38,6 +38,7 @@ const CLIENTS: u64 = 10_000;
 const CROWDS: &[Crowd] = &[
     Crowd::Floor,
     Crowd::Memory,
+    Crowd::Throttled,
     #[cfg(feature = "cache")]
     Crowd::Cached,
 ];

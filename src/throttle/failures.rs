@@ -3,6 +3,7 @@
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -36,7 +37,8 @@ const CAPACITY: usize = 1 << 17;
 /// longer: nobody is locked out for good.
 ///
 /// An address of IPv6 counts by its first 64 bits. All callers whose address is not known count as one: see that
-/// the [`PeerAddress`] finds one, or strangers keep each other out.
+/// the [`PeerAddress`] finds one, or strangers keep each other out. With the feature `tracing` the first of them that
+/// fails is a warning.
 ///
 /// # Memory
 ///
@@ -79,6 +81,7 @@ pub struct FailureThrottle {
     hasher: RandomState,
     clock: Clock,
     start: Instant,
+    warned: AtomicBool,
 }
 
 /// The keys that an attempt counts for.
@@ -101,6 +104,7 @@ impl FailureThrottle {
             hasher: RandomState::new(),
             start: clock.instant(),
             clock,
+            warned: AtomicBool::new(false),
         }
     }
 
@@ -176,9 +180,23 @@ impl Throttle for FailureThrottle {
             let (keys, now) = (self.keys(client_id, head), self.now());
             self.clients.add(keys.client, now, &self.per_client);
             self.addresses.add(keys.address, now, &self.per_address);
+            if self.network(head) == Network::Unknown && !self.warned.swap(true, Relaxed) {
+                warn();
+            }
         }
     }
 }
+
+#[cfg(feature = "tracing")]
+fn warn() {
+    tracing::warn!(
+        target: "tower_client_auth",
+        "a caller failed whose address is not known to the throttle; all such callers count as one"
+    );
+}
+
+#[cfg(not(feature = "tracing"))]
+const fn warn() {}
 
 impl fmt::Debug for FailureThrottle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

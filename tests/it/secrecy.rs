@@ -277,6 +277,31 @@ mod events {
         assert_eq!(recorded.len(), 2, "the span and the event: {recorded:?}");
     }
 
+    // R79: they all count as one, which is hardly meant.
+    #[test]
+    fn caller_without_an_address_is_one_warning_of_a_throttle() {
+        use std::net::SocketAddr;
+        use tower_client_auth::throttle::{FailureThrottle, PeerAddress};
+
+        let peer = PeerAddress::from_extension(|peer: &SocketAddr| peer.ip());
+        let harness = Harness::new().set(|layer| layer.throttle(FailureThrottle::new(peer)));
+        let of = |ask: &TestRequest, from: Option<SocketAddr>| {
+            let mut request = ask.request();
+            from.map(|from| request.extensions_mut().insert(from));
+            let mut events = events(|| harness.send(request));
+            events.retain(|event| event.starts_with("WARN"));
+            events
+        };
+        let (right, wrong) = ("basic:basic-s3cr3t", "basic:x");
+        let known = Some(SocketAddr::from(([192, 0, 2, 1], 50_000)));
+        assert_eq!(of(&TestRequest::bare().basic(wrong), known), [""; 0]);
+        assert_eq!(of(&TestRequest::bare().basic(right), None), [""; 0]);
+        let warning = "WARN message=a caller failed whose address is not known to the throttle; \
+            all such callers count as one";
+        assert_eq!(of(&TestRequest::bare().basic(wrong), None), [warning]);
+        assert_eq!(of(&TestRequest::bare().basic(wrong), None), [""; 0]);
+    }
+
     // R113: method, outcome, reason and id.
     #[test]
     fn event_has_method_outcome_reason_and_id() {

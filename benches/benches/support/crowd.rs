@@ -22,6 +22,8 @@ pub(crate) enum Crowd {
     Bare,
     Floor,
     Memory,
+    /// The same with a throttle; the clients share an address.
+    Throttled,
     #[cfg(feature = "cache")]
     Cached,
 }
@@ -50,6 +52,7 @@ impl Crowd {
             Self::Bare => Stack::Collect.name(),
             Self::Floor => Stack::Floor.name(),
             Self::Memory => Stack::LayerMemory.name(),
+            Self::Throttled => Stack::LayerThrottled.name(),
             #[cfg(feature = "cache")]
             Self::Cached => Stack::LayerCached.name(),
         }
@@ -72,6 +75,10 @@ impl Crowd {
             Self::Memory => {
                 let layer = stack::usual(clients::memory(crowd));
                 visitor.visit(layer.layer(service_fn(stack::collect)))
+            }
+            Self::Throttled => {
+                let layer = stack::usual(clients::memory(crowd)).throttle(stack::throttle());
+                visitor.visit(stack::from_peer(layer.layer(service_fn(stack::collect))))
             }
             #[cfg(feature = "cache")]
             Self::Cached => {

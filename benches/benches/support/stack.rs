@@ -1,21 +1,26 @@
 //! The compared programs, each a tower service.
 
-use std::convert::Infallible;
 #[cfg(feature = "documents")]
 use std::future::ready;
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
 
 use axum::{Router, routing::post};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
-use tower::{Layer, Service, service_fn};
+use tower::{Layer, Service, service_fn, util::MapRequest};
 #[cfg(feature = "mtls")]
 use tower_client_auth::mutual_tls::MutualTls;
 #[cfg(feature = "documents")]
 use tower_client_auth::provider::{CachedProvider, provider_fn};
 use tower_client_auth::{
-    ClientAuthLayer, ClientProvider, ClientSecret, Limits, provider::BoxClientProvider,
+    ClientAuthLayer, ClientProvider, ClientSecret, Limits,
+    provider::BoxClientProvider,
+    throttle::{FailureThrottle, PeerAddress},
 };
 use tower_http::auth::AsyncRequireAuthorizationLayer;
 
@@ -46,6 +51,10 @@ pub(crate) enum Stack {
     /// The layer, with a provider that remembers what another one answered.
     #[cfg(feature = "cache")]
     LayerCached,
+    /// The layer, behind what tells it the address of the peer.
+    LayerPeer,
+    /// The same, with a throttle.
+    LayerThrottled,
     /// The layer, with clients whose id is the URL of their metadata.
     #[cfg(feature = "documents")]
     LayerDocuments,
@@ -94,6 +103,8 @@ impl Stack {
             Self::LayerMemory => "layer, memory",
             #[cfg(feature = "cache")]
             Self::LayerCached => "layer, cached",
+            Self::LayerPeer => "layer, peer known",
+            Self::LayerThrottled => "layer, throttled",
             #[cfg(feature = "documents")]
             Self::LayerDocuments => "layer, documents",
             #[cfg(feature = "documents")]
@@ -153,6 +164,14 @@ impl Stack {
             Self::LayerCached => {
                 let layer = usual(clients::cached(clients, clients::mixed(clients)));
                 visitor.visit(layer.layer(service_fn(collect)))
+            }
+            Self::LayerPeer => {
+                let layer = layer(clients, ClientSecret::plain);
+                visitor.visit(from_peer(layer.layer(service_fn(collect))))
+            }
+            Self::LayerThrottled => {
+                let layer = layer(clients, ClientSecret::plain).throttle(throttle());
+                visitor.visit(from_peer(layer.layer(service_fn(collect))))
             }
             #[cfg(feature = "documents")]
             Self::LayerDocuments => {
@@ -239,6 +258,22 @@ pub(crate) fn layer(
 pub(crate) fn usual<P: ClientProvider>(provider: P) -> ClientAuthLayer<P> {
     ClientAuthLayer::new(provider)
         .limits(Limits::new().body(2 * 1024 * 1024).parameters(PARAMETERS))
+}
+
+/// With the limits that it has by default.
+pub(crate) fn throttle() -> FailureThrottle {
+    FailureThrottle::new(PeerAddress::from_extension(|peer: &SocketAddr| peer.ip()))
+}
+
+/// Tells the service the address of the peer, as a server does.
+pub(crate) fn from_peer<S, B>(
+    service: S,
+) -> MapRequest<S, impl Fn(Request<B>) -> Request<B> + Clone> {
+    const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_000);
+    MapRequest::new(service, |mut request: Request<B>| {
+        request.extensions_mut().insert(PEER);
+        request
+    })
 }
 
 pub(crate) fn floor(clients: impl Iterator<Item = Client>) -> FloorLayer {

@@ -5,6 +5,7 @@
 //! - `--issuer URL` is the issuer identifier, if it is not the address.
 //! - `--clock-offset SECONDS` is how far the clock of the server is ahead, or with a minus behind.
 //! - `--raw-basic` accepts clients that do not form-encode their Basic credentials.
+//! - `--throttle` lets those wait who fail more than ten times a minute.
 //! - `--legacy-assertions` accepts assertions that name an endpoint or live an hour, and
 //!   `--strict-assertions` only those of FAPI 2.0 that say what they are; both need the feature `jwt`.
 
@@ -15,7 +16,7 @@ use example_support::{Flags, needs_feature};
 use tower_client_auth::{BoxError, Clock};
 
 const USAGE: &str = "usage: token_server [--listen ADDR] [--clients FILE] [--issuer URL] \
-    [--clock-offset SECONDS] [--raw-basic] [--legacy-assertions] [--strict-assertions]";
+    [--clock-offset SECONDS] [--raw-basic] [--throttle] [--legacy-assertions] [--strict-assertions]";
 
 pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
@@ -23,6 +24,7 @@ pub(crate) struct Settings {
     pub(crate) issuer: Option<String>,
     pub(crate) clock: Clock,
     pub(crate) raw_basic: bool,
+    pub(crate) throttle: bool,
     pub(crate) legacy_assertions: bool,
     pub(crate) strict_assertions: bool,
 }
@@ -34,6 +36,7 @@ pub(crate) fn read() -> Result<Settings, BoxError> {
         issuer: None,
         clock: Clock::system(),
         raw_basic: false,
+        throttle: false,
         legacy_assertions: false,
         strict_assertions: false,
     };
@@ -45,6 +48,7 @@ pub(crate) fn read() -> Result<Settings, BoxError> {
             "--issuer" => settings.issuer = Some(issuer(flags.value()?)?),
             "--clock-offset" => settings.clock = ahead(flags.value()?),
             "--raw-basic" => settings.raw_basic = true,
+            "--throttle" => settings.throttle = true,
             "--legacy-assertions" | "--strict-assertions" if cfg!(not(feature = "jwt")) => {
                 return Err(needs_feature(&name, "jwt"));
             }

@@ -26,13 +26,16 @@ use axum::{
     response::IntoResponse,
     routing::{any, get},
 };
-use example_support::{Server, now, print_refusal};
+use example_support::{Peer, Server, now, print_refusal};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_client_auth::{
     AuthMethod, AuthenticatedClient, BoxError, ClientAuthLayer, ClientMetadata, Compat,
-    ConfigError, Limits, OAuthError, RegisteredClient, axum::OAuthForm, provider::MemoryProvider,
+    ConfigError, Limits, OAuthError, RegisteredClient,
+    axum::OAuthForm,
+    provider::MemoryProvider,
     secret::GeneratedSecret,
+    throttle::{FailureThrottle, PeerAddress},
 };
 
 use crate::tokens::Tokens;
@@ -186,6 +189,11 @@ async fn run() -> Result<(), BoxError> {
     let mut layer = ClientAuthLayer::new(Arc::new(clients)).clock(flags.clock.clone());
     if flags.raw_basic {
         layer = layer.compat(Compat::new().raw_basic());
+    }
+    if flags.throttle {
+        // Where it listens itself. Behind a proxy all would have the address of the proxy, see `PeerAddress`.
+        let peer = PeerAddress::from_extension(|peer: &Peer| peer.0.ip());
+        layer = layer.throttle(FailureThrottle::new(peer).clock(flags.clock.clone()));
     }
     layer = assertions::accepted(layer, issuer, &flags)?;
     let methods = methods(&json);
