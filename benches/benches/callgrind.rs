@@ -92,6 +92,7 @@ const fn usual(stack: Stack, case: Case) -> Job {
 fn jobs() -> Vec<Job> {
     let alone = cases(&[Stack::Collect, Stack::Floor, Stack::Layer]);
     let mut jobs: Vec<_> = alone.into_iter().map(|(stack, case)| usual(stack, case)).collect();
+    jobs.push(usual(Stack::LayerTenant, Case::Basic));
     for stack in [Stack::HeaderOnly, Stack::LayerSha256] {
         jobs.extend([Case::Basic, Case::WrongFirst].map(|case| usual(stack, case)));
     }
@@ -546,6 +547,14 @@ fn table(counts: &Counts) -> ExitCode {
             goal("throttle", "atomic operations that it adds, basic", atomics, 0.0, 0.0);
         }
     }
+    let [tenant, plain] = [Stack::LayerTenant, Stack::Layer];
+    let (chosen, alone) = (counts.usual(tenant, Case::Basic), counts.usual(plain, Case::Basic));
+    let what = format!("{chosen:.0} with a layer that is chosen / {alone:.0} with a layer");
+    goals.push(Goal { name: "tenants", what, value: chosen / alone, must: 1.03, target: 1.01 });
+    let [chosen, alone] =
+        [tenant, plain].map(|stack| counts.events(usual(stack, Case::Basic)).atomics());
+    let what = "atomic operations, the same".to_owned();
+    goals.push(Goal { name: "tenants", what, value: chosen - alone, must: 0.0, target: 0.0 });
     let mut budgets = Vec::new();
     #[cfg(feature = "documents")]
     {

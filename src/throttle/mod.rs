@@ -110,7 +110,7 @@ pub enum Verdict<'a> {
 
 impl<'a> Verdict<'a> {
     /// Waits for an answer. An error that is
-    /// [`Throttled`](crate::provider::Throttled), or was caused by it, refuses the attempt with
+    /// [`Throttled`], or was caused by it, refuses the attempt with
     /// 429, and any other with 503.
     pub fn ask(answer: impl Future<Output = Result<(), BoxError>> + Send + 'a) -> Self {
         Self::Pending(Box::pin(answer))

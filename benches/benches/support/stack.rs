@@ -20,6 +20,7 @@ use tower_client_auth::provider::{CachedProvider, provider_fn};
 use tower_client_auth::{
     ClientAuthLayer, ClientProvider, ClientSecret, Limits,
     provider::BoxClientProvider,
+    tenant::TenantLayer,
     throttle::{FailureThrottle, PeerAddress},
 };
 use tower_http::auth::AsyncRequireAuthorizationLayer;
@@ -42,6 +43,8 @@ pub(crate) enum Stack {
     Floor,
     /// The layer in front of it.
     Layer,
+    /// The layer, chosen for each request.
+    LayerTenant,
     /// The layer, with a store of SHA-256 digests.
     LayerSha256,
     /// The layer, with a provider whose type is erased.
@@ -98,6 +101,7 @@ impl Stack {
             Self::Collect => "collect",
             Self::Floor => "floor",
             Self::Layer => "layer",
+            Self::LayerTenant => "layer, tenant",
             Self::LayerSha256 => "layer, SHA-256",
             Self::LayerBoxed => "layer, boxed",
             Self::LayerMemory => "layer, memory",
@@ -145,6 +149,11 @@ impl Stack {
             Self::Floor => visitor.visit(floor(clients::mixed(clients)).layer(service_fn(collect))),
             Self::Layer => {
                 visitor.visit(layer(clients, ClientSecret::plain).layer(service_fn(collect)))
+            }
+            Self::LayerTenant => {
+                let layer = layer(clients, ClientSecret::plain);
+                let tenants = TenantLayer::new(move |_| Some(layer.clone()));
+                visitor.visit(tenants.layer(service_fn(collect)))
             }
             Self::LayerSha256 => {
                 let layer = layer(clients, |secret| ClientSecret::sha256_of(&secret));
