@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     jose::{
-        invalid::{Fault, OmittedKey},
+        invalid::{Fault, MOST_OMITTED, OmittedKey},
         json::Text,
         jwk::Jwk,
         leaked::{Leaked, Withdrawn, has_public_part},
@@ -44,16 +44,29 @@ fn read(jwk: &Jwk<'_>) -> Result<[u8; 32], Fault> {
     let chain: Vec<Text<'_>> = serde_json::from_str(chain.get())
         .map_err(|_quotes_it| Fault::of("x5c", "is not an array of strings"))?;
     let first = chain.first().ok_or(Fault::of("x5c", "is empty"))?;
-    let der = BASE64_STANDARD.decode(first.0.as_bytes()).map_err(|_quotes_it| {
-        Fault::of("x5c", "does not begin with base64 with padding and without line breaks")
-    })?;
+    let der = BASE64_STANDARD
+        .decode(first.0.as_bytes())
+        .map_err(|_quotes_it| Fault::of("x5c", not_base64(&first.0)))?;
     match ClientCertificate::unverified(der) {
         Ok(certificate) => Ok(*certificate.digest()),
         Err(_quotes_nothing) => Err(Fault::of("x5c", "does not begin with a certificate in DER")),
     }
 }
 
-/// Why none of the keys has a certificate.
+/// What the text looks like instead.
+fn not_base64(text: &str) -> &'static str {
+    if text.contains("-----") {
+        "begins with PEM, of which the base64 alone belongs there, without line breaks"
+    } else if text.contains(char::is_whitespace) {
+        "begins with base64 with line breaks or spaces, which do not belong there"
+    } else if text.contains(['-', '_']) {
+        "begins with base64url, where base64 with padding belongs (RFC 7517 §4.7)"
+    } else {
+        "does not begin with base64 with padding"
+    }
+}
+
+/// Why keys have no certificate that counts, 64 of them at most.
 pub(super) fn omitted(elements: &[&RawValue]) -> Vec<OmittedKey> {
     let leaked = Leaked::default();
     let withdrawn = Withdrawn::new(&leaked);
@@ -61,5 +74,5 @@ pub(super) fn omitted(elements: &[&RawValue]) -> Vec<OmittedKey> {
         let fault = of(&Jwk::read(element), &withdrawn).err()?;
         Some(OmittedKey { index, fault, private: false })
     });
-    faults.collect()
+    faults.take(MOST_OMITTED).collect()
 }

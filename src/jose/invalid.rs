@@ -5,6 +5,9 @@ use std::{borrow::Cow, fmt};
 /// Of an error, so that it stays a line.
 const MOST_REASONS: usize = 4;
 
+/// A document has at most some thousand of them.
+pub(super) const MOST_OMITTED: usize = 64;
+
 /// Why a key cannot be used. It quotes nothing of the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {

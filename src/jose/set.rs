@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::jose::certificate;
 use crate::jose::{
     alg::{Algorithm, Algorithms},
-    invalid::{Fault, InvalidKeys, OmittedKey},
+    invalid::{Fault, InvalidKeys, MOST_OMITTED, OmittedKey},
     jwk::Jwk,
     key::{Key, Public},
     leaked::{Leaked, Withdrawn},
@@ -22,9 +22,6 @@ const MOST_OF_A_KIND: usize = 8;
 
 /// Of which each may take some microseconds to read. The rest is searched for private keys alone.
 const MOST: usize = 100;
-
-/// A document has at most some thousand of them.
-const MOST_OMITTED: usize = 64;
 
 /// Why a set has no key for a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,20 +62,21 @@ impl KeySet {
         if self.keys.is_empty() { Err(InvalidKeys::none(what, &self.omitted)) } else { Ok(self) }
     }
 
-    /// The certificates that a client is registered with, by their SHA-256 (RFC 8705 §2.2.2).
+    /// The certificates that a client is registered with, by their SHA-256 (RFC 8705 §2.2.2), and the keys without
+    /// one.
     ///
     /// # Errors
     ///
     /// If the text is no key set, holds a private or symmetric key, or no certificate.
     #[cfg(feature = "mtls")]
-    pub(crate) fn certificates_of(json: &[u8]) -> Result<Box<[[u8; 32]]>, InvalidKeys> {
+    pub(crate) fn certificates_of(json: &[u8]) -> Result<(Self, Vec<OmittedKey>), InvalidKeys> {
         let elements = read(json)?;
         let set = Self::without_secrets(&elements)?;
+        let omitted = certificate::omitted(&elements);
         if set.certificates.is_empty() {
-            let omitted = certificate::omitted(&elements);
             return Err(InvalidKeys::none("no key of the set has a certificate", &omitted));
         }
-        Ok(set.certificates)
+        Ok((set, omitted))
     }
 
     fn without_secrets(elements: &[&RawValue]) -> Result<Self, InvalidKeys> {

@@ -98,6 +98,15 @@ impl Registration {
         }
     }
 
+    /// What is wrong with the keys that are not used.
+    pub(crate) fn omitted_keys(&self) -> Vec<String> {
+        match self {
+            Self::Assertion(assertion) => assertion.omitted_keys(),
+            Self::MutualTls(mutual_tls) => mutual_tls.omitted_keys(),
+            Self::None | Self::Basic(_) | Self::Post(_) | Self::Unusable(_) => Vec::new(),
+        }
+    }
+
     /// Moves the secrets to where `self` is. It must stay there, see [`ClientSecret::settle`].
     pub(crate) fn settle(&mut self) {
         if let Self::Basic(secrets) | Self::Post(secrets) = self {

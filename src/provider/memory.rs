@@ -16,7 +16,6 @@ use serde_json::value::RawValue;
 use crate::{
     client::{ById, RegisteredClient},
     iana::metadata::ClientMetadata,
-    method::Registration,
     provider::{
         lookup::ClientProvider,
         memory::lanes::{Clients, Lanes},
@@ -158,10 +157,8 @@ impl MemoryProvider<ClientMetadata> {
                     RegisteredClient::unusable(&**client_id, ClientMetadata::new(&**client_id))
                 }
             };
-            if let Registration::Assertion(registration) = client.registration() {
-                for key in registration.omitted_keys() {
-                    report(format!("`jwks`: {key}"));
-                }
+            for key in client.registration().omitted_keys() {
+                report(format!("`jwks`: {key}"));
             }
             if provider.insert(client).is_some() {
                 report("the client is recorded twice".to_owned());

@@ -117,6 +117,9 @@ impl Parser<'_> {
         }
         match types::oid_of(name) {
             Some(oid) => Ok(Cow::Borrowed(oid)),
+            None if name == "subject" => {
+                refuse("`subject=`, which OpenSSL prints before a name, is no part of it")
+            }
             None => refuse("the name of an attribute type is not known; write its OID instead"),
         }
     }

@@ -22,6 +22,7 @@ use tower_client_auth::{
         CertificateError as E, CertificateSubject, ClientCertificate, ClientCertificates,
         MutualTls, ProxyHeader,
     },
+    provider::MemoryProvider,
 };
 
 use crate::support::{
@@ -226,7 +227,12 @@ fn rfc8705_2_2_2_only_x5c_is_a_certificate() {
     let standard = BASE64_STANDARD.encode(&der);
     let thumbprint = unverified(&own(1)).thumbprint().to_owned();
     let missing = "`keys[0].x5c` is missing";
-    let encoding = "`keys[0].x5c` does not begin with base64 with padding and without line breaks";
+    let encoding = "`keys[0].x5c` does not begin with base64 with padding";
+    let url =
+        "`keys[0].x5c` begins with base64url, where base64 with padding belongs (RFC 7517 §4.7)";
+    let lines =
+        "`keys[0].x5c` begins with base64 with line breaks or spaces, which do not belong there";
+    let pem = "`keys[0].x5c` begins with PEM, of which the base64 alone belongs there, without line breaks";
     let no_key = "`keys[0]` has no public key beside `x5c`: `x` or `n` in base64url";
     for (members, fault) in [
         (json!({"x5t#S256": thumbprint}), missing),
@@ -234,9 +240,10 @@ fn rfc8705_2_2_2_only_x5c_is_a_certificate() {
         (json!({"x5c": []}), "`keys[0].x5c` is empty"),
         (json!({"x5c": standard}), "`keys[0].x5c` is not an array of strings"),
         (json!({"x5c": [7]}), "`keys[0].x5c` is not an array of strings"),
-        (json!({"x5c": [base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(&der)]}), encoding),
-        (json!({"x5c": [format!("{}\n{}", &standard[..64], &standard[64..])]}), encoding),
-        (json!({"x5c": [format!("-----BEGIN CERTIFICATE-----{standard}")]}), encoding),
+        (json!({"x5c": [base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(&der)]}), url),
+        (json!({"x5c": ["MII"]}), encoding),
+        (json!({"x5c": [format!("{}\n{}", &standard[..64], &standard[64..])]}), lines),
+        (json!({"x5c": [format!("-----BEGIN CERTIFICATE-----{standard}")]}), pem),
         (
             json!({"x5c": [BASE64_STANDARD.encode(&der[1..])]}),
             "`keys[0].x5c` does not begin with a certificate in DER",
@@ -254,7 +261,8 @@ fn rfc8705_2_2_2_only_x5c_is_a_certificate() {
         assert_eq!(error.to_string(), expected, "{key}");
         // One that is wrong does not spoil another.
         let set = ClientCertificates::from_jwks(&jwks([key.clone(), x5c(&[own(2)])]));
-        assert!(set.is_ok(), "{key}");
+        let omitted: Vec<_> = set.unwrap().omitted_keys().iter().map(ToString::to_string).collect();
+        assert_eq!(omitted, [fault], "{key}");
     }
     for usage in ["sig", "tls"] {
         let key = crate::jose::with(x5c(&[own(1)]), json!({"use": usage}));
@@ -508,7 +516,7 @@ fn registered_metadata_authenticates() {
         let metadata = crate::jose::with(json!({"client_id": "c"}), members);
         let metadata: ClientMetadata = serde_json::from_value(metadata).unwrap();
         let client = RegisteredClient::try_from(metadata).unwrap();
-        let provider = tower_client_auth::provider::MemoryProvider::from_iter([client]);
+        let provider = MemoryProvider::from_iter([client]);
         let layer = tower_client_auth::ClientAuthLayer::new(provider)
             .clock(Clock::fixed(NOW))
             .mutual_tls(MutualTls::from_connection());
@@ -634,6 +642,21 @@ fn certificate_whose_key_was_published_is_refused_from_then_on() {
         assert_eq!(ask(&[&private, &public()]), bad, "beside {private}");
         assert_eq!(ask(&[&public()]), bad, "after {private}");
     }
+}
+
+// Otherwise a client would only find out with its next certificate.
+#[test]
+fn key_without_a_certificate_is_reported_of_an_imported_client() {
+    let keys = [x5c(&[own(1)]), json!({"kty": "EC", "x": "eA"})];
+    let json = json!([{
+        "client_id": "s",
+        "token_endpoint_auth_method": "self_signed_tls_client_auth",
+        "jwks": {"keys": keys},
+    }]);
+    let (clients, invalid) = MemoryProvider::from_json(json.to_string().as_bytes()).unwrap();
+    assert!(clients.get("s").is_some());
+    let told: Vec<_> = invalid.iter().map(ToString::to_string).collect();
+    assert_eq!(told, [r#"record 0: client "s": `jwks`: `keys[1].x5c` is missing"#]);
 }
 
 // RFC 7517 §4: names are unique, and parsers disagree on which of two counts.

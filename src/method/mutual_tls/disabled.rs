@@ -49,6 +49,10 @@ impl Registration {
     pub(super) const fn method(&self) -> Method {
         match *self {}
     }
+
+    pub(super) const fn omitted_keys(&self) -> Vec<String> {
+        match *self {}
+    }
 }
 
 pub(super) const fn is_set_up(_settings: &Settings, _method: Method) -> bool {

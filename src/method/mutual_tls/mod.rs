@@ -124,7 +124,7 @@ pub(super) fn verify<'a>(
     };
     let (digests, published) = match registered {
         Some(Registration::SelfSigned(certificates)) => match &certificates.0 {
-            Kept::Digests(digests) => (&**digests, None),
+            Kept::Digests(digests, _) => (&**digests, None),
             Kept::Published(uri) => (&DECOY[..], Some(uri)),
         },
         _ => (&DECOY[..], None),

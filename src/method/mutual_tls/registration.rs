@@ -55,6 +55,16 @@ impl Registration {
         Err(Problem::Invalid(method.clone(), needs.into()))
     }
 
+    /// What is wrong with the keys whose certificates are not used.
+    pub(in crate::method) fn omitted_keys(&self) -> Vec<String> {
+        match self {
+            Self::Pki(_) => Vec::new(),
+            Self::SelfSigned(certificates) => {
+                certificates.omitted_keys().iter().map(ToString::to_string).collect()
+            }
+        }
+    }
+
     pub(in crate::method) const fn method(&self) -> Method {
         match self {
             Self::Pki(_) => Method::Tls,

@@ -56,10 +56,14 @@ fn names_as_other_programs_print_them_are_refused() {
 fn unknown_types_are_refused() {
     let unknown = "the name of an attribute type is not known; write its OID instead";
     for (name, at) in
-        [("FOO=p", 0), ("subject=CN=p", 0), ("CN=a,FOO=p", 5), ("CN=a+ FOO=p", 6), ("CNN=p", 0)]
+        [("FOO=p", 0), ("CN=a,FOO=p", 5), ("CN=a+ FOO=p", 6), ("CNN=p", 0), ("Subject=p", 0)]
     {
         assert_eq!(refusal(name), format!("{unknown}, at byte {at}"), "{name}");
     }
+    assert_eq!(
+        refusal("subject=CN=p"),
+        "`subject=`, which OpenSSL prints before a name, is no part of it, at byte 0"
+    );
     for name in [
         "1=p",
         "2.=p",
