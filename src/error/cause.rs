@@ -46,7 +46,8 @@ impl fmt::Display for Cause {
                          instead if `MetadataDocuments::auth_methods` accepts nothing else"
                     }
                     AuthMethod::TlsClientAuth => {
-                        ": set `ClientAuthLayer::mutual_tls`, and who verifies the chains of certificates"
+                        ": set `ClientAuthLayer::mutual_tls`, and `MutualTls::verified_if` or `verified_by_proxy` for \
+                         certificates from a proxy"
                     }
                     AuthMethod::SelfSignedTlsClientAuth => ": set `ClientAuthLayer::mutual_tls`",
                     _ => "",

@@ -11,7 +11,7 @@ use crate::{
     compat::dialect::Presented,
     error::{Error, kind::ErrorKind},
     isolate::guard::Caught,
-    layer::{outcome::Outcome, shared::Shared},
+    layer::{outcome::Outcome, policy::Policy, shared::Shared},
     method::{Method, mutual_tls},
     provider::lookup::ClientProvider,
     throttle::{Asked, refusal},
@@ -114,9 +114,18 @@ impl<P> Course<P> {
         throttle.ask(self.presented.client_id(), head, policy.limits.provider_deadline)
     }
 
+    /// The same error with what the request tells of it, for the operator.
+    fn explained(&self, head: &Parts, error: Option<&Error>) -> Option<Error> {
+        let Policy { observers, methods, .. } = &self.shared.policy;
+        let error = error.filter(|_| observers.listen())?;
+        let cause = mutual_tls::cause_of(error.kind(), &head.extensions, methods)?;
+        Some(error.clone().because(|_kind| Some(cause)))
+    }
+
     fn report<C>(&self, result: Result<&AuthenticatedClient<C>, &Error>) {
         let Some(head) = &self.head else { return };
         let policy = &self.shared.policy;
+        let explained = self.explained(head, result.err());
         policy.observers.report(&policy.methods.clock, self.started, || {
             let proved = result.map(|client| client.proof().method).ok();
             let method = proved.or_else(|| self.presented.method());
@@ -129,7 +138,7 @@ impl<P> Course<P> {
                 },
                 has_key_in_header: self.presented.has_key_in_header(),
                 certificate: mutual_tls::found(head, &policy.methods),
-                ..Outcome::of(head, result.err())
+                ..Outcome::of(head, explained.as_ref().or(result.err()))
             }
         });
         if let Some(throttle) = &policy.throttle {

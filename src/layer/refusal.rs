@@ -8,7 +8,7 @@ use http::request::Parts;
 use crate::{
     error::Error,
     layer::{outcome::Outcome, policy::Policy},
-    method::{self, Method},
+    method::{self, Method, mutual_tls},
     wire::{
         authorization::Presence,
         form::{self, Repeated},
@@ -43,7 +43,10 @@ impl Policy {
         // Whatever is wrong with it: nothing is decided by this.
         let form = form::scan(form, limits, Repeated::LastWins).unwrap_or_default();
         let named = method::named::named(head, authorization, &form, methods, limits);
-        let error = error.clone().because(|kind| method::missing(kind, &form, methods));
+        let error = error.clone().because(|kind| {
+            let missing = method::missing(kind, &form, methods);
+            missing.or_else(|| mutual_tls::cause_of(kind, &head.extensions, methods))
+        });
         self.observers.report(&methods.clock, started, || Outcome {
             client_id: named.client_id.as_deref(),
             other_client_id: named.other_client_id.as_deref(),

@@ -9,11 +9,14 @@ use arrayvec::ArrayString;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
-use crate::x509::{
-    element::Elements,
-    invalid::InvalidCertificate,
-    name::{self, Comparable},
-    walk::Certificate,
+use crate::{
+    error::BoxError,
+    x509::{
+        element::Elements,
+        invalid::InvalidCertificate,
+        name::{self, Comparable},
+        walk::Certificate,
+    },
 };
 
 /// A certificate that the client presented when the connection was made, and whether its chain was
@@ -44,7 +47,7 @@ struct Presented {
     verified: bool,
     /// What the verifier said, if it was asked and did not accept the chain.
     #[cfg(feature = "rustls")]
-    refusal: Option<Box<str>>,
+    refusal: Option<Arc<BoxError>>,
     /// Made when it is asked for.
     subject: OnceLock<Comparable>,
 }
@@ -97,7 +100,7 @@ impl ClientCertificate {
     #[cfg(feature = "rustls")]
     pub(super) fn refused(der: &[u8], why: &str) -> Result<Self, InvalidCertificate> {
         let mut presented = Presented::new(der.into(), false)?;
-        presented.refusal = Some(why.into());
+        presented.refusal = Some(Arc::new(why.into()));
         Ok(Self(Arc::new(presented)))
     }
 
@@ -106,9 +109,9 @@ impl ClientCertificate {
     }
 
     /// What the verifier said about the chain, if it was asked and did not accept it.
-    pub(crate) fn refusal(&self) -> Option<&str> {
+    pub(crate) fn refusal(&self) -> Option<&Arc<BoxError>> {
         #[cfg(feature = "rustls")]
-        return self.0.refusal.as_deref();
+        return self.0.refusal.as_ref();
         #[cfg(not(feature = "rustls"))]
         None
     }

@@ -2,6 +2,7 @@
 //! `x509`; here is which one counts, for whom, and what it is good for.
 
 use std::{
+    any::type_name,
     io,
     net::Ipv6Addr,
     sync::{
@@ -12,7 +13,9 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, request::Parts};
+use http_body_util::Full;
 use serde_json::{Value, json};
 use store_harness::certificate::{Attribute, Certificate, SubjectAltName, element};
 use tower_client_auth::{
@@ -26,8 +29,8 @@ use tower_client_auth::{
 };
 
 use crate::support::{
-    Answer, Clients, Harness, Log, NOW, TestRequest, app, basic_client, failed, plain, post_client,
-    public_client, refused,
+    Answer, Clients, Harness, Log, NOW, TestLayer, TestRequest, app, basic_client, failed, plain,
+    post_client, public_client, refused,
 };
 
 const DN: &str = "CN=p,O=Acme,C=DE";
@@ -523,14 +526,12 @@ fn registered_metadata_authenticates() {
         let service = tower::Layer::layer(
             &layer,
             tower::service_fn(
-                |request: http::Request<
-                    tower_client_auth::body::RequestBody<http_body_util::Full<bytes::Bytes>>,
-                >| async move {
+                |request: http::Request<tower_client_auth::body::RequestBody<Full<Bytes>>>| async move {
                     let client = request.extensions().get::<AuthenticatedClient<ClientMetadata>>();
                     let method = client.map(|client| client.method().clone());
-                    Ok::<_, std::convert::Infallible>(http::Response::new(
-                        http_body_util::Full::from(format!("{method:?}")),
-                    ))
+                    Ok::<_, std::convert::Infallible>(http::Response::new(Full::from(format!(
+                        "{method:?}"
+                    ))))
                 },
             ),
         );
@@ -871,6 +872,88 @@ fn certificate_is_found_in_an_extension_of_another_type() {
 }
 
 // R113: the operator sees what to register.
+/// The source of the error that the operator is told of.
+fn source(harness: Harness, request: http::Request<Full<Bytes>>) -> Option<String> {
+    let seen = Log::default();
+    let log = seen.clone();
+    let harness = harness.set(|layer| {
+        layer.on_outcome(move |outcome| {
+            let source = outcome.error().and_then(std::error::Error::source);
+            log.push(source.map(ToString::to_string));
+        })
+    });
+    harness.send(request);
+    seen.take().pop().flatten()
+}
+
+// Otherwise no certificate, one of a hop that is not trusted, and an acceptor that forgets it look alike.
+#[test]
+fn cause_of_a_missing_certificate_is_told() {
+    let mutual_tls =
+        |mutual_tls: MutualTls| Harness::of(clients()).set(|layer| layer.mutual_tls(mutual_tls));
+    let peer = || {
+        mutual_tls(MutualTls::from_extension(|peer: &Peer| {
+            peer.0.clone().map(ClientCertificate::unverified)
+        }))
+    };
+    let plain = || form("p").request();
+    let with = |extension: Peer| {
+        let mut request = plain();
+        request.extensions_mut().insert(extension);
+        request
+    };
+    let header = || form("p").with("client-cert", item(&pki())).request();
+    let none = "the request has no extension of the type `ClientCertificate`: the client presented none, or \
+                the acceptor does not put it there";
+    let distrusted =
+        "there was a header with a certificate, but the request did not come from a trusted hop";
+    let closed = |harness: Harness| harness.set(TestLayer::refuse_public_clients);
+    let peer_type = format!("the request has no extension of the type `{}`", type_name::<Peer>());
+    for (harness, request, expected) in [
+        (connection(), plain(), Some(none)),
+        (closed(connection()), plain(), Some(none)),
+        (peer(), plain(), Some(&*peer_type)),
+        (peer(), with(Peer(None)), None),
+        (behind_a_proxy(), header(), Some(distrusted)),
+        (closed(behind_a_proxy()), header(), Some(distrusted)),
+        (behind_a_proxy(), plain(), None),
+    ] {
+        assert_eq!(source(harness, request).as_deref(), expected);
+    }
+    let nothing = Harness::of(clients());
+    let told = source(nothing, plain()).unwrap();
+    assert!(told.contains("set `ClientAuthLayer::mutual_tls`"), "{told}");
+    let header = MutualTls::from_header(ProxyHeader::client_cert(), |_| true);
+    let told = source(mutual_tls(header), form("p").with("client-cert", item(&pki())).request());
+    assert!(told.as_deref().unwrap().contains("`MutualTls::verified_if`"), "{told:?}");
+}
+
+#[test]
+fn cause_of_an_unverified_certificate_is_told() {
+    let from = |certificate: &Certificate| {
+        let mut request = form("p").request();
+        request.extensions_mut().insert(unverified(certificate));
+        source(connection(), request)
+    };
+    assert_eq!(
+        from(&pki()).unwrap(),
+        "the acceptor asked no verifier: see `ClientCertificate::of` and `ClientCertificate::verified`"
+    );
+    let expired = pki().valid(&time(-1_000), &time(-1));
+    let outside = "its chain was not verified, and it is outside its validity";
+    assert_eq!(from(&expired).unwrap(), outside);
+    let proxy = |certificate: &Certificate| {
+        let mut request = form("p").with("client-cert", item(certificate)).request();
+        request.extensions_mut().insert(Proxy);
+        source(behind_a_proxy(), request)
+    };
+    assert_eq!(
+        proxy(&pki()).unwrap(),
+        "the proxy did not say that it verified the chain: see `MutualTls::verified_if`"
+    );
+    assert_eq!(proxy(&expired).unwrap(), outside);
+}
+
 #[test]
 fn outcome_shows_the_certificate() {
     let log = Log::default();

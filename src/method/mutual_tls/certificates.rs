@@ -49,8 +49,8 @@ impl ClientCertificates {
     /// [`InvalidKeys`] if the text is no key set, one of the keys is private or symmetric, or no certificate is
     /// left; then it says why of the first keys.
     pub fn from_jwks(json: &str) -> Result<Self, InvalidKeys> {
-        let (digests, omitted) = KeySet::certificates_of(json.as_bytes())?;
-        Ok(Self(Kept::Digests(digests.into(), omitted.into())))
+        let (set, omitted) = KeySet::certificates_of(json.as_bytes())?;
+        Ok(Self(Kept::Digests(set.certificates().into(), omitted.into())))
     }
 
     /// Certificates in the key set that the client publishes at this address. They are fetched by the source of the

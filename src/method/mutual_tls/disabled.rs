@@ -2,10 +2,10 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use http::request::Parts;
+use http::{Extensions, request::Parts};
 
 use crate::{
-    error::{Error, kind::ErrorKind, problem::Problem},
+    error::{Error, cause::Cause, kind::ErrorKind, problem::Problem},
     iana::{AuthMethod, metadata::ClientMetadata},
     method::{self, Method, verification::Verification},
     wire::{form::Form, limits::Limits},
@@ -57,6 +57,14 @@ impl Registration {
 
 pub(super) const fn is_set_up(_settings: &Settings, _method: Method) -> bool {
     false
+}
+
+pub(crate) const fn cause_of(
+    _kind: ErrorKind,
+    _extensions: &Extensions,
+    _settings: &method::Settings,
+) -> Option<Cause> {
+    None
 }
 
 pub(super) const fn missing(_settings: &method::Settings) -> ErrorKind {

@@ -7,7 +7,7 @@ use crate::{
     isolate::guard,
     method::{
         self,
-        mutual_tls::settings::{MutualTls, Source},
+        mutual_tls::settings::{Distrusted, MutualTls, Source},
     },
     wire::client_cert::HeaderFault,
     x509::certificate::ClientCertificate,
@@ -52,7 +52,7 @@ pub(crate) fn found<'a>(
 ) -> Option<&'a ClientCertificate> {
     match settings.mutual_tls.as_deref()?.source {
         Source::Connection => head.extensions.get(),
-        Source::Extension(_) | Source::Header { .. } => {
+        Source::Extension { .. } | Source::Header { .. } => {
             head.extensions.get().map(|Found(certificate)| certificate)
         }
     }
@@ -62,7 +62,7 @@ fn read(head: &mut Parts, settings: &MutualTls) -> Result<Option<ClientCertifica
     match &settings.source {
         // It is there already.
         Source::Connection => Ok(None),
-        Source::Extension(certificate) => {
+        Source::Extension { certificate, .. } => {
             let read = guard::hook("mutual_tls", || certificate(&head.extensions));
             match read.ok_or(ErrorKind::Panicked)? {
                 Some(read) => read.map(Some).map_err(malformed),
@@ -78,6 +78,7 @@ fn read(head: &mut Parts, settings: &MutualTls) -> Result<Option<ClientCertifica
                 for name in names {
                     head.headers.remove(name);
                 }
+                head.extensions.insert(Distrusted);
                 return Ok(None);
             }
             let read = header.read(&head.headers, settings.certificate_limit);

@@ -15,9 +15,10 @@ pub(crate) use self::{
 use std::{hint::black_box, sync::Arc, time::Duration};
 
 use constant_time_eq::constant_time_eq_32;
+use http::Extensions;
 
 use crate::{
-    error::{Error, certificate::CertificateError, kind::ErrorKind},
+    error::{Error, cause::Cause, certificate::CertificateError, kind::ErrorKind},
     fetch::jwks::JwksCache,
     isolate::{deadline::Deadline, guard::guard},
     jose::set::KeySet,
@@ -71,6 +72,16 @@ pub(super) fn is_set_up(settings: &Settings, method: Method) -> bool {
 #[cold]
 pub(super) const fn missing(settings: &method::Settings) -> ErrorKind {
     if settings.mutual_tls.is_some() { MISSING } else { ErrorKind::MethodMismatch }
+}
+
+/// What there is to say where a certificate is missing, such as that there was one that does not count.
+pub(crate) fn cause_of(
+    kind: ErrorKind,
+    extensions: &Extensions,
+    settings: &method::Settings,
+) -> Option<Cause> {
+    let mutual_tls = settings.mutual_tls.as_deref()?;
+    if kind == MISSING { mutual_tls.absence(extensions) } else { None }
 }
 
 /// Why a `client_id` alone is refused where no public client is accepted.
@@ -137,7 +148,8 @@ pub(super) fn verify<'a>(
     let judged = match (known, registered) {
         (None, _) => Err(ErrorKind::UnknownClient.into()),
         (_, Some(Registration::Pki(_))) => accept(Method::Tls)
-            .and_then(|()| judge(certificate, has_subject, true))
+            .and_then(|()| judge(has_subject))
+            .and_then(|()| verified(certificate, settings, mutual_tls))
             .and_then(|()| valid(certificate, settings, true))
             .map(|()| Method::Tls),
         (_, Some(Registration::SelfSigned(_))) => {
@@ -146,7 +158,7 @@ pub(super) fn verify<'a>(
                 return Verification::Pending(Box::pin(verified));
             }
             accept(Method::SelfSignedTls)
-                .and_then(|()| judge(certificate, is_registered, false))
+                .and_then(|()| judge(is_registered))
                 .and_then(|()| valid(certificate, settings, mutual_tls.self_signed_validity))
                 .map(|()| Method::SelfSignedTls)
         }
@@ -163,18 +175,30 @@ const fn proof(method: Method) -> Proof {
     Proof { method, secret: None }
 }
 
-fn judge(certificate: &ClientCertificate, matches: bool, needs_chain: bool) -> Result<(), Error> {
-    if !matches {
-        Err(ErrorKind::Certificate(CertificateError::Mismatch).into())
-    } else if needs_chain && !certificate.is_verified() {
-        let unverified = ErrorKind::Certificate(CertificateError::Unverified);
-        Err(match certificate.refusal() {
-            Some(why) => Error::with_source(unverified, why.into()),
-            None => unverified.into(),
-        })
-    } else {
-        Ok(())
+fn judge(matches: bool) -> Result<(), Error> {
+    if matches { Ok(()) } else { Err(ErrorKind::Certificate(CertificateError::Mismatch).into()) }
+}
+
+fn verified(
+    certificate: &ClientCertificate,
+    settings: &method::Settings,
+    mutual_tls: &MutualTls,
+) -> Result<(), Error> {
+    if certificate.is_verified() {
+        return Ok(());
     }
+    let cause = match certificate.refusal() {
+        Some(verifier) => Cause::Error(Arc::clone(verifier)),
+        None if !certificate.is_valid_at(settings.clock.unix_seconds()) => {
+            Cause::Advice(&"its chain was not verified, and it is outside its validity")
+        }
+        None => mutual_tls.unverified(),
+    };
+    Err(because(ErrorKind::Certificate(CertificateError::Unverified), cause))
+}
+
+fn because(kind: ErrorKind, cause: Cause) -> Error {
+    Error::from(kind).because(|_kind| Some(cause))
 }
 
 /// TLS judged the time when the connection was opened, or nobody did.
@@ -203,11 +227,15 @@ async fn verify_published(
     timeout: Option<Duration>,
 ) -> Result<Proof, Error> {
     let Some(remote) = &mutual_tls.remote else {
-        let why = "`MutualTls` has no `jwks_source` for the certificates at its `jwks_uri`";
-        return Err(Error::with_source(ErrorKind::UnusableRegistration, why.into()));
+        return Err(because(
+            ErrorKind::UnusableRegistration,
+            Cause::Advice(
+                &"the certificates of the client are at its `jwks_uri`: set `MutualTls::jwks_source`",
+            ),
+        ));
     };
     let is_there = fetch(remote, uri, certificate, timeout).await?;
-    judge(certificate, is_there, false)?;
+    judge(is_there)?;
     remote.proved(uri);
     valid(certificate, settings, mutual_tls.self_signed_validity)?;
     Ok(proof(Method::SelfSignedTls))

@@ -1,10 +1,11 @@
 //! Where certificates come from, and which are believed (RFC 8705, RFC 9440).
 
-use std::{fmt, sync::Arc};
+use std::{any::type_name, fmt, sync::Arc};
 
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, request::Parts};
 
 use crate::{
+    error::{BoxError, cause::Cause},
     fetch::jwks::JwksCache,
     wire::client_cert::ProxyHeader,
     x509::{certificate::ClientCertificate, invalid::InvalidCertificate},
@@ -63,9 +64,20 @@ type Extension =
 #[derive(Clone)]
 pub(super) enum Source {
     Connection,
-    Extension(Arc<Extension>),
-    Header { header: ProxyHeader, trusted: Arc<Predicate> },
+    Extension {
+        certificate: Arc<Extension>,
+        is_there: fn(&Extensions) -> bool,
+        absent: Arc<BoxError>,
+    },
+    Header {
+        header: ProxyHeader,
+        trusted: Arc<Predicate>,
+    },
 }
+
+/// In the extensions of a request whose header is removed, because it did not come from the trusted hop.
+#[derive(Clone)]
+pub(super) struct Distrusted;
 
 /// Which certificates in a header are verified.
 #[derive(Clone, Debug)]
@@ -109,9 +121,14 @@ impl MutualTls {
         + Sync
         + 'static,
     ) -> Self {
-        Self::new(Source::Extension(Arc::new(move |extensions: &Extensions| {
-            extensions.get::<T>().and_then(&certificate)
-        })))
+        let absent = format!("the request has no extension of the type `{}`", type_name::<T>());
+        Self::new(Source::Extension {
+            certificate: Arc::new(move |extensions: &Extensions| {
+                extensions.get::<T>().and_then(&certificate)
+            }),
+            is_there: |extensions| extensions.get::<T>().is_some(),
+            absent: Arc::new(absent.into()),
+        })
     }
 
     /// Certificates that a reverse proxy puts into a header, if `trusted` holds for the request: that it
@@ -201,6 +218,36 @@ impl MutualTls {
         Self { remote: Some(source.into()), ..self }
     }
 
+    /// What there is to say of a request without a certificate.
+    pub(super) fn absence(&self, extensions: &Extensions) -> Option<Cause> {
+        match &self.source {
+            Source::Connection => Some(Cause::Advice(
+                &"the request has no extension of the type `ClientCertificate`: the client presented none, or the \
+                  acceptor does not put it there",
+            )),
+            Source::Extension { is_there, absent, .. } => {
+                (!is_there(extensions)).then(|| Cause::Error(Arc::clone(absent)))
+            }
+            Source::Header { .. } => extensions.get::<Distrusted>().map(|Distrusted| {
+                Cause::Advice(
+                    &"there was a header with a certificate, but the request did not come from a trusted hop",
+                )
+            }),
+        }
+    }
+
+    /// Why a certificate is not verified, where nobody has said it.
+    pub(super) const fn unverified(&self) -> Cause {
+        Cause::Advice(match &self.source {
+            Source::Header { .. } => {
+                &"the proxy did not say that it verified the chain: see `MutualTls::verified_if`"
+            }
+            Source::Connection | Source::Extension { .. } => {
+                &"the acceptor asked no verifier: see `ClientCertificate::of` and `ClientCertificate::verified`"
+            }
+        })
+    }
+
     /// Whether the proxy that set these says so. Of two values one would be the caller's.
     pub(super) fn says_verified(&self, headers: &HeaderMap) -> bool {
         match &self.verified {
@@ -223,7 +270,7 @@ impl fmt::Debug for MutualTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let source: &dyn fmt::Debug = match &self.source {
             Source::Connection => &"connection",
-            Source::Extension(_) => &"extension",
+            Source::Extension { .. } => &"extension",
             Source::Header { header, .. } => header,
         };
         f.debug_struct("MutualTls")
