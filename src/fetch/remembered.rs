@@ -6,6 +6,7 @@
 
 mod ask;
 mod host;
+mod leaks;
 pub(crate) mod meters;
 #[cfg(feature = "metadata-documents")]
 mod recall;
@@ -22,7 +23,7 @@ use std::{
 
 use tokio::{runtime::Handle, sync::Semaphore};
 
-pub(crate) use crate::fetch::remembered::spaces::Capacity;
+pub(crate) use crate::fetch::remembered::{leaks::Leaks, spaces::Capacity};
 use crate::{
     clock::Clock,
     error::BoxError,
@@ -49,12 +50,12 @@ pub(crate) trait Documents: Clone + Send + Sync + 'static {
     const PROVEN_BY_ANSWER: bool = false;
 
     /// An error is an outage, during which the last document stays in use. All else is an answer,
-    /// which replaces it.
+    /// which replaces it. No key is used of which `leaks` has the public part, and what the answer leaks is added.
     fn fetch(
         &self,
         url: &str,
         proven: bool,
-        last: Option<&Self::Document>,
+        leaks: &Leaks,
     ) -> impl Future<Output = Result<Fetched<Self>, BoxError>> + Send;
 
     /// Whether the document stays in use past its lifetime also for want of room here, as in an outage. Others can
@@ -92,6 +93,7 @@ pub(crate) struct Change<'a, D: Documents> {
     pub(crate) before: Option<&'a D::Document>,
     /// What is known now; nothing, if there is no document any more.
     pub(crate) now: Option<(&'a D::Document, D::Note)>,
+    pub(crate) leaks: &'a Leaks,
     /// When the source was asked, in seconds since the Unix epoch.
     pub(crate) asked_at: i64,
 }

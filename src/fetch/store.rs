@@ -7,7 +7,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 
-use crate::error::BoxError;
+use crate::{error::BoxError, jose::leaked::Leaked};
 
 /// Keeps the documents that were fetched, for machines that share them and for the time after a restart.
 ///
@@ -16,9 +16,13 @@ use crate::error::BoxError;
 /// its lifetime there is over. What is read is judged as if it had just been fetched, so a store needs no more trust than
 /// the network.
 ///
-/// When a document that was known is withdrawn, one with an [empty text](StoredDocument::text) is put in its place, so
-/// that it does not come back after a restart, or on another machine. Of a URL at which no document was known, nothing is
-/// put: strangers cannot fill a store with URLs that they make up.
+/// A document is put once the application has said that its client is to be
+/// [kept](crate::metadata_documents::MetadataDocuments::keep), and again whenever it is fetched, as long as it is there.
+/// For all others nothing is put: anybody can have as many documents as they like, and strangers do not fill a store.
+///
+/// When one that is there is withdrawn, one with an [empty text](StoredDocument::text) is put in its place, so
+/// that it does not come back after a restart, or on another machine. If that was because of a private key in it, this is
+/// [remembered](StoredDocument::leaked_keys), also when the document is published again without it.
 ///
 /// # Contract
 ///
@@ -26,13 +30,14 @@ use crate::error::BoxError;
 ///   refresh token. How fresh it is, is judged by when it was fetched.
 /// - Limit the time of each call: requests wait for it. One that fails counts as if nothing was kept, but for
 ///   [`known_only`](crate::metadata_documents::MetadataDocuments::known_only), where it is answered 503.
-/// - What is put replaces what was there, unless that was [fetched](StoredDocument::fetched_at) later. Compare and
+/// - What is put [replaces](StoredDocument::replaces) what was there, unless that was
+///   [fetched](StoredDocument::fetched_at) later, or was withdrawn in the same second. Compare and
 ///   replace in one step: machines put theirs at the same time, and a slow one must not bring back what was replaced, or
 ///   withdrawn. The clocks of the machines agree within seconds.
 ///
 /// # Examples
 ///
-/// A table with the columns `url`, `text`, `fetched_at` and `max_age`:
+/// A table with the columns `url`, `text`, `fetched_at`, `max_age` and `leaked_keys`:
 ///
 /// ```
 /// use std::{collections::HashMap, convert::Infallible, sync::Mutex};
@@ -51,7 +56,7 @@ use crate::error::BoxError;
 ///     async fn put(&self, url: &str, document: StoredDocument) -> Result<(), Infallible> {
 ///         let mut documents = self.0.lock().unwrap();
 ///         let kept = documents.entry(url.to_owned()).or_insert_with(|| document.clone());
-///         if kept.fetched_at() <= document.fetched_at() {
+///         if document.replaces(kept) {
 ///             *kept = document;
 ///         }
 ///         Ok(())
@@ -72,7 +77,7 @@ pub trait DocumentStore: Send + Sync + 'static {
         url: &str,
     ) -> impl Future<Output = Result<Option<StoredDocument>, Self::Error>> + Send;
 
-    /// Keeps a document, unless one is there that was fetched later.
+    /// Keeps a document, if it [replaces](StoredDocument::replaces) the one that is there.
     ///
     /// # Errors
     ///
@@ -91,18 +96,40 @@ pub struct StoredDocument {
     text: Bytes,
     fetched_at: i64,
     max_age: Option<Duration>,
+    leaked_keys: Bytes,
 }
 
 impl StoredDocument {
-    /// The JSON text, when it was fetched, in seconds since the Unix epoch, and how long its origin said that it may
-    /// be kept.
+    /// The JSON text, when it was fetched, in seconds since the Unix epoch, how long its origin said that it may
+    /// be kept, and the [keys that leaked](Self::leaked_keys).
     #[must_use]
-    pub const fn new(text: Bytes, fetched_at: i64, max_age: Option<Duration>) -> Self {
-        Self { text, fetched_at, max_age }
+    pub const fn new(
+        text: Bytes,
+        fetched_at: i64,
+        max_age: Option<Duration>,
+        leaked_keys: Bytes,
+    ) -> Self {
+        Self { text, fetched_at, max_age, leaked_keys }
     }
 
     pub(crate) const fn withdrawn(asked_at: i64) -> Self {
-        Self::new(Bytes::new(), asked_at, None)
+        Self::new(Bytes::new(), asked_at, None, Bytes::new())
+    }
+
+    pub(crate) fn with_leaked(self, leaked: &Leaked) -> Self {
+        Self { leaked_keys: leaked.bytes().into(), ..self }
+    }
+
+    pub(crate) fn leaked(&self) -> Leaked {
+        Leaked::of_bytes(&self.leaked_keys)
+    }
+
+    /// Whether it takes the place of what is `kept`: unless that was fetched later, or was withdrawn in the same
+    /// second.
+    #[must_use]
+    pub fn replaces(&self, kept: &Self) -> bool {
+        let rank = |document: &Self| (document.fetched_at, document.is_withdrawn());
+        rank(self) >= rank(kept)
     }
 
     pub(crate) fn is_withdrawn(&self) -> bool {
@@ -125,6 +152,13 @@ impl StoredDocument {
     #[must_use]
     pub const fn max_age(&self) -> Option<Duration> {
         self.max_age
+    }
+
+    /// The ends of the public parts of private keys that the document had at some time, 32 bytes of each and 64 of
+    /// them at most; usually empty. None of these keys is used any more. They are no secrets.
+    #[must_use]
+    pub const fn leaked_keys(&self) -> &Bytes {
+        &self.leaked_keys
     }
 }
 

@@ -101,6 +101,37 @@ impl Leaked {
     pub(crate) fn size(&self) -> usize {
         size_of_val(&*self.0)
     }
+
+    /// These, and those that were known `before`.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        if before.0.iter().all(|part| self.0.contains(part)) {
+            return self.clone();
+        }
+        let earlier = before.0.iter().filter(|part| !self.0.contains(*part));
+        Self(self.0.iter().chain(earlier).take(MOST_REMEMBERED).copied().collect())
+    }
+}
+
+/// Where no private key may be.
+#[cfg(feature = "metadata-documents")]
+impl Leaked {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.0.concat()
+    }
+
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        let parts = bytes.chunks_exact(size_of::<Part>()).take(MOST_REMEMBERED);
+        Self(parts.filter_map(|part| part.try_into().ok()).collect())
+    }
+
+    /// Whether the key is one of them, or has the certificate of one.
+    pub(crate) fn has(&self, jwk: &Jwk<'_>) -> bool {
+        #[cfg(feature = "mtls")]
+        if jwk.certificates().any(|digest| self.0.contains(&digest)) {
+            return true;
+        }
+        part(jwk).is_some_and(|(part, _)| self.0.contains(&part))
+    }
 }
 
 /// What the private and symmetric keys of a set, and those that were published before, say about its

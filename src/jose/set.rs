@@ -101,6 +101,22 @@ impl KeySet {
         read(json).map(|elements| Self::of(elements.into_iter().map(Jwk::read), leaked))
     }
 
+    /// What a set has leaked where no private key may be, after what it leaked `before`, and why no key of it is
+    /// used, if it is so. What is no set has leaked nothing.
+    #[cfg(feature = "metadata-documents")]
+    pub(crate) fn leaks(json: &[u8], before: &Leaked) -> (Leaked, Option<&'static str>) {
+        let Ok(elements) = read(json) else { return (before.clone(), None) };
+        let keys = || elements.iter().map(|element| Jwk::read(element));
+        let fault = if keys().any(|key| key.secret().is_some()) {
+            Some("`jwks` has a private or symmetric key")
+        } else if keys().any(|key| before.has(&key)) {
+            Some("`jwks` has a key whose private one was in the document before: it needs another")
+        } else {
+            None
+        };
+        (Self::of(keys(), before).leaked, fault)
+    }
+
     fn of<'a>(jwks: impl Iterator<Item = Jwk<'a>>, leaked: &Leaked) -> Self {
         let mut withdrawn = Withdrawn::new(leaked);
         let (mut first, mut omitted) = (Vec::new(), Omitted::default());

@@ -8,13 +8,13 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use redis::{Cmd, Pipeline, RedisFuture, Value, aio::ConnectionLike};
 use tokio::time::{Instant, timeout};
 use tower_client_auth::metadata_documents::{DocumentStore, RedisDocumentStore, StoredDocument};
 
 const URL: &str = "https://client.example/oauth";
-const PLAIN: &str =
-    r#"{"url":"https://client.example/oauth","text":"{}","fetched_at":5,"max_age":null}"#;
+const PLAIN: &str = r#"{"url":"https://client.example/oauth","text":"{}","fetched_at":5,"max_age":null,"leaked_keys":""}"#;
 /// In base64url, the SHA-256 digest of it.
 const KEY: &str = "documents/2kOTYibI0KkNxF2wDs16_exi3CqtJYSwWmInzMS_1io";
 
@@ -71,6 +71,7 @@ fn document() -> StoredDocument {
         r#"{"client_id":"a"}"#.into(),
         1_900_000_000,
         Some(Duration::from_secs(300)),
+        [7; 32].to_vec().into(),
     )
 }
 
@@ -81,22 +82,24 @@ async fn document_is_kept_under_the_digest_of_its_url() {
     assert_eq!(store.get(URL).await.unwrap(), None);
     store.put(URL, document()).await.unwrap();
     assert_eq!(store.get(URL).await.unwrap(), Some(document()));
-    let value = r#"{"url":"https://client.example/oauth","text":"{\"client_id\":\"a\"}","fetched_at":1900000000,"max_age":300}"#;
+    let value = r#"{"url":"https://client.example/oauth","text":"{\"client_id\":\"a\"}","fetched_at":1900000000,"max_age":300,"leaked_keys":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc"}"#;
     let script = redis.sent.lock().unwrap()[1][1].clone();
     assert_eq!(
         *redis.sent.lock().unwrap(),
         [
             vec!["GET", KEY],
             // 90 days.
-            vec!["EVAL", &script, "1", KEY, value, "1900000000", "7776000"],
+            vec!["EVAL", &script, "1", KEY, value, "1900000000", "7776000", "0"],
             vec!["GET", KEY],
         ],
     );
-    let plain = StoredDocument::new("{}".into(), 5, None);
+    let plain = StoredDocument::new("{}".into(), 5, None, Bytes::new());
     let store = store.retention(Duration::from_secs(60));
     store.put(URL, plain.clone()).await.unwrap();
     assert_eq!(store.get(URL).await.unwrap(), Some(plain));
-    assert_eq!(redis.sent.lock().unwrap()[3][3..], [KEY, PLAIN, "5", "60"]);
+    assert_eq!(redis.sent.lock().unwrap()[3][3..], [KEY, PLAIN, "5", "60", "0"]);
+    store.put(URL, StoredDocument::new(Bytes::new(), 5, None, Bytes::new())).await.unwrap();
+    assert_eq!(redis.sent.lock().unwrap()[5][5..], ["5", "60", "1"]);
 }
 
 #[tokio::test]
@@ -106,8 +109,10 @@ async fn what_is_no_document_is_an_error() {
     for value in [
         "",
         "{}",
-        r#"{"url":"https://client.example/other","text":"{}","fetched_at":1,"max_age":null}"#,
-        r#"{"url":"https://client.example/oauth","text":"{}","fetched_at":"now","max_age":null}"#,
+        r#"{"url":"https://client.example/other","text":"{}","fetched_at":1,"max_age":null,"leaked_keys":""}"#,
+        r#"{"url":"https://client.example/oauth","text":"{}","fetched_at":"now","max_age":null,"leaked_keys":""}"#,
+        r#"{"url":"https://client.example/oauth","text":"{}","fetched_at":1,"max_age":null,"leaked_keys":"!"}"#,
+        r#"{"url":"https://client.example/oauth","text":"{}","fetched_at":1,"max_age":null}"#,
     ] {
         redis.kept.lock().unwrap().insert(KEY.into(), value.into());
         assert!(store.get(URL).await.is_err(), "{value}");
@@ -152,14 +157,19 @@ async fn real_redis_keeps_a_document() {
     one.put(URL, document()).await.unwrap();
     assert_eq!(other.get(URL).await.unwrap(), Some(document()));
     let at = |text: &str, later: i64| {
-        StoredDocument::new(text.to_owned().into(), document().fetched_at() + later, None)
+        let fetched_at = document().fetched_at() + later;
+        StoredDocument::new(text.to_owned().into(), fetched_at, None, Bytes::new())
     };
     for (put, kept) in [
         (at("older", -1), document()),
         (at("as old", 0), at("as old", 0)),
         (at("", 2), at("", 2)),
         (at("before it was withdrawn", 1), at("", 2)),
+        (at("in the same second", 2), at("", 2)),
+        (at("", 2), at("", 2)),
         (at("published again", 3), at("published again", 3)),
+        (at("", 3), at("", 3)),
+        (at("published once more", 4), at("published once more", 4)),
     ] {
         other.put(URL, put).await.unwrap();
         assert_eq!(one.get(URL).await.unwrap(), Some(kept));

@@ -4,6 +4,7 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     future::pending,
     io,
     net::TcpListener,
@@ -14,8 +15,9 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use serde_json::{Value, json};
-use tower::{Layer, ServiceExt};
+use tower::{Layer, ServiceExt, service_fn};
 use tower_client_auth::{
     AuthMethod, BoxError, ClientAuthLayer, ClientMetadata, ClientSecret, Clock, Compat, ErrorKind,
     RegisteredClient,
@@ -24,7 +26,7 @@ use tower_client_auth::{
         DocumentError, DocumentProvider, DocumentSource, DocumentStore, FetchedDocument, Made,
         MetadataDocuments, StoredDocument,
     },
-    provider::Throttled,
+    provider::{MemoryProvider, Throttled},
     replay::MemoryReplayStore,
 };
 
@@ -135,6 +137,10 @@ impl Server {
         let make: Make = |metadata| app(&metadata.client_id);
         let layer = harness.layer.clone().metadata_documents_as(documents.clone(), make);
         Self { harness, layer, documents, web, clock, assertions: AtomicUsize::new(0) }
+    }
+
+    fn keep(&self, client_id: &str) -> Result<(), ErrorKind> {
+        crate::support::run(self.documents.keep(client_id)).map_err(|error| error.kind())
     }
 
     fn pass(&self, seconds: u64) {
@@ -917,7 +923,7 @@ impl DocumentStore for Store {
     async fn put(&self, url: &str, document: StoredDocument) -> io::Result<()> {
         self.check()?;
         let mut kept = self.kept.lock().unwrap();
-        if kept.get(url).is_none_or(|kept| kept.fetched_at() <= document.fetched_at()) {
+        if kept.get(url).is_none_or(|kept| document.replaces(kept)) {
             kept.insert(url.to_owned(), document);
         }
         Ok(())
@@ -925,17 +931,19 @@ impl DocumentStore for Store {
 }
 
 fn stored(text: &str, fetched_at: i64) -> StoredDocument {
-    StoredDocument::new(text.to_owned().into(), fetched_at, None)
+    StoredDocument::new(text.to_owned().into(), fetched_at, None, Bytes::new())
 }
 
 // R139.
 #[test]
-fn fetched_document_is_kept_and_known_to_the_next_machine() {
+fn document_that_is_kept_is_known_to_the_next_machine() {
     let store = Store::default();
     let first = Server::of(|documents| documents.store(store.clone()));
     first.web.publish(URL, document(json!({})));
     let accepted = public(URL).accepted(URL, AuthMethod::None);
     assert_eq!(first.ask(URL), accepted);
+    first.keep(URL).unwrap();
+    assert_eq!(first.web.fetched.take(), [URL]);
     assert_eq!(
         *store.kept.lock().unwrap(),
         HashMap::from([(URL.to_owned(), stored(&document(json!({})), NOW))])
@@ -958,7 +966,12 @@ fn withdrawn_document_does_not_come_back_from_the_store() {
         let store = Store::default();
         store.kept.lock().unwrap().insert(
             URL.to_owned(),
-            StoredDocument::new(document(json!({})).into(), NOW, Some(Duration::from_secs(hour))),
+            StoredDocument::new(
+                document(json!({})).into(),
+                NOW,
+                Some(Duration::from_secs(hour)),
+                Bytes::new(),
+            ),
         );
         let first = Server::of(|documents| documents.store(store.clone()));
         first.pass(hour);
@@ -989,16 +1002,193 @@ fn withdrawn_document_does_not_come_back_from_the_store() {
 
 // R138.
 #[test]
-fn nothing_is_put_for_urls_that_never_had_a_document() {
+fn nothing_is_put_of_a_client_that_is_not_to_be_kept() {
     let store = Store::default();
     let server = Server::of(|documents| documents.store(store.clone()));
-    for page in [Page::Refused, Page::Down, Page::Is("{}".into())] {
+    let private = json!({"jwks": {"keys": [with(ed().jwk(), json!({"d": "AAAA"}))]}});
+    let plain = document(json!({}));
+    for page in [
+        Page::Refused,
+        Page::Down,
+        Page::Is("{}".into()),
+        Page::Is(plain.clone().into()),
+        Page::Is(document(json!({"client_name": "new"})).into()),
+        Page::Is(document(private).into()),
+        Page::Is(plain.into()),
+        Page::Refused,
+    ] {
         server.web.set(URL, page);
         server.ask(URL);
         server.pass(MINUTE);
     }
-    assert_eq!(server.web.fetched.take().len(), 3);
+    assert_eq!(server.web.fetched.take().len(), 8);
     assert_eq!(*store.kept.lock().unwrap(), HashMap::new());
+}
+
+// R138: a stranger has as many documents as it likes, and is bounded by what may be fetched alone.
+#[test]
+fn strangers_put_nothing_into_the_store() {
+    let (store, clock, fetched) = (Store::default(), Clock::fixed(NOW), Log::default());
+    let documents = MetadataDocuments::from_any_host().unwrap().source(Everywhere(fetched.clone()));
+    let documents = documents.clock(clock.clone()).store(store.clone());
+    let layer = ClientAuthLayer::new(MemoryProvider::<ClientMetadata>::new())
+        .metadata_documents(documents.clone());
+    let layer = layer.layer(service_fn(async |_| Ok::<_, Infallible>(http::Response::new(()))));
+    let urls: Vec<_> = (0..3_000).map(|n| format!("https://evil.example/{n}")).collect();
+    for (n, url) in urls.iter().enumerate() {
+        clock.advance(Duration::from_secs(if n % 30 == 0 { MINUTE } else { 0 }));
+        assert!(crate::support::run(documents.resolve(url)).is_ok());
+        let request = public(url).request();
+        assert_eq!(crate::support::run(layer.clone().oneshot(request)).unwrap().status(), 200);
+    }
+    assert_eq!(fetched.take().len(), 3_000);
+    assert_eq!(*store.kept.lock().unwrap(), HashMap::new());
+
+    crate::support::run(documents.keep(&urls[2_999])).unwrap();
+    assert!(store.kept.lock().unwrap().keys().eq([&urls[2_999]]));
+    assert_eq!(fetched.take(), [""; 0]);
+}
+
+// R139.
+#[test]
+fn document_stays_kept_until_it_is_withdrawn() {
+    let store = Store::default();
+    let server = Server::of(|documents| documents.store(store.clone()));
+    let kept = || store.kept.lock().unwrap().get(URL).cloned();
+    assert_eq!(server.keep(URL), Err(ErrorKind::MetadataDocument));
+    assert_eq!(server.keep("app"), Err(ErrorKind::UnknownClient));
+    server.pass(MINUTE);
+    server.web.publish(URL, document(json!({})));
+    server.keep(URL).unwrap();
+    for (later, name) in [(1, "new"), (2, "newer")] {
+        let text = document(json!({ "client_name": name }));
+        server.web.publish(URL, text.clone());
+        server.pass(MINUTE);
+        server.ask(URL);
+        assert_eq!(kept(), Some(stored(&text, NOW + 60 * (1 + later))));
+    }
+
+    // Another machine, which learns of the withdrawal.
+    let other = Server::of(|documents| documents.store(store.clone()));
+    other.pass(10 * MINUTE);
+    assert_eq!(other.ask(URL), refused(URL));
+    assert_eq!(kept(), Some(stored("", NOW + 600)));
+    assert_eq!(other.keep(URL), Err(ErrorKind::MetadataDocument));
+
+    store.go_down();
+    assert_eq!(server.keep(URL), Err(ErrorKind::MetadataUnreachable));
+    let alone = Server::new();
+    assert_eq!(alone.keep(URL), Ok(()), "it has no store");
+}
+
+/// A document with these keys.
+fn keyed(keys: &[&Value]) -> String {
+    document(json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": keys}}))
+}
+
+// R128: whoever has read the document has the key.
+#[test]
+fn key_that_was_private_in_a_document_stays_refused_without_its_private_part() {
+    let key = with(rsa().jwk(), json!({"kid": "1"}));
+    let private = with(key.clone(), json!({"d": "AAAA"}));
+    let wrapped = json!({"kty": "RSA", "pair": private});
+    let other = with(ed().jwk(), json!({"kid": "1"}));
+    for leaking in [
+        keyed(&[&private]),
+        keyed(&[&wrapped, &key]),
+        keyed(&[&other, &private]),
+        document(json!({"client_secret": "s3cr3t", "jwks": {"keys": [private]}})),
+    ] {
+        for first in [Some(keyed(&[&key])), None] {
+            let server = Server::new();
+            let by = |key, alg| server.send(&server.signed(key, alg, json!({})));
+            if let Some(first) = first {
+                server.web.publish(URL, first);
+                assert_eq!(by(rsa(), "RS256").status, 200);
+            }
+            for text in [leaking.clone(), keyed(&[&key]), keyed(&[&key, &other])] {
+                server.web.publish(URL, text.clone());
+                server.pass(2 * MINUTE);
+                assert_eq!(by(rsa(), "RS256"), refused(URL), "{text}");
+            }
+            server.web.publish(URL, keyed(&[&other]));
+            server.pass(2 * MINUTE);
+            assert_eq!(by(ed(), "EdDSA").status, 200, "another key");
+            server.web.publish(URL, keyed(&[&key]));
+            server.pass(2 * MINUTE);
+            assert_eq!(by(rsa(), "RS256"), refused(URL), "it is still remembered");
+        }
+    }
+}
+
+// R128, R138: or somebody could make the server forget it.
+#[test]
+fn leaked_key_is_remembered_through_a_flood() {
+    let key = with(rsa().jwk(), json!({"kid": "1"}));
+    let server = Server::of(|documents| documents.max_per_host(4, 10_000).capacity(100));
+    server.web.publish(URL, keyed(&[&with(key.clone(), json!({"d": "AAAA"}))]));
+    assert_eq!(server.ask(URL), refused(URL));
+    for n in 0..1_000 {
+        server.ask(&format!("https://other.example/{n}"));
+    }
+    server.web.publish(URL, keyed(&[&key]));
+    server.pass(2 * MINUTE);
+    assert_eq!(server.send(&server.signed(rsa(), "RS256", json!({}))), refused(URL));
+}
+
+// R128, R139.
+#[test]
+fn leaked_key_is_known_to_all_machines_and_after_a_restart() {
+    let key = with(rsa().jwk(), json!({"kid": "1"}));
+    let store = Store::default();
+    let start = || Server::of(|documents| documents.store(store.clone()));
+    let [first, running] = [start(), start()];
+    let by_key = |server: &Server| server.send(&server.signed(rsa(), "RS256", json!({})));
+    for server in [&first, &running] {
+        server.web.publish(URL, keyed(&[&key]));
+        assert_eq!(by_key(server).status, 200);
+    }
+    first.keep(URL).unwrap();
+    first.web.publish(URL, keyed(&[&with(key.clone(), json!({"d": "AAAA"}))]));
+    first.pass(MINUTE);
+    assert_eq!(by_key(&first), refused(URL));
+    let kept = || store.kept.lock().unwrap()[URL].clone();
+    assert_eq!((kept().text().len(), kept().leaked_keys().len()), (0, 32));
+
+    // They have never seen the private key.
+    let restarted = start();
+    for server in [&running, &restarted] {
+        server.pass(2 * MINUTE);
+        server.web.publish(URL, keyed(&[&key]));
+        assert_eq!(by_key(server), refused(URL));
+    }
+    // Also beside a document that is good again.
+    let other = with(ed().jwk(), json!({"kid": "1"}));
+    restarted.web.publish(URL, keyed(&[&other]));
+    restarted.pass(2 * MINUTE);
+    assert_eq!(restarted.send(&restarted.signed(ed(), "EdDSA", json!({}))).status, 200);
+    assert_eq!((kept().text(), kept().leaked_keys().len()), (&keyed(&[&other]).into(), 32));
+    let last = start();
+    last.pass(10 * MINUTE);
+    last.web.publish(URL, keyed(&[&key]));
+    assert_eq!(by_key(&last), refused(URL));
+}
+
+// R139: of two machines that asked in the same second the one that found nothing is right.
+#[test]
+fn document_replaces_no_newer_one_and_no_withdrawal_of_the_same_second() {
+    for (document, kept, expected) in [
+        (stored("a", 1), stored("b", 1), true),
+        (stored("a", 1), stored("b", 2), false),
+        (stored("a", 2), stored("b", 1), true),
+        (stored("a", 1), stored("", 1), false),
+        (stored("a", 2), stored("", 1), true),
+        (stored("", 1), stored("a", 1), true),
+        (stored("", 1), stored("a", 2), false),
+        (stored("", 1), stored("", 1), true),
+    ] {
+        assert_eq!(document.replaces(&kept), expected, "{document:?} {kept:?}");
+    }
 }
 
 // R134, R139.
@@ -1100,6 +1290,7 @@ fn known_only_handle_shares_what_is_known() {
     let error = crate::support::run(known.resolve(URL)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnknownClient);
     assert!(crate::support::run(server.documents.resolve(URL)).is_ok());
+    assert_eq!(*store.kept.lock().unwrap(), HashMap::new());
     store.go_down();
     assert_eq!(crate::support::run(known.resolve(URL)).unwrap().client_id(), URL);
     assert_eq!(server.web.fetched.take(), [URL]);

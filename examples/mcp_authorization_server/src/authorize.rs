@@ -72,6 +72,9 @@ pub(crate) async fn decide(
         asked.back.query_pairs_mut().append_pair("error", "access_denied");
         return Ok(Redirect::to(asked.back.as_str()).into_response());
     }
+    if asked.has_document {
+        app.documents.keep(asked.client.client_id()).await.map_err(broken)?;
+    }
     let code = GeneratedSecret::new().map_err(broken)?;
     let grant = NewGrant {
         client_id: asked.client.client_id(),
@@ -97,6 +100,8 @@ fn malformed() -> Response {
 /// A request that is in order.
 struct Asked<'a> {
     client: RegisteredClient<ClientMetadata>,
+    /// Whether its document describes it, and no registration.
+    has_document: bool,
     redirect_uri: String,
     scope: String,
     challenge: &'a str,
@@ -116,8 +121,8 @@ async fn judge<'a>(
     if client_id.is_empty() || client_id.contains(|sign: char| sign.is_ascii_control()) {
         return refuse("The request does not say which application it is from.");
     }
-    let client = match find(app, client_id).await? {
-        Ok(client) => client,
+    let (client, has_document) = match find(app, client_id).await? {
+        Ok(found) => found,
         Err(page) => return Ok(Err(page)),
     };
     if !may(client.client(), CODE) {
@@ -134,7 +139,9 @@ async fn judge<'a>(
     }
     let redirect_uri = redirect_uri.to_owned();
     Ok(match check(request, app) {
-        Ok((challenge, scope)) => Ok(Asked { client, redirect_uri, scope, challenge, back }),
+        Ok((challenge, scope)) => {
+            Ok(Asked { client, has_document, redirect_uri, scope, challenge, back })
+        }
         Err(code) => {
             back.query_pairs_mut().append_pair("error", code);
             Err(page::error(code, &back))
@@ -142,19 +149,20 @@ async fn judge<'a>(
     })
 }
 
-/// A client that is registered here, or one whose id is the URL of its metadata document.
+/// A client that is registered here, or one whose id is the URL of its metadata document, and which of both.
 async fn find(
     app: &App,
     client_id: &str,
-) -> Result<Result<RegisteredClient<ClientMetadata>, Response>, OAuthError> {
+) -> Result<Result<(RegisteredClient<ClientMetadata>, bool), Response>, OAuthError> {
     if let Some(client) = app.store.find_client(client_id).await.map_err(broken)? {
-        return Ok(Ok(client));
+        return Ok(Ok((client, false)));
     }
     let unknown = "The application is not known here.";
     if !client_id.starts_with("https://") {
         return Ok(Err(page::refuse(StatusCode::BAD_REQUEST, unknown)));
     }
-    Ok(app.documents.resolve(client_id).await.map_err(|error| {
+    let resolved = app.documents.resolve(client_id).await;
+    Ok(resolved.map(|client| (client, true)).map_err(|error| {
         // Why is for the operator alone: the answer tells nothing about other servers.
         eprintln!("mcp_authorization_server: {:?}: {error}", cut(client_id));
         match error.kind() {

@@ -39,13 +39,14 @@ CREATE TABLE IF NOT EXISTS tokens (
 
 CREATE INDEX IF NOT EXISTS tokens_of_grant ON tokens (grant_id);
 
--- Metadata documents of clients, by the digest of their URL.
+-- Metadata documents of clients that a user has let in, by the digest of their URL; empty, if withdrawn.
 CREATE TABLE IF NOT EXISTS documents (
     url_sha256 BLOB PRIMARY KEY,
     document BLOB NOT NULL,
     fetched_at INTEGER NOT NULL,
     -- In seconds, if the origin said it.
-    max_age INTEGER
+    max_age INTEGER,
+    leaked_keys BLOB NOT NULL
 ) STRICT;
 
 -- By the digest of client and jti.

@@ -42,13 +42,14 @@ CREATE TABLE IF NOT EXISTS tokens (
 
 CREATE INDEX IF NOT EXISTS tokens_of_grant ON tokens (grant_id);
 
--- Metadata documents of clients, by the digest of their URL.
+-- Metadata documents of clients that a user has let in, by the digest of their URL; empty, if withdrawn.
 CREATE TABLE IF NOT EXISTS documents (
     url_sha256 BYTEA PRIMARY KEY,
     document BYTEA NOT NULL,
     fetched_at BIGINT NOT NULL,
     -- In seconds, if the origin said it.
-    max_age BIGINT
+    max_age BIGINT,
+    leaked_keys BYTEA NOT NULL
 );
 
 -- By the digest of client and jti.

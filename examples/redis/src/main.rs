@@ -9,6 +9,7 @@ use tower_client_auth::{BoxError, assertion::Assertions};
 const USAGE: &str = "usage, with REDIS_URL in the environment:
   token-server-redis register ID [--method METHOD] [--name NAME]
   token-server-redis rotate ID --label LABEL [--overlap SECONDS]
+  token-server-redis keep URL --metadata-documents any|HOST,HOST... [--allow-loopback-documents CA.pem]
   token-server-redis serve [--listen ADDR] [--time-to-live SECONDS] [--issuer URL] \
       [--metadata-documents any|HOST,HOST... [--allow-loopback-documents CA.pem] [--known-only]]";
 
@@ -26,6 +27,18 @@ async fn run() -> Result<(), BoxError> {
         "rotate" => {
             let Rotation { id, label, overlap, .. } = Rotation::read(&mut flags)?;
             println!("{}", store.rotate(&id, &label, overlap).await?.expose());
+        }
+        "keep" => {
+            let client_id = flags.word()?;
+            let mut documents = DocumentFlags::default();
+            while let Some(flag) = flags.next() {
+                if !documents.take(&flag, &mut flags)? {
+                    return Err(flags.unknown());
+                }
+            }
+            let documents = documents.documents(["private_key_jwt"].into_iter())?;
+            let documents = documents.ok_or_else(|| flags.usage())?.store(store.documents());
+            documents.keep(&client_id).await?;
         }
         "serve" => {
             let mut listen = SocketAddr::from(([127, 0, 0, 1], 8080));

@@ -7,12 +7,12 @@ use crate::{
     fetch::{
         jwks::{LONGEST_DOCUMENT, source::DynJwksSource},
         remembered::{
-            Documents, Fetched,
+            Documents, Fetched, Leaks,
             meters::{self, Meters},
         },
     },
     isolate::guard,
-    jose::{invalid::OmittedKey, leaked::Leaked, set::KeySet},
+    jose::{invalid::OmittedKey, set::KeySet},
 };
 
 #[derive(Clone)]
@@ -33,14 +33,14 @@ impl Documents for KeySets {
         &self,
         url: &str,
         proven: bool,
-        last: Option<&KeySet>,
+        leaks: &Leaks,
     ) -> Result<Fetched<Self>, BoxError> {
         let fetched = self.source.fetch_dyn(url, proven).await?;
         if fetched.document().len() > LONGEST_DOCUMENT {
             return Err("the key set is longer than 64 KiB".into());
         }
-        let leaked = last.map_or_else(Leaked::default, |last| last.leaked().clone());
-        let document = KeySet::published(fetched.document(), &leaked)?;
+        let document = KeySet::published(fetched.document(), &leaks.get())?;
+        leaks.add(document.leaked());
         if let (Some(observe), omitted @ [_, ..]) = (&self.on_omitted_keys, document.omitted()) {
             let _told = guard::hook("on_omitted_keys", || observe(url, omitted));
         }

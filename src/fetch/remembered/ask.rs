@@ -61,8 +61,7 @@ impl<D: Documents> Remembered<D> {
         let fetched = match place {
             Some(_) => {
                 let start = meter::start();
-                let last = slot.last();
-                let fetch = self.documents.fetch(url, proven, last.as_deref());
+                let fetch = self.documents.fetch(url, proven, &slot.leaks);
                 let fetched = span::fetch(&host, fetch).await;
                 let Meters { fetched: took, failed, .. } = D::METERS;
                 if fetched.is_ok() { took } else { failed }.record_since(start);
@@ -82,21 +81,27 @@ impl<D: Documents> Remembered<D> {
         if !noted {
             return answer;
         }
+        let leaked = slot.leaks.get().size();
         if answer.is_ok() {
             let _pushed_out = self.spaces().weigh(url, &slot, bytes, settings.capacity);
             D::METERS.entries.set(|| self.spaces().len());
             if D::PROVEN_BY_ANSWER {
                 self.proved(url);
             }
+        } else if leaked > 0 {
+            // What is forgotten is good again.
+            self.proved(url);
+            let pushed_out = self.spaces().weigh(url, &slot, leaked, settings.capacity);
+            drop(pushed_out);
         } else if !self.trusted.contains(url) {
             let pushed_out = self.spaces().demote(url, settings.capacity);
             drop(pushed_out);
         }
         let now = answer.as_deref().ok().zip(note);
         // That there is none of what nobody knew is worth nothing.
-        if now.is_some() || before.is_some() {
-            let before = before.as_deref();
-            self.documents.noted(url, Change { before, now, asked_at }).await;
+        if now.is_some() || before.is_some() || leaked > 0 {
+            let change = Change { before: before.as_deref(), now, leaks: &slot.leaks, asked_at };
+            self.documents.noted(url, change).await;
         }
         answer
     }

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::fetch::remembered::{Documents, Fetched, Remembered, slot::Next};
+use crate::{
+    fetch::remembered::{Documents, Fetched, Remembered, slot::Next},
+    jose::leaked::Leaked,
+};
 
 impl<D: Documents> Remembered<D> {
     /// Whether it is worth looking elsewhere: there is no document, and the source would be asked.
@@ -15,10 +18,11 @@ impl<D: Documents> Remembered<D> {
         })
     }
 
-    /// Notes a document of this age, unless it is known here, or known to be withdrawn.
-    pub(crate) fn recall(&self, url: &str, kept: Fetched<D>, age: Duration) {
+    /// Notes a document of this age, unless it is known here, or known to be withdrawn, and what was leaked with it.
+    pub(crate) fn recall(&self, url: &str, kept: Fetched<D>, leaked: &Leaked, age: Duration) {
         let Fetched { document, bytes, max_age, note: _ } = kept;
         let slot = self.slot(&Arc::from(url), false);
+        slot.leaks.add(leaked);
         let now = self.settings.clock.instant();
         // A machine may have started after the document was fetched.
         let (since, older) = match now.checked_sub(age) {

@@ -9,7 +9,10 @@ use std::{
 };
 
 pub(super) use crate::fetch::remembered::slot::question::Question;
-use crate::{fetch::remembered::Settings, isolate::single_flight::SharedError};
+use crate::{
+    fetch::remembered::{Settings, leaks::Leaks},
+    isolate::single_flight::SharedError,
+};
 
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -17,7 +20,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub(super) type Answer<T> = Result<Arc<T>, SharedError>;
 
 /// What is known of one address.
-pub(super) struct Slot<T>(Mutex<Known<T>>);
+pub(super) struct Slot<T> {
+    known: Mutex<Known<T>>,
+    pub(super) leaks: Leaks,
+}
 
 struct Known<T> {
     kept: Option<Kept<T>>,
@@ -73,13 +79,14 @@ pub(super) enum Next<T> {
 }
 
 impl<T> Slot<T> {
-    pub(super) const fn new() -> Self {
-        Self(Mutex::new(Known { kept: None, asked: None, failures: 0, withdrawn: None }))
+    pub(super) fn new() -> Self {
+        let known = Known { kept: None, asked: None, failures: 0, withdrawn: None };
+        Self { known: Mutex::new(known), leaks: Leaks::default() }
     }
 
     fn known(&self) -> MutexGuard<'_, Known<T>> {
         // Nothing panics while it is held: what is poisoned is whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `has` says whether the document has what the request looks for.

@@ -16,18 +16,21 @@ use crate::{
 const PREFIX: &str = "metadata-document:";
 const RETENTION: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Of two machines the one that asked later is right, whichever is slower. What cannot be read is replaced.
+/// Of two machines the one that asked later is right, whichever is slower, and of two that asked in the same second the
+/// one that found nothing. What cannot be read is replaced.
 const PUT: &str = "\
 local read, kept = pcall(cjson.decode, redis.call('GET', KEYS[1]) or '')
 local fetched_at = read and type(kept) == 'table' and tonumber(kept.fetched_at)
-if fetched_at and fetched_at > tonumber(ARGV[2]) then return 0 end
+local asked_at = tonumber(ARGV[2])
+if fetched_at and (fetched_at > asked_at
+    or fetched_at == asked_at and kept.text == '' and ARGV[4] == '0') then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[3])
 return 1";
 
 /// Metadata documents in Redis (or Valkey), which all replicas of a server share.
 ///
-/// The key is the prefix and the SHA-256 digest of the URL, the value a JSON object with the URL, the text and when it
-/// was fetched. A put is one script (`EVAL`), which replaces nothing that was fetched later. The application makes the
+/// The key is the prefix and the SHA-256 digest of the URL, the value a JSON object with the URL, the text, when it
+/// was fetched and the keys that leaked. A put is one script (`EVAL`), which replaces nothing that was fetched later. The application makes the
 /// connection, as for `replay::RedisReplayStore`. Unlike used assertions,
 /// documents may be evicted: a client that was is known again when it is next seen at an authorization endpoint.
 ///
@@ -61,6 +64,7 @@ struct Value {
     text: String,
     fetched_at: i64,
     max_age: Option<u64>,
+    leaked_keys: String,
 }
 
 impl<C> RedisDocumentStore<C>
@@ -121,7 +125,8 @@ where
             return Err("another URL is kept under the key".into());
         }
         let max_age = value.max_age.map(Duration::from_secs);
-        Ok(Some(StoredDocument::new(value.text.into(), value.fetched_at, max_age)))
+        let leaked_keys = URL_SAFE_NO_PAD.decode(value.leaked_keys)?.into();
+        Ok(Some(StoredDocument::new(value.text.into(), value.fetched_at, max_age, leaked_keys)))
     }
 
     async fn put(&self, url: &str, document: StoredDocument) -> Result<(), BoxError> {
@@ -131,10 +136,12 @@ where
             text: String::from_utf8(document.text().to_vec())?,
             fetched_at: document.fetched_at(),
             max_age: document.max_age().map(|max_age| max_age.as_secs()),
+            leaked_keys: URL_SAFE_NO_PAD.encode(document.leaked_keys()),
         };
         let mut put = redis::cmd("EVAL");
         put.arg(PUT).arg(1).arg(self.key(url)).arg(serde_json::to_vec(&value)?);
         put.arg(value.fetched_at).arg(self.retention.as_secs().max(1));
+        put.arg(u8::from(value.text.is_empty()));
         let answer = put.query_async::<i64>(&mut connection);
         timeout(self.response_timeout, answer).await??;
         Ok(())

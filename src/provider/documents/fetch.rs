@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use crate::{
@@ -10,15 +11,20 @@ use crate::{
     fetch::{
         documents::Bounds,
         remembered::{
-            self, Change, Documents,
+            self, Change, Documents, Leaks,
             meters::{self, Meters},
         },
         store::StoredDocument,
     },
     iana::{AuthMethod, metadata::ClientMetadata},
     isolate::guard,
+    jose::set::KeySet,
     method::{Registration, assertion},
-    provider::documents::{Known, read::read, settings::Settings},
+    provider::documents::{
+        Known,
+        read::{jwks, read},
+        settings::Settings,
+    },
 };
 
 /// What a client takes in memory beside its document.
@@ -30,30 +36,47 @@ const ALLOCATION: usize = 32;
 pub(super) struct Fetched(pub(super) Arc<Settings>);
 
 impl Fetched {
-    /// Judges a document, whether it comes from its origin or from a store.
+    /// Judges a document, whether it comes from its origin or from a store, and notes what it leaks.
     pub(super) fn read(
         &self,
         url: &str,
-        document: StoredDocument,
+        stored: StoredDocument,
+        leaks: &Leaks,
+        is_kept: bool,
     ) -> Result<remembered::Fetched<Self>, DocumentError> {
-        let text = document.text();
+        let text = stored.text();
         if text.len() > self.0.longest {
             return Err(DocumentError::refused("it is too long"));
         }
+        let before = leaks.get();
+        let (leaked, fault) = match jwks(text) {
+            Some(jwks) => KeySet::leaks(jwks.get().as_bytes(), &before),
+            None => (before, None),
+        };
+        leaks.add(&leaked);
         let client = read(url, text, &self.0.rules)?;
-        let bytes = size_of_client(&client);
-        Ok(remembered::Fetched {
-            document: Known { client, bytes },
-            bytes,
-            max_age: document.max_age(),
-            note: document,
-        })
+        if let Some(fault) = fault {
+            return Err(DocumentError::refused(fault));
+        }
+        let bytes = [text.len(), leaked.size()]
+            .iter()
+            .fold(size_of_client(&client), |all, more| all.saturating_add(*more));
+        let (max_age, stored) = (stored.max_age(), stored.with_leaked(&leaked));
+        let document = Known { client, stored, bytes };
+        Ok(remembered::Fetched { document, bytes, max_age, note: is_kept })
+    }
+
+    /// What is kept. Nothing, if that cannot be told.
+    async fn kept(&self, url: &str) -> Option<StoredDocument> {
+        let store = self.0.store.as_ref()?;
+        guard::call(|| store.get_dyn(url))?.await.ok().flatten()
     }
 }
 
 impl Documents for Fetched {
     type Document = Known;
-    type Note = StoredDocument;
+    /// Whether it is kept.
+    type Note = bool;
 
     const METERS: &'static Meters = &meters::METADATA_DOCUMENTS;
     const PROVEN_BY_ANSWER: bool = true;
@@ -62,14 +85,21 @@ impl Documents for Fetched {
         &self,
         url: &str,
         proven: bool,
-        _last: Option<&Known>,
+        leaks: &Leaks,
     ) -> Result<remembered::Fetched<Self>, BoxError> {
         let settings = &*self.0;
         let Settings { longest, timeout, .. } = *settings;
         let asked = settings.clock.unix_seconds();
         let fetched = settings.source.fetch_dyn(url, proven, Bounds { longest, timeout }).await?;
-        let note = StoredDocument::new(fetched.text().clone(), asked, fetched.max_age());
-        Ok(self.read(url, note)?)
+        // Another machine may have seen a private key there.
+        let kept = self.kept(url).await;
+        if let Some(kept) = &kept {
+            leaks.add(&kept.leaked());
+        }
+        // As long as it is counted.
+        let text = Bytes::copy_from_slice(fetched.text());
+        let stored = StoredDocument::new(text, asked, fetched.max_age(), Bytes::new());
+        Ok(self.read(url, stored, leaks, kept.is_some())?)
     }
 
     /// Not one that has keys: somebody may have them, and that may be why it was withdrawn.
@@ -79,8 +109,8 @@ impl Documents for Fetched {
     }
 
     async fn noted(&self, url: &str, change: Change<'_, Self>) {
-        let Change { before, now, asked_at } = change;
-        let (now, note) = now.unzip();
+        let Change { before, now, leaks, asked_at } = change;
+        let (now, is_kept) = now.unzip();
         if let (Some(observe), Some(before)) = (&self.0.on_change, before) {
             let [old, new] = [Some(before), now].map(|known| known.map(|it| it.client.client()));
             let json = |metadata| serde_json::to_value(metadata).ok();
@@ -88,12 +118,20 @@ impl Documents for Fetched {
                 let _told = guard::hook("on_change", || observe(before.client.client(), new));
             }
         }
-        if let Some(store) = &self.0.store {
-            let note = note.unwrap_or_else(|| StoredDocument::withdrawn(asked_at));
-            if let Some(put) = guard::call(|| store.put_dyn(url, note)) {
-                // What is not kept is fetched again.
-                let _failed = put.await;
+        let Some(store) = &self.0.store else { return };
+        let stored = match (now, is_kept) {
+            (Some(now), Some(true)) => now.stored.clone(),
+            // Nobody has said that it is to be kept.
+            (Some(_), _) => return,
+            (None, _) => {
+                let Some(kept) = self.kept(url).await else { return };
+                leaks.add(&kept.leaked());
+                StoredDocument::withdrawn(asked_at).with_leaked(&leaks.get())
             }
+        };
+        if let Some(put) = guard::call(|| store.put_dyn(url, stored)) {
+            // What is not kept is fetched again.
+            let _failed = put.await;
         }
     }
 

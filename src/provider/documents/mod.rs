@@ -13,7 +13,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use crate::{
     client::RegisteredClient,
     error::document::DocumentError,
-    fetch::remembered::{self, Remembered},
+    fetch::{
+        remembered::{self, Leaks, Remembered},
+        store::StoredDocument,
+    },
     iana::metadata::ClientMetadata,
     isolate::{
         guard,
@@ -70,8 +73,9 @@ use crate::{
 ///
 /// Something else is a media type other than `application/json` and `application/…+json`, more than 5 KiB, JSON with
 /// a name twice, a `client_id` other than the URL, secrets and their methods, private and symmetric keys, and a
-/// document without `redirect_uris` unless its grants need none. No redirect is followed. The 401 are of
-/// [`ErrorKind::MetadataDocument`](crate::ErrorKind::MetadataDocument), the 503 of
+/// document without `redirect_uris` unless its grants need none. A key whose private one was in the document is refused
+/// also when that has been taken out: who has read it is the client, which needs another key. No redirect is followed.
+/// The 401 are of [`ErrorKind::MetadataDocument`](crate::ErrorKind::MetadataDocument), the 503 of
 /// [`ErrorKind::MetadataUnreachable`](crate::ErrorKind::MetadataUnreachable).
 ///
 /// # Bounds
@@ -137,6 +141,8 @@ const MOST_OF_A_HOST: usize = 16;
 /// A client that a document identifies.
 pub(super) struct Known {
     client: RegisteredClient<ClientMetadata>,
+    /// As it is kept, if it is to be.
+    stored: StoredDocument,
     bytes: usize,
 }
 
@@ -209,6 +215,16 @@ impl MetadataDocuments {
         &self,
         client_id: &str,
     ) -> Result<RegisteredClient<ClientMetadata>, DocumentError> {
+        let now = self.settings.clock.instant();
+        let known = self.known(client_id).await;
+        match &known {
+            Ok(known) => self.front.put(known, now),
+            Err(_) => self.front.remove(client_id),
+        }
+        Ok(known?.client.clone())
+    }
+
+    async fn known(&self, client_id: &str) -> Result<Arc<Known>, DocumentError> {
         let host = url::host_of(client_id).ok_or(DocumentError::NotAnId)?;
         let may = match &self.settings.hosts {
             Hosts::These(hosts) => hosts.contains(host),
@@ -227,17 +243,7 @@ impl MetadataDocuments {
                 }
             }
         }
-        let now = self.settings.clock.instant();
-        match self.remembered.get(client_id, |_| true).await {
-            Ok(known) => {
-                self.front.put(&known, now);
-                Ok(known.client.clone())
-            }
-            Err(error) => {
-                self.front.remove(client_id);
-                Err(error_of(&error))
-            }
-        }
+        self.remembered.get(client_id, |_| true).await.map_err(|error| error_of(&error))
     }
 }
 
@@ -260,8 +266,10 @@ impl MetadataDocuments {
                 // What is no document is as if it were not there, and so is one that was withdrawn.
                 let found = stored.filter(|stored| !stored.is_withdrawn()).and_then(|stored| {
                     let age = u64::try_from(now.saturating_sub(stored.fetched_at())).unwrap_or(0);
-                    let read = remembered.documents.read(&url, stored).ok()?;
-                    remembered.recall(&url, read, Duration::from_secs(age));
+                    let (leaked, leaks) = (stored.leaked(), Leaks::default());
+                    leaks.add(&leaked);
+                    let read = remembered.documents.read(&url, stored, &leaks, true).ok()?;
+                    remembered.recall(&url, read, &leaked, Duration::from_secs(age));
                     Some(())
                 });
                 (Ok(found.is_some()), None)

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
 
 use crate::{
     client::{InvalidRegistration, RegisteredClient},
     error::{document::DocumentError, problem::Problem},
-    iana::{AuthMethod, PRIVATE_KEY_MEMBERS, metadata::ClientMetadata},
+    iana::{AuthMethod, metadata::ClientMetadata},
     provider::documents::url,
 };
 
@@ -49,7 +50,7 @@ impl Accepted {
 ///
 /// # Errors
 ///
-/// If it identifies none. One that cannot authenticate here is no error.
+/// If it identifies none. One that cannot authenticate here is no error. Private keys are found elsewhere.
 pub(super) fn read(
     client_id: &str,
     text: &[u8],
@@ -62,9 +63,6 @@ pub(super) fn read(
         return Err(refused("`client_id` is another than its address"));
     }
     let jwks = metadata.jwks.as_ref();
-    if jwks.is_some_and(has_secret_key) {
-        return Err(refused("`jwks` has a private or symmetric key"));
-    }
     let has_uri = metadata.jwks_uri.as_ref().is_some_and(|jwks_uri| !jwks_uri.is_empty());
     if jwks.is_some_and(|jwks| !keys(jwks).is_empty()) && has_uri {
         return Err(refused("`jwks` and `jwks_uri` must not both be present"));
@@ -146,14 +144,16 @@ fn method(
     Ok(METHODS.into_iter().find(|method| accepted.has(method) && list.contains(method)))
 }
 
-fn keys(jwks: &Value) -> &[Value] {
-    jwks.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+/// The keys in a document, whatever else is in it.
+pub(super) fn jwks(text: &[u8]) -> Option<&RawValue> {
+    #[derive(Deserialize)]
+    struct Document<'a> {
+        #[serde(borrow)]
+        jwks: Option<&'a RawValue>,
+    }
+    serde_json::from_slice::<Document<'_>>(text).ok()?.jwks
 }
 
-fn has_secret_key(jwks: &Value) -> bool {
-    let has = |key: &Value, name: &str| key.get(name).is_some_and(|value| !value.is_null());
-    keys(jwks).iter().any(|key| {
-        PRIVATE_KEY_MEMBERS.iter().any(|name| has(key, name))
-            || key.get("kty").and_then(Value::as_str) == Some("oct")
-    })
+fn keys(jwks: &Value) -> &[Value] {
+    jwks.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }

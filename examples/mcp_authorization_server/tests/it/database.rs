@@ -2,6 +2,7 @@
 
 use std::{io::Write, process::Command, time::Duration};
 
+use axum::body::Bytes;
 use mcp_authorization_server::{Store, router};
 use serde_json::json;
 use sqlx::{AnyConnection, Connection};
@@ -179,16 +180,23 @@ async fn documents_are_kept_for_90_days() {
     assert_eq!(store.get(url).await.unwrap(), None);
     let text = || "{\"client_name\": \"é\"}".into();
     for document in [
-        StoredDocument::new(text(), NOW, Some(Duration::from_secs(300))),
-        StoredDocument::new("{}".into(), NOW + 1, None),
+        StoredDocument::new(text(), NOW, Some(Duration::from_secs(300)), [7; 64].to_vec().into()),
+        StoredDocument::new("{}".into(), NOW + 1, None, Bytes::new()),
     ] {
         store.put(url, document.clone()).await.unwrap();
         assert_eq!(store.get(url).await.unwrap(), Some(document));
         assert_eq!(store.get("https://client.example/OAUTH.json").await.unwrap(), None);
     }
     // A machine that is slow.
-    store.put(url, StoredDocument::new(text(), NOW, None)).await.unwrap();
+    store.put(url, StoredDocument::new(text(), NOW, None, Bytes::new())).await.unwrap();
     assert_eq!(store.get(url).await.unwrap().unwrap().fetched_at(), NOW + 1);
+    // Of two that asked in the same second the one that found nothing is right.
+    let withdrawn = StoredDocument::new(Bytes::new(), NOW + 1, None, Bytes::new());
+    for text in [Bytes::new(), text(), Bytes::new()] {
+        let document = StoredDocument::new(text, NOW + 1, None, Bytes::new());
+        store.put(url, document).await.unwrap();
+        assert_eq!(store.get(url).await.unwrap(), Some(withdrawn.clone()));
+    }
     store.remove_expired(NOW + 90 * DAY).await.unwrap();
     assert!(store.get(url).await.unwrap().is_some());
     store.remove_expired(NOW + 1 + 90 * DAY).await.unwrap();
@@ -231,6 +239,11 @@ async fn client_with_a_document_is_known_after_a_restart() {
     };
     let client = Client { id: DOCUMENT.to_owned(), secret: None, method: "none" };
     let server = start(true).await;
+    // Anybody can open the page; a client is kept once somebody has agreed.
+    let page = server.authorize(&client, &[]).await;
+    assert_eq!(page.status, 200);
+    server.decide(&page, "deny", ISSUER).await;
+    assert_eq!(rows(&database).await, [0; 4]);
     let (one, two) = (server.tokens(&client).await, server.tokens(&client).await);
     assert_eq!(rows(&database).await, [0, 2, 4, 1]);
 
