@@ -1,9 +1,9 @@
 //! The decision: one look-up, then one verification, for every client.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, hint::black_box, time::Duration};
 
 use crate::{
-    client::{RegisteredClient, authenticated::AuthenticatedClient},
+    client::authenticated::AuthenticatedClient,
     compat::dialect::Presented,
     error::{BoxError, Error, kind::ErrorKind, problem::UnusableClient},
     isolate::{
@@ -46,7 +46,11 @@ pub(crate) fn authenticate<'a, P: ClientProvider>(
         };
         // Ids are opaque bytes (RFC 6749 §2.2): a store that folds case or trims must not merge
         // clients.
-        let mismatch = found.as_ref().map_or(client_id, RegisteredClient::client_id) != client_id;
+        let mismatch = match &found {
+            Some(client) => client.client_id() != client_id,
+            // As long as for a known client.
+            None => black_box(client_id) != client_id,
+        };
         let known = found.filter(|_| !mismatch);
         let proof = match presented.verify(known.as_ref(), settings, state, *timeout) {
             Verification::Done(proof) => proof,
