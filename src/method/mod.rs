@@ -127,6 +127,7 @@ pub(crate) enum Credentials {
     Basic(basic::Credentials),
     Post(post::Credentials),
     Assertion(Box<assertion::Credentials>),
+    #[cfg_attr(not(feature = "mtls"), expect(dead_code, reason = "no certificate is seen"))]
     MutualTls(mutual_tls::Credentials),
 }
 
