@@ -130,7 +130,7 @@ impl Case {
             Self::Unknown => client.id.replace_range(..1, "x"),
             #[cfg(feature = "mtls")]
             Self::UnknownWithCertificate | Self::UnknownWithManyNames => {
-                client.id.replace_range(..1, "x")
+                client.id.replace_range(..1, "x");
             }
             // As it is in the form.
             Self::Document => client.id.insert_str(0, "https%3A%2F%2Fclient.example%2F"),

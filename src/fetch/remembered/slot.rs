@@ -122,6 +122,7 @@ impl<T> Slot<T> {
     }
 
     /// The document that was fetched last, however old.
+    #[cfg(any(test, feature = "metadata-documents"))]
     pub(super) fn last(&self) -> Option<Arc<T>> {
         self.known().kept.as_ref().map(|kept| Arc::clone(&kept.document))
     }
