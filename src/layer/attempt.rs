@@ -11,7 +11,7 @@ use crate::{
     compat::dialect::Presented,
     error::{Error, kind::ErrorKind},
     isolate::guard::Caught,
-    layer::{outcome::Outcome, policy::Policy, shared::Shared},
+    layer::{outcome::Outcome, shared::Shared},
     method::{Method, mutual_tls},
     provider::lookup::ClientProvider,
     throttle::{Asked, refusal},
@@ -116,14 +116,25 @@ impl<P> Course<P> {
 
     /// The same error with what the request tells of it, for the operator.
     fn explained(&self, head: &Parts, error: Option<&Error>) -> Option<Error> {
-        let Policy { observers, methods, .. } = &self.shared.policy;
-        let error = error.filter(|_| observers.listen())?;
+        let error = error?;
+        let methods = &self.shared.policy.methods;
         let cause = mutual_tls::cause_of(error.kind(), &head.extensions, methods)?;
         Some(error.clone().because(|_kind| Some(cause)))
     }
 
     fn report<C>(&self, result: Result<&AuthenticatedClient<C>, &Error>) {
         let Some(head) = &self.head else { return };
+        let policy = &self.shared.policy;
+        if policy.observers.listen() {
+            self.tell(head, result);
+        }
+        if let Some(throttle) = &policy.throttle {
+            throttle.note(self.presented.client_id(), head, result.err());
+        }
+    }
+
+    #[inline(never)]
+    fn tell<C>(&self, head: &Parts, result: Result<&AuthenticatedClient<C>, &Error>) {
         let policy = &self.shared.policy;
         let explained = self.explained(head, result.err());
         policy.observers.report(&policy.methods.clock, self.started, || {
@@ -141,8 +152,5 @@ impl<P> Course<P> {
                 ..Outcome::of(head, explained.as_ref().or(result.err()))
             }
         });
-        if let Some(throttle) = &policy.throttle {
-            throttle.note(self.presented.client_id(), head, result.err());
-        }
     }
 }

@@ -96,7 +96,8 @@ where
         Self::start(head, body, inner, shared, ready_after_auth)
     }
 
-    #[inline]
+    // Always, because each move of a head costs.
+    #[inline(always)]
     pub(super) fn start(
         head: Parts,
         body: B,
