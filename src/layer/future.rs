@@ -96,8 +96,7 @@ where
         Self::start(head, body, inner, shared, ready_after_auth)
     }
 
-    // Always, because each move of a head costs.
-    #[inline(always)]
+    #[inline]
     pub(super) fn start(
         head: Parts,
         body: B,
@@ -191,6 +190,7 @@ impl<S, P: ClientProvider> Exchange<S, P> {
 }
 
 /// What the request presents, unless it is passed on because it presents nothing.
+#[inline]
 fn presented<B>(
     head: &Parts,
     authorization: Presence,

@@ -1,5 +1,5 @@
 //! The layer in the stacks that users build, over real sockets and with real clients.
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod axum;
 mod hyper;

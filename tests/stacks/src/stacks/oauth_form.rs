@@ -102,8 +102,7 @@ async fn what_is_no_form_is_answered_as_by_the_layer() {
             head.headers.remove("content-length");
             answers.push((head.headers, body));
         }
-        let [layer, open] = answers.as_slice() else { panic!("two answers") };
-        assert_eq!(layer, open);
+        assert_eq!(answers.first(), answers.last());
     }
     // A body that ends before its first byte is an empty form, whatever it is called.
     let response = answer(app(), request("/open", "text/plain", "")).await;
