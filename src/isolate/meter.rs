@@ -50,9 +50,11 @@ pub(crate) fn is_enabled() -> bool {
     ON.load(Ordering::Relaxed)
 }
 
-/// Begins to time something, if anybody wants to know.
+/// When something began, if anybody wants to know how long it takes.
+pub(crate) type Start = Option<Instant>;
+
 #[inline]
-pub(crate) fn start() -> Option<Instant> {
+pub(crate) fn start() -> Start {
     is_enabled().then(Instant::now)
 }
 
@@ -124,7 +126,7 @@ impl Histogram {
 
     /// How long it has been since the [`start`].
     #[inline]
-    pub(crate) fn record_since(&self, start: Option<Instant>) {
+    pub(crate) fn record_since(&self, start: Start) {
         if let Some(start) = start {
             self.record_duration(start.elapsed());
         }

@@ -41,18 +41,8 @@ pub(super) fn begin<P: ClientProvider>(mut course: Course<P>) -> Authentication 
     Box::pin(async move {
         let unreported = Unreported(Some(&course));
         // Of the application are also the clock, the errors of the provider and what a client is made of.
-        let refusal = match course.ask() {
-            Asked::Passed => None,
-            Asked::Refused(error) => Some(error),
-            Asked::Waiting(answer) => refusal(answer).await,
-        };
-        let result = match refusal {
-            None => {
-                let result = Caught::new(course.authenticate()).await;
-                result.unwrap_or_else(|| Err(ErrorKind::Panicked.into()))
-            }
-            Some(error) => Err(error),
-        };
+        let result = Caught::new(course.authenticate()).await;
+        let result = result.unwrap_or_else(|| Err(ErrorKind::Panicked.into()));
         unreported.decide(&result);
         let Some(head) = &mut course.head else { return Ok(None) };
         match result {
@@ -96,22 +86,29 @@ impl<P: ClientProvider> Course<P> {
     fn authenticate(
         &self,
     ) -> impl Future<Output = Result<AuthenticatedClient<P::Client>, Error>> + Send {
-        let Shared { provider, policy, state } = &*self.shared;
-        let timeout = &policy.limits.provider_deadline;
-        let told = self.started.is_some();
-        authenticate(&**provider, &self.presented, &policy.methods, state, timeout, told)
+        async move {
+            if let Some(refusal) = self.refusal().await {
+                return Err(refusal);
+            }
+            let Shared { provider, policy, state } = &*self.shared;
+            let timeout = &policy.limits.provider_deadline;
+            let told = self.started.is_some();
+            authenticate(&**provider, &self.presented, &policy.methods, state, timeout, told).await
+        }
     }
 }
 
 impl<P> Course<P> {
-    /// Asks the throttle, if there is one.
-    #[inline]
-    fn ask(&self) -> Asked<'_> {
+    /// What the throttle says against the attempt, if there is one.
+    async fn refusal(&self) -> Option<Error> {
         let policy = &self.shared.policy;
-        let (Some(throttle), Some(head)) = (&policy.throttle, &self.head) else {
-            return Asked::Passed;
-        };
-        throttle.ask(self.presented.client_id(), head, policy.limits.provider_deadline)
+        let (Some(throttle), Some(head)) = (&policy.throttle, &self.head) else { return None };
+        match throttle.ask(self.presented.client_id(), head, policy.limits.provider_deadline) {
+            Asked::Passed => None,
+            Asked::Refused(error) => Some(error),
+            // Boxed, so that the attempts of all others stay small.
+            Asked::Waiting(answer) => Box::pin(refusal(answer)).await,
+        }
     }
 
     /// The same error with what the request tells of it, for the operator.
