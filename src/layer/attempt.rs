@@ -83,18 +83,14 @@ impl<P> Drop for Unreported<'_, P> {
 }
 
 impl<P: ClientProvider> Course<P> {
-    fn authenticate(
-        &self,
-    ) -> impl Future<Output = Result<AuthenticatedClient<P::Client>, Error>> + Send {
-        async move {
-            if let Some(refusal) = self.refusal().await {
-                return Err(refusal);
-            }
-            let Shared { provider, policy, state } = &*self.shared;
-            let timeout = &policy.limits.provider_deadline;
-            let told = self.started.is_some();
-            authenticate(&**provider, &self.presented, &policy.methods, state, timeout, told).await
+    async fn authenticate(&self) -> Result<AuthenticatedClient<P::Client>, Error> {
+        if let Some(refusal) = self.refusal().await {
+            return Err(refusal);
         }
+        let Shared { provider, policy, state } = &*self.shared;
+        let timeout = &policy.limits.provider_deadline;
+        let told = self.started.is_some();
+        authenticate(&**provider, &self.presented, &policy.methods, state, timeout, told).await
     }
 }
 
