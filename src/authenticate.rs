@@ -10,7 +10,6 @@ use crate::{
         deadline::Deadline,
         guard::{Failure, guard},
         meter::{self, Histogram, meter},
-        span,
     },
     method::{Method, Settings, State, verification::Verification},
     provider::lookup::ClientProvider,
@@ -31,7 +30,7 @@ pub(crate) fn authenticate<'a, P: ClientProvider>(
         let client_id = presented.client_id();
         let deadline = Deadline::new(*timeout);
         let start = meter::start();
-        let look_up = guard(|| span::find_client(provider.find_client(client_id)), deadline);
+        let look_up = guard(|| provider.find_client(client_id), deadline);
         let found = look_up.await.map(|found| found.map_err(Into::into));
         LOOKUPS.record_since(start);
         let found = match found {

@@ -10,7 +10,7 @@ use crate::{
     client::authenticated::AuthenticatedClient,
     compat::dialect::Presented,
     error::{Error, kind::ErrorKind},
-    isolate::guard::Caught,
+    isolate::{guard::Caught, span},
     layer::{outcome::Outcome, shared::Shared},
     method::{Method, mutual_tls},
     provider::lookup::ClientProvider,
@@ -38,7 +38,7 @@ pub(super) struct Course<P> {
 /// Looks the client up and verifies what was presented. Whatever becomes of it is reported once.
 #[inline]
 pub(super) fn begin<P: ClientProvider>(mut course: Course<P>) -> Authentication {
-    Box::pin(async move {
+    span::authenticate(async move {
         let unreported = Unreported(Some(&course));
         // Of the application are also the clock, the errors of the provider and what a client is made of.
         let result = Caught::new(course.authenticate()).await;

@@ -271,9 +271,9 @@ mod events {
 
     // What is slow shows in a trace, and nothing of the caller is in it.
     #[test]
-    fn look_up_has_a_span() {
+    fn attempt_has_a_span() {
         let recorded = recorded(|| Harness::new().ask(&TestRequest::bare().basic("basic:wrong")));
-        assert_eq!(recorded.first().map(String::as_str), Some("span find_client"));
+        assert_eq!(recorded.first().map(String::as_str), Some("span authenticate"));
         assert_eq!(recorded.len(), 2, "the span and the event: {recorded:?}");
     }
 

@@ -1,7 +1,13 @@
 //! Without the feature `tracing` there are no spans.
 
-pub(crate) const fn find_client<F>(future: F) -> F {
-    future
+use std::{future::Future, pin::Pin};
+
+#[inline]
+pub(crate) fn authenticate<'a, F>(future: F) -> Pin<Box<dyn Future<Output = F::Output> + Send + 'a>>
+where
+    F: Future + Send + 'a,
+{
+    Box::pin(future)
 }
 
 pub(crate) const fn fetch<F>(_host: &str, future: F) -> F {
