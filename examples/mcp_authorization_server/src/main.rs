@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tower_client_auth::BoxError;
 
 const USAGE: &str = "usage: mcp_authorization_server [--listen ADDR] [--issuer URL] [--database FILE|URL] \
-    [--metadata-documents any|HOST,HOST…] [--allow-loopback-documents CA.pem] [--allow-origin ORIGIN]… \
+    [--metadata-documents any|HOST,HOST...] [--allow-loopback-documents CA.pem] [--allow-origin ORIGIN]... \
     [--allow-client-credentials] [--initial-access-token-file FILE]
 
 Clients get tokens that a user has agreed to. With --allow-client-credentials anybody may register a client, or publish

@@ -13,7 +13,7 @@ mod yours;
 
 use std::{net::SocketAddr, process::ExitCode};
 
-use example_support::{DocumentFlags, Flags, Server};
+use example_support::{DocumentFlags, Flags, Server, print_refusal};
 use tower_client_auth::BoxError;
 
 const USAGE: &str = "usage: minimal_mcp_server --metadata-documents any|HOST,HOST... [--listen ADDR] \
@@ -37,7 +37,8 @@ async fn run() -> Result<(), BoxError> {
         return Err(flags.usage());
     };
     server.announce();
-    server.serve(server::protected(tools::mcp(&issuer), &issuer, documents)?).await
+    let app = server::protected(tools::mcp(&issuer), &issuer, documents, print_refusal)?;
+    server.serve(app).await
 }
 
 #[tokio::main]

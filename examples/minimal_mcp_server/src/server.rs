@@ -13,7 +13,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 use tower_client_auth::{
-    AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientMetadata, ConfigError,
+    AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientMetadata, ConfigError, Outcome,
     metadata_documents::MetadataDocuments, provider::MemoryProvider, secret::GeneratedSecret,
 };
 use url::Url;
@@ -35,12 +35,14 @@ struct App {
 }
 
 /// Puts `mcp`, which has the route `/mcp`, behind tokens, and adds what gives them out.
+/// `log` is told of each request to `/token`.
 pub(crate) fn protected(
     mcp: Router,
     issuer: &str,
     documents: MetadataDocuments,
+    log: fn(&Outcome<'_>),
 ) -> Result<Router, ConfigError> {
-    let layer = ClientAuthLayer::new(MemoryProvider::<ClientMetadata>::new());
+    let layer = ClientAuthLayer::new(MemoryProvider::<ClientMetadata>::new()).on_outcome(log);
     let layer = layer.auth_methods([AuthMethod::None])?.metadata_documents(documents.clone());
     let server = json!({
         "issuer": issuer,

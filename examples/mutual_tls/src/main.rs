@@ -46,7 +46,8 @@ use crate::{pki::Pki, tls::Tls};
 const USAGE: &str = "usage: mutual_tls [--listen ADDR]
 
 Makes certificates in a temporary directory, prints curl lines that use them, and removes them at the end. The
-default is 127.0.0.1:8443. Refused requests are printed with their reason.";
+default is 127.0.0.1:8443.";
+
 /// The time that a handshake may take, and the head of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
