@@ -8,7 +8,10 @@ use aws_lc_rs::{
         ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
     },
 };
-use base64::{Engine, prelude::BASE64_STANDARD};
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
 use serde_json::{Value, json};
 use tower_client_auth::{
     AuthMethod, Clock, ErrorKind, RegisteredClient,
@@ -130,6 +133,27 @@ fn kid_does_not_matter_where_keys_have_none() {
     let answer = harness(jwk).ask(&asked);
     assert_eq!(answer.kind, Some(unknown));
     assert_eq!(answer.wire(), refused(unknown).wire());
+}
+
+/// A client that rotates has an old and a new key, and no `kid` says which of them it is.
+#[test]
+fn both_keys_without_an_id_are_tried_whatever_kid_is_sent() {
+    let (old, new) = (Key::ed(), Key::ed());
+    let pem = |key: &Key| {
+        let x = BASE64_URL_SAFE_NO_PAD.decode(key.jwk()["x"].as_str().unwrap()).unwrap();
+        // RFC 8410 §4.
+        let spki = [b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00".as_slice(), &x].concat();
+        let base64 = BASE64_STANDARD.encode(spki);
+        format!("-----BEGIN PUBLIC KEY-----\n{base64}\n-----END PUBLIC KEY-----\n")
+    };
+    let keys = ClientKeys::from_pem(&(pem(&old) + &pem(&new))).unwrap();
+    for (name, key) in [("old", &old), ("new", &new)] {
+        for kid in ["", "2026-11"] {
+            let asked = request(key, "EdDSA", kid);
+            let expected = asked.accepted("batch", AuthMethod::PrivateKeyJwt);
+            assert_eq!(harness(keys.clone()).ask(&asked), expected, "{name} {kid:?}");
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The signature of an assertion. Whatever is wrong, to find out costs as much: one verification where
 //! the assertion names its key by `kid`, and two where it does not, because a client that rotates its
-//! keys has two that may fit. What the client has no key for is verified with decoys.
+//! keys has two that may fit. What the client has no key for is verified with decoys. Two keys that can have no
+//! `kid`, such as those of PEM, are both tried in any case, so that such a client fails at the price of two.
 
 use std::sync::Arc;
 
@@ -71,7 +72,9 @@ impl<'a> Signature<'a> {
             }
             Err(failure) => (false, [None; MOST], failure),
         };
-        let mut keys = keys.into_iter().take(if self.names_key { 1 } else { MOST });
+        let [_, second] = &keys;
+        let tried = if self.names_key && second.is_none() { 1 } else { MOST };
+        let mut keys = keys.into_iter().take(tried);
         let made = if keys.clone().any(|key| self.is_slow(key)) {
             // Boxed, so that the future of all others stays small.
             Box::pin(self.is_made_with(keys, known, pool)).await?

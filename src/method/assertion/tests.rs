@@ -182,6 +182,31 @@ fn failure_costs_one_verification_with_a_kid_and_two_without() {
     }
 }
 
+/// They have no `kid`, so any may have made it.
+#[test]
+fn failure_costs_two_verifications_of_two_keys_in_pem() {
+    let settings = settings(assertions());
+    let pem = |x: u8| {
+        // RFC 8410 §4. The points are on the curve.
+        let mut spki = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00".to_vec();
+        spki.extend([x; 32]);
+        format!(
+            "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
+            base64::prelude::BASE64_STANDARD.encode(spki)
+        )
+    };
+    let points: Vec<String> =
+        (2..=250).map(pem).filter(|pem| ClientKeys::from_pem(pem).is_ok()).take(2).collect();
+    for (keys, expected) in [(1, 1), (2, 2)] {
+        let pem: String = points.iter().take(keys).map(String::as_str).collect();
+        let registered = Registration::PrivateKey(ClientKeys::from_pem(&pem).unwrap());
+        let presented = presented(&settings, "EdDSA", Some("a"), |_| vec![1; 64]).unwrap();
+        let (result, count) = verified(&settings, &presented, Ok(&registered));
+        assert!(result.is_err());
+        assert_eq!(count, expected, "{keys}");
+    }
+}
+
 #[test]
 fn right_signature_costs_one_verification() {
     let settings = settings(assertions());
