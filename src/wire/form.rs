@@ -16,16 +16,14 @@ pub(crate) struct Form<'a> {
     pub(crate) client_secret: Option<&'a [u8]>,
     pub(crate) client_assertion: Option<&'a [u8]>,
     pub(crate) client_assertion_type: Option<&'a [u8]>,
+    /// Whether one of them has a value, be it one that does not count because another follows.
+    has_any: bool,
 }
 
 impl Form<'_> {
     /// Whether nothing in it is of a client.
     pub(crate) const fn is_empty(&self) -> bool {
-        let Self { client_id, client_secret, client_assertion, client_assertion_type } = self;
-        client_id.is_none()
-            && client_secret.is_none()
-            && client_assertion.is_none()
-            && client_assertion_type.is_none()
+        !self.has_any
     }
 }
 
@@ -129,13 +127,15 @@ pub(crate) fn scan<'a>(
         }
         seen |= bit;
         let value = (!value.is_empty()).then_some(value);
-        match parameter {
-            Parameter::ClientId => form.client_id = value,
-            Parameter::ClientSecret => form.client_secret = value,
-            Parameter::ClientAssertion => form.client_assertion = value,
-            Parameter::ClientAssertionType => form.client_assertion_type = value,
-            _ => {}
-        }
+        let place = match parameter {
+            Parameter::ClientId => &mut form.client_id,
+            Parameter::ClientSecret => &mut form.client_secret,
+            Parameter::ClientAssertion => &mut form.client_assertion,
+            Parameter::ClientAssertionType => &mut form.client_assertion_type,
+            _ => continue,
+        };
+        form.has_any |= value.is_some();
+        *place = value;
     }
     Ok(form)
 }

@@ -6,7 +6,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tower::{Layer, Service, service_fn};
 use tower_client_auth::{
-    AuthMethod, AuthenticatedClient, ClientAuthLayer, ConfigError, ErrorKind as K, Limits,
+    AuthMethod, AuthenticatedClient, ClientAuthLayer, Compat, ConfigError, ErrorKind as K, Limits,
     body::RequestBody,
 };
 
@@ -108,6 +108,22 @@ fn foreign_scheme_is_nothing_only_alone_and_well_formed() {
     for (ask, refusal) in foreign() {
         check(&harness, &ask, refusal);
     }
+}
+
+// Whatever reads the first of two sees credentials that nobody has checked.
+#[test]
+fn value_that_an_empty_one_follows_is_presented() {
+    let lenient = |layer: TestLayer| layer.compat(Compat::new().last_parameter_wins());
+    for name in ["client_id", "client_secret", "client_assertion", "client_assertion_type"] {
+        let ask = TestRequest::form(format!("token=abc&{name}=x&{name}="));
+        let harness = optional().set(lenient);
+        assert_eq!(harness.ask(&ask), refused(K::NoCredentials), "{name}");
+        let harness = Harness::new().set(or_bearer).set(lenient);
+        let ask = ask.authorization(TOKEN);
+        assert_eq!(harness.ask(&ask), refused(K::MultipleMethods), "{name}");
+    }
+    let nothing = TestRequest::form("client_id=&client_id=&client_secret&client_secret=");
+    check(&optional().set(lenient), &nothing, None);
 }
 
 #[test]
