@@ -145,20 +145,20 @@ where
             Verdict::Pass => {}
             refused => return refused,
         }
-        if !self.state.may_ask(self.local.now()) {
+        let Some(question) = self.state.may_ask(self.local.now()) else {
             self.state.checked_locally();
             return Verdict::Pass;
-        }
+        };
         Verdict::ask(async move {
             let mut connection = self.connection.clone();
             let ask = self.script(ASK, client_id, head);
             let answer = timeout(self.response_timeout, ask.query_async(&mut connection)).await;
             let Ok(Ok(left)) = answer else {
-                self.state.failed(self.local.now());
+                question.failed(self.local.now());
                 self.state.checked_locally();
                 return Ok(());
             };
-            self.state.answered();
+            question.answered();
             wait(self.local.limits(), left).map_or(Ok(()), |throttled| Err(throttled.into()))
         })
     }

@@ -6,6 +6,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     process::Command,
     sync::{Arc, Mutex},
+    task::{Context, Waker},
     time::Duration,
 };
 
@@ -192,6 +193,38 @@ async fn without_redis_the_local_limits_hold_and_that_is_counted() {
     }
     assert_eq!(redis.sent().len(), 3);
     assert_eq!(throttle.local_checks(), 12);
+}
+
+// A caller that hangs up in time must not keep the counts from being shared.
+#[tokio::test]
+async fn question_whose_caller_hung_up_is_asked_again() {
+    let redis = Fake::new(Redis::Fails);
+    let (harness, throttle, clock) = throttled(&redis);
+    assert_eq!(ask(&harness, &right()).await, accepted());
+    redis.be(Redis::Left(54_001, 0));
+    for polled in [false, true] {
+        clock.advance(Duration::from_secs(1));
+        redis.sent();
+        let head = head();
+        let Verdict::Pending(mut answer) = throttle.check("basic", &head) else {
+            panic!("Redis is not asked")
+        };
+        if polled {
+            redis.be(Redis::Silent);
+            let waker = Waker::noop();
+            assert!(answer.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
+            redis.be(Redis::Left(54_001, 0));
+        }
+        // While it is open nobody else asks.
+        assert!(matches!(throttle.check("basic", &head), Verdict::Pass));
+        drop(answer);
+        let waits = refused(K::Throttled).with("retry-after", "1");
+        assert_eq!(ask(&harness, &right()).await, waits, "{polled}");
+        assert_eq!(ask(&harness, &right()).await, waits, "{polled}");
+        redis.be(Redis::Fails);
+        assert_eq!(ask(&harness, &right()).await, accepted());
+        redis.be(Redis::Left(54_001, 0));
+    }
 }
 
 #[tokio::test]

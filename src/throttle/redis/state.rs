@@ -32,17 +32,18 @@ impl Default for State {
 
 impl State {
     /// One may ask after a pause, and then those after it if it was answered.
-    pub(super) fn may_ask(&self, now: u64) -> bool {
-        let again = self.again.load(Relaxed);
-        again == 0
-            || now >= again
-                && self.again.compare_exchange(again, now + PAUSE, Relaxed, Relaxed).is_ok()
+    pub(super) fn may_ask(&self, now: u64) -> Option<Question<'_>> {
+        let before = self.again.load(Relaxed);
+        if before == 0 {
+            return Some(Question { state: self, pause: None });
+        }
+        let pause = Pause { before, until: now + PAUSE };
+        (now >= before && self.replace(before, pause.until))
+            .then_some(Question { state: self, pause: Some(pause) })
     }
 
-    pub(super) fn answered(&self) {
-        if self.again.load(Relaxed) != 0 {
-            self.again.store(0, Relaxed);
-        }
+    fn replace(&self, again: u64, by: u64) -> bool {
+        self.again.compare_exchange(again, by, Relaxed, Relaxed).is_ok()
     }
 
     pub(super) fn failed(&self, now: u64) {
@@ -71,5 +72,40 @@ impl State {
 
     pub(super) fn lost_failures(&self) -> u64 {
         self.lost_failures.load(Relaxed)
+    }
+}
+
+/// Leave to ask. Dropped without a word, because the caller hung up, it is the next one's: callers that hang up in
+/// time would make the pause last for ever.
+pub(super) struct Question<'a> {
+    state: &'a State,
+    /// If it is the one after a pause.
+    pause: Option<Pause>,
+}
+
+struct Pause {
+    before: u64,
+    until: u64,
+}
+
+impl Question<'_> {
+    pub(super) fn answered(mut self) {
+        self.pause = None;
+        if self.state.again.load(Relaxed) != 0 {
+            self.state.again.store(0, Relaxed);
+        }
+    }
+
+    pub(super) fn failed(mut self, now: u64) {
+        self.pause = None;
+        self.state.failed(now);
+    }
+}
+
+impl Drop for Question<'_> {
+    fn drop(&mut self) {
+        if let Some(Pause { before, until }) = self.pause.take() {
+            self.state.replace(until, before);
+        }
     }
 }
