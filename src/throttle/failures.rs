@@ -36,7 +36,8 @@ const CAPACITY: usize = 1 << 17;
 /// Where many attempts failed at once, all of which had passed before, it takes up to ten periods, and no
 /// longer: nobody is locked out for good.
 ///
-/// An address of IPv6 counts by its first 64 bits. All callers whose address is not known count as one: see that
+/// An address of IPv6 counts by its first 64 bits, and one of `64:ff9b::/96` (RFC 6052) as the one of IPv4 that it
+/// holds. All callers whose address is not known count as one: see that
 /// the [`PeerAddress`] finds one, or strangers keep each other out. With the feature `tracing` the first of them that
 /// fails is a warning.
 ///
@@ -109,7 +110,7 @@ impl FailureThrottle {
     }
 
     /// How many failures of a client from one address are not too many, at once and in a period. Default: 10 a
-    /// minute. At least one; times count in milliseconds.
+    /// minute. At least one; times count in milliseconds, and a longer period than a year is a year.
     #[must_use]
     pub fn per_client(self, failures: u32, per: Duration) -> Self {
         Self { per_client: Limit::new(failures, per), ..self }

@@ -18,8 +18,8 @@ pub(super) struct Limit {
 
 impl Limit {
     pub(super) fn new(failures: u32, per: Duration) -> Self {
-        // A hundred years, so that no sum overflows.
-        const MOST: u128 = 100 * 365 * 24 * 60 * 60 * 1_000;
+        // A year, so that the longest wait is long before the last time that is counted.
+        const MOST: u128 = 365 * 24 * 60 * 60 * 1_000;
         let per = u64::try_from(per.as_millis().min(MOST)).unwrap_or_default();
         let failures = failures.max(1);
         let interval = (per / u64::from(failures)).max(1);

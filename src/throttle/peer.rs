@@ -164,7 +164,8 @@ impl<'a> Iterator for Elements<'a> {
 /// The value of the one `for` (RFC 7239 §4).
 fn node(element: &[u8]) -> Option<&[u8]> {
     let mut found = None;
-    for pair in (Elements { rest: Some(element), separator: b';', quotes: true }) {
+    let pairs = Elements { rest: Some(element), separator: b';', quotes: true };
+    for pair in pairs.map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_at_checked(memchr::memchr(b'=', pair)?)?;
         if name.trim_ascii().eq_ignore_ascii_case(b"for")
             && found.replace(value.get(1..)?).is_some()
@@ -188,7 +189,8 @@ fn address(text: &[u8]) -> Option<IpAddr> {
     text.parse().ok().or_else(with_port)
 }
 
-/// What counts as one caller: whoever has an address of IPv6 has at least all of its /64.
+/// What counts as one caller: whoever has an address of IPv6 has at least all of its /64. The well-known prefix of
+/// translators (RFC 6052 §2.1) is all of IPv4.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub(super) enum Network {
     V4(u32),
@@ -201,7 +203,12 @@ impl Network {
     pub(super) fn of(address: Option<IpAddr>) -> Self {
         match address {
             Some(IpAddr::V4(address)) => Self::V4(address.to_bits()),
-            Some(IpAddr::V6(address)) => Self::V6((address.to_bits() >> 64) as u64),
+            Some(IpAddr::V6(address)) => match address.octets() {
+                [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, embedded @ ..] => {
+                    Self::V4(u32::from_be_bytes(embedded))
+                }
+                _ => Self::V6((address.to_bits() >> 64) as u64),
+            },
             None => Self::Unknown,
         }
     }

@@ -298,6 +298,24 @@ fn limits_are_what_was_set() {
     assert_eq!(wait(&throttle, "a", "192.0.2.1"), Some(5_000));
 }
 
+// As far as such a thing can be counted: nobody restarts a server that seldom.
+#[test]
+fn period_without_an_end_is_a_limit() {
+    for failures in [2, 10, 1_000] {
+        for per in [Duration::MAX, Duration::from_secs(40 * 365 * 24 * 60 * 60)] {
+            let throttle = FailureThrottle::new(connection())
+                .per_client(failures, per)
+                .per_address(10_000, MINUTE)
+                .clock(Clock::fixed(NOW));
+            for _ in 0..failures {
+                assert_eq!(wait(&throttle, "a", "192.0.2.1"), None);
+                fail(&throttle, "a", "192.0.2.1");
+            }
+            assert!(wait(&throttle, "a", "192.0.2.1").is_some(), "{failures} {per:?}");
+        }
+    }
+}
+
 #[test]
 fn odd_limits_do_no_harm() {
     for (failures, per) in [
@@ -325,6 +343,10 @@ fn ipv6_counts_by_its_network_and_mapped_ipv4_as_ipv4() {
         ("2001:db8:0:1::1", "2001:db8:0:2::1", false),
         ("::ffff:192.0.2.1", "192.0.2.1", true),
         ("::ffff:192.0.2.1", "::ffff:192.0.2.2", false),
+        // RFC 6052 §2.1: behind a translator all of IPv4 is one network of IPv6.
+        ("64:ff9b::192.0.2.1", "64:ff9b::192.0.2.2", false),
+        ("64:ff9b::192.0.2.1", "192.0.2.1", true),
+        ("64:ff9b::1:192.0.2.1", "192.0.2.1", false),
         ("192.0.2.1", "192.0.2.2", false),
         // All whose address is not known are one.
         ("-", "-", true),
@@ -389,6 +411,9 @@ fn proxies_that_are_trusted_say_who_called_them() {
         ("10.0.0.7", &["for=192.0.2.1"], Some("192.0.2.1")),
         ("10.0.0.7", &["proto=https; For=\"192.0.2.1:4711\";by=_x"], Some("192.0.2.1")),
         ("10.0.0.7", &["for=\"[2001:db8:cafe::17]:4711\""], Some("2001:db8:cafe::17")),
+        // RFC 7239 §4: pairs may be empty.
+        ("10.0.0.7", &["for=192.0.2.1;"], Some("192.0.2.1")),
+        ("10.0.0.7", &["; ;for=192.0.2.1; ;proto=https;"], Some("192.0.2.1")),
         ("10.0.0.7", &["for=198.51.100.1, for=192.0.2.1, for=10.0.0.7"], Some("192.0.2.1")),
         ("192.0.2.9", &["for=192.0.2.1"], Some("192.0.2.9")),
         // A quote that a caller did not close takes in nothing.
