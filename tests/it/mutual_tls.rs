@@ -740,8 +740,15 @@ fn rfc9440_4_header_of_any_other_hop_is_removed() {
     };
     assert_eq!(ask_proxy(&request(form("p")), false), failed(reason(E::Missing), "p"));
     let mut expected = request(form("public")).accepted("public", AuthMethod::None);
-    expected.calls[0].headers.retain(|(name, _)| !name.starts_with("client-cert"));
+    expected.calls[0]
+        .headers
+        .retain(|(name, _)| !name.starts_with("client-cert") && name != "x-client-verify");
     assert_eq!(ask_proxy(&request(form("public")), false), expected);
+    let verified = form("public").with("x-client-verify", "SUCCESS");
+    let mut expected = verified.accepted("public", AuthMethod::None);
+    assert_eq!(ask_proxy(&verified, true), expected);
+    expected.calls[0].headers.retain(|(name, _)| name != "x-client-verify");
+    assert_eq!(ask_proxy(&verified, false), expected);
     let chain = form("public").with("client-cert-chain", item(&pki()));
     let mut expected = chain.accepted("public", AuthMethod::None);
     expected.calls[0].headers.retain(|(name, _)| name != "client-cert-chain");

@@ -70,15 +70,16 @@ fn read(head: &mut Parts, settings: &MutualTls) -> Result<Option<ClientCertifica
             }
         }
         Source::Header { header, trusted } => {
-            let names = [header.name(), &CHAIN];
-            if !names.iter().any(|name| head.headers.contains_key(*name)) {
+            let names = [Some(header.name()), Some(&CHAIN), settings.verified_header()];
+            if !names.iter().flatten().any(|name| head.headers.contains_key(*name)) {
                 return Ok(None);
             }
             if !guard::hook("mutual_tls", || trusted(head)).ok_or(ErrorKind::Panicked)? {
-                for name in names {
-                    head.headers.remove(name);
+                let [certificate, chain, _] =
+                    names.map(|name| name.and_then(|name| head.headers.remove(name)));
+                if certificate.or(chain).is_some() {
+                    head.extensions.insert(Distrusted);
                 }
-                head.extensions.insert(Distrusted);
                 return Ok(None);
             }
             let read = header.read(&head.headers, settings.certificate_limit);

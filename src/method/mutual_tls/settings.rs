@@ -133,7 +133,7 @@ impl MutualTls {
 
     /// Certificates that a reverse proxy puts into a header, if `trusted` holds for the request: that it
     /// came from that proxy, by the address or better by the certificate of the connection. From anybody
-    /// else the header is removed (RFC 9440 §4).
+    /// else the header is removed (RFC 9440 §4), and so is that of [`verified_if`](Self::verified_if).
     ///
     /// The proxy must remove or replace the header in *every* request, also where there is no certificate;
     /// [`guide::behind_a_proxy`](crate::guide::behind_a_proxy) shows how. Without
@@ -257,6 +257,14 @@ impl MutualTls {
                 values.next() == Some(value) && values.next().is_none()
             }
             Verified::Always => true,
+        }
+    }
+
+    /// The header in which the proxy says so.
+    pub(super) const fn verified_header(&self) -> Option<&HeaderName> {
+        match &self.verified {
+            Verified::If(name, _) => Some(name),
+            Verified::Never | Verified::Always => None,
         }
     }
 
