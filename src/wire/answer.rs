@@ -1,6 +1,10 @@
 //! The errors of OAuth endpoints, as handlers behind the layer answer them.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write as _},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
@@ -8,7 +12,7 @@ use http::{HeaderValue, Response, StatusCode};
 use crate::{
     error::kind::ErrorKind,
     wire::{
-        document::document,
+        document::{document, permitted},
         response::{self, DEFAULT_CHALLENGE, Reply},
     },
 };
@@ -213,7 +217,12 @@ impl OAuthError {
 impl fmt::Display for OAuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code)?;
-        if self.description.is_empty() { Ok(()) } else { write!(f, ": {}", self.description) }
+        if self.description.is_empty() {
+            return Ok(());
+        }
+        // As it is sent: what a handler quotes may be the caller's.
+        f.write_str(": ")?;
+        permitted(&self.description).try_for_each(|character| f.write_char(character))
     }
 }
 

@@ -4,10 +4,10 @@
 pub(crate) fn document(code: &str, description: &str, uri: &str) -> String {
     let mut json = String::with_capacity(64 + code.len() + description.len() + uri.len());
     json.push_str(r#"{"error":""#);
-    json.extend(code.chars().map(permitted));
+    json.extend(permitted(code));
     if !description.is_empty() {
         json.push_str(r#"","error_description":""#);
-        json.extend(description.chars().map(permitted));
+        json.extend(permitted(description));
     }
     if !uri.is_empty() {
         json.push_str(r#"","error_uri":""#);
@@ -23,13 +23,13 @@ pub(crate) fn document(code: &str, description: &str, uri: &str) -> String {
 }
 
 /// RFC 6749 §5.2 has no other characters in these texts, and so JSON has nothing to escape.
-const fn permitted(character: char) -> char {
-    match character {
+pub(crate) fn permitted(text: &str) -> impl Iterator<Item = char> {
+    text.chars().map(|character| match character {
         ' '..='!' | '#'..='[' | ']'..='~' => character,
         '"' => '\'',
         '\\' => '/',
         _ => '?',
-    }
+    })
 }
 
 #[cfg(test)]

@@ -35,6 +35,19 @@ fn expected(
     (status, headers, body.into())
 }
 
+// What is logged of it is what is sent of it.
+#[test]
+fn error_is_one_line_of_text() {
+    let error =
+        OAuthError::INVALID_GRANT.description("no \"code\"\r\nERROR \u{1b}[31mforged caf\u{e9} \\");
+    let text = "no 'code'??ERROR ?[31mforged caf? /";
+    assert_eq!(error.to_string(), format!("invalid_grant: {text}"));
+    assert_eq!(
+        wire(error).2,
+        format!(r#"{{"error":"invalid_grant","error_description":"{text}"}}"#)
+    );
+}
+
 // R70, R72, R110.
 #[test]
 fn every_code_is_answered_as_its_rfc_says() {

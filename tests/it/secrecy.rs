@@ -356,6 +356,23 @@ mod events {
         );
     }
 
+    // R111: what an error quotes, such as the name in a certificate, may be a caller's.
+    #[test]
+    fn cause_of_a_refusal_stays_on_its_line() {
+        let cause = "down\r\nERROR \u{1b}[31mforged\u{85}\u{2028}\u{202e} \"caf\u{e9}\" \\ `x`";
+        let harness = Harness::of(provider_fn(move |_: &str| {
+            std::future::ready(Err::<Option<RegisteredClient<App>>, _>(io::Error::other(cause)))
+        }));
+        let logged = events(|| harness.ask(&TestRequest::form("client_id=c")));
+        assert_eq!(
+            logged,
+            ["ERROR message=client not authenticated method=\"none\" client_id=\"c\" \
+             outcome=\"failure\" reason=\"provider\" \
+             source=down\\r\\nERROR \\u{1b}[31mforged\\u{85}\\u{2028}\\u{202e} \"caf\u{e9}\" \\ `x` \
+             path=\"/token\" duration=0ns"]
+        );
+    }
+
     // R119: the operator learns which hook it was.
     #[test]
     fn panicking_hook_is_logged_by_its_name() {
