@@ -214,6 +214,7 @@ impl OAuthError {
     }
 }
 
+/// Writes the code and the description, as they are sent.
 impl fmt::Display for OAuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code)?;

@@ -35,19 +35,6 @@ fn expected(
     (status, headers, body.into())
 }
 
-// What is logged of it is what is sent of it.
-#[test]
-fn error_is_one_line_of_text() {
-    let error =
-        OAuthError::INVALID_GRANT.description("no \"code\"\r\nERROR \u{1b}[31mforged caf\u{e9} \\");
-    let text = "no 'code'??ERROR ?[31mforged caf? /";
-    assert_eq!(error.to_string(), format!("invalid_grant: {text}"));
-    assert_eq!(
-        wire(error).2,
-        format!(r#"{{"error":"invalid_grant","error_description":"{text}"}}"#)
-    );
-}
-
 // R70, R72, R110.
 #[test]
 fn every_code_is_answered_as_its_rfc_says() {
@@ -98,7 +85,8 @@ fn texts_and_a_wait_are_in_the_answer() {
     const UNKNOWN: OAuthError = OAuthError::INVALID_GRANT;
     let error =
         UNKNOWN.description("The \"code\" is\u{e9}\n\\used").uri("https://as.example/\"e r\u{e9}");
-    assert_eq!(error.to_string(), "invalid_grant: The \"code\" is\u{e9}\n\\used");
+    // Also for logs: what a handler quotes may be a caller's.
+    assert_eq!(error.to_string(), "invalid_grant: The 'code' is??/used");
     let document = concat!(
         r#"{"error":"invalid_grant","error_description":"The 'code' is??/used","#,
         r#""error_uri":"https://as.example/%22e%20r%C3%A9"}"#
