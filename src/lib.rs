@@ -2,10 +2,12 @@
 #![cfg_attr(not(doctest), doc = include_str!("docs/crate.md"))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+// The settings of `ClientAuthLayer` are documented in the order of these: those of `layer` first, of `compat` last.
+mod layer;
+
 mod authenticate;
 mod client;
 mod clock;
-mod compat;
 mod error;
 #[cfg(feature = "jwt")]
 mod fetch;
@@ -15,7 +17,6 @@ mod iana;
 mod isolate;
 #[cfg(feature = "jwt")]
 mod jose;
-mod layer;
 mod method;
 pub mod provider;
 #[cfg(feature = "jwt")]
@@ -26,6 +27,8 @@ pub mod throttle;
 mod wire;
 #[cfg(feature = "mtls")]
 mod x509;
+
+mod compat;
 
 pub use crate::{
     client::{RegisteredClient, authenticated::AuthenticatedClient},

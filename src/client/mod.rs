@@ -1,9 +1,11 @@
 //! What a provider answers: the application's client, and what to check it against.
 
+pub(crate) mod authenticated;
+
+// After the other, as in the documentation of `AuthenticatedClient`.
 #[cfg(feature = "test-util")]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
 mod assumed;
-pub(crate) mod authenticated;
 
 use std::{
     borrow::Borrow,

@@ -20,6 +20,7 @@ use crate::{
     },
 };
 
+/// # Bodies of axum
 impl<P, M> ClientAuthLayer<P, M> {
     /// Takes and returns bodies of axum's type, whatever the types around.
     ///

@@ -1,10 +1,7 @@
 //! The tower layer.
 
 mod attempt;
-#[cfg(feature = "axum")]
-pub(crate) mod axum;
 pub(crate) mod future;
-mod hooks;
 #[cfg_attr(not(feature = "metrics"), path = "metrics/disabled.rs")]
 pub(crate) mod metrics;
 mod observe;
@@ -12,20 +9,26 @@ pub(crate) mod outcome;
 mod policy;
 mod refusal;
 pub(crate) mod service;
-mod settings;
 mod shared;
 pub(crate) mod tenant;
 #[cfg(feature = "tonic")]
 mod tonic;
 mod trace;
 
+// The settings, in the order that their documentation is to have.
+mod settings;
+
+mod hooks;
+
+#[cfg(feature = "axum")]
+pub(crate) mod axum;
+
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 use tower_layer::Layer;
 
 use crate::{
-    layer::{policy::Policy, service::ClientAuth, shared::Shared},
-    method::State,
+    layer::{service::ClientAuth, shared::Shared},
     wire::mode::WrappedBodies,
 };
 
@@ -39,6 +42,24 @@ use crate::{
 /// exception: RFC 9126 §2 has the token endpoint accepted as the audience of an assertion, and
 /// RFC 10070 takes that back, because it let other servers use them. Each leniency is a
 /// setting of its own; for this one it is `Assertions::legacy_audiences`.
+///
+/// # Settings
+///
+/// | section | what is there |
+/// |---|---|
+/// | [Methods](#methods) | which methods are accepted at this endpoint, and what to announce |
+/// | [Verification](#verification) | the decoy, the clock |
+/// | [Requests](#requests) | limits, TLS, gateways, gRPC, readiness |
+/// | [Answers](#answers) | realm, texts and links of a refusal, and changing it |
+/// | [Observers](#observers) | functions that are told of each decision |
+/// | [Bodies of axum](#bodies-of-axum) | where the compiler wants axum's `Body` |
+/// | [Assertions](#assertions) | `private_key_jwt` and `client_secret_jwt` |
+/// | [Mutual TLS](#mutual-tls) | `tls_client_auth` and `self_signed_tls_client_auth` |
+/// | [Metadata documents](#metadata-documents) | clients whose id is a URL |
+/// | [Slow hashes](#slow-hashes) | where they are computed |
+/// | [Throttling](#throttling) | who may not try again for a while |
+/// | [Requests without a client](#requests-without-a-client) | a bearer token instead, or nothing |
+/// | [Switching over](#switching-over) | leniencies, and what the MCP Python SDK does |
 ///
 /// # Examples
 ///
@@ -80,37 +101,6 @@ use crate::{
 pub struct ClientAuthLayer<P, M = WrappedBodies> {
     shared: Arc<Shared<P>>,
     mode: PhantomData<fn() -> M>,
-}
-
-impl<P> ClientAuthLayer<P> {
-    /// Authenticates against the clients of `provider`, with the methods `none`,
-    /// `client_secret_basic` and `client_secret_post`.
-    ///
-    /// A form is waited for as long as its caller likes, and an answer of the provider as long as that
-    /// takes, unless the [limits](Self::limits) say otherwise. A server on the internet needs a body
-    /// deadline, here or further out, and one for the head, which the layer does not see (CWE-400).
-    /// # Body types
-    ///
-    /// The inner service gets a [`RequestBody`](crate::body::RequestBody), and the answer has a
-    /// [`ResponseBody`](crate::body::ResponseBody). Most of axum, tower and hyper take that as it is. Where the
-    /// compiler says one of these, add `.axum_bodies()` (feature `axum`), which keeps axum's `Body`:
-    ///
-    /// - ``expected `Response<ResponseBody<Body>>`, found `Response<Body>` ``: in `ServiceBuilder::option_layer`;
-    /// - `` `FromFn<…>: Service<Request<RequestBody<Body>>>` is not satisfied``: in front of
-    ///   `axum::middleware::from_fn`, in one `ServiceBuilder`;
-    /// - ``expected `Response<Body>`, found `Response<ResponseBody<Body>>` `` and `` `Serve<…>` is not a future``:
-    ///   around a whole `Router` that is given to `axum::serve`.
-    ///
-    /// [`guide::bodies`](crate::guide::bodies) has a table of these and others.
-    #[must_use]
-    pub fn new(provider: P) -> Self {
-        let shared = Shared {
-            provider: Arc::new(provider),
-            policy: Policy::default(),
-            state: State::default(),
-        };
-        Self { shared: Arc::new(shared), mode: PhantomData }
-    }
 }
 
 impl<S, P, M> Layer<S> for ClientAuthLayer<P, M> {

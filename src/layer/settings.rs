@@ -1,8 +1,6 @@
-//! The settings of the layer that belong to no method.
+//! A new layer, and the settings that belong to no method.
 
-#[cfg(feature = "metadata-documents")]
-use std::marker::PhantomData;
-use std::sync::Arc;
+use std::{marker::PhantomData, sync::Arc};
 
 use http::request::Parts;
 
@@ -14,7 +12,7 @@ use crate::{
     error::config::ConfigError,
     iana::AuthMethod,
     layer::{ClientAuthLayer, policy::Policy, shared::Shared},
-    method::{self, Method, decoy::Decoy},
+    method::{self, Method, State, decoy::Decoy},
     secret::stored::ClientSecret,
     throttle::Guarded,
     wire::{form::Repeated, limits::Limits},
@@ -82,6 +80,38 @@ impl<P, M> ClientAuthLayer<P, M> {
     }
 }
 
+impl<P> ClientAuthLayer<P> {
+    /// Authenticates against the clients of `provider`, with the methods `none`,
+    /// `client_secret_basic` and `client_secret_post`.
+    ///
+    /// A form is waited for as long as its caller likes, and an answer of the provider as long as that
+    /// takes, unless the [limits](Self::limits) say otherwise. A server on the internet needs a body
+    /// deadline, here or further out, and one for the head, which the layer does not see (CWE-400).
+    ///
+    /// # Body types
+    ///
+    /// The inner service gets a [`RequestBody`](crate::body::RequestBody), and the answer has a
+    /// [`ResponseBody`](crate::body::ResponseBody). Most of axum, tower and hyper take that as it is. Where the
+    /// compiler says one of these, add `.axum_bodies()` (feature `axum`), which keeps axum's `Body`:
+    ///
+    /// - ``expected `Response<ResponseBody<Body>>`, found `Response<Body>` ``: in `ServiceBuilder::option_layer`;
+    /// - `` `FromFn<…>: Service<Request<RequestBody<Body>>>` is not satisfied``: in front of
+    ///   `axum::middleware::from_fn`, in one `ServiceBuilder`;
+    /// - ``expected `Response<Body>`, found `Response<ResponseBody<Body>>` `` and `` `Serve<…>` is not a future``:
+    ///   around a whole `Router` that is given to `axum::serve`.
+    ///
+    /// [`guide::bodies`](crate::guide::bodies) has a table of these and others.
+    #[must_use]
+    pub fn new(provider: P) -> Self {
+        let shared = Shared {
+            provider: Arc::new(provider),
+            policy: Policy::default(),
+            state: State::default(),
+        };
+        Self { shared: Arc::new(shared), mode: PhantomData }
+    }
+}
+
 /// # Methods
 impl<P, M> ClientAuthLayer<P, M> {
     /// The methods accepted at this endpoint. Default: `none`, `client_secret_basic`,
@@ -136,7 +166,10 @@ impl<P, M> ClientAuthLayer<P, M> {
     pub fn refuse_public_clients(self) -> Self {
         self.set_methods(|settings| settings.accepted.refuse_public())
     }
+}
 
+/// # Verification
+impl<P, M> ClientAuthLayer<P, M> {
     /// What an unknown client is compared with, so that the time of the answer does not tell which ids
     /// exist (RFC 6819 §5.1.4.2). Default: a secret as slow as those of the slowest client that the
     /// provider has returned, of which two count.

@@ -5,7 +5,6 @@
 #[cfg(feature = "argon2")]
 mod api;
 pub(crate) mod comparison;
-mod digest;
 pub(crate) mod dummy;
 #[cfg(feature = "generate")]
 pub(crate) mod generated;
@@ -17,6 +16,9 @@ mod plain;
 pub(crate) mod presented;
 pub(crate) mod stored;
 mod validity;
+
+// After the others, as in the documentation of `ClientSecret`.
+mod digest;
 
 #[cfg(feature = "generate")]
 #[cfg_attr(docsrs, doc(cfg(feature = "generate")))]
