@@ -2,7 +2,10 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-use crate::jose::invalid::{Fault, InvalidKeys};
+use crate::jose::{
+    invalid::{Fault, InvalidKeys},
+    spki,
+};
 
 const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
@@ -24,7 +27,7 @@ pub(super) fn is_pem(text: &[u8]) -> bool {
 /// If one of the blocks is a private key, does not end, or is no base64; or there is none.
 pub(super) fn read(pem: &str) -> Result<Vec<Result<Vec<u8>, Fault>>, InvalidKeys> {
     // First of all, and however broken the rest is.
-    if pem.contains("PRIVATE KEY-----") {
+    if pem.contains("PRIVATE KEY-----") || pem.split(DASHES).any(is_label_of_private) {
         return Err(InvalidKeys::PRIVATE);
     }
     let mut blocks = Vec::new();
@@ -48,10 +51,13 @@ pub(super) fn read(pem: &str) -> Result<Vec<Result<Vec<u8>, Fault>>, InvalidKeys
             }
             base64 += line;
         }
+        let der = BASE64_STANDARD.decode(base64);
         blocks.push(if LABELS.contains(&label) {
-            Ok(BASE64_STANDARD.decode(base64).map_err(|_quotes_it| {
+            Ok(der.map_err(|_quotes_it| {
                 InvalidKeys::new("between the lines `BEGIN` and `END` of the PEM is no base64")
             })?)
+        } else if der.is_ok_and(|der| spki::is_private(&der)) {
+            return Err(InvalidKeys::PRIVATE);
         } else {
             Err(Fault::whole("is PEM of something else than a public key or a certificate"))
         });
@@ -60,6 +66,14 @@ pub(super) fn read(pem: &str) -> Result<Vec<Result<Vec<u8>, Fault>>, InvalidKeys
         return Err(InvalidKeys::new("this is no PEM: no line begins with `-----BEGIN `"));
     }
     Ok(blocks)
+}
+
+/// Whether what stands between dashes says that a private key follows, however it is written.
+fn is_label_of_private(label: &str) -> bool {
+    let line = label.lines().next().unwrap_or_default().as_bytes();
+    let has = |word: &[u8]| line.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
+    let begins = |word: &[u8]| line.get(..word.len()).is_some_and(|w| w.eq_ignore_ascii_case(word));
+    (begins(b"BEGIN ") || begins(b"END ")) && has(b"PRIVATE")
 }
 
 const UNFINISHED: InvalidKeys =

@@ -43,7 +43,12 @@ const CURVES: [(&[u8], &str); 4] = [
 /// Whether it has the form of a private key: PKCS #8, encrypted or not (RFC 5958 §2, §3), SEC 1 (RFC 5915
 /// §3), or PKCS #1 (RFC 8017 §A.1.2).
 pub(super) fn is_private(der: &[u8]) -> bool {
-    let Some(mut inside) = sequence(der) else { return false };
+    // Something may follow it.
+    let outside = SliceReader::new(der).ok().and_then(|mut outside| element(&mut outside));
+    let inside = outside.filter(|all| all.tag() == Tag::Sequence);
+    let Some(mut inside) = inside.and_then(|all| SliceReader::new(all.value()).ok()) else {
+        return false;
+    };
     match (element(&mut inside), element(&mut inside)) {
         (Some(first), Some(_)) if first.tag() == Tag::Integer => matches!(first.value(), [0 | 1]),
         (Some(first), Some(second)) => {

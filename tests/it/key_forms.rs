@@ -243,6 +243,21 @@ fn private_key_is_refused_and_never_repeated() {
         let body = body.join("\n");
         let other = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----");
         assert_eq!(refused(ClientKeys::from_pem(&other), &pem), PRIVATE, "{kind} {form}");
+        // Whatever a person or another program has made of it: the public one beside it is no excuse.
+        let public = recorded("p384", "public");
+        let longer = BASE64_STANDARD.encode([der(&pem), vec![0]].concat());
+        for odd in [
+            pem.replace("KEY-----", "KEY -----"),
+            pem.replace("PRIVATE KEY", "PRIVATE  KEY"),
+            pem.replace("-----BEGIN", "-----BEGIN PGP").replace("KEY-----", "KEY BLOCK-----"),
+            pem.to_lowercase(),
+            format!("-----BEGIN PUBLIC KEY-----\n{longer}\n-----END PUBLIC KEY-----\n"),
+            format!("-----BEGIN SOMETHING-----\n{body}\n-----END SOMETHING-----\n"),
+        ] {
+            for both in [odd.clone() + &public, public.clone() + &odd] {
+                assert_eq!(refused(ClientKeys::from_pem(&both), &odd), PRIVATE, "{both}");
+            }
+        }
     }
     let jwk = r#"{"kty":"OKP","crv":"Ed25519","x":"AA","d":"c2VjcmV0"}"#;
     let error = ClientKeys::from_jwk(jwk).unwrap_err().to_string();
