@@ -201,7 +201,7 @@ fn presented<B>(
     // A stream is not touched: it counts as a form without parameters.
     let bytes = body.bytes().map(Bytes::as_ref).unwrap_or_default();
     let form = form::scan(bytes, limits, dialect.repeated(*repeated))?;
-    if optional.passes(&head.headers, authorization, &form, limits)? {
+    if optional.passes(&head.headers, authorization, (&form, bytes), limits)? {
         return Ok(None);
     }
     dialect.extract(head, authorization, &form, methods, limits).map(Some)

@@ -16,14 +16,16 @@ pub(crate) struct Form<'a> {
     pub(crate) client_secret: Option<&'a [u8]>,
     pub(crate) client_assertion: Option<&'a [u8]>,
     pub(crate) client_assertion_type: Option<&'a [u8]>,
-    /// Whether one of them has a value, be it one that does not count because another follows.
-    has_any: bool,
 }
 
 impl Form<'_> {
-    /// Whether nothing in it is of a client.
+    /// Whether nothing that counts is of a client.
     pub(crate) const fn is_empty(&self) -> bool {
-        !self.has_any
+        let Self { client_id, client_secret, client_assertion, client_assertion_type } = self;
+        client_id.is_none()
+            && client_secret.is_none()
+            && client_assertion.is_none()
+            && client_assertion_type.is_none()
     }
 }
 
@@ -127,15 +129,13 @@ pub(crate) fn scan<'a>(
         }
         seen |= bit;
         let value = (!value.is_empty()).then_some(value);
-        let place = match parameter {
-            Parameter::ClientId => &mut form.client_id,
-            Parameter::ClientSecret => &mut form.client_secret,
-            Parameter::ClientAssertion => &mut form.client_assertion,
-            Parameter::ClientAssertionType => &mut form.client_assertion_type,
-            _ => continue,
-        };
-        form.has_any |= value.is_some();
-        *place = value;
+        match parameter {
+            Parameter::ClientId => form.client_id = value,
+            Parameter::ClientSecret => form.client_secret = value,
+            Parameter::ClientAssertion => form.client_assertion = value,
+            Parameter::ClientAssertionType => form.client_assertion_type = value,
+            _ => {}
+        }
     }
     Ok(form)
 }
@@ -148,11 +148,25 @@ fn begins_with_mark(body: &[u8]) -> bool {
 
 /// Whether a query has credentials in it, however often, and whatever else.
 pub(crate) fn has_credentials(query: &[u8]) -> bool {
-    parameters_of(query).any(|(name, value)| {
-        let parameter = Parameter::of(name);
-        !value.is_empty()
-            && matches!(parameter, Some(Parameter::ClientSecret | Parameter::ClientAssertion))
+    has_any(query, |it| matches!(it, Parameter::ClientSecret | Parameter::ClientAssertion))
+}
+
+/// Whether a form has something of a client in it, be it a value that does not count because another follows.
+pub(crate) fn has_client(form: &[u8]) -> bool {
+    has_any(form, |it| {
+        matches!(
+            it,
+            Parameter::ClientId
+                | Parameter::ClientSecret
+                | Parameter::ClientAssertion
+                | Parameter::ClientAssertionType
+        )
     })
+}
+
+fn has_any(form: &[u8], is_one: impl Fn(Parameter) -> bool) -> bool {
+    parameters_of(form)
+        .any(|(name, value)| !value.is_empty() && Parameter::of(name).is_some_and(&is_one))
 }
 
 /// The names and values of a form. Only `&` separates: `;` is data (WHATWG URL §5.1).

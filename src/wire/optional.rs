@@ -8,7 +8,7 @@ use crate::{
     error::{config::ConfigError, kind::ErrorKind},
     wire::{
         authorization::{Authorization, Presence, is_basic},
-        form::Form,
+        form::{self, Form},
         limits::Limits,
     },
 };
@@ -53,10 +53,14 @@ impl Optional {
         &self,
         headers: &HeaderMap,
         authorization: Presence,
-        form: &Form<'_>,
+        (form, bytes): (&Form<'_>, &[u8]),
         limits: &Limits,
     ) -> Result<bool, ErrorKind> {
-        if self.is_set { self.is_nothing(headers, authorization, form, limits) } else { Ok(false) }
+        if !self.is_set {
+            return Ok(false);
+        }
+        let is_empty = || form.is_empty() && !form::has_client(bytes);
+        self.is_nothing(headers, authorization, is_empty, limits)
     }
 
     #[cold]
@@ -64,20 +68,20 @@ impl Optional {
         &self,
         headers: &HeaderMap,
         authorization: Presence,
-        form: &Form<'_>,
+        is_empty: impl FnOnce() -> bool,
         limits: &Limits,
     ) -> Result<bool, ErrorKind> {
         let is_attested = ATTESTATION.iter().any(|name| headers.contains_key(name));
         match Authorization::read(headers, authorization) {
-            Authorization::Absent if form.is_empty() && is_attested => {
-                Err(ErrorKind::MethodNotAccepted)
-            }
-            Authorization::Absent => Ok(form.is_empty()),
+            Authorization::Absent => match is_empty() {
+                true if is_attested => Err(ErrorKind::MethodNotAccepted),
+                is_empty => Ok(is_empty),
+            },
             Authorization::Single(value) => {
                 let Some(token) = self.foreign_token(value) else { return Ok(false) };
                 // RFC 6749 §2.3: "The client MUST NOT use more than one authentication method in each
                 // request". Whoever reads it behind the layer would see another caller than the layer.
-                if is_attested || !form.is_empty() {
+                if is_attested || !is_empty() {
                     return Err(ErrorKind::MultipleMethods);
                 }
                 limits.check_credential(value)?;
