@@ -98,7 +98,8 @@ where
     }
 
     /// How long to wait for an answer. Default: 250 milliseconds. It should be shorter than
-    /// [`Limits::provider_deadline`](crate::Limits::provider_deadline), at which the request is answered 503.
+    /// [`Limits::provider_deadline`](crate::Limits::provider_deadline), at which the request is answered 503. What is cut
+    /// off before, by that or by a caller that hangs up, was not answered if it took a quarter of this time.
     ///
     /// It needs a runtime of tokio, with time.
     #[must_use]
@@ -145,7 +146,7 @@ where
             Verdict::Pass => {}
             refused => return refused,
         }
-        let Some(question) = self.state.may_ask(self.local.now()) else {
+        let Some(question) = self.state.may_ask(&self.local, self.response_timeout) else {
             self.state.checked_locally();
             return Verdict::Pass;
         };
@@ -154,7 +155,7 @@ where
             let ask = self.script(ASK, client_id, head);
             let answer = timeout(self.response_timeout, ask.query_async(&mut connection)).await;
             let Ok(Ok(left)) = answer else {
-                question.failed(self.local.now());
+                question.failed();
                 self.state.checked_locally();
                 return Ok(());
             };

@@ -254,6 +254,30 @@ async fn silent_redis_keeps_a_request_for_a_quarter_of_a_second_once() {
     assert_eq!(throttle.local_checks(), 3);
 }
 
+// A silent Redis would be an outage of all, if what is cut off were forgotten.
+#[tokio::test(start_paused = true)]
+async fn deadline_before_that_of_redis_refuses_one_request_a_second() {
+    let redis = Fake::new(Redis::Silent);
+    let clock = Clock::new(|| NOW, || Instant::now().into_std());
+    let throttle = Arc::new(RedisThrottle::new(redis.clone(), local().0.clock(clock)));
+    let limits = tower_client_auth::Limits::new().provider_deadline(Duration::from_millis(100));
+    let harness = Harness::new().set(|layer| layer.throttle(Arc::clone(&throttle)).limits(limits));
+    for second in 1..4 {
+        let cut_off = Answer { lookups: Vec::new(), ..failed(K::ProviderTimeout, "basic") };
+        assert_eq!(ask(&harness, &right()).await, cut_off, "{second}");
+        for _ in 0..3 {
+            assert_eq!(ask(&harness, &right()).await, accepted(), "{second}");
+        }
+        assert_eq!(redis.sent().len(), 1);
+        assert_eq!(throttle.local_checks(), 3 * second);
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    redis.be(Redis::Left(-2, -2));
+    assert_eq!(ask(&harness, &right()).await, accepted());
+    assert_eq!(ask(&harness, &right()).await, accepted());
+    assert_eq!(redis.sent().len(), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn notes_are_bounded_and_nobody_waits_for_them() {
     let redis = Fake::new(Redis::Silent);

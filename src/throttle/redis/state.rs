@@ -1,11 +1,16 @@
 //! Whether Redis answers, and what it was not told.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::throttle::FailureThrottle;
 
 const NOTES: usize = 1_024;
 /// In milliseconds.
@@ -32,14 +37,21 @@ impl Default for State {
 
 impl State {
     /// One may ask after a pause, and then those after it if it was answered.
-    pub(super) fn may_ask(&self, now: u64) -> Option<Question<'_>> {
+    pub(super) fn may_ask<'a>(
+        &'a self,
+        local: &'a FailureThrottle,
+        timeout: Duration,
+    ) -> Option<Question<'a>> {
         let before = self.again.load(Relaxed);
+        let question =
+            |asked, pause| Question { state: self, local, timeout, asked, pause, open: true };
         if before == 0 {
-            return Some(Question { state: self, pause: None });
+            return Some(question(local.now(), None));
         }
+        let now = local.now();
         let pause = Pause { before, until: now + PAUSE };
-        (now >= before && self.replace(before, pause.until))
-            .then_some(Question { state: self, pause: Some(pause) })
+        let asks = now >= before && self.replace(before, pause.until);
+        asks.then(|| question(now, Some(pause)))
     }
 
     fn replace(&self, again: u64, by: u64) -> bool {
@@ -75,12 +87,17 @@ impl State {
     }
 }
 
-/// Leave to ask. Dropped without a word, because the caller hung up, it is the next one's: callers that hang up in
-/// time would make the pause last for ever.
+/// Leave to ask. Where it is dropped without a word it was cut off: by a caller that hung up, of whom many must not
+/// make a pause last for ever, or by a deadline, because Redis is slow.
 pub(super) struct Question<'a> {
     state: &'a State,
+    local: &'a FailureThrottle,
+    timeout: Duration,
+    /// In milliseconds.
+    asked: u64,
     /// If it is the one after a pause.
     pause: Option<Pause>,
+    open: bool,
 }
 
 struct Pause {
@@ -90,21 +107,28 @@ struct Pause {
 
 impl Question<'_> {
     pub(super) fn answered(mut self) {
-        self.pause = None;
+        self.open = false;
         if self.state.again.load(Relaxed) != 0 {
             self.state.again.store(0, Relaxed);
         }
     }
 
-    pub(super) fn failed(mut self, now: u64) {
-        self.pause = None;
-        self.state.failed(now);
+    pub(super) fn failed(mut self) {
+        self.open = false;
+        self.state.failed(self.local.now());
     }
 }
 
 impl Drop for Question<'_> {
     fn drop(&mut self) {
-        if let Some(Pause { before, until }) = self.pause.take() {
+        if !self.open {
+            return;
+        }
+        let now = self.local.now();
+        // An answer comes long before that, unless Redis is slow.
+        if Duration::from_millis(now.saturating_sub(self.asked)) >= self.timeout / 4 {
+            self.state.failed(now);
+        } else if let Some(Pause { before, until }) = self.pause {
             self.state.replace(until, before);
         }
     }
