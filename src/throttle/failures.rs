@@ -13,7 +13,7 @@ use crate::{
     clock::Clock,
     error::{Error, throttled::Throttled},
     throttle::{
-        Throttle, Verdict, counts,
+        Throttle, Verdict, blame,
         limit::Limit,
         peer::{Network, PeerAddress},
         table::{LAST, Table},
@@ -34,7 +34,8 @@ const CAPACITY: usize = 1 << 17;
 /// Each failure is forgotten when its part of the period is over (the generic cell rate algorithm): with ten a
 /// minute, one every six seconds. What is refused is not counted, so the wait ends while a caller goes on trying.
 /// Where many attempts failed at once, all of which had passed before, it takes up to ten periods, and no
-/// longer: nobody is locked out for good.
+/// longer: nobody is locked out for good. However many were [overloaded](crate::ErrorKind::Overloaded) or
+/// [abandoned](crate::ErrorKind::Abandoned), which others can cause, the wait is that after one failure too many.
 ///
 /// An address of IPv6 counts by its first 64 bits, and one of `64:ff9b::/96` (RFC 6052) as the one of IPv4 that it
 /// holds. All callers whose address is not known count as one: see that
@@ -177,10 +178,10 @@ impl Throttle for FailureThrottle {
     }
 
     fn note(&self, client_id: &str, head: &Parts, error: Option<&Error>) {
-        if error.is_some_and(counts) {
+        if let Some(blame) = error.and_then(blame) {
             let (keys, now) = (self.keys(client_id, head), self.now());
-            self.clients.add(keys.client, now, &self.per_client);
-            self.addresses.add(keys.address, now, &self.per_address);
+            self.clients.add(keys.client, now, &self.per_client, blame);
+            self.addresses.add(keys.address, now, &self.per_address, blame);
             if self.network(head) == Network::Unknown && !self.warned.swap(true, Relaxed) {
                 warn();
             }

@@ -13,7 +13,16 @@ pub(super) struct Limit {
     pub(super) interval: u64,
     /// How far off the time may be for one more attempt.
     pub(super) tolerance: u64,
-    pub(super) furthest: u64,
+    furthest: u64,
+}
+
+/// Of whom a failure tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blame {
+    /// The caller.
+    Caller,
+    /// Perhaps of others, who filled the pool, or made the caller wait until it hung up.
+    Unknown,
 }
 
 impl Limit {
@@ -36,9 +45,19 @@ impl Limit {
         }
     }
 
-    /// When all is forgotten, after one more failure.
-    pub(super) fn after(&self, until: u64, now: u64) -> u64 {
-        let until = until.max(now).saturating_add(self.interval);
-        until.min(now.saturating_add(self.furthest))
+    /// How far off the time may be after one more failure. Without blame it is as far as to the next attempt,
+    /// however many there have been.
+    pub(super) const fn furthest(&self, blame: Blame) -> u64 {
+        match blame {
+            Blame::Caller => self.furthest,
+            Blame::Unknown => self.tolerance.saturating_add(self.interval),
+        }
+    }
+
+    /// When all is forgotten, after one more failure. It is never sooner for that.
+    pub(super) fn after(&self, until: u64, now: u64, blame: Blame) -> u64 {
+        let until = until.max(now);
+        let furthest = now.saturating_add(self.furthest(blame));
+        until.saturating_add(self.interval).min(furthest).max(until)
     }
 }

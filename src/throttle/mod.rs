@@ -27,6 +27,7 @@ use crate::{
         deadline::Deadline,
         guard::{self, Failure, Guard},
     },
+    throttle::limit::Blame,
 };
 
 /// Says who has to wait before the next attempt, for
@@ -132,12 +133,20 @@ impl fmt::Debug for Verdict<'_> {
 /// It does whatever the reason is for which it was answered 401, because counting some reasons alone would
 /// tell which ids exist; if the caller hung up before the answer; and if it was
 /// [`Overloaded`](ErrorKind::Overloaded), because secrets that are quick to compare have been compared
-/// by then. Not if it was throttled, or a client that goes on trying would stay out for good, and not
+/// by then. Of these two others may be the cause, who fill the pool, so let no client wait long for how many there
+/// were. Not if it was throttled, or a client that goes on trying would stay out for good, and not
 /// if something was out of order, for which no client is to blame.
 #[must_use]
 pub fn counts(error: &Error) -> bool {
     error.status() == StatusCode::UNAUTHORIZED
         || matches!(error.kind(), ErrorKind::Abandoned | ErrorKind::Overloaded)
+}
+
+/// Who is to blame for an attempt that [counts].
+fn blame(error: &Error) -> Option<Blame> {
+    let is_answered = error.status() == StatusCode::UNAUTHORIZED;
+    let blame = if is_answered { Blame::Caller } else { Blame::Unknown };
+    counts(error).then_some(blame)
 }
 
 impl<T: Throttle + ?Sized> Throttle for Arc<T> {

@@ -12,7 +12,7 @@ use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
     error::{Error, throttled::Throttled},
-    throttle::{FailureThrottle, Throttle, Verdict, counts, limit::Limit, redis::state::State},
+    throttle::{FailureThrottle, Throttle, Verdict, blame, limit::Limit, redis::state::State},
 };
 
 const PREFIX: &str = "failures:";
@@ -22,7 +22,7 @@ const ASK: &str = "return {redis.call('PTTL',KEYS[1]),redis.call('PTTL',KEYS[2])
 const ADD: &str = "\
 for i=1,2 do
 local left=math.max(redis.call('PTTL',KEYS[i]),0)
-redis.call('SET',KEYS[i],1,'PX',math.min(left+tonumber(ARGV[2*i-1]),tonumber(ARGV[2*i])))
+redis.call('SET',KEYS[i],1,'PX',math.max(left,math.min(left+tonumber(ARGV[2*i-1]),tonumber(ARGV[2*i]))))
 end
 return 1";
 
@@ -165,9 +165,7 @@ where
     }
 
     fn note(&self, client_id: &str, head: &Parts, error: Option<&Error>) {
-        if !error.is_some_and(counts) {
-            return;
-        }
+        let Some(blame) = error.and_then(blame) else { return };
         self.local.note(client_id, head, error);
         let now = self.local.now();
         let (Some(place), Ok(runtime)) = (self.state.place(now), Handle::try_current()) else {
@@ -175,7 +173,7 @@ where
         };
         let mut add = self.script(ADD, client_id, head);
         for limit in self.local.limits() {
-            add.arg(limit.interval).arg(limit.furthest);
+            add.arg(limit.interval).arg(limit.furthest(blame));
         }
         let (mut connection, state) = (self.connection.clone(), Arc::clone(&self.state));
         let response_timeout = self.response_timeout;

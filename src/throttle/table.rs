@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::throttle::limit::Limit;
+use crate::throttle::limit::{Blame, Limit};
 
 /// As many as there is room for on a line of memory.
 const WAYS: usize = 8;
@@ -65,7 +65,7 @@ impl Table {
 
     /// Adds a failure. A new key on a full line takes the place of the one that is forgotten first, that is,
     /// of the one with the fewest failures.
-    pub(super) fn add(&self, hash: u64, now: u64, limit: &Limit) {
+    pub(super) fn add(&self, hash: u64, now: u64, limit: &Limit, blame: Blame) {
         let (line, tag) = (self.line(hash), tag(hash));
         for _ in 0..TRIES {
             let mut least: Option<(&AtomicU64, u64)> = None;
@@ -81,7 +81,7 @@ impl Table {
             }
             let Some((place, entry)) = least else { return };
             let known = if entry & !LAST == tag { until(entry) } else { 0 };
-            let new = tag | limit.after(known, now).min(LAST);
+            let new = tag | limit.after(known, now, blame).min(LAST);
             if place.compare_exchange(entry, new, Relaxed, Relaxed).is_ok() {
                 return;
             }

@@ -280,6 +280,33 @@ fn wait_is_never_longer_than_ten_periods() {
     assert_eq!(wait(&throttle, "basic", "192.0.2.1"), None);
 }
 
+// A stranger fills the pool, or the store is slow for a while: a busy client must not pay for that for ten minutes.
+#[test]
+fn what_others_can_cause_keeps_a_client_waiting_for_one_failure_at_most() {
+    for kind in [K::Overloaded, K::Abandoned] {
+        let (throttle, clock) = throttle();
+        let unfinished = || throttle.note("basic", &head_from("192.0.2.1"), Some(&kind.into()));
+        (0..9).for_each(|_| unfinished());
+        assert_eq!(wait(&throttle, "basic", "192.0.2.1"), None, "{kind}");
+        (0..1_000).for_each(|_| unfinished());
+        assert_eq!(wait(&throttle, "basic", "192.0.2.1"), Some(6_000), "{kind}");
+        assert_eq!(wait(&throttle, "other", "192.0.2.1"), Some(600), "{kind}");
+        // They count all the same: one after the other they are no faster than wrong secrets.
+        for _ in 0..3 {
+            clock.advance(Duration::from_secs(6));
+            assert_eq!(wait(&throttle, "basic", "192.0.2.1"), None, "{kind}");
+            unfinished();
+            assert_eq!(wait(&throttle, "basic", "192.0.2.1"), Some(6_000), "{kind}");
+        }
+        // Nor is the wait for wrong secrets any shorter, or longer, for them.
+        (0..50).for_each(|_| fail(&throttle, "basic", "192.0.2.1"));
+        let long = wait(&throttle, "basic", "192.0.2.1");
+        assert_eq!(long, Some(51 * 6_000), "{kind}");
+        (0..1_000).for_each(|_| unfinished());
+        assert_eq!(wait(&throttle, "basic", "192.0.2.1"), long, "{kind}");
+    }
+}
+
 #[test]
 fn limits_are_what_was_set() {
     let clock = Clock::fixed(NOW);

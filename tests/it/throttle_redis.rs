@@ -143,6 +143,11 @@ async fn attempt_is_one_question_and_a_failure_one_note() {
     // The interval and the furthest for the client, and for the address.
     assert_eq!(sent[1][1..], ["2", CLIENT, KEY, "6000", "600000", "600", "600000"]);
     assert_eq!(sent.len(), 2);
+    // What others can cause reaches as far as to the next attempt.
+    throttle.note("basic", &head(), Some(&K::Overloaded.into()));
+    yield_now().await;
+    let sent = redis.sent();
+    assert_eq!(sent[0][1..], ["2", CLIENT, KEY, "6000", "60000", "600", "60000"]);
     assert_eq!((throttle.local_checks(), throttle.lost_failures()), (0, 0));
 }
 
@@ -424,6 +429,23 @@ async fn real_redis_shares_failures_between_replicas() {
     }
     let found = timeout(Duration::from_secs(10), keys(&url, &prefix, 5_900_000)).await.unwrap();
     assert!(found.iter().all(|(_, left)| *left <= 6_000_000), "{found:?}");
+    // What others can cause makes it neither shorter nor longer.
+    for _ in 0..100 {
+        one.note("basic", &head(), Some(&K::Abandoned.into()));
+        one.note("other", &head(), Some(&K::Abandoned.into()));
+    }
+    let other = loop {
+        let found = keys(&url, &prefix, 5_900_000).await;
+        let other = found.iter().find(|(key, _)| key.len() > KEY.len() && *key != CLIENT[9..]);
+        match other {
+            Some((_, left)) if *left > 590_000 => break *left,
+            _ => yield_now().await,
+        }
+    };
+    assert!(other <= 600_000, "{other}");
+    let found = keys(&url, &prefix, 5_900_000).await;
+    let client = found.iter().find(|(key, _)| *key == CLIENT[9..]).unwrap();
+    assert!((5_900_000..=6_000_000).contains(&client.1), "{found:?}");
 }
 
 /// Five failures in each of two processes, and then a third has to wait.
