@@ -353,6 +353,11 @@ mod tests {
         );
         let empty = request("grant_type=a&scope=&resource=&max_age&prompt=").unwrap();
         assert_eq!((empty.scope, empty.resource, empty.max_age), (None, vec![], None));
+        let some = request("grant_type=a&resource=&resource=b&resource").unwrap();
+        assert_eq!(some.resource, ["b"]);
+        // Between two separators there is no parameter at all.
+        let map: BTreeMap<String, String> = read(b"=1&&a=2&", 8).unwrap();
+        assert_eq!(map.into_iter().map(|(n, v)| n + &v).collect::<String>(), "1a2");
     }
 
     // RFC 6749 §3.2, RFC 8707 §2.

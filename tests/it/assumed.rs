@@ -42,6 +42,22 @@ fn assumed_client_is_what_it_is_said_to_be() {
     }
 }
 
+#[cfg(feature = "mtls")]
+#[test]
+fn assumed_client_has_the_certificate_that_it_is_given() {
+    use store_harness::certificate::{Attribute, Certificate};
+    use tower_client_auth::mutual_tls::ClientCertificate;
+
+    let certificate = Certificate::new().rdn([Attribute::utf8("2.5.4.3", "p")]);
+    let certificate = ClientCertificate::verified(certificate.der()).unwrap();
+    let seen = |client: &AuthenticatedClient<App>| {
+        client.certificate().map(|one| (one.thumbprint().to_owned(), one.is_verified()))
+    };
+    assert_eq!(seen(&assumed()), None);
+    let expected = Some((certificate.thumbprint().to_owned(), true));
+    assert_eq!(seen(&assumed().with_certificate(certificate)), expected);
+}
+
 // R6: whatever a caller could bring along, only the layer says who is calling.
 #[test]
 fn assumed_client_never_gets_past_the_layer() {

@@ -184,6 +184,43 @@ fn file_may_hold_several_keys() {
     );
 }
 
+/// This DER, whose lengths take two bytes each, without `cut` bytes of what is inside at `at`.
+fn without(der: &[u8], headers: &[usize], at: usize, cut: usize) -> Vec<u8> {
+    let mut other = der.to_vec();
+    for header in headers {
+        assert_eq!(other[header + 1], 0x82);
+        let length = u16::from_be_bytes([other[header + 2], other[header + 3]]);
+        let length = length - u16::try_from(cut).unwrap();
+        other[header + 2..header + 4].copy_from_slice(&length.to_be_bytes());
+    }
+    other.drain(at..at + cut);
+    other
+}
+
+/// RFC 5280 §4.1.2.1: the version is left out where it is the first.
+#[test]
+fn certificate_of_version_1_has_its_key_elsewhere() {
+    let whole = der(&recorded("rsa", "certificate"));
+    assert_eq!(whole[8..13], [0xa0, 3, 2, 1, 2]);
+    let first = without(&whole, &[0, 4], 8, 5);
+    let (_, key, algorithms) = private().into_iter().next().unwrap();
+    let asked = request(&key, algorithms[0], "");
+    let expected = asked.accepted("batch", AuthMethod::PrivateKeyJwt);
+    assert_eq!(harness(ClientKeys::from_der(&first).unwrap()).ask(&asked), expected);
+}
+
+/// RFC 8017 §A.1.1.
+#[test]
+fn rsa_key_is_two_numbers() {
+    let mut three = der(&recorded("rsa", "pkcs1"));
+    three.extend([2, 1, 3]);
+    let length = u16::from_be_bytes([three[2], three[3]]) + 3;
+    three[2..4].copy_from_slice(&length.to_be_bytes());
+    let none =
+        "the key set has no key that can verify a signature: `keys[0]` is no public key in DER";
+    assert_eq!(ClientKeys::from_der(&three).unwrap_err().to_string(), none);
+}
+
 #[test]
 fn key_that_cannot_be_used_is_named() {
     let none = "the key set has no key that can verify a signature: `keys[0]";

@@ -185,6 +185,8 @@ fn rfc8705_2_certificate_names_no_client() {
     }
     let twice = TestRequest::form("client_id=p&client_id=p");
     assert_eq!(ask(&twice, Some(&certificate)), (refused(K::RepeatedParameter), None));
+    let long = form(&"p".repeat(8 * 1024));
+    assert_eq!(ask(&long, Some(&certificate)), (refused(K::CredentialTooLong), None));
 }
 
 // R77, R100.
@@ -375,6 +377,16 @@ fn method_that_is_not_accepted_is_refused() {
     let (answer, _) = send(&tls, &basic, Some(&certificate));
     assert_eq!(answer, refused(K::MethodNotAccepted));
 
+    let own_alone = only(&[AuthMethod::SelfSignedTlsClientAuth]);
+    let challenge = |answer: Answer| {
+        let answer = answer.without("www-authenticate");
+        answer.with("www-authenticate", r#"self_signed_tls_client_auth realm="OAuth""#)
+    };
+    let (answer, _) = send(&own_alone, &form("s"), Some(&unverified(&own(1))));
+    assert_eq!(answer, form("s").accepted("s", AuthMethod::SelfSignedTlsClientAuth));
+    let (answer, _) = send(&own_alone, &form("p"), Some(&certificate));
+    assert_eq!(answer, challenge(failed(K::MethodMismatch, "p")));
+
     let secrets = only(&[AuthMethod::ClientSecretBasic]);
     let (answer, _) = send(&secrets, &form("p"), Some(&certificate));
     assert_eq!(answer, refused(K::MethodNotAccepted));
@@ -386,6 +398,19 @@ fn method_that_is_not_accepted_is_refused() {
     assert_eq!(answer, failed(K::MethodMismatch, "public"));
     let (answer, _) = send(&confidential, &form("public"), None);
     assert_eq!(answer, refused(reason(E::Missing)));
+}
+
+// R81: nor is anything fetched.
+#[test]
+fn published_certificate_of_a_method_that_is_not_accepted_is_refused() {
+    let client = Publisher::new();
+    client.publish([x5c(&[own(1)])]);
+    let harness =
+        client.harness.set(|layer| layer.auth_methods([AuthMethod::TlsClientAuth]).unwrap());
+    let (answer, _) = send(&harness, &form("s"), Some(&unverified(&own(1))));
+    let answer = answer.without("www-authenticate");
+    let expected = failed(K::MethodMismatch, "s").without("www-authenticate");
+    assert_eq!((answer, client.web.fetches.load(Ordering::SeqCst)), (expected, 0));
 }
 
 // As for `assertions`: in whichever order they are set.
@@ -572,11 +597,15 @@ struct Publisher {
 
 impl Publisher {
     fn new() -> Self {
+        Self::with(|mutual_tls| mutual_tls)
+    }
+
+    fn with(change: impl FnOnce(MutualTls) -> MutualTls) -> Self {
         let (web, clock) = (Web::default(), Clock::fixed(NOW));
         let published = ClientCertificates::jwks_uri("https://client.example/jwks.json").unwrap();
         let client = RegisteredClient::self_signed_tls_client_auth("s", published, app("s"));
         let keys = JwksCache::new(web.clone()).clock(clock.clone());
-        let mutual_tls = MutualTls::from_connection().jwks_source(keys);
+        let mutual_tls = change(MutualTls::from_connection().jwks_source(keys));
         let harness = Harness::of(Clients::from_iter([client]))
             .set(|layer| layer.mutual_tls(mutual_tls).clock(clock.clone()));
         Self { web, clock, harness }
@@ -616,6 +645,18 @@ fn published_certificates_are_fetched_again_for_an_unknown_one() {
     assert_eq!(ask(&own(4)).1, fetches + 1, "one fetch for both unknown certificates");
 }
 
+#[test]
+fn validity_of_a_published_certificate_counts_where_it_is_asked_for() {
+    let expired = own(4).valid(&time(-10), &time(-1));
+    for checked in [false, true] {
+        let client = Publisher::with(|mutual_tls| mutual_tls.self_signed_validity(checked));
+        client.publish([x5c(&[expired.clone()])]);
+        let answer = client.ask(&expired).0;
+        let good = form("s").accepted("s", AuthMethod::SelfSignedTlsClientAuth);
+        assert_eq!(answer, if checked { failed(reason(E::Expired), "s") } else { good });
+    }
+}
+
 // Whoever has read the set can present the certificate.
 #[test]
 fn certificate_whose_key_was_published_is_refused_from_then_on() {
@@ -630,6 +671,9 @@ fn certificate_whose_key_was_published_is_refused_from_then_on() {
         key(json!({"pair": {"kty": "EC", "d": "eA"}})),
         // A later one of the chain, or twice.
         crate::jose::with(x5c(&[own(2), own(1)]), json!({"d": "eA"})),
+        // A whole key, which is not that of any other: its certificates are known by themselves.
+        key(json!({"crv": "P-256", "d": "eA"})),
+        crate::jose::with(x5c(&[own(2), own(1)]), json!({"crv": "P-256", "d": "eA"})),
     ] {
         let client = Publisher::new();
         let ask = |keys: &[&Value]| {
@@ -728,6 +772,25 @@ fn rfc9440_4_certificate_of_a_trusted_hop_counts() {
     assert_eq!(always.ask(&silent), silent.accepted("p", AuthMethod::TlsClientAuth));
     let own = form("s").with("client-cert", item(&own(1)));
     assert_eq!(ask_proxy(&own, true), own.accepted("s", AuthMethod::SelfSignedTlsClientAuth));
+}
+
+// Whoever reads it behind the layer is not told that anybody verified it.
+#[test]
+fn certificate_of_a_proxy_that_says_nothing_is_unverified() {
+    let harness = |verified: fn(MutualTls) -> MutualTls| {
+        let mutual_tls = verified(MutualTls::from_header(ProxyHeader::client_cert(), |_| true));
+        let (told, seen) = (Log::default(), Log::default());
+        let log = told.clone();
+        let harness = Harness::of(clients()).set(|layer| {
+            layer.mutual_tls(mutual_tls).on_outcome(move |outcome| {
+                log.push(outcome.certificate().map(ClientCertificate::is_verified));
+            })
+        });
+        seen.push(harness.ask(&form("public").with("client-cert", item(&pki()))).status);
+        (seen.take(), told.take())
+    };
+    assert_eq!(harness(|mutual_tls| mutual_tls), (vec![200], vec![Some(false)]));
+    assert_eq!(harness(MutualTls::verified_by_proxy), (vec![200], vec![Some(true)]));
 }
 
 // R98, R114: nothing behind the layer may take it for the proxy's.

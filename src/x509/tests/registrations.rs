@@ -173,6 +173,8 @@ fn alternative_names_that_cannot_be_are_refused() {
     assert_eq!(uri("client.example"), "the URI has no scheme, at byte 0");
     assert_eq!(uri("//client.example/"), "the URI has no scheme, at byte 0");
     assert_eq!(uri("1a:b"), "the URI has no scheme, at byte 0");
+    assert_eq!(uri("a_b:c"), "the URI has no scheme, at byte 0");
+    assert!(CertificateSubject::uri("a+b-c.1:d").is_ok());
     assert_eq!(uri("spiffe://example/a b"), "a URI has no such character, at byte 18");
     assert_eq!(uri("spiffe://ex\u{e4}mple/"), "a URI has no such character, at byte 11");
 

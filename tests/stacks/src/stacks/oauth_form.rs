@@ -133,6 +133,10 @@ async fn body_is_as_large_as_the_layer_and_axum_allow() {
     let narrow = app().layer(DefaultBodyLimit::max(64 * 1024));
     let response = answer(narrow, request("/open", FORM, form)).await;
     assert_eq!((response.status(), response.into_body()), too_large);
+    // What is no form is not read.
+    let narrow = app().layer(DefaultBodyLimit::max(1));
+    let response = answer(narrow, request("/open", "text/plain", "grant_type=a")).await;
+    assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
     let many = format!("grant_type=client_credentials{}", "&x".repeat(1024));
     let response = answer(app(), request("/open", FORM, many)).await;
     assert_eq!(
