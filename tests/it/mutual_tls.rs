@@ -185,7 +185,7 @@ fn rfc8705_2_certificate_names_no_client() {
     }
     let twice = TestRequest::form("client_id=p&client_id=p");
     assert_eq!(ask(&twice, Some(&certificate)), (refused(K::RepeatedParameter), None));
-    let long = form(&"p".repeat(8 * 1024));
+    let long = form(&"p".repeat(8 * 1024 + 1));
     assert_eq!(ask(&long, Some(&certificate)), (refused(K::CredentialTooLong), None));
 }
 
@@ -645,12 +645,37 @@ fn published_certificates_are_fetched_again_for_an_unknown_one() {
     assert_eq!(ask(&own(4)).1, fetches + 1, "one fetch for both unknown certificates");
 }
 
+/// The sets of those who have proved to have a certificate stay, and make room for each other alone.
+#[test]
+fn set_of_a_client_that_has_proved_itself_stays() {
+    let (web, clock) = (Web::default(), Clock::fixed(NOW));
+    *web.answer.lock().unwrap() = Some(jwks([x5c(&[own(1)])]));
+    let client = |id: &str| {
+        let at = ClientCertificates::jwks_uri(&format!("https://{id}.example/jwks.json")).unwrap();
+        RegisteredClient::self_signed_tls_client_auth(id, at, app(id))
+    };
+    let ids: Vec<_> = (0..20).map(|n| format!("c{n}")).collect();
+    let keys = JwksCache::new(web.clone()).clock(clock.clone()).capacity(2);
+    let mutual_tls = MutualTls::from_connection().jwks_source(keys);
+    let harness = Harness::of(ids.iter().map(|id| client(id)).collect::<Clients>())
+        .set(|layer| layer.mutual_tls(mutual_tls).clock(clock));
+    let ask = |id: &str, certificate: &Certificate| {
+        let (answer, _) = send(&harness, &form(id), Some(&unverified(certificate)));
+        (answer.status, web.fetches.load(Ordering::SeqCst))
+    };
+    assert_eq!(ask("c0", &own(1)), (200, 1));
+    // Of strangers there are many, with whatever certificate.
+    let after = ids[1..].iter().fold((0, 0), |_, id| ask(id, &own(3)));
+    assert_eq!(after.0, 401);
+    assert_eq!(ask("c0", &own(1)), (200, after.1));
+}
+
 #[test]
 fn validity_of_a_published_certificate_counts_where_it_is_asked_for() {
     let expired = own(4).valid(&time(-10), &time(-1));
     for checked in [false, true] {
         let client = Publisher::with(|mutual_tls| mutual_tls.self_signed_validity(checked));
-        client.publish([x5c(&[expired.clone()])]);
+        client.publish([x5c(std::slice::from_ref(&expired))]);
         let answer = client.ask(&expired).0;
         let good = form("s").accepted("s", AuthMethod::SelfSignedTlsClientAuth);
         assert_eq!(answer, if checked { failed(reason(E::Expired), "s") } else { good });

@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     pin::pin,
     sync::{
-        Arc,
+        Arc, Barrier,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     task::{Context, Waker},
@@ -492,10 +492,16 @@ fn flood_of_addresses_frees_nobody_who_has_to_wait() {
 fn concurrent_failures_are_all_counted() {
     // Less a few that met on the first entry.
     let (throttle, _) = throttle();
-    let throttle = throttle.per_client(3_990, MINUTE).per_address(3_990, MINUTE);
+    let throttle = throttle.per_client(39_990, MINUTE).per_address(39_990, MINUTE);
+    let (head, all_at_once) = (head_from("192.0.2.1"), Barrier::new(4));
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| (0..1_000).for_each(|_| fail(&throttle, "a", "192.0.2.1")));
+            scope.spawn(|| {
+                all_at_once.wait();
+                for _ in 0..10_000 {
+                    throttle.note("a", &head, Some(&K::WrongSecret.into()));
+                }
+            });
         }
     });
     assert!(wait(&throttle, "a", "192.0.2.1").is_some());

@@ -286,7 +286,7 @@ async fn deadline_before_that_of_redis_refuses_one_request_a_second() {
 #[tokio::test(start_paused = true)]
 async fn notes_are_bounded_and_nobody_waits_for_them() {
     let redis = Fake::new(Redis::Silent);
-    let (_, throttle, _) = throttled(&redis);
+    let (_, throttle, clock) = throttled(&redis);
     let start = Instant::now();
     for _ in 0..3_000 {
         throttle.note("basic", &head(), Some(&K::WrongSecret.into()));
@@ -300,6 +300,28 @@ async fn notes_are_bounded_and_nobody_waits_for_them() {
     // They end.
     tokio::time::sleep(Duration::from_millis(251)).await;
     assert_eq!(throttle.lost_failures(), 3_000);
+    // And make room for others, once it is worth asking again.
+    redis.be(Redis::Left(-2, -2));
+    clock.advance(Duration::from_secs(1));
+    throttle.note("basic", &head(), Some(&K::WrongSecret.into()));
+    yield_now().await;
+    assert_eq!((redis.sent().len(), throttle.lost_failures()), (1, 3_000));
+}
+
+// It is as down as if a question had failed.
+#[tokio::test]
+async fn note_that_fails_lets_nobody_ask_for_a_second() {
+    let redis = Fake::new(Redis::Fails);
+    let (harness, throttle, clock) = throttled(&redis);
+    throttle.note("post", &head(), Some(&K::WrongSecret.into()));
+    yield_now().await;
+    assert_eq!((redis.sent().len(), throttle.lost_failures()), (1, 1));
+    redis.be(Redis::Left(-2, -2));
+    assert_eq!(ask(&harness, &right()).await, accepted());
+    assert_eq!((redis.sent().len(), throttle.local_checks()), (0, 1));
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(ask(&harness, &right()).await, accepted());
+    assert_eq!((redis.sent().len(), throttle.local_checks()), (1, 1));
 }
 
 #[test]

@@ -370,6 +370,11 @@ fn a_fault_in_the_encoding_that_was_declared_says_what_is_expected() {
         let value = value.replace("MIIB", "MIIBA");
         assert_eq!(read(header, &value), Err(HeaderFault::Malformed(fault)));
     }
+    let fault = "it is not a list of DER in padded base64, with commas alone between them";
+    let chain = x(ProxyHeader::base64_der_chain);
+    assert_eq!(read(&chain, "MIIBA"), Err(HeaderFault::Malformed(fault)));
+    let hint = "it looks like X-Forwarded-Client-Cert of Envoy: `ProxyHeader::xfcc`";
+    assert_eq!(read(&base64, "by=a;HASH=b"), Err(HeaderFault::Malformed(hint)));
 }
 
 #[test]

@@ -220,6 +220,62 @@ fn rfc5280_4_1_parts_come_once_and_in_order() {
 }
 
 #[test]
+fn rfc5280_4_1_nothing_is_behind_the_signature() {
+    let parts = signed_parts(&usual().der());
+    let algorithm = sequence(&[&oid("1.2.840.10045.4.3.2")]);
+    let (signed, signature) = (element(0x30, &parts.concat()), element(0x03, &[0, 1]));
+    let behind = sequence(&[&signed, &algorithm, &signature, &element(0x05, b"")]);
+    let refusal = refusal(&behind);
+    assert!(refusal.starts_with("there is something behind the signature, at byte "), "{refusal}");
+}
+
+#[test]
+fn rfc5280_4_1_2_8_unique_identifiers_are_between_key_and_extensions() {
+    let parts = signed_parts(&usual().der());
+    let (issuer, subject) = (element(0x81, &[0, 1]), element(0x82, &[0, 2]));
+    let with = |ids: &[&Vec<u8>]| {
+        let mut all = parts.clone();
+        let extensions = all.pop().unwrap();
+        all.extend(ids.iter().map(|id| (*id).clone()));
+        all.push(extensions);
+        with_signed_parts(&all)
+    };
+    for ids in [&[&issuer][..], &[&subject], &[&issuer, &subject]] {
+        let certificate = ClientCertificate::unverified(with(ids)).unwrap();
+        assert!(CertificateSubject::dns("client.example").unwrap().matches(&certificate));
+    }
+    for ids in [&[&subject, &issuer][..], &[&issuer, &issuer]] {
+        let refusal = refusal(&with(ids));
+        assert!(refusal.starts_with("there is something behind the extensions"), "{refusal}");
+    }
+}
+
+/// Whether it is critical, what it says, and nothing else.
+#[test]
+fn rfc5280_4_1_extension_has_three_parts() {
+    let (id, value) = (oid("2.5.29.17"), {
+        let names = element(0x30, &element(0x82, b"client.example"));
+        element(0x04, &names)
+    });
+    let with = |extensions: Vec<u8>| {
+        let mut parts = signed_parts(&usual().der());
+        *parts.last_mut().unwrap() = element(0xa3, &extensions);
+        with_signed_parts(&parts)
+    };
+    let critical = sequence(&[&id, &element(0x01, &[0xff]), &value]);
+    let certificate = ClientCertificate::unverified(with(sequence(&[&critical]))).unwrap();
+    assert!(CertificateSubject::dns("client.example").unwrap().matches(&certificate));
+    let longer = sequence(&[&id, &value, &element(0x05, b"")]);
+    let refusal_of_longer = refusal(&with(sequence(&[&longer])));
+    let expected = "there is something behind the value of an extension, at byte ";
+    assert!(refusal_of_longer.starts_with(expected), "{refusal_of_longer}");
+    let mut behind = sequence(&[&critical]);
+    behind.extend(element(0x05, b""));
+    let refusal = refusal(&with(behind));
+    assert!(refusal.starts_with("there is something behind the extensions, at byte "), "{refusal}");
+}
+
+#[test]
 fn rfc5280_4_1_2_1_extensions_take_version_3() {
     let version = |number: u8| element(0xa0, &element(0x02, &[number]));
     let named = Certificate::new().rdn([Attribute::utf8(CN, "p")]);

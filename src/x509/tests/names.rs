@@ -420,6 +420,26 @@ fn end_of_a_text_cannot_be_imitated() {
     assert!(one.comparable_subject() != two.comparable_subject());
 }
 
+/// Texts and types of a certificate that are, byte by byte, what another name is kept as.
+#[test]
+fn parts_of_a_name_cannot_be_imitated() {
+    // The rest of an OID, as the beginning of a text.
+    assert!(!is_subject_of("2.5.4.3.0=a", &common_name("\0a")));
+    assert!(!is_subject_of("2.5.4.3=a", &of(Attribute::utf8("2.5.4", "a"))));
+    // A value that is no text, and a text that has its length and its bytes but for the mark of the end.
+    let integer = of(Attribute::raw(PRIVATE, &[2, 3, 1, 1, 0xff]));
+    let name = format!("{PRIVATE}=#02030101ff");
+    assert!(is_subject_of(&name, &integer));
+    let imitated = "\0\0\0\0\0\0\0\u{5}\u{2}\u{3}\u{1}\u{1}";
+    assert!(!is_subject_of(&name, &of(Attribute::utf8(PRIVATE, imitated))));
+    // An RDN of two attributes, and two RDNs whose first type looks like its number of attributes.
+    let two = Certificate::new().rdn([Attribute::utf8(CN, "a"), Attribute::utf8(O, "b")]);
+    assert!(is_subject_of("CN=a+O=b", &two));
+    let text = "\0\0\0\0\u{3}\u{55}\u{4}\u{3}\0a";
+    let imitated = of(Attribute::utf8("0.0.0", text)).rdn([Attribute::utf8(O, "b")]);
+    assert!(!is_subject_of("CN=a+O=b", &imitated));
+}
+
 #[test]
 fn different_names_are_never_the_same() {
     let all = alike();

@@ -41,6 +41,11 @@ fn names_as_other_programs_print_them_are_refused() {
         refusal("C = DE, CN = p/emailAddress = x@y.example"),
         format!("{slash}, at byte 14")
     );
+    assert_eq!(refusal("CN=a/b/O=x"), format!("{slash}, at byte 6"));
+    // What is between a slash and an equals sign is no type.
+    for name in ["CN=a/b=c", "CN=a/=c", "CN=a/b", "CN=O=x", "CN=a/O\\=x"] {
+        assert!(CertificateSubject::dn(name).is_ok(), "{name}");
+    }
     let quotes = "quoted values are not RFC 4514; escape with a backslash instead";
     assert_eq!(refusal("CN=\"p\""), format!("{quotes}, at byte 3"));
     assert_eq!(refusal("CN=p\""), format!("{quotes}, at byte 4"));
