@@ -155,7 +155,7 @@ impl Algorithm {
 
 impl Phc {
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidPhc> {
-        let hash = PasswordHash::new(text).map_err(|_malformed| InvalidPhc::OTHER)?;
+        let hash = PasswordHash::new(text).map_err(|_malformed| InvalidPhc::other(text))?;
         // Without a salt or an output nothing could ever match.
         let (Some(_salt), Some(output)) = (&hash.salt, &hash.hash) else {
             return Err(InvalidPhc::OTHER);
@@ -210,6 +210,19 @@ pub struct InvalidPhc(&'static str);
 impl InvalidPhc {
     const OTHER: Self =
         Self("not a PHC string of argon2id, scrypt, pbkdf2-sha256 or pbkdf2-sha512");
+
+    fn other(text: &str) -> Self {
+        match text.as_bytes() {
+            // Written by bcrypt as `2`, `2a`, `2b`, `2x` or `2y`.
+            [b'$', b'2', ..] => Self(
+                "a hash of bcrypt, which is not a PHC string: `guide::recipes` has a `verified_by` for it",
+            ),
+            [b'$', ..] => Self::OTHER,
+            _ => Self(
+                "not a PHC string, which begins with `$`: `guide::recipes` rewrites the hashes of Django and Spring",
+            ),
+        }
+    }
 }
 
 impl fmt::Display for InvalidPhc {
