@@ -19,8 +19,18 @@ pub(crate) enum Cause {
     RegisteredFor(&'static AuthMethod),
     /// The client is registered for it, and nobody can use it here.
     NotAccepted(&'static AuthMethod),
+    /// A parameter of the form, by its name, and what is wrong with it.
+    Parameter(&'static &'static str, Fault),
     /// What to do, such as which setting to change.
     Advice(&'static &'static str),
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Fault {
+    Repeated,
+    NotEncoded,
+    NotUtf8,
+    ControlCharacter,
 }
 
 impl Cause {
@@ -51,6 +61,17 @@ impl fmt::Display for Cause {
                     }
                     AuthMethod::SelfSignedTlsClientAuth => ": set `ClientAuthLayer::mutual_tls`",
                     _ => "",
+                })
+            }
+            Self::Parameter(name, fault) => {
+                write!(f, "`{name}` ")?;
+                f.write_str(match fault {
+                    Fault::Repeated => "occurs more than once",
+                    Fault::NotEncoded => "has a `%` that two hexadecimal digits do not follow",
+                    Fault::NotUtf8 => "is not UTF-8",
+                    Fault::ControlCharacter => {
+                        "has a control character, such as a line break at its end"
+                    }
                 })
             }
             Self::Advice(text) => f.write_str(text),

@@ -11,6 +11,7 @@ use crate::{
     method::{self, Method, mutual_tls},
     wire::{
         authorization::Presence,
+        fault,
         form::{self, Repeated},
     },
 };
@@ -39,13 +40,16 @@ impl Policy {
         error: &Error,
     ) {
         let Self { methods, limits, .. } = self;
-        let form = form.map(Bytes::as_ref).unwrap_or_default();
+        let bytes = form.map(Bytes::as_ref).unwrap_or_default();
         // Whatever is wrong with it: nothing is decided by this.
-        let form = form::scan(form, limits, Repeated::LastWins).unwrap_or_default();
+        let form = form::scan(bytes, limits, Repeated::LastWins).unwrap_or_default();
         let named = method::named::named(head, authorization, &form, methods, limits);
         let error = error.clone().because(|kind| {
             let missing = method::missing(kind, &form, methods);
-            missing.or_else(|| mutual_tls::cause_of(kind, &head.extensions, methods))
+            missing
+                .or_else(|| mutual_tls::cause_of(kind, &head.extensions, methods))
+                .or_else(|| method::fault(kind, &head.headers, authorization))
+                .or_else(|| fault::of(kind, authorization, bytes, &form))
         });
         self.observers.report(&methods.clock, started, || Outcome {
             client_id: named.client_id.as_deref(),

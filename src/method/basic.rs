@@ -7,7 +7,7 @@ use base64::{
 };
 
 use crate::{
-    error::kind::ErrorKind,
+    error::{cause::Fault, kind::ErrorKind},
     method::{Method, Settings, pair::Pair},
     secret::comparison::{Match, Verdict},
     wire::{
@@ -75,6 +75,32 @@ pub(super) fn client_id(authorization: &[u8]) -> Option<Box<str>> {
     let bytes = BASE64.decode(basic_token(authorization).ok()?).ok()?;
     let (id, _secret) = bytes.split_at_checked(memchr::memchr(b':', &bytes)?)?;
     Some(Box::from(&*form::decode(id).ok()?))
+}
+
+/// Why such a header is malformed, for the operator. It quotes nothing.
+pub(super) fn fault(authorization: &[u8]) -> Option<&'static &'static str> {
+    let token = basic_token(authorization).ok()?;
+    let Ok(bytes) = BASE64.decode(token) else {
+        return Some(
+            &"what follows `Basic` is not base64: perhaps base64url, or a line break in it",
+        );
+    };
+    let colon = memchr::memchr(b':', &bytes).filter(|colon| *colon > 0);
+    let Some((id, secret)) = colon.and_then(|colon| bytes.split_at_checked(colon)) else {
+        return Some(&"what is in the base64 has no id with a colon behind it");
+    };
+    let fault = [id, secret]
+        .into_iter()
+        .find_map(|half| form::decode(half).is_err().then(|| form::fault(half)));
+    Some(match fault? {
+        Fault::ControlCharacter => {
+            &"id or secret has a control character, such as a line break at its end"
+        }
+        _ => {
+            &"id and secret do not form-decode to UTF-8 (RFC 6749 §2.3.1): a `%` in either is sent as `%25`, or \
+              `Compat::raw_basic` is set"
+        }
+    })
 }
 
 /// What counts of a password that may have been meant form-encoded or raw.

@@ -23,7 +23,7 @@ pub(crate) use self::registration::Registration;
 
 use std::time::Duration;
 
-use http::request::Parts;
+use http::{HeaderMap, request::Parts};
 
 use crate::{
     clock::Clock,
@@ -210,6 +210,17 @@ pub(crate) fn missing(kind: ErrorKind, form: &Form<'_>, settings: &Settings) -> 
     let is_assertion = form.client_assertion.or(form.client_assertion_type).is_some();
     let is_missing = kind == ErrorKind::MethodNotAccepted && settings.assertions.is_none();
     (is_assertion && is_missing).then_some(Cause::Advice(&assertion::MISSING))
+}
+
+/// What is wrong with the header of a refused request.
+#[cold]
+pub(crate) fn fault(kind: ErrorKind, headers: &HeaderMap, presence: Presence) -> Option<Cause> {
+    match Authorization::read(headers, presence) {
+        Authorization::Single(value) if kind == ErrorKind::MalformedAuthorization => {
+            basic::fault(value).map(Cause::Advice)
+        }
+        _ => None,
+    }
 }
 
 /// Checks what was presented against what the client is registered with. Time must not tell whether

@@ -6,7 +6,10 @@
 
 use std::borrow::Cow;
 
-use crate::{error::kind::ErrorKind, wire::limits::Limits};
+use crate::{
+    error::{cause::Fault, kind::ErrorKind},
+    wire::limits::Limits,
+};
 
 /// The values as they are in the body, still encoded. A parameter without a value is `None`: it
 /// is "treated as if it were omitted from the request" (RFC 6749 §3.2).
@@ -33,7 +36,7 @@ impl Form<'_> {
 /// Extensions allow others to be repeated, such as `resource` (RFC 8707 §2) and `audience` (RFC
 /// 8693 §2.1).
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Parameter {
+pub(super) enum Parameter {
     ClientId,
     ClientSecret,
     ClientAssertion,
@@ -56,7 +59,7 @@ impl Parameter {
 
     /// The parameter of this name, which may be form-encoded.
     #[inline]
-    fn of(name: &[u8]) -> Option<Self> {
+    pub(super) fn of(name: &[u8]) -> Option<Self> {
         match Self::of_plain(name) {
             None if name.contains(&b'%') => Self::of_encoded(name),
             plain => plain,
@@ -142,7 +145,7 @@ pub(crate) fn scan<'a>(
 
 /// A byte order mark, which some servers skip and others take for a part of the first name: they would
 /// read two different clients. Unencoded, it is in no form.
-fn begins_with_mark(body: &[u8]) -> bool {
+pub(super) fn begins_with_mark(body: &[u8]) -> bool {
     matches!(body, [0xef, 0xbb, 0xbf, ..] | [0xfe, 0xff, ..] | [0xff, 0xfe, ..])
 }
 
@@ -153,15 +156,7 @@ pub(crate) fn has_credentials(query: &[u8]) -> bool {
 
 /// Whether a form has something of a client in it, be it a value that does not count because another follows.
 pub(crate) fn has_client(form: &[u8]) -> bool {
-    has_any(form, |it| {
-        matches!(
-            it,
-            Parameter::ClientId
-                | Parameter::ClientSecret
-                | Parameter::ClientAssertion
-                | Parameter::ClientAssertionType
-        )
-    })
+    has_any(form, Parameter::is_of_client)
 }
 
 fn has_any(form: &[u8], is_one: impl Fn(Parameter) -> bool) -> bool {
@@ -250,6 +245,17 @@ pub(crate) fn equals(value: &[u8], text: &str) -> Result<bool, Malformed> {
 /// Form encoding that does not decode to text, or to text that no identifier or secret may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Malformed;
+
+/// Why `value` does not decode.
+#[cold]
+pub(crate) fn fault(value: &[u8]) -> Fault {
+    let decoded: Result<Vec<u8>, Malformed> = Decode { rest: value }.collect();
+    match decoded {
+        Err(Malformed) => Fault::NotEncoded,
+        Ok(text) if text.iter().any(u8::is_ascii_control) => Fault::ControlCharacter,
+        Ok(_no_text) => Fault::NotUtf8,
+    }
+}
 
 impl From<Malformed> for ErrorKind {
     fn from(_: Malformed) -> Self {

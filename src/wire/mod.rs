@@ -10,6 +10,7 @@ pub(crate) mod body;
 pub(crate) mod client_cert;
 pub(crate) mod collect;
 pub(crate) mod document;
+pub(crate) mod fault;
 pub(crate) mod form;
 pub(crate) mod limits;
 pub(crate) mod mode;

@@ -155,12 +155,17 @@ fn method_and_id_are_reported_without_a_look_up() {
         (
             Harness::new(),
             TestRequest::form("client_id=a&client_secret=x").basic("b:x"),
-            Report::new("multiple_methods").id("a"),
+            Report::new("multiple_methods")
+                .id("a")
+                .source("`Authorization` and `client_secret` are both there"),
         ),
         (
             Harness::new(),
             TestRequest::form("client_id=a&scope=x&scope=y"),
-            Report::new("repeated_parameter").method("none").id("a"),
+            Report::new("repeated_parameter")
+                .method("none")
+                .id("a")
+                .source("`scope` occurs more than once"),
         ),
         // Of what is too long nothing is read.
         (
@@ -194,6 +199,93 @@ fn ids_that_disagree_are_both_reported() {
     let ask = TestRequest::form("client_id=post").basic("basic:basic-s3cr3t");
     let expected =
         Report::new("client_id_mismatch").method("client_secret_basic").id("basic").other("post");
+    assert_eq!(reported(Harness::new(), &ask), expected);
+}
+
+#[test]
+fn what_is_wrong_with_a_form_is_named_without_its_values() {
+    let malformed = |method, id: Option<&str>| {
+        let report = Report::new("malformed_parameter").method(method);
+        match id {
+            Some(id) => report.id(id),
+            None => report,
+        }
+    };
+    let post = "client_secret_post";
+    for (form, expected, source) in [
+        (
+            "client_id=post&scope=a&client_secret=s&scope=b",
+            Report::new("repeated_parameter").method(post).id("post"),
+            "`scope` occurs more than once",
+        ),
+        (
+            "client_id=post&client_secret=s&client%5Fid=",
+            Report::new("repeated_parameter").method(post),
+            "`client_id` occurs more than once",
+        ),
+        (
+            "client_id=post&client_secret=s3cr3t%0A",
+            malformed(post, Some("post")),
+            "`client_secret` has a control character, such as a line break at its end",
+        ),
+        (
+            "client_id=post&client_secret=s3cr3t%zz",
+            malformed(post, Some("post")),
+            "`client_secret` has a `%` that two hexadecimal digits do not follow",
+        ),
+        ("client_id=p%FF&client_secret=s3cr3t", malformed(post, None), "`client_id` is not UTF-8"),
+        (
+            "\u{feff}client_id=post",
+            Report::new("malformed_parameter"),
+            "the form begins with a byte order mark",
+        ),
+    ] {
+        assert_eq!(reported(Harness::new(), &TestRequest::form(form)), expected.source(source));
+    }
+    let secret = TestRequest::form("client_id=basic&client_secret=s").basic("basic:s");
+    let assertion = TestRequest::form("client_id=basic&client_assertion=s").basic("basic:s");
+    let both = TestRequest::form("client_id=basic&client_secret=s&client_assertion=s");
+    let all =
+        TestRequest::form("client_id=basic&client_secret=s&client_assertion=s").basic("basic:s");
+    for (ask, source) in [
+        (secret, "`Authorization` and `client_secret` are both there"),
+        (assertion, "`Authorization` and an assertion are both there"),
+        (both, "`client_secret` and an assertion are both there"),
+        (all, "`Authorization`, `client_secret` and an assertion are all there"),
+    ] {
+        let expected = Report::new("multiple_methods").id("basic").source(source);
+        assert_eq!(reported(Harness::new(), &ask), expected);
+    }
+    let bearer = TestRequest::form("client_id=basic").with("authorization", "Bearer t");
+    let harness = layer(|layer| layer.optional().foreign_schemes(["Bearer"]).unwrap());
+    let source = "`Authorization` and `client_id` are both there";
+    let expected = Report::new("multiple_methods").id("basic").source(source);
+    assert_eq!(reported(harness, &bearer), expected);
+}
+
+#[test]
+fn what_is_wrong_with_basic_is_named_without_its_values() {
+    let basic = "client_secret_basic";
+    let line_break = "id or secret has a control character, such as a line break at its end";
+    let escape = "id and secret do not form-decode to UTF-8 (RFC 6749 §2.3.1): a `%` in either is sent as \
+         `%25`, or `Compat::raw_basic` is set";
+    for (credentials, id, source) in [
+        ("basic:s3cr3t\n", Some("basic"), line_break),
+        ("basic:100%", Some("basic"), escape),
+        ("basic", None, "what is in the base64 has no id with a colon behind it"),
+        (":s3cr3t", Some(""), "what is in the base64 has no id with a colon behind it"),
+    ] {
+        let expected = Report::new("malformed_authorization").method(basic).source(source);
+        let expected = match id {
+            Some(id) => expected.id(id),
+            None => expected,
+        };
+        let ask = TestRequest::form("a=b").basic(credentials);
+        assert_eq!(reported(Harness::new(), &ask), expected);
+    }
+    let ask = TestRequest::form("a=b").with("authorization", "Basic YmF_aWM6cw==");
+    let source = "what follows `Basic` is not base64: perhaps base64url, or a line break in it";
+    let expected = Report::new("malformed_authorization").method(basic).source(source);
     assert_eq!(reported(Harness::new(), &ask), expected);
 }
 

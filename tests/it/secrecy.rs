@@ -454,18 +454,22 @@ mod events {
     #[test]
     fn id_with_control_characters_is_not_logged() {
         for encoded in ["a%0D%0Ab", "a%1b[31m", "a%00", "a%7f"] {
-            let expected = |method: &str, reason: ErrorKind| {
+            let expected = |method: &str, reason: ErrorKind, whose: &str| {
                 format!(
                     "INFO message=client not authenticated{method} outcome=\"failure\" \
-                     reason=\"{}\" path=\"/token\" duration=0ns",
+                     reason=\"{}\" source={whose} has a control character, such as a line break at its end \
+                     path=\"/token\" duration=0ns",
                     reason.as_str()
                 )
             };
             let by_form = event_of(&TestRequest::form(format!("client_id={encoded}")));
-            assert_eq!(by_form, expected("", ErrorKind::MalformedParameter));
+            assert_eq!(by_form, expected("", ErrorKind::MalformedParameter, "`client_id`"));
             let by_basic = event_of(&TestRequest::bare().basic(format!("{encoded}:x")));
             let method = " method=\"client_secret_basic\"";
-            assert_eq!(by_basic, expected(method, ErrorKind::MalformedAuthorization));
+            assert_eq!(
+                by_basic,
+                expected(method, ErrorKind::MalformedAuthorization, "id or secret")
+            );
         }
     }
 
