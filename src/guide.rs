@@ -33,7 +33,7 @@
 //! - [`troubleshooting`]: from what the caller sees to the reason, its cause, and what to do.
 #![cfg_attr(
     all(feature = "argon2", feature = "cache", feature = "generate", feature = "tokio"),
-    doc = "- [`operations`]: limits and deadlines, TLS, kinds of secrets, rotation, caching, outages and
+    doc = "- [`operations`]: limits and deadlines, TLS, throttling, also behind a proxy, kinds of secrets, rotation, caching, outages and
   alerts."
 )]
 #![cfg_attr(

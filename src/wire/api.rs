@@ -27,15 +27,24 @@ impl<P, M> ClientAuthLayer<P, M> {
     /// # Examples
     ///
     /// ```
+    /// use http::HeaderMap;
     /// use tower_client_auth::{
-    ///     AuthenticatedClient, ClientAuthLayer, ClientMetadata, provider::MemoryProvider,
+    ///     AuthenticatedClient, ClientAuthLayer, ClientMetadata, OAuthError,
+    ///     provider::MemoryProvider,
     /// };
     ///
-    /// /// Who may introspect a token: a client, or whoever has a bearer token.
-    /// fn may_introspect(request: &http::request::Parts) -> bool {
-    ///     match request.extensions.get::<AuthenticatedClient<ClientMetadata>>() {
-    ///         Some(_client) => true,
-    ///         None => request.headers.get("authorization").is_some_and(is_bearer_of_ours),
+    /// /// Who may introspect a token: a client, or whoever has a bearer token. Handlers of axum take both
+    /// /// arguments as extractors; elsewhere the client is in the extensions, or not.
+    /// fn may_introspect(
+    ///     client: Option<AuthenticatedClient<ClientMetadata>>,
+    ///     headers: HeaderMap,
+    /// ) -> Result<(), OAuthError> {
+    ///     match (client, headers.get("authorization")) {
+    ///         (Some(_client), _) => Ok(()),
+    ///         (None, Some(bearer)) if is_bearer_of_ours(bearer) => Ok(()),
+    ///         (None, Some(_)) => Err(OAuthError::INVALID_TOKEN),
+    ///         // Nothing at all.
+    ///         (None, None) => Err(OAuthError::INVALID_CLIENT),
     ///     }
     /// }
     /// # fn is_bearer_of_ours(_: &http::HeaderValue) -> bool { false }

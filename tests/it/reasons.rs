@@ -65,6 +65,30 @@ fn every_reason_has_one_row_in_the_troubleshooting_page() {
     assert!(rows.len() > 60, "{}", rows.len());
 }
 
+/// What the caller gets is what people search for. One text has a heading, and one is that of every 503.
+#[test]
+fn troubleshooting_page_has_the_text_of_every_answer() {
+    let read = |file: &str| {
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file)).unwrap()
+    };
+    let page = read("docs/troubleshooting.md");
+    let mut texts = 0;
+    for file in ["entry.rs", "kind.rs", "assertion.rs", "certificate.rs"] {
+        let source = read(&format!("error/{file}"));
+        let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let code = code.collect::<Vec<_>>().join("\n");
+        let pieces: Vec<_> = code.split('"').collect();
+        // The last argument of an answer, which nobody is there to get where it was abandoned.
+        for text in pieces.windows(2).filter(|pair| pair[1].trim_start().starts_with(')')) {
+            if text[0].contains(' ') && text[0] != "The request was abandoned" {
+                assert!(page.contains(&format!("\"{}\"", text[0])), "{file}: {}", text[0]);
+                texts += 1;
+            }
+        }
+    }
+    assert!(texts > 25, "{texts}");
+}
+
 #[test]
 fn documentation_of_a_reason_begins_with_its_label() {
     for (file, least) in [("kind.rs", 40), ("assertion.rs", 18)] {
