@@ -140,6 +140,7 @@ impl<P> Course<P> {
                     Ok(client) => Some(client.registered_method().iana()),
                     Err(error) => error.registered_method(),
                 },
+                secret_label: result.ok().and_then(AuthenticatedClient::secret_label),
                 has_key_in_header: self.presented.has_key_in_header(),
                 certificate: mutual_tls::found(head, &policy.methods),
                 ..Outcome::of(head, explained.as_ref().or(result.err()))

@@ -27,6 +27,7 @@ pub struct Outcome<'a> {
     pub(crate) other_client_id: Option<&'a str>,
     pub(crate) method: Option<&'static AuthMethod>,
     pub(crate) registered_method: Option<&'static AuthMethod>,
+    pub(crate) secret_label: Option<&'a str>,
     pub(crate) has_key_in_header: bool,
     pub(crate) certificate: Option<&'a Certificate>,
     pub(crate) error: Option<&'a Error>,
@@ -42,6 +43,7 @@ impl<'a> Outcome<'a> {
             other_client_id: None,
             method: None,
             registered_method: None,
+            secret_label: None,
             has_key_in_header: false,
             certificate: None,
             error,
@@ -88,6 +90,13 @@ impl<'a> Outcome<'a> {
         self.registered_method
     }
 
+    /// The [label](crate::ClientSecret::labelled) of the secret that authenticated the client, if it has one, to see
+    /// when a client has changed over to its new secret.
+    #[must_use]
+    pub const fn secret_label(&self) -> Option<&'a str> {
+        self.secret_label
+    }
+
     /// Whether the header of an assertion brings a key or says where there is one (`jwk`, `jku`,
     /// `x5c`, `x5u`), if the request got as far as a look-up.
     ///
@@ -101,7 +110,7 @@ impl<'a> Outcome<'a> {
     /// Why the request was refused; `None` if it was not.
     ///
     /// Its [`source`](std::error::Error::source) says more, where there is more to say: what the provider said, what is
-    /// wrong with the registration, which audience is accepted, or which setting is missing.
+    /// wrong with the registration or with which parameter, which audience is accepted, or which setting is missing.
     #[must_use]
     pub const fn error(&self) -> Option<&'a Error> {
         self.error
@@ -124,6 +133,7 @@ impl fmt::Debug for Outcome<'_> {
             .field("other_client_id", &self.other_client_id)
             .field("method", &self.method)
             .field("registered_method", &self.registered_method)
+            .field("secret_label", &self.secret_label)
             .field("certificate", &self.certificate)
             .field("error", &self.error)
             .field("duration", &self.duration)

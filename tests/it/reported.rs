@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tower_client_auth::{
-    AuthMethod, ClientAuthLayer, Clock, Compat, Limits, Outcome, provider::provider_fn,
+    AuthMethod, ClientAuthLayer, ClientSecret, Clock, Compat, Limits, Outcome, RegisteredClient,
+    provider::{MemoryProvider, provider_fn},
 };
 
 use crate::support::{App, Harness, Log, TestLayer, TestRequest, run};
@@ -311,6 +312,29 @@ fn preflight_is_named_as_one() {
     }
 }
 
+/// A client changes over from one secret to another, and the operator sees when.
+#[test]
+fn label_of_the_secret_that_was_right_is_reported() {
+    let log = Log::default();
+    let inside = log.clone();
+    let secrets = [
+        ClientSecret::plain("old-s3cr3t").labelled("2026"),
+        ClientSecret::plain("new-s3cr3t").labelled("2027"),
+        ClientSecret::plain("bare-s3cr3t"),
+    ];
+    let clients = MemoryProvider::from_iter([RegisteredClient::secret_basic("batch", secrets, ())]);
+    let layer = ClientAuthLayer::new(clients).on_outcome(move |outcome| {
+        inside.push(outcome.secret_label().map(str::to_owned));
+    });
+    let service = tower::Layer::layer(&layer, Harness::new().recorder());
+    for secret in ["old-s3cr3t", "new-s3cr3t", "bare-s3cr3t", "wr0ng"] {
+        let ask = TestRequest::bare().basic(format!("batch:{secret}"));
+        let _answer = run(tower::ServiceExt::oneshot(service.clone(), ask.request()));
+    }
+    let label = |label: &str| Some(label.to_owned());
+    assert_eq!(log.take(), [label("2026"), label("2027"), None, None]);
+}
+
 /// From the head of the request to the decision, whatever the caller hides in its clock.
 #[test]
 fn duration_is_reported() {
@@ -320,9 +344,7 @@ fn duration_is_reported() {
         let inside = log.clone();
         let provider = provider_fn(move |_: &str| {
             store.advance(Duration::from_millis(30));
-            std::future::ready(Ok::<_, std::convert::Infallible>(
-                None::<tower_client_auth::RegisteredClient<App>>,
-            ))
+            std::future::ready(Ok::<_, std::convert::Infallible>(None::<RegisteredClient<App>>))
         });
         let layer = ClientAuthLayer::new(provider)
             .clock(clock.clone())

@@ -173,7 +173,7 @@ fn outcome_shows_no_credential() {
     assert_eq!(
         log.take(),
         ["Outcome { path: \"/token\", client_id: Some(\"nobody\"), other_client_id: None, \
-         method: Some(ClientSecretBasic), registered_method: None, certificate: None, \
+         method: Some(ClientSecretBasic), registered_method: None, secret_label: None, certificate: None, \
          error: Some(Error { kind: UnknownClient }), duration: 0ns, .. }"]
     );
 }
