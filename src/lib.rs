@@ -11,6 +11,7 @@ mod clock;
 mod error;
 #[cfg(feature = "jwt")]
 mod fetch;
+pub mod forward;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod iana;

@@ -26,6 +26,13 @@ pub enum ConfigError {
     /// The authentication scheme of [`foreign_schemes`](crate::ClientAuthLayer::foreign_schemes) is no token
     /// (RFC 9110 §5.6.2), or is `Basic`.
     ForeignScheme(String),
+    /// A header that names the client to an upstream is none that a [`Forward`](crate::forward::Forward) may set, or is
+    /// set for something else already.
+    IdentityHeader(String),
+    /// The key for signed identities is no PKCS #8 of an Ed25519 or a P-256 key.
+    IdentityKey,
+    /// Signed identities are good for at least a second and at most a minute.
+    IdentityLifetime,
 }
 
 impl fmt::Display for ConfigError {
@@ -48,6 +55,15 @@ impl fmt::Display for ConfigError {
             Self::ForeignScheme(scheme) => {
                 write!(f, "the authentication scheme {scheme:?} is not a token")
             }
+            Self::IdentityHeader(name) => {
+                write!(f, "the header {name:?} cannot say who the client is, or does so already")
+            }
+            Self::IdentityKey => f.write_str(
+                "the key for signed identities is no PKCS #8 of an Ed25519 or a P-256 key",
+            ),
+            Self::IdentityLifetime => f.write_str(
+                "the lifetime of signed identities is not between a second and a minute",
+            ),
             Self::NoMethods => f.write_str("the list of client authentication methods is empty"),
             Self::UnsupportedMethod(method) => {
                 write!(f, "the client authentication method {:?} ", method.as_str())?;

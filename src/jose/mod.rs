@@ -15,6 +15,7 @@ pub(crate) mod leaked;
 pub(crate) mod mac;
 mod pem;
 pub(crate) mod set;
+pub(crate) mod sign;
 mod spki;
 pub(crate) mod stated;
 mod weak;

@@ -1,6 +1,7 @@
 //! Keys in PEM (RFC 7468).
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use zeroize::Zeroizing;
 
 use crate::jose::{
     invalid::{Fault, InvalidKeys},
@@ -78,3 +79,15 @@ fn is_label_of_private(label: &str) -> bool {
 
 const UNFINISHED: InvalidKeys =
     InvalidKeys::new("a line `-----BEGIN …-----` of the PEM has no `-----END …-----` that fits");
+
+/// The DER of the first private key in PKCS #8 (RFC 7468 §10), if the text is PEM with one.
+pub(super) fn private(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
+    const END: &str = "-----END PRIVATE KEY-----";
+    let text = std::str::from_utf8(text).ok()?;
+    let (_, rest) = text.split_once(BEGIN)?;
+    let (base64, _) = rest.split_once(END)?;
+    let mut joined = Zeroizing::new(String::with_capacity(base64.len()));
+    joined.extend(base64.split_ascii_whitespace());
+    BASE64_STANDARD.decode(&*joined).ok().map(Zeroizing::new)
+}

@@ -10,6 +10,7 @@ use crate::{
     client::authenticated::AuthenticatedClient,
     compat::dialect::Presented,
     error::{Error, kind::ErrorKind},
+    forward::Fields,
     isolate::{guard::Caught, span},
     layer::{outcome::Outcome, shared::Shared},
     method::{Method, mutual_tls},
@@ -42,7 +43,8 @@ pub(super) fn begin<P: ClientProvider>(mut course: Course<P>) -> Authentication 
         let unreported = Unreported(Some(&course));
         // Of the application are also the clock, the errors of the provider and what a client is made of.
         let result = Caught::new(course.authenticate()).await;
-        let result = result.unwrap_or_else(|| Err(ErrorKind::Panicked.into()));
+        let mut result = result.unwrap_or_else(|| Err(ErrorKind::Panicked.into()));
+        let forwarded = course.forwarded(&mut result);
         unreported.decide(&result);
         let Some(head) = &mut course.head else { return Ok(None) };
         match result {
@@ -53,6 +55,9 @@ pub(super) fn begin<P: ClientProvider>(mut course: Course<P>) -> Authentication 
                 }
                 // Replaces whatever a caller or an outer layer put there.
                 head.extensions.insert(client);
+                if let (Some(forward), Some(fields)) = (&course.shared.policy.forward, forwarded) {
+                    forward.send(head, fields, methods);
+                }
                 Ok(course.head)
             }
             Err(error) => Err(course.shared.policy.refuse(error, course.admitted, head)),
@@ -104,6 +109,23 @@ impl<P> Course<P> {
             Asked::Refused(error) => Some(error),
             // Boxed, so that the attempts of all others stay small.
             Asked::Waiting(answer) => Box::pin(refusal(answer)).await,
+        }
+    }
+
+    /// What the upstream is told of the client, if there is one. Where it cannot be told, the attempt has failed.
+    #[inline]
+    fn forwarded<C>(&self, result: &mut Result<AuthenticatedClient<C>, Error>) -> Option<Fields> {
+        let forward = self.shared.policy.forward.as_deref()?;
+        let methods = &self.shared.policy.methods;
+        let client = result.as_ref().ok()?;
+        let certificate = self.head.as_ref().and_then(|head| mutual_tls::found(head, methods));
+        let (client_id, method) = (client.client_id(), client.method());
+        match forward.identify(client_id, method, certificate, &methods.clock) {
+            Ok(fields) => Some(fields),
+            Err(error) => {
+                *result = Err(error);
+                None
+            }
         }
     }
 

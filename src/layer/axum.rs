@@ -56,6 +56,7 @@ where
             RequestKind::Buffered { form } if form.trailers.is_none() => Body::from(form.bytes),
             RequestKind::Buffered { form } => Body::new(RequestBody::<B>::buffered(form)),
             RequestKind::Stream { body } => Body::new(body),
+            filtered @ RequestKind::Filtered { .. } => Body::new(RequestBody { kind: filtered }),
         }
     }
 

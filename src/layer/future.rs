@@ -17,7 +17,6 @@ use tower_service::Service;
 
 use crate::{
     client::authenticated::AuthenticatedClient,
-    compat::dialect::Presented,
     error::{BoxError, Error, kind::ErrorKind},
     layer::{
         attempt::{self, Authentication, Course},
@@ -31,7 +30,6 @@ use crate::{
         authorization::Presence,
         body::{RequestBody, ResponseBody},
         collect::Collect,
-        form,
         mode::{BodyMode, WrappedBodies},
     },
 };
@@ -160,14 +158,14 @@ impl<S, P: ClientProvider> Exchange<S, P> {
     }
 
     /// Reads the credentials and starts the look-up.
-    fn begin<B>(&mut self, body: RequestBody<B>) -> Step<B> {
+    fn begin<B>(&mut self, mut body: RequestBody<B>) -> Step<B> {
         let (Some(head), Some(shared)) = (&mut self.head, &self.shared) else {
             return Step::refuse(ErrorKind::Abandoned);
         };
         if let Err(error) = mutual_tls::find(head, &shared.policy.methods) {
             return self.refuse(error, body.bytes());
         }
-        let presented = match presented(head, self.authorization, &body, &shared.policy) {
+        let presented = match shared.policy.presented(head, self.authorization, &mut body) {
             Ok(Some(presented)) => presented,
             Ok(None) => {
                 head.extensions.remove::<AuthenticatedClient<P::Client>>();
@@ -187,24 +185,6 @@ impl<S, P: ClientProvider> Exchange<S, P> {
         });
         Step::Authenticate { attempt, body: Some(body) }
     }
-}
-
-/// What the request presents, unless it is passed on because it presents nothing.
-#[inline]
-fn presented<B>(
-    head: &Parts,
-    authorization: Presence,
-    body: &RequestBody<B>,
-    policy: &Policy,
-) -> Result<Option<Presented>, ErrorKind> {
-    let Policy { dialect, limits, methods, repeated, optional, .. } = policy;
-    // A stream is not touched: it counts as a form without parameters.
-    let bytes = body.bytes().map(Bytes::as_ref).unwrap_or_default();
-    let form = form::scan(bytes, limits, dialect.repeated(*repeated))?;
-    if optional.passes(&head.headers, authorization, (&form, bytes), limits)? {
-        return Ok(None);
-    }
-    dialect.extract(head, authorization, &form, methods, limits).map(Some)
 }
 
 impl<S, P, B, M, R> Future for ResponseFuture<S, P, B, M>

@@ -1,18 +1,22 @@
 //! All settings; each is defined beside the rule that reads it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{Response, request::Parts};
 
 use crate::{
-    compat::dialect::Dialect,
-    error::{Error, config::ConfigError},
+    compat::dialect::{Dialect, Presented},
+    error::{Error, config::ConfigError, kind::ErrorKind},
+    forward::Forward,
     layer::observe::Observers,
     method::{self, Method, set::Methods},
     throttle::Guarded,
     wire::{
         admission::{self, Protocol},
         authorization::Presence,
-        form::Repeated,
+        body::RequestBody,
+        form::{self, Repeated},
         limits::Limits,
         optional::Optional,
         response::{self, Answers},
@@ -30,6 +34,7 @@ pub(crate) struct Policy {
     pub(crate) throttle: Option<Guarded>,
     pub(crate) dialect: Dialect,
     pub(crate) optional: Optional,
+    pub(crate) forward: Option<Arc<Forward>>,
     pub(crate) ready_after_auth: bool,
     #[cfg(feature = "metadata-documents")]
     pub(crate) metadata_documents: bool,
@@ -61,6 +66,30 @@ impl Policy {
 
     pub(crate) fn set_realm(&mut self, realm: &str) -> Result<(), ConfigError> {
         self.answers.set_realm(realm, self.scheme())
+    }
+
+    /// What the request presents, unless it is passed on because it presents nothing.
+    #[inline]
+    pub(crate) fn presented<B>(
+        &self,
+        head: &mut Parts,
+        authorization: Presence,
+        body: &mut RequestBody<B>,
+    ) -> Result<Option<Presented>, ErrorKind> {
+        let Self { dialect, limits, methods, repeated, optional, forward, .. } = self;
+        // A stream is not touched: it counts as a form without parameters.
+        let bytes = body.bytes().map(Bytes::as_ref).unwrap_or_default();
+        let form = form::scan(bytes, limits, dialect.repeated(*repeated))?;
+        let presented = if optional.passes(&head.headers, authorization, (&form, bytes), limits)? {
+            None
+        } else {
+            Some(dialect.extract(head, authorization, &form, methods, limits)?)
+        };
+        if let Some(forward) = forward {
+            let client_id = presented.as_ref().map(Presented::client_id);
+            forward.receive(head, body, client_id, methods);
+        }
+        Ok(presented)
     }
 
     /// The answer to a refused request.

@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use serde::de::DeserializeOwned;
 
-use crate::wire::{answer::OAuthError, parameters};
+use crate::wire::{answer::OAuthError, names::Names, parameters};
 
 pin_project! {
     /// The request body that the inner service gets: the form that was read, byte for byte, or the untouched stream of a request
@@ -51,6 +51,32 @@ pin_project! {
     pub(crate) enum RequestKind<B> {
         Buffered { form: Buffered },
         Stream { #[pin] body: B },
+        // Boxed, so that the bodies of all others stay small.
+        Filtered { body: Pin<Box<Filtered<B>>> },
+    }
+}
+
+pin_project! {
+    /// A stream without these trailers.
+    pub(crate) struct Filtered<B> {
+        #[pin]
+        body: B,
+        names: Names,
+    }
+}
+
+impl<B: Body<Data = Bytes>> Filtered<B> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let filtered = self.project();
+        filtered.body.poll_frame(cx).map_ok(|mut frame| {
+            if let Some(trailers) = frame.trailers_mut() {
+                filtered.names.remove_from(trailers);
+            }
+            frame
+        })
     }
 }
 
@@ -75,8 +101,33 @@ impl<B> RequestBody<B> {
     pub const fn bytes(&self) -> Option<&Bytes> {
         match &self.kind {
             RequestKind::Buffered { form } => Some(&form.bytes),
-            RequestKind::Stream { .. } => None,
+            RequestKind::Stream { .. } | RequestKind::Filtered { .. } => None,
         }
+    }
+
+    /// The same with this form instead.
+    pub(crate) fn set_bytes(&mut self, bytes: Bytes) {
+        if let RequestKind::Buffered { form } = &mut self.kind {
+            form.bytes = bytes;
+        }
+    }
+
+    /// The same without the trailers of these names.
+    pub(crate) fn without_trailers(self, names: &Names) -> Self {
+        let kind = match self.kind {
+            RequestKind::Buffered { mut form } => {
+                if let Some(trailers) = form.trailers.as_deref_mut() {
+                    names.remove_from(trailers);
+                }
+                form.trailers = form.trailers.filter(|trailers| !trailers.is_empty());
+                RequestKind::Buffered { form }
+            }
+            RequestKind::Stream { body } => {
+                RequestKind::Filtered { body: Box::pin(Filtered { body, names: names.clone() }) }
+            }
+            filtered @ RequestKind::Filtered { .. } => filtered,
+        };
+        Self { kind }
     }
 
     /// The form as a type of your own, by the rules of RFC 6749 §3.2: a parameter without a value counts as
@@ -116,6 +167,7 @@ impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
                 Poll::Ready(frame.map(Ok))
             }
             RequestKindProj::Stream { body } => body.poll_frame(cx),
+            RequestKindProj::Filtered { body } => body.as_mut().poll_frame(cx),
         }
     }
 
@@ -123,6 +175,7 @@ impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
         match &self.kind {
             RequestKind::Buffered { form } => form.bytes.is_empty() && form.trailers.is_none(),
             RequestKind::Stream { body } => body.is_end_stream(),
+            RequestKind::Filtered { body } => body.body.is_end_stream(),
         }
     }
 
@@ -130,6 +183,7 @@ impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
         match &self.kind {
             RequestKind::Buffered { form } => exact(&form.bytes),
             RequestKind::Stream { body } => body.size_hint(),
+            RequestKind::Filtered { body } => body.body.size_hint(),
         }
     }
 }
@@ -139,7 +193,7 @@ impl<B> fmt::Debug for RequestBody<B> {
         // The bytes hold the secret.
         let (kind, length) = match &self.kind {
             RequestKind::Buffered { form } => ("buffered", Some(form.bytes.len())),
-            RequestKind::Stream { .. } => ("stream", None),
+            RequestKind::Stream { .. } | RequestKind::Filtered { .. } => ("stream", None),
         };
         f.debug_struct("RequestBody").field("kind", &kind).field("length", &length).finish()
     }

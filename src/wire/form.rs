@@ -191,7 +191,7 @@ impl<'a> Iterator for Parameters<'a> {
 
 /// How long the name is, which ends at `=` or with the pair. It goes by words of eight bytes: for a
 /// vector search names are too short to be worth the call.
-fn name_length(pair: &[u8]) -> usize {
+pub(super) fn name_length(pair: &[u8]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const EQUALS: u64 = u64::from_ne_bytes([b'='; 8]);
     let mut rest = pair;

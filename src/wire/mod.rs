@@ -14,9 +14,11 @@ pub(crate) mod fault;
 pub(crate) mod form;
 pub(crate) mod limits;
 pub(crate) mod mode;
+pub(crate) mod names;
 #[cfg(feature = "axum")]
 pub(crate) mod oauth_form;
 pub(crate) mod optional;
 mod parameters;
 pub(crate) mod response;
+pub(crate) mod strip;
 pub(crate) mod text;

@@ -163,6 +163,7 @@ mod cache;
 mod cases;
 #[cfg(all(feature = "metadata-documents", feature = "redis"))]
 mod documents_redis;
+mod forward;
 mod grpc;
 #[cfg(feature = "jwt")]
 mod jose;

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use http::{Extensions, request::Parts};
+use http::{Extensions, HeaderName, request::Parts};
 
 use crate::{
     error::{Error, cause::Cause, kind::ErrorKind, problem::Problem},
@@ -18,6 +18,12 @@ pub(crate) type Settings = Infallible;
 /// There is none.
 #[derive(Clone, Debug)]
 pub(crate) enum Certificate {}
+
+impl Certificate {
+    pub(crate) const fn thumbprint(&self) -> &str {
+        match *self {}
+    }
+}
 
 /// There are none.
 pub(crate) enum Credentials {}
@@ -53,6 +59,10 @@ impl Registration {
     pub(super) const fn omitted_keys(&self) -> Vec<String> {
         match *self {}
     }
+}
+
+pub(crate) fn headers(_settings: &method::Settings) -> impl Iterator<Item = &HeaderName> {
+    std::iter::empty()
 }
 
 pub(super) const fn is_set_up(_settings: &Settings, _method: Method) -> bool {

@@ -7,13 +7,13 @@ use crate::{
     isolate::guard,
     method::{
         self,
-        mutual_tls::settings::{Distrusted, MutualTls, Source},
+        mutual_tls::settings::{Distrusted, MutualTls, Source, Verified},
     },
     wire::client_cert::HeaderFault,
     x509::certificate::ClientCertificate,
 };
 
-const CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
+static CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
 
 /// Finds the certificate that came with the request, whatever else it presents. A header that did not come
 /// from the proxy is removed, so that nothing behind the layer takes it for one that did.
@@ -56,6 +56,20 @@ pub(crate) fn found<'a>(
             head.extensions.get().map(|Found(certificate)| certificate)
         }
     }
+}
+
+/// The headers that only the proxy and this layer are concerned with.
+pub(crate) fn headers(settings: &method::Settings) -> impl Iterator<Item = &HeaderName> {
+    let settings = settings.mutual_tls.as_deref();
+    let header = settings.and_then(|settings| match &settings.source {
+        Source::Header { header, .. } => Some(header.name()),
+        Source::Connection | Source::Extension { .. } => None,
+    });
+    let verified = settings.and_then(|settings| match &settings.verified {
+        Verified::If(name, _) => Some(name),
+        Verified::Never | Verified::Always => None,
+    });
+    header.into_iter().flat_map(move |header| [Some(header), Some(&CHAIN), verified]).flatten()
 }
 
 fn read(head: &mut Parts, settings: &MutualTls) -> Result<Option<ClientCertificate>, Error> {

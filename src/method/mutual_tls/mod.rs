@@ -8,7 +8,7 @@ mod registration;
 pub(crate) mod settings;
 
 pub(crate) use self::{
-    find::{find, found},
+    find::{find, found, headers},
     registration::Registration,
 };
 

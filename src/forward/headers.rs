@@ -1,0 +1,139 @@
+//! Which headers and trailers go, and which are set.
+
+use http::{
+    HeaderName, HeaderValue,
+    header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, TRAILER},
+    request::Parts,
+};
+
+use crate::{
+    error::config::ConfigError,
+    forward::{Fields, Forward},
+    method::{self, mutual_tls},
+    wire::{
+        authorization::is_basic,
+        names::{Names, is_like, remove_elements, remove_if},
+    },
+};
+
+/// What is true of a form no more that was changed (RFC 9530 §2, §3; RFC 3230; RFC 1864), and what covers it (RFC 9421).
+static OF_THE_FORM: [HeaderName; 4] = [
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-md5"),
+];
+static SIGNATURES: [HeaderName; 2] =
+    [HeaderName::from_static("signature"), HeaderName::from_static("signature-input")];
+
+/// What HTTP, or a proxy on the way, judges a request by.
+const RESERVED: [&str; 11] = [
+    "authorization",
+    "connection",
+    "cookie",
+    "date",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+const RESERVED_BEGINNINGS: [&str; 2] = ["content-", "proxy-"];
+
+/// In the extensions of a request whose form was changed, until its head is, too.
+#[derive(Clone)]
+pub(super) struct Rewritten {
+    pub(super) length: usize,
+}
+
+/// The trailers that go.
+pub(super) fn trailers(identity: &Names, is_rewritten: bool) -> Option<Names> {
+    if is_rewritten {
+        let all = OF_THE_FORM.iter().chain(&SIGNATURES).chain(identity.iter());
+        return Some(all.cloned().collect());
+    }
+    if identity.is_empty() { None } else { Some(identity.clone()) }
+}
+
+impl Forward {
+    /// Gives the head its last form, with these fields.
+    pub(crate) fn send(&self, head: &mut Parts, fields: Fields, methods: &method::Settings) {
+        let rewritten = head.extensions.remove::<Rewritten>();
+        let headers = &mut head.headers;
+        let mut is_signature_wrong = rewritten.is_some();
+        if !self.keep_credentials {
+            is_signature_wrong |= remove_basic(headers);
+            for name in mutual_tls::headers(methods) {
+                let name = name.as_str().as_bytes();
+                is_signature_wrong |=
+                    remove_if(headers, |one| is_like(one.as_str().as_bytes(), name));
+            }
+        }
+        if let Some(Rewritten { length }) = rewritten {
+            if headers.contains_key(CONTENT_LENGTH) {
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+            }
+            OF_THE_FORM.iter().chain([&EXPECT]).for_each(|name| drop(headers.remove(name)));
+        }
+        if is_signature_wrong {
+            SIGNATURES.iter().for_each(|name| drop(headers.remove(name)));
+        }
+        self.names.remove_from(headers);
+        remove_elements(headers, &CONNECTION, |name| {
+            self.names.has(name) || is_like(name, b"host") || begins_like(name, "content-")
+        });
+        remove_elements(headers, &TRAILER, |name| self.names.has(name));
+        for (name, value) in fields {
+            // A map without room has none for anything, and says so to the upstream by its absence.
+            let _inserted = headers.try_insert(name, value);
+        }
+    }
+
+    /// The name of an identity header.
+    pub(super) fn checked(&self, name: &str) -> Result<HeaderName, ConfigError> {
+        let of_others = [
+            self.client_id.as_ref(),
+            self.auth_method.as_ref(),
+            self.thumbprint.as_ref(),
+            self.signed.as_ref().map(|(name, _)| name),
+        ];
+        let others: Names = of_others.into_iter().flatten().cloned().collect();
+        let bytes = name.as_bytes();
+        let is_taken = RESERVED.iter().any(|one| is_like(bytes, one.as_bytes()))
+            || RESERVED_BEGINNINGS.iter().any(|beginning| begins_like(bytes, beginning))
+            || others.has(bytes);
+        HeaderName::from_bytes(bytes)
+            .ok()
+            .filter(|_| !is_taken)
+            .ok_or_else(|| ConfigError::IdentityHeader(name.to_owned()))
+    }
+
+    /// The same, with the names of all.
+    pub(super) fn named(mut self) -> Self {
+        let signed = self.signed.as_ref().map(|(name, _)| name);
+        let names = [&self.client_id, &self.auth_method, &self.thumbprint];
+        self.names = names.into_iter().filter_map(Option::as_ref).chain(signed).cloned().collect();
+        self
+    }
+}
+
+fn begins_like(name: &[u8], beginning: &str) -> bool {
+    name.get(..beginning.len()).is_some_and(|begin| is_like(begin, beginning.as_bytes()))
+}
+
+/// Takes the credentials of clients away, and leaves those of other schemes. Tells whether there were any.
+fn remove_basic(headers: &mut http::HeaderMap) -> bool {
+    let others = headers.get_all(AUTHORIZATION).iter();
+    let others: Vec<_> = others.filter(|value| !is_basic(value.as_bytes())).cloned().collect();
+    let Some(_first) = headers.get(AUTHORIZATION) else { return false };
+    if others.len() == headers.get_all(AUTHORIZATION).iter().count() {
+        return false;
+    }
+    headers.remove(AUTHORIZATION);
+    for other in others {
+        let _appended = headers.try_append(AUTHORIZATION, other);
+    }
+    true
+}
