@@ -456,16 +456,19 @@ async fn real_redis_shares_failures_between_replicas() {
         one.note("basic", &head(), Some(&K::Abandoned.into()));
         one.note("other", &head(), Some(&K::Abandoned.into()));
     }
-    let other = loop {
-        let found = keys(&url, &prefix, 5_900_000).await;
-        let other = found.iter().find(|(key, _)| key.len() > KEY.len() && *key != CLIENT[9..]);
-        match other {
-            Some((_, left)) if *left > 590_000 => break *left,
-            _ => yield_now().await,
+    let other = timeout(Duration::from_secs(10), async {
+        loop {
+            let found = keys(&url, &prefix, 590_000).await;
+            let is_other = |key: &str| key.len() > KEY.len() && *key != CLIENT[9..];
+            match found.iter().find(|(key, _)| is_other(key)) {
+                Some((_, left)) if *left > 590_000 => break *left,
+                _ => yield_now().await,
+            }
         }
-    };
+    });
+    let other = other.await.unwrap();
     assert!(other <= 600_000, "{other}");
-    let found = keys(&url, &prefix, 5_900_000).await;
+    let found = keys(&url, &prefix, 590_000).await;
     let client = found.iter().find(|(key, _)| *key == CLIENT[9..]).unwrap();
     assert!((5_900_000..=6_000_000).contains(&client.1), "{found:?}");
 }
