@@ -204,12 +204,15 @@ pub(crate) fn extract(
     }
 }
 
-/// Which setting a refused request asks for.
+/// Which setting a refused request asks for, or what is wrong with its assertion.
 #[cold]
 pub(crate) fn missing(kind: ErrorKind, form: &Form<'_>, settings: &Settings) -> Option<Cause> {
     let is_assertion = form.client_assertion.or(form.client_assertion_type).is_some();
     let is_missing = kind == ErrorKind::MethodNotAccepted && settings.assertions.is_none();
-    (is_assertion && is_missing).then_some(Cause::Advice(&assertion::MISSING))
+    match is_assertion && is_missing {
+        true => Some(Cause::Advice(&assertion::MISSING)),
+        false => assertion::fault::of(kind, form),
+    }
 }
 
 /// What is wrong with the header of a refused request.

@@ -435,6 +435,60 @@ mod assertions {
     }
 
     #[test]
+    fn what_is_wrong_with_an_assertion_is_reported_without_its_values() {
+        let right = claims("ed").to_string();
+        let header = r#"{"alg":"EdDSA"}"#;
+        let compact =
+            |header: &str, claims: &str| form(&crate::jose::compact(ed(), "EdDSA", header, claims));
+        let long = form(&format!("{}.x", sign(ed(), "EdDSA", &claims("ed"))));
+        for (ask, source) in [
+            (form("a.b"), "it has not the three parts of a signed JWT, with dots between them"),
+            (long, "it has not the three parts of a signed JWT, with dots between them"),
+            (form("e30=.e30.AA"), "one of its parts is not base64url without padding"),
+            (form("e30.e30.AA%zz"), "it is not form-encoded text"),
+            (
+                compact(r#"{"alg":"EdDSA","kid":7}"#, &right),
+                "its header is not an object in JSON, with each member once, and `alg`, `kid` and `typ` as text",
+            ),
+            (compact("{}", &right), "its header has no `alg`"),
+            (
+                compact(header, r#"{"sub":"ed","exp":"soon"}"#),
+                "its claims are not an object in JSON, with each member once, `iss`, `sub` and `jti` as text, and \
+                 `exp`, `nbf` and `iat` as numbers of seconds",
+            ),
+            (compact(header, r#"{"sub":"e\u0000d"}"#), "`sub` or `jti` has a control character"),
+        ] {
+            let report = reported(harness(|assertions| assertions), &TestRequest::form(ask));
+            assert_eq!(report, Report::new("malformed_assertion").source(source));
+        }
+        let ask = TestRequest::form(compact(header, r#"{"iss":"ed"}"#));
+        let expected = Report::new("missing_claim").source("`sub` is missing or empty");
+        assert_eq!(reported(harness(|assertions| assertions), &ask), expected);
+    }
+
+    #[test]
+    fn claim_that_is_missing_is_reported_after_the_signature() {
+        let without = |client_id: &str, claim: &str| {
+            let mut claims = claims(client_id);
+            claims.as_object_mut().unwrap().remove(claim).unwrap();
+            TestRequest::form(form(&sign(ed(), "EdDSA", &claims)))
+        };
+        for (claim, source) in [
+            ("iss", "`iss` is missing or empty"),
+            ("aud", "`aud` is missing or empty"),
+            ("exp", "`exp` is missing"),
+            ("jti", "`jti` is missing or empty"),
+        ] {
+            let report = reported(harness(|assertions| assertions), &without("ed", claim));
+            let expected = signing("missing_claim", "ed").registered("private_key_jwt");
+            assert_eq!(report, expected.source(source));
+        }
+        // Of what nobody has signed nothing is said.
+        let report = reported(harness(|assertions| assertions), &without("nobody", "jti"));
+        assert_eq!(report, signing("unknown_client", "nobody"));
+    }
+
+    #[test]
     fn source_of_keys_that_is_missing_is_reported() {
         let ask = TestRequest::form(signed("published", ISSUER));
         let expected = signing("unusable_registration", "published")

@@ -76,6 +76,27 @@ impl Claims<'_> {
         Ok(ReplayClaim { jti: jti.into(), until })
     }
 
+    /// The first claim that is not there, and must be.
+    pub(super) fn missing(&self) -> Option<&'static &'static str> {
+        let is_empty = |text: &Option<Text<'_>>| present(text.as_ref()).is_err();
+        let no_audience = match &self.aud {
+            None => true,
+            Some(Audience::One(_)) => false,
+            Some(Audience::List(values)) => values.is_empty(),
+        };
+        if is_empty(&self.iss) {
+            Some(&"`iss` is missing or empty")
+        } else if no_audience {
+            Some(&"`aud` is missing or empty")
+        } else if self.exp.is_none() {
+            Some(&"`exp` is missing")
+        } else if is_empty(&self.jti) {
+            Some(&"`jti` is missing or empty")
+        } else {
+            None
+        }
+    }
+
     /// RFC 10070 §4: the issuer identifier as the sole value, compared byte
     /// for byte. A token endpoint, or another value beside it, may have been put into the client's
     /// hands by another server (CVE-2025-27370, CVE-2025-27371).

@@ -86,6 +86,17 @@ pub(super) const fn extract(
     Err(ErrorKind::MethodNotAccepted)
 }
 
+pub(super) mod fault {
+    use crate::{
+        error::{cause::Cause, kind::ErrorKind},
+        wire::form::Form,
+    };
+
+    pub(in crate::method) const fn of(_kind: ErrorKind, _form: &Form<'_>) -> Option<Cause> {
+        None
+    }
+}
+
 pub(super) const fn named(
     _form: &Form<'_>,
     _settings: &method::Settings,

@@ -4,6 +4,7 @@
 mod api;
 mod claims;
 mod decoy;
+pub(super) mod fault;
 mod read;
 pub(crate) mod registration;
 pub(crate) mod settings;

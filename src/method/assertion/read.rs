@@ -88,8 +88,8 @@ impl Assertion {
 }
 
 #[derive(Debug, Default)]
-struct Header<'a> {
-    alg: Option<Text<'a>>,
+pub(super) struct Header<'a> {
+    pub(super) alg: Option<Text<'a>>,
     kid: Option<Text<'a>>,
     typ: Option<Text<'a>>,
     has_key: bool,

@@ -20,6 +20,7 @@ use crate::{
         assertion::{
             Credentials, Registration,
             claims::ReplayClaim,
+            fault,
             settings::Assertions,
             signature::{Candidates, Signature},
         },
@@ -64,7 +65,9 @@ pub(in crate::method) async fn verify(
     if let Some((remote, uri)) = source {
         remote.proved(uri);
     }
-    let claim = assertion.claim.as_ref().map_err(|invalid| *invalid)?;
+    let claim = assertion.claim.as_ref().map_err(|invalid| {
+        Error::from(*invalid).because(|_kind| fault::after(*invalid, presented.compact()))
+    })?;
     // The look-up took its time, and a store may have forgotten what has expired.
     if claim.until <= clock.unix_seconds() {
         return Err(InvalidAssertion::Expired.into());
