@@ -729,6 +729,17 @@ fn key_without_a_certificate_is_reported_of_an_imported_client() {
     assert_eq!(told, [r#"record 0: client "s": `jwks`: `keys[1].x5c` is missing"#]);
 }
 
+// A set can be as long as its author likes.
+#[test]
+fn first_keys_without_a_certificate_are_named() {
+    let without = std::iter::repeat_n(json!({"kty": "EC", "x": "eA"}), 99);
+    let keys = jwks(without.chain([x5c(&[own(1)])]));
+    let certificates = ClientCertificates::from_jwks(&keys).unwrap();
+    let told = certificates.omitted_keys();
+    assert_eq!(told.len(), 64);
+    assert_eq!(told[63].to_string(), "`keys[63].x5c` is missing");
+}
+
 // RFC 7517 §4: names are unique, and parsers disagree on which of two counts.
 #[test]
 fn certificate_of_a_malformed_key_is_none() {
@@ -1012,6 +1023,13 @@ fn cause_of_a_missing_certificate_is_told() {
         (behind_a_proxy(), header(), Some(distrusted)),
         (closed(behind_a_proxy()), header(), Some(distrusted)),
         (behind_a_proxy(), plain(), None),
+        // Whoever sends one of the chain alone, or says that it was verified.
+        (
+            behind_a_proxy(),
+            form("p").with("client-cert-chain", item(&pki())).request(),
+            Some(distrusted),
+        ),
+        (behind_a_proxy(), form("p").with("x-client-verify", "SUCCESS").request(), None),
     ] {
         assert_eq!(source(harness, request).as_deref(), expected);
     }

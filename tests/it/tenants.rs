@@ -289,6 +289,15 @@ fn unknown_tenant_keeps_no_capacity() {
 }
 
 #[test]
+fn answer_that_was_given_is_given_once() {
+    let mut service = two().layer(service_fn(who));
+    let mut future = pin!(service.call(as_web("initech", "x").request()));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(Pin::as_mut(&mut future).poll(&mut context).is_ready());
+    assert!(Pin::as_mut(&mut future).poll(&mut context).is_pending());
+}
+
+#[test]
 fn debug_shows_no_settings() {
     assert_eq!(
         format!("{:?}", two().ready_after_auth()),
