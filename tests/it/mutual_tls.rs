@@ -159,6 +159,25 @@ fn rfc8705_2_1_subject_of_a_verified_certificate_authenticates() {
     passes("p", AuthMethod::TlsClientAuth, &verified(&pki().serial(7)));
 }
 
+// RFC 6749 §2.3.1: ids are escaped like any other value of a form.
+#[test]
+fn client_id_beside_a_certificate_is_a_value_of_a_form() {
+    let clients = [by_dn("a b+c", DN)].into_iter().collect::<Clients>();
+    let harness = Harness::of(clients).set(|layer| layer.mutual_tls(MutualTls::from_connection()));
+    let escaped = form("a+b%2bc");
+    let (answer, _) = send(&harness, &escaped, Some(&verified(&pki())));
+    assert_eq!(answer, escaped.accepted("a b+c", AuthMethod::TlsClientAuth));
+    let (answer, _) = send(&harness, &form("a%zz"), Some(&verified(&pki())));
+    assert_eq!(answer, refused(K::MalformedParameter));
+}
+
+#[test]
+fn client_with_a_certificate_gets_no_secret() {
+    let subject = CertificateSubject::dn(DN).unwrap();
+    let client = RegisteredClient::tls_client_auth("p", subject, ());
+    assert!(client.with_secrets([plain("s3cr3t")]).is_err());
+}
+
 // R96.
 #[test]
 fn rfc8705_2_1_unverified_chain_is_refused() {
@@ -759,8 +778,38 @@ fn published_certificates_without_a_source_never_authenticate() {
         .set(|layer| layer.mutual_tls(MutualTls::from_connection()));
     let (answer, _) = send(&harness, &form("s"), Some(&unverified(&own(1))));
     assert_eq!(answer, failed(K::UnusableRegistration, "s"));
+    assert!(ClientCertificates::jwks_uri("HTTPS://client.example/jwks.json").is_ok());
     let error = ClientCertificates::jwks_uri("http://client.example/jwks.json").unwrap_err();
     assert_eq!(error.to_string(), "`jwks_uri` is not an https URL");
+}
+
+/// Never answers.
+#[cfg(feature = "tokio")]
+struct Hangs;
+
+#[cfg(feature = "tokio")]
+impl JwksSource for Hangs {
+    type Error = io::Error;
+
+    async fn fetch(&self, _jwks_uri: &str) -> io::Result<FetchedJwks> {
+        std::future::pending().await
+    }
+}
+
+#[cfg(feature = "tokio")]
+#[tokio::test(start_paused = true)]
+async fn source_of_certificates_that_hangs_ends_at_the_deadline() {
+    let published = ClientCertificates::jwks_uri("https://client.example/jwks.json").unwrap();
+    let client = RegisteredClient::self_signed_tls_client_auth("s", published, app("s"));
+    let mutual_tls = MutualTls::from_connection().jwks_source(JwksCache::new(Hangs));
+    let limits = tower_client_auth::Limits::new().provider_deadline(Duration::from_secs(2));
+    let harness = Harness::of(Clients::from_iter([client]))
+        .set(|layer| layer.mutual_tls(mutual_tls).limits(limits));
+    let mut request = form("s").request();
+    request.extensions_mut().insert(unverified(&own(1)));
+    let start = tokio::time::Instant::now();
+    assert_eq!(harness.answer(request).await, failed(K::KeySource, "s"));
+    assert_eq!(start.elapsed(), Duration::from_secs(2));
 }
 
 /// A certificate in the header of a proxy, from the hop that says so in its extensions.
@@ -881,6 +930,12 @@ fn rfc9440_2_certificate_that_cannot_be_read_refuses_every_method() {
         assert_eq!(ask_proxy(&twice, true), refused(reason(E::Repeated)));
         let long = request.clone().with("client-cert", "x".repeat(5000));
         assert_eq!(ask_proxy(&long, true), refused(K::CredentialTooLong));
+        let by_default = MutualTls::from_header(ProxyHeader::client_cert(), |_| true);
+        let by_default = Harness::of(clients()).set(|layer| layer.mutual_tls(by_default));
+        for (length, kind) in [(16_384, reason(E::Malformed)), (16_385, K::CredentialTooLong)] {
+            let long = request.clone().with("client-cert", "x".repeat(length));
+            assert_eq!(by_default.ask(&long), refused(kind));
+        }
     }
 }
 
