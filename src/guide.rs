@@ -3,6 +3,7 @@
 //! For those who set the layer up:
 //!
 //! - [`bodies`]: which body types the layer changes, and what to do when a stack does not compile.
+//! - [`forwarding`]: gateways that take credentials away and tell an upstream who is calling.
 //! - [`gateways`]: credentials from the headers alone, and gRPC: `headers_only`, `.grpc()`, health
 //!   checks, forms and gRPC in one router.
 #![cfg_attr(
@@ -62,6 +63,9 @@ pub mod bodies {}
 
 #[doc = include_str!("docs/clients.md")]
 pub mod clients {}
+
+#[doc = include_str!("docs/forwarding.md")]
+pub mod forwarding {}
 
 // It shows axum and tonic, which only the package in tests/stacks compiles; it compiles the page, too.
 #[cfg_attr(not(doctest), doc = include_str!("docs/gateways.md"))]

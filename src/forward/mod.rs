@@ -1,6 +1,10 @@
 //! Forwarding: requests without the credentials of their client, which tell an upstream who it is.
 //!
 //! [`Forward`] are the settings, for [`ClientAuthLayer::forward`](crate::ClientAuthLayer::forward).
+#![cfg_attr(
+    any(doc, doctest),
+    doc = "[`guide::forwarding`](crate::guide::forwarding) says what an upstream has to do."
+)]
 
 mod api;
 mod encode;

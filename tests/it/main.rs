@@ -117,7 +117,7 @@
 //! | R109 | `bodies::too_many_parameters_cost_no_look_up`, `rfc6749::one_look_up_at_most_and_none_if_malformed` |
 //! | R110 | `providers::silent_provider_is_503_at_its_deadline`, `secrecy::events::dropped_request_is_logged_once`, `tower_contract::dropped_future_leaves_nothing_behind`, `tower_contract::dropped_future_reports_abandoned_once`, `cache::dropped_leader_without_a_runtime_is_replaced`, `cache::dropped_request_still_fills_the_cache`, `secrets_at_rest::r73_silent_verifier_is_503_at_the_deadline`, `secrets_at_rest::r54_waiting_verifier_delays_no_other_request` |
 //! | R111 | `secrecy::outcome_shows_no_credential`, `secrecy::events::no_case_logs_a_secret`, `secrecy::events::hostile_id_is_escaped_and_cut`, `rfc7523::debug_shows_no_keys_or_assertions` |
-//! | R112 | `rfc9110::rfc9110_11_6_2_authorization_is_sensitive`, `secrecy::outcome_shows_no_credential`, `rfc7523::assertion_is_never_offered_as_a_secret` |
+//! | R112 | `rfc9110::rfc9110_11_6_2_authorization_is_sensitive`, `secrecy::outcome_shows_no_credential`, `rfc7523::assertion_is_never_offered_as_a_secret`, `forward` |
 //! | R113 | `reported`, `secrecy::events::event_has_method_outcome_reason_and_id`, `secrecy::events::dropped_request_is_logged_once`, `settings::raw_basic_reports_the_matching_reason`, `settings::map_error_response_never_lets_a_request_pass` and more |
 //! | R114 | `cases::every_case`, `rfc9110::rfc9440_4_certificate_headers_prove_nothing`, `mutual_tls::rfc9440_4_certificate_of_a_trusted_hop_counts`, `mutual_tls::rfc9440_4_header_of_any_other_hop_is_removed` |
 //! | R115 | `cases::every_case`, `rfc9110::rfc9440_4_certificate_headers_prove_nothing`, `mutual_tls::only_the_declared_source_is_read` |

@@ -21,7 +21,7 @@ use hyper::body::Incoming;
 use tower::{Layer, service_fn};
 use tower_client_auth::{
     AuthenticatedClient, BoxError, ClientAuthLayer, ClientMetadata, ClientProvider, Limits,
-    body::RequestBody,
+    body::RequestBody, forward::percent_encode,
 };
 
 /// The layer hands the body on as it was sent, whatever it had to read of it.
@@ -32,7 +32,7 @@ async fn echo(
     let mut response = Response::new(body);
     if let Some(client) = head.extensions.get::<AuthenticatedClient<ClientMetadata>>() {
         let headers = response.headers_mut();
-        if let Ok(id) = HeaderValue::try_from(percent_encode(client.client_id())) {
+        if let Ok(id) = HeaderValue::from_str(&percent_encode(client.client_id())) {
             headers.insert("x-client-id", id);
         }
         headers.insert("x-auth-method", HeaderValue::from_static(client.method().as_str()));
@@ -44,18 +44,6 @@ async fn echo(
         }
     }
     Ok(response)
-}
-
-/// RFC 3986 §2.1, §2.3: everything but unreserved characters.
-fn percent_encode(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            byte => format!("%{byte:02X}"),
-        })
-        .collect()
 }
 
 async fn run() -> Result<(), BoxError> {

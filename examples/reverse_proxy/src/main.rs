@@ -1,108 +1,186 @@
-//! A reverse proxy: authenticates the clients of a token endpoint and forwards the very bytes. The
-//! server behind it is not contacted for a refused request.
+//! A reverse proxy: authenticates the clients of a token endpoint, and forwards their requests without their
+//! credentials. The server behind it is not contacted for a refused request.
 //!
 //! ```text
-//! cargo run -p token_server
-//! cargo run -p reverse_proxy
-//! curl -u demo-basic:basic-secret -d grant_type=client_credentials http://127.0.0.1:8081/token
+//! cargo run -p reverse_proxy -- --upstream http://127.0.0.1:8080
+//! curl -u demo-basic:basic-secret -d grant_type=client_credentials http://127.0.0.1:8081/any
 //! ```
 //!
-//! `--listen ADDR` listens elsewhere, `--upstream URL` forwards elsewhere. It knows the three clients of
-//! `CLIENTS` below, which are for trying it out.
+//! `--listen ADDR` listens elsewhere, `--upstream URL` forwards elsewhere, with `--http2` over HTTP/2 without TLS.
+//! `--clients FILE` is an array of RFC 7591 client metadata; without it there are the three clients of `CLIENTS`
+//! below, which are for trying it out.
 //!
-//! The server behind finds the client in `x-client-id`, and in `x-client-auth-method` how it authenticated:
-//! `none` is a public client, which any caller can claim to be. Only these two headers cannot be forged
-//! (`headers.rs`). All others are those of the caller, `X-Forwarded-For` and `Forwarded` among them; so are
-//! `Authorization` and the body, with the secret, which the server behind should neither log nor need.
-//! `Host` is that of the caller over HTTP/1, and that of the server behind over HTTP/2.
+//! The server behind finds the client in `x-client-id`, percent-encoded, and in `x-client-auth-method` how it
+//! authenticated: `none` is a public client, which any caller can claim to be. Only these two headers cannot be forged.
+//! All others are those of the caller, `X-Forwarded-For` and `Forwarded` among them. `Host` is that of the caller over
+//! HTTP/1, and that of the server behind where one of both sides is HTTP/2.
 //!
-//! A server behind that cannot be reached is answered 502 without a body. The head of a request may take
-//! 30 seconds and its body 10.
+//! A server that authenticates clients itself, as `token_server` does, refuses them now: it is told who is calling, and
+//! has to believe it.
+//!
+//! A server behind that cannot be reached is answered 502, and one that takes longer than `--deadline SECONDS`, or 30,
+//! is answered 504, as JSON. The head of a request may take 30 seconds and its body 10.
 
-mod headers;
-
-use std::{net::SocketAddr, process::ExitCode, time::Duration};
+use std::{error::Error, io, net::SocketAddr, process::ExitCode, time::Duration};
 
 use bytes::Bytes;
 use example_support::{Flags, Server, print_refusal};
-use http::{Request, Response, StatusCode, Uri, Version};
-use http_body_util::{Either, Empty};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode, Uri, Version, header};
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
+    rt::{TokioExecutor, TokioTimer},
 };
+use tokio::time::timeout;
 use tower::{ServiceBuilder, service_fn};
 use tower_client_auth::{
-    AuthenticatedClient, BoxError, ClientAuthLayer, ClientMetadata, Limits, body::RequestBody,
+    BoxError, ClientAuthLayer, Limits, OAuthError, body::RequestBody, forward::Forward,
     provider::MemoryProvider,
 };
-
-use crate::headers::{end_hop, name_client};
 
 const CLIENTS: &[u8] = br#"[
     {"client_id": "demo-basic", "client_secret": "basic-secret"},
     {"client_id": "demo-post", "client_secret": "post-secret", "token_endpoint_auth_method": "client_secret_post"},
     {"client_id": "demo-public", "token_endpoint_auth_method": "none"}
 ]"#;
-const USAGE: &str = "usage: reverse_proxy [--listen ADDR] [--upstream URL]";
+const USAGE: &str = "usage: reverse_proxy [--listen ADDR] [--upstream URL [--http2] [--deadline SECONDS]] [--clients FILE]";
 
-type HttpClient = Client<HttpConnector, RequestBody<Incoming>>;
-type Answer = Response<Either<Incoming, Empty<Bytes>>>;
+/// What the server behind may take to be connected to.
+const CONNECT: Duration = Duration::from_secs(5);
 
-async fn forward(
-    client: HttpClient,
-    upstream: Uri,
-    request: Request<RequestBody<Incoming>>,
-) -> Result<Answer, BoxError> {
-    let (mut head, body) = request.into_parts();
-    let mut target = upstream.into_parts();
-    target.path_and_query = head.uri.into_parts().path_and_query;
-    head.uri = Uri::from_parts(target)?;
-    head.version = Version::HTTP_11;
-    end_hop(&mut head.headers);
-    let caller = head.extensions.get::<AuthenticatedClient<ClientMetadata>>();
-    name_client(&mut head.headers, caller.ok_or("the layer is missing")?)?;
-    match client.request(Request::from_parts(head, body)).await {
-        Ok(mut response) => {
-            end_hop(response.headers_mut());
-            Ok(response.map(Either::Left))
+type Answer = Response<Either<Incoming, Full<Bytes>>>;
+
+#[derive(Clone)]
+struct Upstream {
+    client: Client<HttpConnector, RequestBody<Incoming>>,
+    url: Uri,
+    version: Version,
+    /// Until the server behind begins its answer.
+    deadline: Duration,
+}
+
+impl Upstream {
+    fn new(url: Uri, http2: bool, deadline: Duration) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(CONNECT));
+        connector.set_nodelay(true);
+        let mut client = Client::builder(TokioExecutor::new());
+        let client = client.http2_only(http2).pool_timer(TokioTimer::new()).build(connector);
+        let version = if http2 { Version::HTTP_2 } else { Version::HTTP_11 };
+        Self { client, url, version, deadline }
+    }
+
+    async fn forward(self, request: Request<RequestBody<Incoming>>) -> Result<Answer, BoxError> {
+        let (mut head, body) = request.into_parts();
+        let mut target = self.url.into_parts();
+        target.path_and_query = head.uri.into_parts().path_and_query;
+        head.uri = Uri::from_parts(target)?;
+        head.version = self.version;
+        end_hop(&mut head.headers);
+        if self.version == Version::HTTP_2 {
+            // `:authority` takes its place, and the two must not differ (RFC 9113 §8.3.1).
+            head.headers.remove(header::HOST);
         }
-        Err(error) => {
-            eprintln!("upstream: {error}");
-            let mut response = Response::new(Either::Right(Empty::new()));
-            *response.status_mut() = StatusCode::BAD_GATEWAY;
-            Ok(response)
-        }
+        let (status, description) = match timeout(
+            self.deadline,
+            self.client.request(Request::from_parts(head, body)),
+        )
+        .await
+        {
+            Ok(Ok(mut response)) => {
+                end_hop(response.headers_mut());
+                return Ok(response.map(Either::Left));
+            }
+            Ok(Err(error)) => {
+                eprintln!("upstream: {}", causes(&error));
+                if is_timeout(&error) { LATE } else { DOWN }
+            }
+            Err(_elapsed) => {
+                eprintln!("upstream: no answer within {} s", self.deadline.as_secs());
+                LATE
+            }
+        };
+        let answer = OAuthError::TEMPORARILY_UNAVAILABLE.description(description);
+        let mut answer = answer.into_response().map(Either::Right);
+        *answer.status_mut() = status;
+        Ok(answer)
+    }
+}
+
+const DOWN: (StatusCode, &str) = (StatusCode::BAD_GATEWAY, "The upstream server cannot be reached");
+const LATE: (StatusCode, &str) =
+    (StatusCode::GATEWAY_TIMEOUT, "The upstream server did not answer in time");
+
+/// An error and what caused it, which the error does not say of itself.
+fn causes(error: &dyn Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", causes(cause)),
+        None => error.to_string(),
+    }
+}
+
+fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+    let timed_out = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    timed_out == Some(io::ErrorKind::TimedOut) || error.source().is_some_and(is_timeout)
+}
+
+/// RFC 9110 §7.6.1: what concerns one connection only is not forwarded. The layer has taken out of `Connection` what
+/// may not be there.
+fn end_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in
+        ["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"]
+    {
+        headers.remove(name);
     }
 }
 
 async fn run() -> Result<(), BoxError> {
     let mut listen = SocketAddr::from(([127, 0, 0, 1], 8081));
     let mut upstream = Uri::from_static("http://127.0.0.1:8080");
+    let (mut file, mut http2, mut deadline) = (None, false, 30);
     let mut flags = Flags::new(USAGE);
     while let Some(name) = flags.next() {
         match name.as_str() {
             "--listen" => listen = flags.address()?,
             "--upstream" => upstream = flags.value()?,
+            "--http2" => http2 = true,
+            "--deadline" => deadline = flags.value()?,
+            "--clients" => file = Some(flags.value::<String>()?),
             _ => return Err(flags.unknown()),
         }
     }
     if upstream.scheme_str() != Some("http") || upstream.path() != "/" {
         return Err("--upstream: must be like http://127.0.0.1:8080".into());
     }
-    let (clients, _invalid) = MemoryProvider::from_json(CLIENTS)?;
+    let (clients, invalid) = match file {
+        Some(file) => MemoryProvider::from_json_file(file)?,
+        None => MemoryProvider::from_json(CLIENTS)?,
+    };
+    for record in invalid {
+        eprintln!("warning: {record}");
+    }
     let server = Server::bind(listen).await?;
     server.announce();
     println!("forwarding to {upstream}");
 
-    let client = Client::builder(TokioExecutor::new()).build_http();
     let layer = ClientAuthLayer::new(clients)
         .limits(Limits::new().body_deadline(Duration::from_secs(10)))
-        .on_outcome(print_refusal);
+        .on_outcome(print_refusal)
+        .forward(Forward::new().identity("x-client-id")?.auth_method("x-client-auth-method")?);
+    let upstream = Upstream::new(upstream, http2, Duration::from_secs(deadline));
     let service = ServiceBuilder::new()
         .layer(layer)
-        .service(service_fn(move |request| forward(client.clone(), upstream.clone(), request)));
+        .service(service_fn(move |request| upstream.clone().forward(request)));
     server.serve(service).await
 }
 

@@ -23,10 +23,15 @@ struct Proxy {
 
 impl Proxy {
     fn start() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(flags: &[&str]) -> Self {
         let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", upstream.local_addr().unwrap());
         let mut program = Command::new(env!("CARGO_BIN_EXE_reverse_proxy"))
             .args(["--listen", "127.0.0.1:0", "--upstream", &url])
+            .args(flags)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -35,6 +40,16 @@ impl Proxy {
         printed.read_line(&mut ready).unwrap();
         let address = ready.trim().strip_prefix("listening on http://").unwrap().to_owned();
         Self { program, _printed: printed, address, upstream }
+    }
+
+    /// The whole answer to a client that is authenticated, but for the date, with a line for each header.
+    fn answer(&self) -> Vec<String> {
+        let mut caller = TcpStream::connect(&self.address).unwrap();
+        caller.set_read_timeout(PATIENCE).unwrap();
+        let head = "POST /token HTTP/1.1\r\nHost: as.example\r\nConnection: close";
+        write!(caller, "{head}\r\n{FORM}\r\n{BASIC}\r\nContent-Length: 3\r\n\r\na=b").unwrap();
+        let answer: Vec<_> = BufReader::new(&caller).lines().map(Result::unwrap).collect();
+        answer.into_iter().filter(|line| !line.starts_with("date: ")).collect()
     }
 
     /// What arrives at the server behind: the header lines in order, and the body.
@@ -111,7 +126,6 @@ fn identity_headers_of_the_caller_go_in_every_spelling() {
         "content-length: 3",
     ];
     let expected = lines(&[
-        BASIC,
         "content-length: 3",
         FORM,
         "host: as.example",
@@ -155,7 +169,6 @@ fn connection_takes_away_what_it_may() {
         "content-length: 3",
     ];
     let expected = lines(&[
-        BASIC,
         "content-length: 3",
         FORM,
         "host: as.example",
@@ -167,10 +180,91 @@ fn connection_takes_away_what_it_may() {
 }
 
 #[test]
+fn secret_of_the_form_is_not_forwarded() {
+    let proxy = Proxy::start();
+    let body = "a=1&client_secret=post-secret&b=%20+&client_id=demo-post";
+    let expected = lines(&[
+        "content-length: 30",
+        FORM,
+        "host: as.example",
+        "x-client-auth-method: client_secret_post",
+        "x-client-id: demo-post",
+    ]);
+    let sent = [&*format!("content-length: {}", body.len()), "content-digest: sha-256=:eA==:"];
+    let forwarded = proxy.forwarded(&sent, body);
+    assert_eq!(forwarded, (expected, "a=1&b=%20+&client_id=demo-post".to_owned()));
+}
+
+#[test]
+fn clients_are_those_of_the_file() {
+    let file = std::env::temp_dir().join(format!("reverse_proxy-{}.json", std::process::id()));
+    let clients = r#"[{"client_id": "gr\u00fc\u00dfe 1%", "client_secret": "s"}]"#;
+    std::fs::write(&file, clients).unwrap();
+    let proxy = Proxy::with(&["--clients", file.to_str().unwrap()]);
+    std::fs::remove_file(&file).unwrap();
+    // gr%C3%BC%C3%9Fe+1%25:s
+    let basic = "authorization: Basic Z3IlQzMlQkMlQzMlOUZlKzElMjU6cw==";
+    let expected = lines(&[
+        "content-length: 3",
+        FORM,
+        "host: as.example",
+        "x-client-auth-method: client_secret_basic",
+        "x-client-id: gr%C3%BC%C3%9Fe%201%25",
+    ]);
+    let forwarded = proxy.forwarded(&[basic, "content-length: 3"], "a=b");
+    assert_eq!(forwarded, (expected, "a=b".to_owned()));
+    // Those of the demonstration are not there any more.
+    assert_eq!(proxy.answer().first().unwrap(), "HTTP/1.1 401 Unauthorized");
+}
+
+fn failure(status: &str, description: &str) -> Vec<String> {
+    let body =
+        format!(r#"{{"error":"temporarily_unavailable","error_description":"{description}"}}"#);
+    let length = format!("content-length: {}", body.len());
+    let head = [
+        &*format!("HTTP/1.1 {status}"),
+        "content-type: application/json",
+        "cache-control: no-store",
+        "pragma: no-cache",
+        "retry-after: 1",
+        "connection: close",
+        &*length,
+        "",
+        &*body,
+    ];
+    let mut lines = lines(&head);
+    lines.sort_unstable();
+    lines
+}
+
+fn sorted(mut lines: Vec<String>) -> Vec<String> {
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn server_behind_that_hangs_up_is_502() {
+    let proxy = Proxy::start();
+    let upstream = proxy.upstream.try_clone().unwrap();
+    let hanging_up = thread::spawn(move || drop(upstream.accept().unwrap()));
+    let expected = failure("502 Bad Gateway", "The upstream server cannot be reached");
+    assert_eq!(sorted(proxy.answer()), expected);
+    hanging_up.join().unwrap();
+}
+
+#[test]
+fn server_behind_that_is_silent_is_504() {
+    let proxy = Proxy::with(&["--deadline", "1"]);
+    let expected = failure("504 Gateway Timeout", "The upstream server did not answer in time");
+    assert_eq!(sorted(proxy.answer()), expected);
+}
+
+#[test]
 fn help_is_the_usage() {
     for flag in ["--help", "-h"] {
         let program = Command::new(env!("CARGO_BIN_EXE_reverse_proxy")).arg(flag).output().unwrap();
-        let usage = "usage: reverse_proxy [--listen ADDR] [--upstream URL]\n";
+        let usage = "usage: reverse_proxy [--listen ADDR] [--upstream URL [--http2] [--deadline SECONDS]] \
+            [--clients FILE]\n";
         assert_eq!(String::from_utf8(program.stdout).unwrap(), usage);
         assert_eq!((program.status.code(), &*program.stderr), (Some(0), &b""[..]));
     }
