@@ -128,8 +128,11 @@ impl MemoryProvider<ClientMetadata> {
         let records: Vec<&RawValue> = serde_json::from_slice(json).map_err(|error| {
             // The message of the parser may quote the text, and the text holds secrets.
             let (line, column) = (error.line(), error.column());
-            let problem =
+            let mut problem =
                 format!("not a JSON array of client metadata, line {line} column {column}");
+            if json.trim_ascii_start().starts_with(b"{") {
+                problem.push_str(": one client, too, stands in `[` and `]`");
+            }
             io::Error::new(io::ErrorKind::InvalidData, problem)
         })?;
         let provider = Self::new();

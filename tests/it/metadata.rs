@@ -629,7 +629,10 @@ fn from_file_names_the_file_on_error() {
     let malformed = MemoryProvider::from_json_file(&path).unwrap_err();
     assert_eq!(
         malformed.to_string(),
-        format!("{}: not a JSON array of client metadata, line 1 column 0", path.display())
+        format!(
+            "{}: not a JSON array of client metadata, line 1 column 0: one client, too, stands in `[` and `]`",
+            path.display()
+        )
     );
 
     std::fs::write(&path, r#"[{"client_id": "c", "client_secret": "c-s3cr3t"}]"#).unwrap();
