@@ -165,14 +165,21 @@ impl<S, P: ClientProvider> Exchange<S, P> {
         if let Err(error) = mutual_tls::find(head, &shared.policy.methods) {
             return self.refuse(error, body.bytes());
         }
-        let presented = match shared.policy.presented(head, self.authorization, &mut body) {
+        let presented = match shared.policy.presented(head, self.authorization, &body) {
             Ok(Some(presented)) => presented,
             Ok(None) => {
+                if let Some(forward) = &shared.policy.forward {
+                    forward.receive(head, &mut body, None, &shared.policy.methods);
+                }
                 head.extensions.remove::<AuthenticatedClient<P::Client>>();
                 return Step::Wait { body: Some(body) };
             }
             Err(kind) => return self.refuse(kind, body.bytes()),
         };
+        if let Some(forward) = &shared.policy.forward {
+            let client_id = Some(presented.client_id());
+            forward.receive(head, &mut body, client_id, &shared.policy.methods);
+        }
         let Some(shared) = self.shared.take() else {
             return Step::refuse(ErrorKind::Abandoned);
         };

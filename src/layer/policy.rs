@@ -72,24 +72,18 @@ impl Policy {
     #[inline]
     pub(crate) fn presented<B>(
         &self,
-        head: &mut Parts,
+        head: &Parts,
         authorization: Presence,
-        body: &mut RequestBody<B>,
+        body: &RequestBody<B>,
     ) -> Result<Option<Presented>, ErrorKind> {
-        let Self { dialect, limits, methods, repeated, optional, forward, .. } = self;
+        let Self { dialect, limits, methods, repeated, optional, .. } = self;
         // A stream is not touched: it counts as a form without parameters.
         let bytes = body.bytes().map(Bytes::as_ref).unwrap_or_default();
         let form = form::scan(bytes, limits, dialect.repeated(*repeated))?;
-        let presented = if optional.passes(&head.headers, authorization, (&form, bytes), limits)? {
-            None
-        } else {
-            Some(dialect.extract(head, authorization, &form, methods, limits)?)
-        };
-        if let Some(forward) = forward {
-            let client_id = presented.as_ref().map(Presented::client_id);
-            forward.receive(head, body, client_id, methods);
+        if optional.passes(&head.headers, authorization, (&form, bytes), limits)? {
+            return Ok(None);
         }
-        Ok(presented)
+        dialect.extract(head, authorization, &form, methods, limits).map(Some)
     }
 
     /// The answer to a refused request.
