@@ -28,10 +28,16 @@ pub(crate) fn of(
     }
 }
 
+/// Once for all that look for a fault.
+#[inline(never)]
+fn parameter(name: &[u8]) -> Option<Parameter> {
+    Parameter::of(name)
+}
+
 fn repeated(bytes: &[u8]) -> Option<Cause> {
     let mut seen = 0_u16;
     form::parameters_of(bytes).find_map(|(name, _value)| {
-        let parameter = Parameter::of(name)?;
+        let parameter = parameter(name)?;
         let bit = 1 << parameter as u16;
         let is_repeated = seen & bit != 0;
         seen |= bit;
@@ -44,7 +50,7 @@ fn malformed(bytes: &[u8]) -> Option<Cause> {
         return Some(Cause::Advice(&"the form begins with a byte order mark"));
     }
     form::parameters_of(bytes).find_map(|(name, value)| {
-        let parameter = Parameter::of(name).filter(|it| it.is_of_client())?;
+        let parameter = parameter(name).filter(|it| it.is_of_client())?;
         let fault = match form::decode(value) {
             Ok(_text) => return None,
             Err(Malformed) => form::fault(value),

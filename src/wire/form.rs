@@ -58,7 +58,7 @@ impl Parameter {
     const LONGEST_ENCODED: usize = 3 * 21;
 
     /// The parameter of this name, which may be form-encoded.
-    #[inline]
+    #[inline(always)]
     pub(super) fn of(name: &[u8]) -> Option<Self> {
         match Self::of_plain(name) {
             None if name.contains(&b'%') => Self::of_encoded(name),
@@ -76,7 +76,8 @@ impl Parameter {
         Self::of_plain(&decoded.ok()?)
     }
 
-    #[inline]
+    // A call for each parameter costs more than all of its comparisons.
+    #[inline(always)]
     const fn of_plain(name: &[u8]) -> Option<Self> {
         Some(match name {
             b"client_id" => Self::ClientId,
