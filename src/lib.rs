@@ -5,7 +5,6 @@
 // The settings of `ClientAuthLayer` are documented in the order of these: those of `layer` first, of `compat` last.
 mod layer;
 
-mod authenticate;
 mod client;
 mod clock;
 mod error;

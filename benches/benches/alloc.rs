@@ -67,8 +67,8 @@ fn memory_per_client() -> i64 {
     per_client(|count| clients::memory(clients::basic(count)))
 }
 
-/// In percent. With events an attempt takes eight bytes more.
-const TOLERANCE: f64 = if cfg!(feature = "tracing") { 1.1 } else { 0.0 };
+/// In percent.
+const TOLERANCE: f64 = 0.0;
 
 fn main() -> ExitCode {
     println!("Calls of the allocator (bytes) per request, form of 300 bytes\n");

@@ -83,6 +83,7 @@ impl Dialect {
 }
 
 impl Presented {
+    #[inline]
     pub(crate) fn client_id(&self) -> &str {
         match self {
             Self::Credentials(credentials) => credentials.client_id(),

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::{Response, request::Parts};
 
 use crate::{
-    authenticate::authenticate,
     client::authenticated::AuthenticatedClient,
     compat::dialect::Presented,
     error::{Error, kind::ErrorKind},
@@ -87,21 +86,9 @@ impl<P> Drop for Unreported<'_, P> {
     }
 }
 
-impl<P: ClientProvider> Course<P> {
-    async fn authenticate(&self) -> Result<AuthenticatedClient<P::Client>, Error> {
-        if let Some(refusal) = self.refusal().await {
-            return Err(refusal);
-        }
-        let Shared { provider, policy, state } = &*self.shared;
-        let timeout = &policy.limits.provider_deadline;
-        let told = self.started.is_some();
-        authenticate(&**provider, &self.presented, &policy.methods, state, timeout, told).await
-    }
-}
-
 impl<P> Course<P> {
     /// What the throttle says against the attempt, if there is one.
-    async fn refusal(&self) -> Option<Error> {
+    pub(super) async fn refusal(&self) -> Option<Error> {
         let policy = &self.shared.policy;
         let (Some(throttle), Some(head)) = (&policy.throttle, &self.head) else { return None };
         match throttle.ask(self.presented.client_id(), head, policy.limits.provider_deadline) {

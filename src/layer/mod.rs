@@ -1,6 +1,7 @@
 //! The tower layer.
 
 mod attempt;
+mod authenticate;
 pub(crate) mod future;
 #[cfg_attr(not(feature = "metrics"), path = "metrics/disabled.rs")]
 pub(crate) mod metrics;

@@ -143,6 +143,7 @@ impl Credentials {
         }
     }
 
+    #[inline]
     pub(crate) fn client_id(&self) -> &str {
         match self {
             Self::None(none) => none.client_id(),

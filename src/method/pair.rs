@@ -22,6 +22,7 @@ impl Pair {
         Some(Self { text: std::str::from_utf8(text).ok()?.into(), id_length })
     }
 
+    #[inline]
     pub(super) fn client_id(&self) -> &str {
         self.text.get(..self.id_length).unwrap_or_default()
     }

@@ -1,0 +1,101 @@
+//! The decision: one look-up, then one verification, for every client.
+
+use std::{future::Future, hint::black_box};
+
+use crate::{
+    client::{RegisteredClient, authenticated::AuthenticatedClient},
+    error::{BoxError, Error, kind::ErrorKind, problem::UnusableClient},
+    isolate::{
+        deadline::Deadline,
+        guard::{Failure, guard},
+        meter::{self, Histogram, meter},
+    },
+    layer::attempt::Course,
+    method::{Method, verification::Verification},
+    provider::lookup::ClientProvider,
+};
+
+static LOOKUPS: Histogram = meter!("client_auth_lookup_duration_seconds");
+
+impl<P: ClientProvider> Course<P> {
+    // Every attempt is as large as this, so it borrows nothing that `self` can tell again.
+    #[expect(clippy::manual_async_fn, reason = "an `async fn` would hold its argument twice")]
+    pub(super) fn authenticate(
+        &self,
+    ) -> impl Future<Output = Result<AuthenticatedClient<P::Client>, Error>> + Send + use<'_, P>
+    {
+        async move {
+            if let Some(refusal) = self.refusal().await {
+                return Err(refusal);
+            }
+            let client_id = self.presented.client_id();
+            let deadline = Deadline::new(self.shared.policy.limits.provider_deadline);
+            let start = meter::start();
+            let look_up = guard(|| self.shared.provider.find_client(client_id), deadline);
+            let found = look_up.await.map(|found| found.map_err(Into::into));
+            LOOKUPS.record_since(start);
+            let found = match found {
+                Ok(Ok(found)) => found,
+                Ok(Err(cause)) if UnusableClient::caused(&*cause, client_id) => {
+                    return Err(Box::pin(self.unusable(cause)).await);
+                }
+                Ok(Err(cause)) => return Err(Error::provider(cause)),
+                Err(Failure::Panic) => return Err(Error::provider("the provider panicked".into())),
+                Err(Failure::Timeout) => return Err(ErrorKind::ProviderTimeout.into()),
+            };
+            // Ids are opaque bytes (RFC 6749 §2.2): a store that folds case or trims must not merge
+            // clients.
+            let mismatch = match &found {
+                Some(client) => client.client_id() != client_id,
+                // As long as for a known client.
+                None => black_box(client_id) != client_id,
+            };
+            let known = found.filter(|_| !mismatch);
+            let proof = match self.verify(known.as_ref()) {
+                Verification::Done(proof) => proof,
+                Verification::Pending(proof) => proof.await,
+            };
+            match (known, proof) {
+                (Some(registered), Ok(proof)) => Ok(AuthenticatedClient::new(registered, proof)),
+                (None, Err(error)) if mismatch && error.kind() == ErrorKind::UnknownClient => {
+                    Err(ErrorKind::ProviderMismatch.into())
+                }
+                (Some(registered), Err(error)) => {
+                    let registration = registered.registration();
+                    let told = self.started.is_some();
+                    let method = if told { registration.usable_method() } else { None };
+                    let error = error.of_client(method.map(Method::iana));
+                    match error.kind() {
+                        // By far the most, and there is no more to say.
+                        ErrorKind::WrongSecret | ErrorKind::SecretExpired => Err(error),
+                        _ => {
+                            let methods = &self.shared.policy.methods;
+                            Err(error.because(|kind| registration.cause_of(kind, methods)))
+                        }
+                    }
+                }
+                (None, Err(error)) => Err(error),
+                (None, Ok(_)) => Err(ErrorKind::UnknownClient.into()),
+            }
+        }
+    }
+
+    #[inline]
+    fn verify<'a>(&'a self, known: Option<&'a RegisteredClient<P::Client>>) -> Verification<'a> {
+        let policy = &self.shared.policy;
+        let deadline = policy.limits.provider_deadline;
+        self.presented.verify(known, &policy.methods, &self.shared.state, deadline)
+    }
+
+    /// The refusal of a client whose registration the provider could not use, after the work for an unknown one.
+    async fn unusable(&self, cause: BoxError) -> Error {
+        let verified = match self.verify(None) {
+            Verification::Done(proof) => proof,
+            Verification::Pending(proof) => proof.await,
+        };
+        match verified {
+            Err(error) if error.kind() != ErrorKind::UnknownClient => error,
+            _ => Error::with_source(ErrorKind::UnusableRegistration, cause),
+        }
+    }
+}
