@@ -593,7 +593,10 @@ mod assertions {
 
 #[cfg(feature = "jwt")]
 mod signed {
-    use std::time::{Duration, Instant};
+    use std::{
+        sync::atomic::{AtomicU32, Ordering},
+        time::{Duration, Instant},
+    };
 
     use aws_lc_rs::{
         rand::SystemRandom,
@@ -810,9 +813,14 @@ mod signed {
 
     #[test]
     fn nobody_is_named_by_a_clock_that_fails() {
-        let clock = Clock::new(|| panic!("no time"), Instant::now);
+        // The verification before reads the time once.
+        let readings = AtomicU32::new(0);
+        let time = move || match readings.fetch_add(1, Ordering::Relaxed) {
+            0 => 1_700_000_000,
+            _ => panic!("no time"),
+        };
+        let clock = Clock::new(time, Instant::now);
         let harness = signing(signer(&ed25519())).set(|layer| layer.clock(clock));
-        // Nothing else of it needs the time.
         let sent = TestRequest::form("client_id=public");
         assert_eq!(harness.ask(&sent), failed(K::Panicked, "public"));
     }
