@@ -195,7 +195,7 @@ def evaluate(server, elsewhere, registration, right, answer, wire, tally):
         f"`{head['alg']}`",
         names.get(said["aud"] if isinstance(said["aud"], str) else None, "other"),
         f"`{head['typ']}`" if "typ" in head else "",
-        "✓" if named else "",
+        "`kid`" if named else "",
         f"{round((said['exp'] - said['iat']) / 60)} min",
     )
 
@@ -227,11 +227,9 @@ would write another one.
   (RFC 10070) and [`string_audience`](crate::assertion::Assertions::string_audience) (FAPI 2.0
   Security Profile §5.3.2.1). Clients that work with these work with the defaults, too; all others
   were refused by them, for their `typ`. Every client sends `aud` as a string.
-- A client with ✓ names its key by `kid`. Each had a second key of the same kind, as in the middle of a
-  rotation. Where nothing names the key, both are tried; three would be refused.
-
-| Client | Method | Algorithms | `aud` | `typ` | `kid` | Lifetime | Works with |
-|---|---|---|---|---|---|---|---|
+- *It sends* has the `aud`, the lifetime, the `typ` if there is one, `kid` if that names the key, and the
+  algorithms. Each client had a second key of the same kind, as in the middle of a rotation. Where nothing
+  names the key, both are tried; three would be refused.
 """
 
 WORKS = {
@@ -292,11 +290,16 @@ explains many a `wrong_signature`.
 
 def page(facts):
     lines = []
-    for client in CLIENTS:
-        name = f"{client.package} {release(client.driver, client.package)}" + (f", {client.how}" if client.how else "")
-        columns = zip(*(fact[1:] for fact in facts if fact[0] is client))
-        said = [", ".join(dict.fromkeys(column)) for column in columns]
-        lines.append(f"| {name} | `{client.method}` | {' | '.join(said)} | {WORKS[client.works]} |")
+    for method in dict.fromkeys(client.method for client in CLIENTS):
+        lines += ["", f"# `{method}`", "", "| Client | Works with | It sends |", "|---|---|---|"]
+        for client in CLIENTS:
+            if client.method == method:
+                package = f"`{client.package}`" if "/" in client.package else client.package
+                name = f"{package} {release(client.driver, client.package)}" + (f", {client.how}" if client.how else "")
+                columns = zip(*(fact[1:] for fact in facts if fact[0] is client))
+                algs, aud, typ, kid, lifetime = [", ".join(dict.fromkeys(column)) for column in columns]
+                sent = ", ".join(filter(None, (aud, lifetime, typ, kid)))
+                lines.append(f"| {name} | {WORKS[client.works]} | {sent}; {algs} |")
     return INTRO + "\n".join(lines) + "\n" + NOTES
 
 

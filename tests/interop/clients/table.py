@@ -186,7 +186,10 @@ def is_invalid_client(detail):
 def named(client):
     package = client.package or client.name
     # curl is the machine's own; every release behaves alike here, and the page must not depend on the machine.
-    return package if package == "curl" else f"{package} {release(client.driver, package)}"
+    if package == "curl":
+        return package
+    # As code it may be cut anywhere, which a long name needs on a phone.
+    return (f"`{package}`" if "/" in package else package) + f" {release(client.driver, package)}"
 
 
 INTRO = """Which OAuth clients work, with which ids and secrets.
@@ -196,7 +199,8 @@ that it supports, once with the right credential and once with a wrong one, whic
 `invalid_client` every time. `tests/interop/clients/run` writes this page, and CI fails where a run
 would write another one.
 
-- ✓ works with the defaults of the layer.
+- ✓ works with the defaults of the layer. Where not everything does, a cell has what does not, behind the
+  *raw* or the number that it needs.
 - *raw* works with [`raw_basic`](crate::Compat::raw_basic): the client does not form-encode
   its Basic credentials, as RFC 6749 §2.3.1 asks, and there is something in them to encode.
 - A number is a combination that cannot work, for the [reason](#reasons) with that number.
@@ -204,28 +208,41 @@ would write another one.
 Credentials in a form work with every character, and so does every client that form-encodes. Where
 clients cannot be chosen, issue ids and secrets of letters, digits, `-`, `.` and `_`: these are the
 same in every encoding, and `GeneratedSecret` makes no others.
+
+*Basic* is `client_secret_basic`, and *form* `client_secret_post`. An empty cell is a method that the client does not have.
 """
 
 SECTIONS = {
-    "secret": ("Secrets", "The `client_id` is plain, and the `client_secret` holds what the column says."),
-    "id": ("Identifiers", "The `client_id` holds what the column says, and the `client_secret`, if any, is plain."),
+    "secret": ("Secrets", "The `client_id` is plain, and the `client_secret` holds one of these:", (BASIC, POST)),
+    "id": ("Identifiers", "The `client_secret`, if any, is plain, and the `client_id` holds one of these:", (BASIC, POST, NONE)),
 }
+# Short, so that the table is as narrow as a phone.
+METHODS = {BASIC: "Basic", POST: "form", NONE: "none"}
+
+
+def cell_of(cells, used):
+    """What does not work without further ado, behind what it needs."""
+    said = {}
+    for (heading, _), cell in zip(KINDS, cells):
+        if cell != "✓":
+            mark = str(used.index(cell) + 1) if isinstance(cell, int) else {"raw": "*raw*"}.get(cell, cell)
+            said.setdefault(mark, []).append(heading)
+    return "; ".join(f"{mark}: {', '.join(headings)}" for mark, headings in said.items()) or "✓"
+
 
 def page(cells, used):
     lines = [INTRO]
-    columns = [heading for heading, _ in KINDS]
     names = {client: named(client) for client in CLIENTS}
-    for place, (title, text) in SECTIONS.items():
-        lines += [f"# {title}", "", text, ""]
-        lines += ["| Client | Method | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
+    for place, (title, text, methods) in SECTIONS.items():
+        lines += [f"# {title}", "", text, ", ".join(heading for heading, _ in KINDS) + ".", ""]
+        lines += ["| Client | " + " | ".join(METHODS[method] for method in methods) + " |", "|---" * (len(methods) + 1) + "|"]
         for client in CLIENTS:
-            for method in client.methods:
-                if place == "secret" and method == NONE:
-                    continue
-                row = [cells[client, method, place, kind] for kind in range(len(KINDS))]
-                shown = [str(used.index(cell) + 1) if isinstance(cell, int) else {"raw": "*raw*"}.get(cell, cell) for cell in row]
-                name = f"{names[client]}, {client.how}" if client.how else names[client]
-                lines.append(f"| {name} | `{method}` | " + " | ".join(shown) + " |")
+            row = [
+                cell_of([cells[client, method, place, kind] for kind in range(len(KINDS))], used) if method in client.methods else ""
+                for method in methods
+            ]
+            name = f"{names[client]}, {client.how}" if client.how else names[client]
+            lines.append(f"| {name} | " + " | ".join(row) + " |")
         lines.append("")
     lines += ["# Reasons", ""]
     lines += [f"{number}. {REASONS[reason][1]}" for number, reason in enumerate(used, 1)]
