@@ -1,6 +1,6 @@
 //! Counts and times the decisions, for the recorder of the application.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::{cell::RefCell, ptr};
 
 use metrics::{
     Counter, Key, Label, Unit, describe_counter, describe_gauge, describe_histogram, with_recorder,
@@ -10,10 +10,12 @@ use crate::{isolate::meter, layer::outcome::Outcome};
 
 const ATTEMPTS: &str = "client_auth_attempts_total";
 
+type Labels = [&'static str; 2];
+
 thread_local! {
-    /// By method and reason, of which there are some hundred pairs. It spares a look-up in the recorder,
-    /// and is no memory that all cores write to.
-    static COUNTERS: RefCell<HashMap<[&'static str; 2], Counter>> = RefCell::default();
+    /// By method and reason, of which there are some hundred pairs and few that occur: those that do come to
+    /// the front. It spares a look-up in the recorder, and is no memory that all cores write to.
+    static COUNTERS: RefCell<Vec<(Labels, Counter)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Starts to record what the layers, caches, pools and stores of this process do, for the recorder of the
@@ -37,8 +39,8 @@ thread_local! {
 /// | `client_auth_replay_claim_duration_seconds` | `result`: `new`, `replayed`, `failed` | time that the replay store took |
 /// | `client_auth_replay_entries` | | entries of the `MemoryReplayStore` that changed last |
 ///
-/// A panic of the recorder harms no request. What is recorded costs some ten nanoseconds and one write to
-/// memory that the recorder shares between all cores.
+/// A panic of the recorder harms no request. With the exporter for Prometheus a request costs about 120 ns more: 35
+/// for two readings of the clock, 60 for the exporter. What it counts in is memory that all cores write to.
 ///
 /// # Examples
 ///
@@ -97,19 +99,36 @@ pub(crate) fn decision(outcome: &Outcome<'_>) {
     let reason = outcome.error().map_or("success", |error| error.kind().as_str());
     // While a thread ends there is none.
     let _counted = COUNTERS.try_with(|counters| {
-        let counter = counters.borrow().get(&[method, reason]).cloned();
-        let counter = counter.unwrap_or_else(|| {
-            // What a recorder does while the map is borrowed may come back here.
-            let labels = vec![
-                Label::from_static_parts("method", method),
-                Label::from_static_parts("reason", reason),
-            ];
-            let key = Key::from_parts(ATTEMPTS, labels);
-            let counter =
-                with_recorder(|recorder| recorder.register_counter(&key, &meter::METADATA));
-            counters.borrow_mut().insert([method, reason], counter.clone());
-            counter
-        });
-        counter.increment(1);
+        let labels = [method, reason];
+        // What a recorder does may come back here.
+        let Ok(mut counters) = counters.try_borrow_mut() else {
+            return register(labels).increment(1);
+        };
+        match find(&mut counters, labels) {
+            Some(counter) => counter.increment(1),
+            None => {
+                let counter = register(labels);
+                counter.increment(1);
+                counters.push((labels, counter));
+            }
+        }
     });
+}
+
+fn register([method, reason]: Labels) -> Counter {
+    let labels = vec![
+        Label::from_static_parts("method", method),
+        Label::from_static_parts("reason", reason),
+    ];
+    let key = Key::from_parts(ATTEMPTS, labels);
+    with_recorder(|recorder| recorder.register_counter(&key, &meter::METADATA))
+}
+
+fn find(counters: &mut [(Labels, Counter)], labels: Labels) -> Option<&Counter> {
+    // A text that is there twice has the same counter twice.
+    let is_it = |it: &Labels| it.iter().zip(labels).all(|(text, label)| ptr::eq(*text, label));
+    let place = counters.iter().position(|(it, _)| is_it(it))?;
+    let before = place.saturating_sub(1);
+    counters.swap(before, place);
+    counters.get(before).map(|(_, counter)| counter)
 }

@@ -25,13 +25,19 @@ impl Observers {
     /// Whether anybody is told of decisions.
     #[inline]
     pub(crate) fn listen(&self) -> bool {
-        self.outcome.is_some() || trace::is_enabled() || meter::is_enabled()
+        self.ask_for_time() || meter::is_enabled()
+    }
+
+    /// Whether anybody is told how long they took, which is none of the metrics.
+    #[inline]
+    fn ask_for_time(&self) -> bool {
+        self.outcome.is_some() || trace::is_enabled()
     }
 
     /// When a request came, if that is of interest: reading a clock costs as much as comparing a secret.
     #[inline]
     pub(crate) fn start(&self, clock: &Clock) -> Option<Instant> {
-        if self.listen() { now(clock) } else { None }
+        if self.ask_for_time() { now(clock) } else { None }
     }
 
     /// Tells the subscriber and the hook, if there is one.
@@ -49,7 +55,7 @@ impl Observers {
 
     /// Tells each for itself: what one does is nothing to the other, nor to the request.
     fn tell(&self, clock: &Clock, started: Option<Instant>, mut outcome: Outcome<'_>) {
-        let both = started.zip(now(clock));
+        let both = started.and_then(|start| Some((start, now(clock)?)));
         outcome.duration =
             both.map(|(start, end)| end.saturating_duration_since(start)).unwrap_or_default();
         if trace::ENABLED {
