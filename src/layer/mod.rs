@@ -54,6 +54,7 @@ use crate::{
 /// | [Answers](#answers) | realm, texts and links of a refusal, and changing it |
 /// | [Observers](#observers) | functions that are told of each decision |
 /// | [Bodies of axum](#bodies-of-axum) | where the compiler wants axum's `Body` |
+/// | [Forwarding](#forwarding) | what an upstream gets to see of a client |
 /// | [Assertions](#assertions) | `private_key_jwt` and `client_secret_jwt` |
 /// | [Mutual TLS](#mutual-tls) | `tls_client_auth` and `self_signed_tls_client_auth` |
 /// | [Metadata documents](#metadata-documents) | clients whose id is a URL |

@@ -10,7 +10,13 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::throttle::FailureThrottle;
+use crate::{
+    isolate::meter::{Counter, meter},
+    throttle::FailureThrottle,
+};
+
+static LOCAL_CHECKS: Counter = meter!("client_auth_throttle_local_checks_total");
+static LOST_FAILURES: Counter = meter!("client_auth_throttle_lost_failures_total");
 
 const NOTES: usize = 1_024;
 /// In milliseconds.
@@ -72,6 +78,7 @@ impl State {
 
     pub(super) fn checked_locally(&self) {
         self.local_checks.fetch_add(1, Relaxed);
+        LOCAL_CHECKS.increment();
     }
 
     pub(super) fn local_checks(&self) -> u64 {
@@ -80,6 +87,7 @@ impl State {
 
     pub(super) fn lost(&self) {
         self.lost_failures.fetch_add(1, Relaxed);
+        LOST_FAILURES.increment();
     }
 
     pub(super) fn lost_failures(&self) -> u64 {
