@@ -10,17 +10,17 @@ use crate::{
 
 /// A set of methods.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Methods(u8);
+pub(crate) struct Methods(u16);
 
 impl Methods {
     const EMPTY: Self = Self(0);
 
     const fn with(self, method: Method) -> Self {
-        Self(self.0 | 1 << method as u8)
+        Self(self.0 | 1 << method as u16)
     }
 
     pub(crate) const fn contains(self, method: Method) -> bool {
-        self.0 & 1 << method as u8 != 0
+        self.0 & 1 << method as u16 != 0
     }
 
     /// Those for which it holds.

@@ -41,18 +41,18 @@ fn decoys() -> &'static Decoys {
 }
 
 /// Prepares the keys, so that the first refusal does not.
-pub(super) fn prepare() {
+pub(in crate::method) fn prepare() {
     decoys();
 }
 
 /// The key for a signature. An RSA key is chosen by the size of the signature, because one of another
 /// size is refused before any work is done; only sizes that are hardly used tell.
-pub(super) fn key(algorithm: Algorithm, signature: &[u8]) -> Option<&'static Arc<Key>> {
+pub(in crate::method) fn key(algorithm: Algorithm, signature: &[u8]) -> Option<&'static Arc<Key>> {
     decoys().keys.as_ref()?.of_size(algorithm, signature.len())
 }
 
 /// Does the work of a verification.
-pub(super) fn verify(algorithm: Algorithm, signed: &[u8], signature: &[u8]) {
+pub(in crate::method) fn verify(algorithm: Algorithm, signed: &[u8], signature: &[u8]) {
     if algorithm.is_symmetric() {
         decoys().mac.verify(algorithm, signed, signature);
     } else if let Some(key) = key(algorithm, signature) {
@@ -61,7 +61,7 @@ pub(super) fn verify(algorithm: Algorithm, signed: &[u8], signature: &[u8]) {
 }
 
 /// What it is in the pool to verify a signature that takes long.
-pub(super) fn work(algorithm: Algorithm) -> &'static Work {
+pub(in crate::method) fn work(algorithm: Algorithm) -> &'static Work {
     let decoys = decoys();
     match algorithm {
         Algorithm::Es384 => &decoys.es384,

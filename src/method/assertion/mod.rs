@@ -3,13 +3,13 @@
 
 mod api;
 mod claims;
-mod decoy;
+pub(super) mod decoy;
 pub(super) mod fault;
-mod read;
+pub(super) mod read;
 pub(crate) mod registration;
 pub(crate) mod settings;
-mod signature;
-mod verify;
+pub(super) mod signature;
+pub(super) mod verify;
 
 pub(crate) use self::registration::Registration;
 pub(super) use self::verify::verify;

@@ -144,7 +144,7 @@ impl Header<'_> {
 }
 
 /// RFC 7515 §4.1.9: `application/` may be left out, and media types have no case.
-fn is_media_type(typ: &str, subtype: &str) -> bool {
+pub(in crate::method) fn is_media_type(typ: &str, subtype: &str) -> bool {
     let (prefix, rest) = typ.split_at_checked(12).unwrap_or_default();
     let typ = if prefix.eq_ignore_ascii_case("application/") { rest } else { typ };
     typ.eq_ignore_ascii_case(subtype)

@@ -102,10 +102,7 @@ impl Assertions {
     ///
     /// As [`new`](Self::new).
     pub fn dangerously_without_replay_protection(issuer: &str) -> Result<Self, ConfigError> {
-        let rest = issuer.strip_prefix("https://").or_else(|| issuer.strip_prefix("http://"));
-        let plausible = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
-            && issuer.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?' && byte != b'#');
-        if !plausible {
+        if !is_issuer(issuer) {
             return Err(ConfigError::Issuer);
         }
         decoy::prepare();
@@ -213,6 +210,13 @@ impl Assertions {
         }
         Self { audience: Arc::new(text.into()), ..self }
     }
+}
+
+/// An `https` URL without query and fragment (RFC 8414 §2), or one of `http`.
+pub(in crate::method) fn is_issuer(issuer: &str) -> bool {
+    let rest = issuer.strip_prefix("https://").or_else(|| issuer.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+        && issuer.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?' && byte != b'#')
 }
 
 impl fmt::Debug for Assertions {

@@ -152,7 +152,7 @@ static SIGNATURES: Histogram =
     meter!("client_auth_verification_duration_seconds", "work" => "signature");
 
 /// One verification, also if there is no key or none that the signature could be of.
-fn verify_one(
+pub(in crate::method) fn verify_one(
     key: Option<&Arc<Key>>,
     algorithm: Algorithm,
     signed: &[u8],

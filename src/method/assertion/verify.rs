@@ -25,6 +25,7 @@ use crate::{
             signature::{Candidates, Signature},
         },
     },
+    replay::DynReplayStore,
 };
 
 /// Checks the assertion against what the client is registered with: the signature first, so that
@@ -105,7 +106,12 @@ fn candidates<'a>(presented: &Credentials, keys: &'a KeySet) -> Result<Candidate
     })
 }
 
-async fn published(
+/// The keys at an address.
+///
+/// # Errors
+///
+/// If they could not be had.
+pub(in crate::method) async fn published(
     remote: &JwksCache,
     uri: &str,
     kid: Option<&str>,
@@ -132,7 +138,26 @@ async fn use_up(
     timeout: Option<Duration>,
 ) -> Result<(), Error> {
     let Some(store) = &settings.replay else { return Ok(()) };
-    let claim = || store.claim_dyn(client_id, &claim.jti, claim.until);
+    if claimed(&**store, client_id, &claim.jti, claim.until, timeout).await? {
+        Ok(())
+    } else {
+        Err(InvalidAssertion::Replayed.into())
+    }
+}
+
+/// Whether nobody has claimed it before.
+///
+/// # Errors
+///
+/// If the store cannot say.
+pub(in crate::method) async fn claimed(
+    store: &dyn DynReplayStore,
+    of: &str,
+    jti: &str,
+    until: i64,
+    timeout: Option<Duration>,
+) -> Result<bool, Error> {
+    let claim = || store.claim_dyn(of, jti, until);
     let start = meter::start();
     let claimed = guard(claim, Deadline::new(timeout)).await;
     let meter = match &claimed {
@@ -142,8 +167,7 @@ async fn use_up(
     };
     meter.record_since(start);
     match claimed {
-        Ok(Ok(true)) => Ok(()),
-        Ok(Ok(false)) => Err(InvalidAssertion::Replayed.into()),
+        Ok(Ok(granted)) => Ok(granted),
         Ok(Err(error)) => Err(Error::unless_throttled(ErrorKind::ReplayStore, error)),
         Err(failure) => Err(Error::with_source(ErrorKind::ReplayStore, failure.as_str().into())),
     }
