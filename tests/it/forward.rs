@@ -124,6 +124,17 @@ fn secret_goes_from_the_form_with_one_separator() {
     check(&harness(named()), &sent, &expected.body("a"));
 }
 
+// Some servers skip a byte order mark at the beginning, and would read another client.
+#[test]
+fn byte_order_mark_does_not_come_to_the_beginning() {
+    let sent =
+        TestRequest::form("client_secret=post-s3cr3t&\u{feff}client_id=admin&client_id=post");
+    let expected = Expected::of(&sent, "post", AuthMethod::ClientSecretPost)
+        .named("post", "client_secret_post")
+        .body("&\u{feff}client_id=admin&client_id=post");
+    check(&harness(named()), &sent, &expected);
+}
+
 #[test]
 fn chunked_form_arrives_without_credentials() {
     let sent = TestRequest::form("a=1&client_secret=post-s3cr3t&client_id=post");

@@ -11,6 +11,7 @@ pub mod headers;
 pub mod keys;
 pub mod metadata;
 pub mod proxy_header;
+pub mod strip;
 
 use std::{
     convert::Infallible,
