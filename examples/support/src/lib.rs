@@ -17,7 +17,7 @@ pub use crate::{
     flags::{Flags, needs_feature, variable},
     manage::{Registration, Rotation},
     refusal::{cut, print_refusal},
-    serve::{Peer, Server},
+    serve::{Peer, Server, connection},
 };
 
 use std::{

@@ -34,6 +34,12 @@ const LAST: Duration = Duration::from_secs(3);
 #[non_exhaustive]
 pub struct Peer(pub SocketAddr);
 
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Self {
+        Self(address)
+    }
+}
+
 /// A server that has its address already.
 #[derive(Debug)]
 pub struct Server {
@@ -164,9 +170,9 @@ impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for Extending<S> 
     }
 }
 
-/// HTTP/1.1.
+/// Serves a connection over HTTP/1.1.
 #[cfg(not(feature = "http2"))]
-fn connection<I, S, B>(stream: I, service: S) -> impl GracefulConnection
+pub fn connection<I, S, B>(stream: I, service: S) -> impl GracefulConnection
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>>,
@@ -178,9 +184,9 @@ where
         .serve_connection(TokioIo::new(stream), service)
 }
 
-/// HTTP/1.1, or HTTP/2 if that is what the peer begins with.
+/// Serves a connection over HTTP/1.1, or HTTP/2 if that is what the peer begins with.
 #[cfg(feature = "http2")]
-fn connection<I, S, B>(stream: I, service: S) -> impl GracefulConnection
+pub fn connection<I, S, B>(stream: I, service: S) -> impl GracefulConnection
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: hyper::service::Service<

@@ -18,7 +18,7 @@ use tower_client_auth::{
     mutual_tls::{AnyClientCertificate, ClientCertificate},
 };
 
-/// How a server speaks TLS. It takes any certificate of a client, and none.
+/// How a server speaks TLS.
 #[derive(Clone)]
 pub struct Tls {
     acceptor: TlsAcceptor,
@@ -33,8 +33,22 @@ impl fmt::Debug for Tls {
 }
 
 impl Tls {
+    /// From PEM files: the chain of the server and its key. Clients are not asked for a certificate.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read or used.
+    pub fn without_clients(chain: &Path, key: &Path) -> Result<Self, BoxError> {
+        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| named(key, error))?;
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(certificates(chain)?, key)?;
+        Ok(Self::new(config, None))
+    }
+
     /// From PEM files: the chain of the server and its key, and the authorities of client certificates,
-    /// without which none of these is verified.
+    /// without which none of these is verified. Clients may present any certificate, and none.
     ///
     /// # Errors
     ///
@@ -59,20 +73,28 @@ impl Tls {
             None => None,
         };
         let key = PrivateKeyDer::from_pem_file(key).map_err(|error| named(key, error))?;
-        let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(Arc::new(AnyClientCertificate::new(&provider)))
             .with_single_cert(certificates(chain)?, key)?;
+        Ok(Self::new(config, authorities))
+    }
+
+    fn new(mut config: ServerConfig, authorities: Option<Arc<dyn ClientCertVerifier>>) -> Self {
         if cfg!(feature = "http2") {
             config.alpn_protocols.push(b"h2".to_vec());
         }
         config.alpn_protocols.push(b"http/1.1".to_vec());
-        Ok(Self { acceptor: Arc::new(config).into(), authorities })
+        Self { acceptor: Arc::new(config).into(), authorities }
     }
 
     /// Shakes hands, and verifies the certificate after it: rustls does not do that again where a
     /// session is resumed.
-    pub(super) async fn accept(
+    ///
+    /// # Errors
+    ///
+    /// If the handshake fails, or the certificate of the client cannot be read.
+    pub async fn accept(
         &self,
         stream: TcpStream,
     ) -> Result<(TlsStream<TcpStream>, Option<ClientCertificate>), BoxError> {

@@ -1,0 +1,92 @@
+//! What the gateway answers itself: in the form of all refusals, JSON with `error`, and not to be stored.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use tower_client_auth::{OAuthError, body::ResponseBody};
+
+/// What is behind the layer answers: an upstream, or the gateway.
+pub(crate) type Reply = Response<Either<Incoming, Full<Bytes>>>;
+/// What callers get.
+pub(crate) type Answer = Response<Either<ResponseBody<Either<Incoming, Full<Bytes>>>, Full<Bytes>>>;
+
+/// A refusal of the gateway. Nothing of the request is in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    /// For logs and metrics.
+    pub(crate) reason: &'static str,
+    error: OwnError,
+    description: &'static str,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum OwnError {
+    InvalidRequest,
+    Unavailable,
+}
+
+impl Refusal {
+    const fn request(status: StatusCode, reason: &'static str, description: &'static str) -> Self {
+        Self { status, reason, error: OwnError::InvalidRequest, description }
+    }
+
+    const fn upstream(status: StatusCode, reason: &'static str, description: &'static str) -> Self {
+        Self { status, reason, error: OwnError::Unavailable, description }
+    }
+
+    pub(crate) const NO_ROUTE: Self =
+        Self::request(StatusCode::NOT_FOUND, "no_route", "There is no such route");
+    pub(crate) const PATH: Self = Self::request(
+        StatusCode::BAD_REQUEST,
+        "dot_segment",
+        "The path has a segment that is `.` or `..`",
+    );
+    pub(crate) const METHOD: Self = Self::request(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "The method is not allowed here",
+    );
+    pub(crate) const TOO_LARGE: Self =
+        Self::request(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large");
+    pub(crate) const FORM: Self = Self::request(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "form_not_seen",
+        "A form may hold credentials, and this check does not see it",
+    );
+    pub(crate) const DOWN: Self = Self::upstream(
+        StatusCode::BAD_GATEWAY,
+        "upstream_down",
+        "The upstream server cannot be reached",
+    );
+    pub(crate) const LATE: Self = Self::upstream(
+        StatusCode::GATEWAY_TIMEOUT,
+        "upstream_late",
+        "The upstream server did not answer in time",
+    );
+
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn answer(&self) -> Response<Full<Bytes>> {
+        let error = match self.error {
+            OwnError::InvalidRequest => OAuthError::INVALID_REQUEST,
+            OwnError::Unavailable => OAuthError::TEMPORARILY_UNAVAILABLE,
+        };
+        let mut answer = error.description(self.description).into_response();
+        *answer.status_mut() = self.status;
+        answer
+    }
+}
+
+/// A document of the gateway's own.
+pub(crate) fn document(
+    media_type: &'static str,
+    document: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(document.into()));
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    answer
+}

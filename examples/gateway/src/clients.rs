@@ -1,0 +1,136 @@
+//! The clients: from a file, which is read again when it changes, or from PostgreSQL.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use tower_client_auth::{
+    BoxError, ClientMetadata, ClientProvider, RegisteredClient, provider::MemoryProvider,
+};
+
+use crate::config::{self, Mistake};
+
+/// A handle: clones look up in the same place.
+#[derive(Clone)]
+pub(crate) enum Clients {
+    File(Arc<FileClients>),
+}
+
+impl Clients {
+    /// Reads the file, or prepares to connect.
+    pub(crate) fn open(config: &config::Clients) -> Result<Self, Mistake> {
+        match config {
+            config::Clients::File { path, poll } => {
+                let clients = FileClients::open(&path.value, *poll);
+                let clients = clients.map_err(|error| path.mistake(error.to_string()))?;
+                Ok(Self::File(Arc::new(clients)))
+            }
+            config::Clients::Postgres { url, .. } => {
+                let error = example_support::needs_feature("`postgres`", "postgres");
+                Err(url.mistake(error.to_string()))
+            }
+            config::Clients::Missing => {
+                Err(Mistake { line: 1, what: "there are no clients".to_owned() })
+            }
+        }
+    }
+
+    /// Looks whether they have changed, and tells when to look again.
+    pub(crate) fn refresh(&self) -> Duration {
+        match self {
+            Self::File(clients) => {
+                clients.refresh();
+                clients.poll
+            }
+        }
+    }
+}
+
+impl ClientProvider for Clients {
+    type Client = ClientMetadata;
+    type Error = BoxError;
+
+    async fn find_client(
+        &self,
+        client_id: &str,
+    ) -> Result<Option<RegisteredClient<ClientMetadata>>, BoxError> {
+        match self {
+            Self::File(clients) => Ok(clients.current.load().get(client_id)),
+        }
+    }
+}
+
+/// Finds what is wrong with the URL of a database.
+pub(crate) fn check_postgres(_url: &str) -> Result<(), BoxError> {
+    Err(example_support::needs_feature("`postgres`", "postgres"))
+}
+
+/// Those of a file.
+pub(crate) struct FileClients {
+    path: PathBuf,
+    poll: Duration,
+    current: ArcSwap<MemoryProvider>,
+    seen: Mutex<Option<Stamp>>,
+}
+
+/// What changes when a file does.
+#[derive(Clone, Copy, PartialEq)]
+struct Stamp {
+    modified: Option<SystemTime>,
+    length: u64,
+    /// A file that was put in the place of another may be as old and as long.
+    number: u64,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        #[cfg(unix)]
+        let number = std::os::unix::fs::MetadataExt::ino(&metadata);
+        #[cfg(not(unix))]
+        let number = 0;
+        Some(Self { modified: metadata.modified().ok(), length: metadata.len(), number })
+    }
+}
+
+impl FileClients {
+    fn open(path: &Path, poll: Duration) -> io::Result<Self> {
+        // First, so that what is written meanwhile is seen as a change.
+        let seen = Stamp::of(path);
+        let current = ArcSwap::from_pointee(read(path)?);
+        Ok(Self { path: path.to_owned(), poll, current, seen: Mutex::new(seen) })
+    }
+
+    fn refresh(&self) {
+        let stamp = Stamp::of(&self.path);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *seen == stamp {
+            return;
+        }
+        *seen = stamp;
+        match read(&self.path) {
+            Ok(clients) => {
+                self.current.store(Arc::new(clients));
+                crate::telemetry::clients_read(true);
+                tracing::info!(file = %self.path.display(), "the clients were read again");
+            }
+            Err(error) => {
+                crate::telemetry::clients_read(false);
+                tracing::error!(%error, "the clients stay as they were");
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> io::Result<MemoryProvider> {
+    let (clients, invalid) = MemoryProvider::from_json_file(path)?;
+    for record in invalid {
+        let file = path.display();
+        tracing::warn!(%file, record = %record, "a client cannot authenticate");
+    }
+    Ok(clients)
+}

@@ -1,0 +1,255 @@
+//! Who the clients are, how they are authenticated, and what upstreams are told.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use http::{HeaderName, HeaderValue};
+use ipnet::IpNet;
+
+use crate::config::reader::{At, Table};
+
+/// Where the clients are.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Clients {
+    /// Nowhere, which is a mistake that has been noted.
+    Missing,
+    File {
+        path: At<PathBuf>,
+        /// Between two looks at it.
+        poll: Duration,
+    },
+    Postgres {
+        url: At<String>,
+        /// How long they are remembered.
+        cache: Duration,
+    },
+}
+
+/// Where something is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Store {
+    Memory,
+    Redis,
+}
+
+const STORES: [(&str, Store); 2] = [("memory", Store::Memory), ("redis", Store::Redis)];
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Assertions {
+    pub(crate) issuer: At<String>,
+    pub(crate) legacy_audiences: Vec<String>,
+    pub(crate) replay: At<Store>,
+    /// Of the store in memory.
+    pub(crate) capacity: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Throttle {
+    pub(crate) store: At<Store>,
+    pub(crate) per_client: u32,
+    pub(crate) per_address: u32,
+    pub(crate) period: Duration,
+    /// Whose `X-Forwarded-For` is believed.
+    pub(crate) trusted: Vec<IpNet>,
+}
+
+/// Where client certificates come from.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Certificates {
+    pub(crate) line: usize,
+    pub(crate) source: CertificateSource,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum CertificateSource {
+    Connection,
+    Header { name: HeaderName, encoding: Encoding, trusted: Vec<IpNet>, verified: Verified },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    ClientCert,
+    EscapedPem,
+    Base64Der,
+    Base64DerChain,
+    SpacedPem,
+    Xfcc,
+}
+
+/// Which of them are verified.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Verified {
+    Never,
+    If(HeaderName, HeaderValue),
+    ByProxy,
+}
+
+/// The headers that say who the client is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Identity {
+    pub(crate) client_id: Option<At<String>>,
+    pub(crate) auth_method: Option<At<String>>,
+    pub(crate) thumbprint: Option<At<String>>,
+    pub(crate) signed: Option<Signed>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Signed {
+    pub(crate) header: At<String>,
+    pub(crate) key: At<PathBuf>,
+    pub(crate) publish: Vec<At<PathBuf>>,
+    pub(crate) issuer: At<String>,
+    pub(crate) lifetime: Duration,
+}
+
+impl Clients {
+    pub(super) fn read(table: &Table<'_>) -> Option<Self> {
+        let (file, postgres) = (table.file("file"), table.text("postgres"));
+        let poll = table.seconds("poll_seconds", 2);
+        let cache = table.seconds("cache_seconds", 30);
+        match (file, postgres) {
+            (Some(path), None) => Some(Self::File { path, poll }),
+            (None, Some(url)) => Some(Self::Postgres { url, cache }),
+            (Some(_), Some(postgres)) => {
+                table.note(postgres.line, "clients are in a `file` or in `postgres`, not in both");
+                None
+            }
+            (None, None) => {
+                if !table.has("file") && !table.has("postgres") {
+                    table.note(table.line(), "[clients] needs `file` or `postgres`");
+                }
+                None
+            }
+        }
+    }
+}
+
+impl Assertions {
+    pub(super) fn read(table: &Table<'_>) -> Option<Self> {
+        let issuer = table.required("issuer", table.text("issuer"));
+        let legacy_audiences = table.texts("legacy_audiences").unwrap_or_default();
+        let replay = table.one_of("replay", &STORES);
+        let capacity = table.number("replay_capacity", 1..=100_000_000);
+        Some(Self {
+            issuer: issuer?,
+            legacy_audiences: legacy_audiences.into_iter().map(|url| url.value).collect(),
+            replay: replay.unwrap_or(At { value: Store::Memory, line: table.line() }),
+            capacity: capacity.map_or(100_000, |number| number.value) as usize,
+        })
+    }
+}
+
+const NETWORKS: &str = "an address or a network, such as `\"10.0.0.0/8\"`";
+
+fn networks(table: &Table<'_>, key: &'static str) -> Vec<IpNet> {
+    let texts = table.texts(key).unwrap_or_default().into_iter();
+    let networks = texts.filter_map(|At { value, line }| {
+        let address = || value.parse::<IpAddr>().ok().map(IpNet::from);
+        let network = value.parse().ok().or_else(address);
+        if network.is_none() {
+            table.note(line, format!("{value:?} in `{key}` is not {NETWORKS}"));
+        }
+        network
+    });
+    networks.collect()
+}
+
+impl Throttle {
+    pub(super) fn read(table: &Table<'_>) -> Option<Self> {
+        let store = table.one_of("store", &STORES);
+        let per_client = table.number("per_client", 1..=1_000_000);
+        let per_address = table.number("per_address", 1..=1_000_000);
+        let count = |number: Option<At<u64>>, default| {
+            number.and_then(|number| u32::try_from(number.value).ok()).unwrap_or(default)
+        };
+        Some(Self {
+            store: store.unwrap_or(At { value: Store::Memory, line: table.line() }),
+            per_client: count(per_client, 10),
+            per_address: count(per_address, 50),
+            period: table.seconds("period_seconds", 60),
+            trusted: networks(table, "trusted_proxies"),
+        })
+    }
+}
+
+impl Certificates {
+    pub(super) fn read(table: &Table<'_>) -> Option<Self> {
+        const NAME: &str = "the name of a header";
+        let source = table.one_of("source", &[("connection", false), ("header", true)]);
+        let source = table.required("source", source);
+        let encoding = table.one_of(
+            "encoding",
+            &[
+                ("client-cert", Encoding::ClientCert),
+                ("escaped-pem", Encoding::EscapedPem),
+                ("base64-der", Encoding::Base64Der),
+                ("base64-der-chain", Encoding::Base64DerChain),
+                ("spaced-pem", Encoding::SpacedPem),
+                ("xfcc", Encoding::Xfcc),
+            ],
+        );
+        let name = table.parsed::<HeaderName>("header", NAME);
+        let trusted = networks(table, "trusted_proxies");
+        let verified_header = table.parsed::<HeaderName>("verified_header", NAME);
+        let verified_value = table.parsed::<HeaderValue>("verified_value", "the value of a header");
+        let by_proxy = table.flag("verified_by_proxy");
+        let source = source?;
+        if !source.value {
+            for key in ["encoding", "header", "trusted_proxies", "verified_header"] {
+                if table.has(key) {
+                    let what = format!("`{key}` is for certificates of a header");
+                    table.note(source.line, what);
+                }
+            }
+            return Some(Self { line: source.line, source: CertificateSource::Connection });
+        }
+        let encoding = table.required("encoding", encoding)?.value;
+        let name = match encoding {
+            Encoding::ClientCert | Encoding::Xfcc => HeaderName::from_static("client-cert"),
+            _ => table.required("header", name)?.value,
+        };
+        if trusted.is_empty() {
+            table.note(table.line(), "certificates of a header need `trusted_proxies`");
+        }
+        let verified = match (verified_header, verified_value) {
+            (Some(header), Some(value)) => Verified::If(header.value, value.value),
+            (None, None) if by_proxy => Verified::ByProxy,
+            (None, None) => Verified::Never,
+            (Some(At { line, .. }), None) | (None, Some(At { line, .. })) => {
+                table.note(line, "`verified_header` and `verified_value` belong together");
+                Verified::Never
+            }
+        };
+        let source = CertificateSource::Header { name, encoding, trusted, verified };
+        Some(Self { line: table.line(), source })
+    }
+}
+
+impl Identity {
+    pub(super) fn read(table: &Table<'_>) -> Self {
+        let signed = table.table("signed");
+        Self {
+            client_id: table.text("client_id"),
+            auth_method: table.text("auth_method"),
+            thumbprint: table.text("thumbprint"),
+            signed: signed.as_ref().and_then(Signed::read),
+        }
+    }
+}
+
+impl Signed {
+    fn read(table: &Table<'_>) -> Option<Self> {
+        let header = table.text("header");
+        let key = table.required("key", table.file("key"));
+        let publish = table.files("publish");
+        let issuer = table.required("issuer", table.text("issuer"));
+        let lifetime = table.number("lifetime_seconds", 1..=60);
+        let line = table.line();
+        Some(Self {
+            header: header.unwrap_or(At { value: "x-client-identity".to_owned(), line }),
+            key: key?,
+            publish,
+            issuer: issuer?,
+            lifetime: Duration::from_secs(lifetime.map_or(60, |lifetime| lifetime.value)),
+        })
+    }
+}

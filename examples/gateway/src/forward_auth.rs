@@ -1,0 +1,76 @@
+//! Answers proxies that keep the traffic to themselves: nginx `auth_request`, Traefik `forwardAuth`, Envoy
+//! `ext_authz`.
+//!
+//! Such a check has the head of a request, and not its body. So it can only be for requests whose credentials are in
+//! the head.
+
+use bytes::Bytes;
+use http::{HeaderName, Method, Request, Response, StatusCode, Uri, header, request::Parts};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+
+use crate::answer::{Answer, Refusal, Reply};
+
+pub(crate) struct ForwardAuth {
+    /// The headers that say who the client is.
+    identity: Vec<HeaderName>,
+    only_401_403: bool,
+}
+
+impl ForwardAuth {
+    pub(crate) const fn new(identity: Vec<HeaderName>, only_401_403: bool) -> Self {
+        Self { identity, only_401_403 }
+    }
+
+    /// The method of the request that is asked about, where the proxy tells it; its URI takes the place of that of the
+    /// question. Envoy asks with both as they are.
+    pub(crate) fn receive(
+        &self,
+        request: &mut Request<Incoming>,
+    ) -> Result<Option<Method>, Refusal> {
+        let headers = request.headers();
+        // Of several, one may be the caller's: whatever it is, a form is not seen.
+        let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+        if types.any(|media_type| is_form(media_type.as_bytes())) {
+            return Err(Refusal::FORM);
+        }
+        let first = |names: [&str; 2]| names.into_iter().find_map(|name| headers.get(name));
+        let method = first(["x-original-method", "x-forwarded-method"]);
+        let method = method.and_then(|method| Method::from_bytes(method.as_bytes()).ok());
+        let uri = first(["x-original-uri", "x-forwarded-uri"]);
+        let uri = uri.and_then(|uri| Uri::try_from(uri.as_bytes()).ok());
+        // It is what is logged.
+        if let Some(uri) = uri {
+            *request.uri_mut() = uri;
+        }
+        Ok(method)
+    }
+
+    /// Yes, and who it is.
+    pub(crate) fn answer(&self, head: &Parts) -> Reply {
+        let mut answer = Response::new(Either::Right(Full::new(Bytes::new())));
+        for name in &self.identity {
+            if let Some(value) = head.headers.get(name) {
+                answer.headers_mut().insert(name, value.clone());
+            }
+        }
+        let no_store = http::HeaderValue::from_static("no-store");
+        answer.headers_mut().insert(header::CACHE_CONTROL, no_store);
+        answer
+    }
+
+    /// What the proxy gets to see.
+    pub(crate) fn pass(&self, mut answer: Answer) -> Answer {
+        let status = answer.status();
+        if self.only_401_403 && status.is_client_error() && status != StatusCode::UNAUTHORIZED {
+            *answer.status_mut() = StatusCode::FORBIDDEN;
+        }
+        answer
+    }
+}
+
+fn is_form(media_type: &[u8]) -> bool {
+    const FORM: &[u8] = b"application/x-www-form-urlencoded";
+    let name = media_type.split(|&byte| byte == b';' || byte == b',').next().unwrap_or_default();
+    name.trim_ascii().eq_ignore_ascii_case(FORM)
+}

@@ -1,0 +1,158 @@
+//! Sockets: what is accepted from them, and how they are given up.
+
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, task::Poll, time::Duration};
+
+use arc_swap::ArcSwapOption;
+use example_support::{Peer, Tls, connection};
+use http::{Request, Response};
+use http_body::Body;
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+use tower_client_auth::BoxError;
+
+use crate::{config, telemetry::Connected};
+
+/// The time that a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// A socket that is listened on.
+pub(crate) struct Listening {
+    /// As it is configured: port 0 is any.
+    pub(crate) address: SocketAddr,
+    tls: Arc<ArcSwapOption<Tls>>,
+    stop: oneshot::Sender<Duration>,
+    task: JoinHandle<()>,
+}
+
+/// One that is not accepted from yet.
+pub(crate) struct Bound {
+    address: SocketAddr,
+    listener: TcpListener,
+}
+
+impl Bound {
+    pub(crate) async fn new(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+        })?;
+        Ok(Self { address, listener })
+    }
+
+    /// Where it can be reached.
+    pub(crate) fn local(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Begins to accept.
+    pub(crate) fn serve<S, F, B, E>(self, tls: Option<Tls>, service: S) -> Listening
+    where
+        S: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Result<Response<B>, E>> + Send + 'static,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+        E: Into<BoxError> + 'static,
+    {
+        let Self { address, listener } = self;
+        let tls = Arc::new(ArcSwapOption::new(tls.map(Arc::new)));
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(accept(listener, Arc::clone(&tls), service, stopped));
+        Listening { address, tls, stop, task }
+    }
+}
+
+impl Listening {
+    /// For connections from now on.
+    pub(crate) fn set_tls(&self, tls: Option<Tls>) {
+        self.tls.store(tls.map(Arc::new));
+    }
+
+    /// Accepts no more, and lets what has begun take this long. The task ends with the last of it.
+    pub(crate) fn stop(self, drain: Duration) -> JoinHandle<()> {
+        // It is there for as long as nobody stops it.
+        let _gone = self.stop.send(drain);
+        self.task
+    }
+}
+
+async fn accept<S, F, B, E>(
+    listener: TcpListener,
+    tls: Arc<ArcSwapOption<Tls>>,
+    service: S,
+    mut stopped: oneshot::Receiver<Duration>,
+) where
+    S: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Response<B>, E>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    E: Into<BoxError> + 'static,
+{
+    let graceful = GracefulShutdown::new();
+    let serve = |stream: TcpStream, peer| {
+        let (watcher, service, tls) = (graceful.watcher(), service.clone(), tls.load_full());
+        tokio::spawn(async move {
+            let _connected = Connected::new();
+            // Small answers would wait for the peer to confirm the one before.
+            let _unsupported = stream.set_nodelay(true);
+            // A connection that breaks concerns only its peer.
+            if let Some(tls) = tls {
+                // Within the task: who does not finish the handshake keeps nobody waiting.
+                if let Ok(Ok((stream, certificate))) = timeout(HANDSHAKE, tls.accept(stream)).await
+                {
+                    let service = service_fn(move |mut request: Request<Incoming>| {
+                        request.extensions_mut().insert(Peer::from(peer));
+                        if let Some(certificate) = &certificate {
+                            request.extensions_mut().insert(certificate.clone());
+                        }
+                        service(request)
+                    });
+                    let _closed = watcher.watch(connection(stream, service)).await;
+                }
+            } else {
+                let service = service_fn(move |mut request: Request<Incoming>| {
+                    request.extensions_mut().insert(Peer::from(peer));
+                    service(request)
+                });
+                let _closed = watcher.watch(connection(stream, service)).await;
+            }
+        });
+    };
+    let drain = loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => serve(stream, peer),
+                // Too many open files, or a peer that has gone again.
+                Err(error) => {
+                    tracing::warn!(%error, "no connection");
+                    sleep(Duration::from_millis(100)).await;
+                }
+            },
+            drain = &mut stopped => break drain.unwrap_or_default(),
+        }
+    };
+    // Who is in the queue has been told that there is a connection.
+    while let Poll::Ready(Ok((stream, peer))) =
+        std::future::poll_fn(|context| Poll::Ready(listener.poll_accept(context))).await
+    {
+        serve(stream, peer);
+    }
+    drop(listener);
+    if timeout(drain, graceful.shutdown()).await.is_err() {
+        tracing::warn!(seconds = drain.as_secs(), "connections were cut off");
+    }
+}
+
+/// What a listener needs to speak TLS.
+pub(crate) fn tls(config: &config::Tls) -> Result<Tls, BoxError> {
+    let config::Tls { certificate, key, client_ca, client_certificates, .. } = config;
+    let authorities = client_ca.as_ref().map(|file: &config::At<PathBuf>| &*file.value);
+    if *client_certificates {
+        Tls::from_pem_files(&certificate.value, &key.value, authorities)
+    } else {
+        Tls::without_clients(&certificate.value, &key.value)
+    }
+}

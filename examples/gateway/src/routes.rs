@@ -1,0 +1,247 @@
+//! Which route a request takes, and what becomes of it there.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, header};
+use http_body_util::Either;
+use hyper::body::Incoming;
+use tower::{Layer, Service, ServiceExt};
+use tower_client_auth::{BoxError, body::RequestBody};
+
+use crate::{
+    answer::{Answer, Refusal, Reply, document},
+    auth,
+    clients::Clients,
+    config::{self, Config, Mistake, Pattern, Target},
+    forward_auth::ForwardAuth,
+    identity, telemetry,
+    telemetry::Measured,
+    upstream::{Pool, Upstream},
+};
+
+pub(crate) const JWKS: &str = "/.well-known/jwks.json";
+
+/// All of a configuration that requests see. It is made anew for another configuration, while requests that have
+/// begun keep this one.
+pub(crate) struct Routes {
+    exact: HashMap<String, Route>,
+    /// The longest first.
+    prefixes: Vec<(String, Route)>,
+    jwks: Option<Bytes>,
+    unknown: Measured,
+    pub(crate) clients: Clients,
+}
+
+struct Route {
+    service: tower_client_auth::ClientAuth<Behind, Clients>,
+    /// All if there are none.
+    methods: Vec<Method>,
+    forward_auth: Option<Arc<ForwardAuth>>,
+    /// The value of `Allow`.
+    allow: Option<HeaderValue>,
+    measured: Measured,
+}
+
+impl Routes {
+    pub(crate) fn new(
+        config: &Config,
+        clients: Clients,
+        base: &auth::Layer,
+        pools: &mut Vec<Pool>,
+    ) -> Result<Self, Mistake> {
+        let mut routes = Self {
+            exact: HashMap::new(),
+            prefixes: Vec::new(),
+            jwks: identity::jwks(config)?.map(Bytes::from),
+            unknown: Measured::new("-"),
+            clients,
+        };
+        for route in &config.routes {
+            let made = Route::new(config, route, base, pools)?;
+            match &route.pattern.value {
+                Pattern::Exact(path) => drop(routes.exact.insert(path.clone(), made)),
+                Pattern::Prefix(prefix) => routes.prefixes.push((prefix.clone(), made)),
+            }
+        }
+        routes.prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        Ok(routes)
+    }
+
+    pub(crate) fn jwks(&self) -> Option<Bytes> {
+        self.jwks.clone()
+    }
+
+    fn find(&self, path: &str) -> Option<&Route> {
+        self.exact.get(path).or_else(|| {
+            let mut prefixes = self.prefixes.iter();
+            prefixes.find(|(prefix, _)| is_below(path, prefix)).map(|(_, route)| route)
+        })
+    }
+
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let began = Instant::now();
+        let path = request.uri().path();
+        let refusal = if has_dot_segment(path) {
+            Refusal::PATH
+        } else if let Some(route) = self.find(path) {
+            let answer = route.answer(request).await;
+            route.measured.note(answer.status(), began);
+            return answer;
+        } else if let (JWKS, Some(jwks)) = (path, &self.jwks) {
+            return document("application/jwk-set+json", jwks.clone()).map(Either::Right);
+        } else {
+            Refusal::NO_ROUTE
+        };
+        self.unknown.note(refusal.status(), began);
+        refuse(refusal, request)
+    }
+}
+
+impl Route {
+    fn new(
+        config: &Config,
+        route: &config::Route,
+        base: &auth::Layer,
+        pools: &mut Vec<Pool>,
+    ) -> Result<Self, Mistake> {
+        let name = match &route.pattern.value {
+            Pattern::Exact(path) => path.clone(),
+            Pattern::Prefix(prefix) => format!("{prefix}/*"),
+        };
+        let layer = auth::layer(base, config, route, &name)?;
+        let mut forward_auth = None;
+        let behind = match &route.target {
+            Target::Upstream(upstream) => {
+                let pool = match pools.iter().find(|pool| pool.serves(upstream)) {
+                    Some(pool) => pool.clone(),
+                    None => {
+                        let pool = Pool::new(upstream);
+                        pools.push(pool.clone());
+                        pool
+                    }
+                };
+                // A form is bounded by the layer.
+                let limit = route.body_limit.filter(|_| route.kind == config::Kind::HeadersOnly);
+                Upstream::new(pool, upstream, limit, &name)
+                    .map(Behind::Upstream)
+                    .ok_or_else(|| upstream.url.mistake("`upstream` has no host"))?
+            }
+            Target::ForwardAuth { only_401_403 } => {
+                let check = Arc::new(ForwardAuth::new(identity::names(config), *only_401_403));
+                forward_auth = Some(Arc::clone(&check));
+                Behind::ForwardAuth(check)
+            }
+        };
+        let methods: Vec<_> = route.methods.iter().map(|method| method.value.clone()).collect();
+        let names: Vec<_> = methods.iter().map(Method::as_str).collect();
+        Ok(Self {
+            service: layer.layer(behind),
+            allow: HeaderValue::try_from(names.join(", ")).ok().filter(|_| !methods.is_empty()),
+            methods,
+            forward_auth,
+            measured: Measured::new(&name),
+        })
+    }
+
+    async fn answer(&self, mut request: Request<Incoming>) -> Answer {
+        let original = match &self.forward_auth {
+            Some(check) => match check.receive(&mut request) {
+                Ok(original) => original,
+                Err(refusal) => return check.pass(refuse(refusal, request)),
+            },
+            None => None,
+        };
+        let method = original.as_ref().unwrap_or(request.method());
+        if !self.methods.is_empty() && !self.methods.contains(method) {
+            let mut answer = refuse(Refusal::METHOD, request);
+            if let Some(allow) = &self.allow {
+                answer.headers_mut().insert(header::ALLOW, allow.clone());
+            }
+            return match &self.forward_auth {
+                Some(check) => check.pass(answer),
+                None => answer,
+            };
+        }
+        let answer = self.service.clone().oneshot(request).await;
+        let answer = match answer {
+            Ok(answer) => answer.map(Either::Left),
+            Err(error) => {
+                tracing::error!(error, "a request could not be forwarded");
+                Refusal::DOWN.answer().map(Either::Right)
+            }
+        };
+        match &self.forward_auth {
+            Some(check) => check.pass(answer),
+            None => answer,
+        }
+    }
+}
+
+fn refuse(refusal: Refusal, request: Request<Incoming>) -> Answer {
+    telemetry::log_own_refusal(refusal, &request.into_parts().0);
+    refusal.answer().map(Either::Right)
+}
+
+/// Whether it is this path, or one below it. A path that begins with the same letters is another one.
+fn is_below(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether an upstream may take it for another path than the one by which its route was found (RFC 3986 §5.2.4).
+pub(crate) fn has_dot_segment(path: &str) -> bool {
+    path.split(['/', '\\']).any(|segment| {
+        let segment = segment.split(';').next().unwrap_or_default();
+        if !segment.starts_with(['.', '%']) {
+            return false;
+        }
+        let plain = segment.replace("%2e", ".").replace("%2E", ".");
+        plain == "." || plain == ".."
+    })
+}
+
+/// What is behind the layer.
+#[derive(Clone)]
+enum Behind {
+    Upstream(Arc<Upstream>),
+    ForwardAuth(Arc<ForwardAuth>),
+}
+
+impl Service<Request<RequestBody<Incoming>>> for Behind {
+    type Response = Reply;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Reply, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<RequestBody<Incoming>>) -> Self::Future {
+        match self {
+            Self::Upstream(upstream) => Box::pin(Arc::clone(upstream).forward(request)),
+            Self::ForwardAuth(check) => {
+                let reply = check.answer(&request.into_parts().0);
+                Box::pin(std::future::ready(Ok(reply)))
+            }
+        }
+    }
+}
+
+/// What listeners serve, and what a reload replaces.
+pub(crate) type Current = Arc<arc_swap::ArcSwap<Routes>>;
+
+/// Answers a request by the configuration of this moment.
+pub(crate) async fn serve(
+    current: Current,
+    request: Request<Incoming>,
+) -> Result<Answer, Infallible> {
+    let routes = current.load_full();
+    Ok(routes.answer(request).await)
+}

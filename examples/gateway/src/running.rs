@@ -1,0 +1,262 @@
+//! A gateway that runs, and how another configuration takes the place of its own.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use example_support::Tls;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::{
+    task::{JoinSet, spawn_blocking},
+    time::sleep,
+};
+
+use crate::{
+    admin::Admin,
+    auth::{self, Memory},
+    clients::Clients,
+    config::{At, Config, Mistake},
+    listen::{self, Bound, Listening},
+    routes::{self, Current, Routes},
+    telemetry::{self, Level},
+    upstream::Pool,
+};
+
+pub(crate) struct Running {
+    path: PathBuf,
+    config: Config,
+    current: Current,
+    kept: Kept,
+    listeners: Vec<Listening>,
+    admin: Option<Listening>,
+    /// For the listener of operators.
+    endpoints: Admin,
+    level: Level,
+    /// Connections of sockets that were given up.
+    draining: JoinSet<()>,
+}
+
+/// What outlives a configuration.
+#[derive(Clone, Default)]
+struct Kept {
+    memory: Memory,
+    pools: Vec<Pool>,
+}
+
+/// Everything of a configuration that can fail, but for listening.
+fn prepare(config: &Config, mut kept: Kept) -> Result<(Routes, Kept), Mistake> {
+    let clients = Clients::open(&config.clients)?;
+    let base = auth::base(config, clients.clone(), &mut kept.memory)?;
+    // Those that are not used any more go.
+    let mut pools = std::mem::take(&mut kept.pools);
+    let routes = Routes::new(config, clients, &base, &mut pools)?;
+    kept.pools = pools;
+    Ok((routes, kept))
+}
+
+/// Whether a configuration could run. It says what there is.
+pub(crate) fn check(path: &Path) -> Result<String, Vec<Mistake>> {
+    let config = Config::read(path)?;
+    prepare(&config, Kept::default()).map_err(|mistake| vec![mistake])?;
+    let (listeners, routes) = (config.listeners.len(), config.routes.len());
+    Ok(format!("{}: listeners: {listeners}, routes: {routes}, no mistakes", path.display()))
+}
+
+/// What to accept from: of a listener that has the address already the socket is kept.
+struct Sockets {
+    bound: Vec<Option<Bound>>,
+    tls: Vec<Option<Tls>>,
+    admin: Option<Bound>,
+}
+
+impl Sockets {
+    async fn bind(
+        config: &Config,
+        listening: &[SocketAddr],
+        admin: Option<SocketAddr>,
+    ) -> Result<Self, Mistake> {
+        async fn bind(address: &At<SocketAddr>) -> Result<Bound, Mistake> {
+            let bound = Bound::new(address.value).await;
+            bound.map_err(|error| address.mistake(error.to_string()))
+        }
+
+        let (mut bound, mut tls) = (Vec::new(), Vec::new());
+        let mut kept = listening.to_vec();
+        for listener in &config.listeners {
+            let address = &listener.address;
+            let known = kept.iter().position(|kept| *kept == address.value);
+            bound.push(match known {
+                Some(place) => {
+                    kept.swap_remove(place);
+                    None
+                }
+                None => Some(bind(address).await?),
+            });
+            let settings = listener.tls.as_ref().map(|settings| {
+                listen::tls(settings)
+                    .map_err(|error| Mistake { line: settings.line, what: error.to_string() })
+            });
+            tls.push(settings.transpose()?);
+        }
+        let admin = match &config.admin {
+            Some(address) if admin != Some(address.value) => Some(bind(address).await?),
+            _ => None,
+        };
+        Ok(Self { bound, tls, admin })
+    }
+}
+
+impl Running {
+    /// Begins to serve.
+    pub(crate) async fn start(
+        path: PathBuf,
+        metrics: PrometheusHandle,
+        level: Level,
+    ) -> Result<Self, Vec<Mistake>> {
+        let config = Config::read(&path)?;
+        let (routes, kept) = prepare(&config, Kept::default()).map_err(|mistake| vec![mistake])?;
+        let sockets = Sockets::bind(&config, &[], None).await.map_err(|mistake| vec![mistake])?;
+        let current: Current = Arc::new(ArcSwap::from_pointee(routes));
+        let ready = Arc::new(AtomicBool::new(true));
+        let endpoints = Admin { metrics: metrics.clone(), ready, current: Arc::clone(&current) };
+        tokio::spawn(follow(Arc::clone(&current)));
+        tokio::spawn(async move {
+            loop {
+                sleep(telemetry::UPKEEP).await;
+                metrics.run_upkeep();
+            }
+        });
+        let mut running = Self {
+            path,
+            config: config.clone(),
+            current,
+            kept,
+            listeners: Vec::new(),
+            admin: None,
+            endpoints,
+            level,
+            draining: JoinSet::new(),
+        };
+        running.take(config, sockets);
+        Ok(running)
+    }
+
+    /// Takes another configuration, if it has no mistake, and the old one stays if it has. No connection is
+    /// closed whose listener stays, and no request is.
+    pub(crate) async fn reload(&mut self) {
+        let renewed = self.renew().await;
+        telemetry::reloaded(renewed.is_ok());
+        match renewed {
+            Ok(()) => tracing::info!("the configuration was read again"),
+            Err(mistakes) => {
+                for Mistake { line, what } in mistakes {
+                    tracing::error!(line, mistake = what, "the configuration stays as it was");
+                }
+            }
+        }
+    }
+
+    async fn renew(&mut self) -> Result<(), Vec<Mistake>> {
+        // Keys and clients are read from disks, while requests are answered.
+        let (path, kept) = (self.path.clone(), self.kept.clone());
+        let prepared = spawn_blocking(move || {
+            let config = Config::read(&path)?;
+            let (routes, kept) = prepare(&config, kept).map_err(|mistake| vec![mistake])?;
+            Ok::<_, Vec<Mistake>>((config, routes, kept))
+        });
+        let failed = |error| vec![Mistake { line: 0, what: format!("it was not read: {error}") }];
+        let (config, routes, kept) = prepared.await.map_err(failed)??;
+        let listening: Vec<_> = self.listeners.iter().map(|listening| listening.address).collect();
+        let admin = self.admin.as_ref().map(|admin| admin.address);
+        let sockets = Sockets::bind(&config, &listening, admin);
+        let sockets = sockets.await.map_err(|mistake| vec![mistake])?;
+        // From here on nothing fails.
+        self.current.store(Arc::new(routes));
+        self.kept = kept;
+        self.take(config, sockets);
+        Ok(())
+    }
+
+    fn take(&mut self, config: Config, sockets: Sockets) {
+        self.level.set(config.log);
+        let mut old = std::mem::take(&mut self.listeners);
+        let listeners = config.listeners.iter().zip(sockets.bound).zip(sockets.tls);
+        for ((listener, bound), tls) in listeners {
+            let known = old.iter().position(|old| old.address == listener.address.value);
+            match (bound, known) {
+                (Some(bound), _) => {
+                    announce("listening on", if tls.is_some() { "https" } else { "http" }, &bound);
+                    let current = Arc::clone(&self.current);
+                    let service = move |request| routes::serve(Arc::clone(&current), request);
+                    self.listeners.push(bound.serve(tls, service));
+                }
+                (None, Some(known)) => {
+                    let known = old.swap_remove(known);
+                    known.set_tls(tls);
+                    self.listeners.push(known);
+                }
+                // `bind` has found it.
+                (None, None) => {}
+            }
+        }
+        for listening in old {
+            self.draining.spawn(given_up(listening, config.shutdown.drain));
+        }
+        let stays = self.admin.as_ref().map(|admin| admin.address)
+            == config.admin.as_ref().map(|address| address.value);
+        if !stays && let Some(admin) = self.admin.take() {
+            self.draining.spawn(given_up(admin, config.shutdown.drain));
+        }
+        if let Some(bound) = sockets.admin {
+            announce("admin at", "http", &bound);
+            let endpoints = self.endpoints.clone();
+            self.admin = Some(bound.serve(None, move |request| endpoints.clone().serve(request)));
+        }
+        self.config = config;
+    }
+
+    /// Is not ready any more, then accepts nothing, and ends with the last request, or in time.
+    pub(crate) async fn stop(mut self) {
+        let shutdown = self.config.shutdown;
+        self.endpoints.ready.store(false, Ordering::Release);
+        tracing::info!("stopping");
+        sleep(shutdown.delay).await;
+        for listening in self.listeners {
+            self.draining.spawn(given_up(listening, shutdown.drain));
+        }
+        while self.draining.join_next().await.is_some() {}
+        // Until the end, so that operators see what is left.
+        if let Some(admin) = self.admin {
+            given_up(admin, Duration::from_millis(100)).await;
+        }
+        tracing::info!("stopped");
+    }
+}
+
+async fn given_up(listening: Listening, drain: Duration) {
+    // It is cut off, if anything.
+    let _ended = listening.stop(drain).await;
+}
+
+/// Says where it can be reached, which is the sign for scripts that it can.
+fn announce(what: &str, scheme: &str, bound: &Bound) {
+    if let Ok(address) = bound.local() {
+        println!("{what} {scheme}://{address}");
+    }
+}
+
+/// Looks at the clients again and again.
+async fn follow(current: Current) {
+    loop {
+        let clients = current.load().clients.clone();
+        let wait = spawn_blocking(move || clients.refresh()).await;
+        sleep(wait.unwrap_or(Duration::from_secs(1))).await;
+    }
+}

@@ -1,0 +1,188 @@
+//! The servers behind.
+
+use std::{error::Error, io, sync::Arc, time::Duration};
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Uri, Version, header,
+    uri::{Authority, PathAndQuery, Scheme},
+};
+use http_body_util::{Either, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use tokio::time::timeout;
+use tower_client_auth::{BoxError, body::RequestBody};
+
+use crate::{
+    answer::{Refusal, Reply},
+    config::{self, Protocol},
+    telemetry,
+};
+
+/// How long a connection may be idle. A server closes it after a while, too, and a request that is sent just then
+/// would be lost; most wait for longer than this.
+const IDLE: Duration = Duration::from_secs(4);
+
+type Sent = Either<RequestBody<Incoming>, Limited<RequestBody<Incoming>>>;
+
+/// Connections, which outlive a configuration.
+#[derive(Clone)]
+pub(crate) struct Pool {
+    client: Client<HttpConnector, Sent>,
+    protocol: Protocol,
+    connect: Duration,
+}
+
+impl Pool {
+    pub(crate) fn new(upstream: &config::Upstream) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(upstream.connect));
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new())
+            .http2_only(upstream.protocol == Protocol::H2c)
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .build(connector);
+        Self { client, protocol: upstream.protocol, connect: upstream.connect }
+    }
+
+    pub(crate) fn serves(&self, upstream: &config::Upstream) -> bool {
+        self.protocol == upstream.protocol && self.connect == upstream.connect
+    }
+}
+
+/// One of them.
+pub(crate) struct Upstream {
+    pool: Pool,
+    authority: Authority,
+    answer: Duration,
+    /// For bodies that are streamed.
+    body_limit: Option<usize>,
+    failures: telemetry::Failures,
+}
+
+impl Upstream {
+    pub(crate) fn new(
+        pool: Pool,
+        upstream: &config::Upstream,
+        body_limit: Option<usize>,
+        route: &str,
+    ) -> Option<Arc<Self>> {
+        let authority = upstream.url.value.authority()?.clone();
+        let failures = telemetry::Failures::new(route);
+        Some(Arc::new(Self { pool, authority, answer: upstream.answer, body_limit, failures }))
+    }
+
+    pub(crate) async fn forward(
+        self: Arc<Self>,
+        request: Request<RequestBody<Incoming>>,
+    ) -> Result<Reply, BoxError> {
+        let (mut head, body) = request.into_parts();
+        if self.body_limit.is_some_and(|limit| announced(&head.headers) > limit as u64) {
+            return Ok(refuse(Refusal::TOO_LARGE));
+        }
+        end_hop(&mut head.headers);
+        self.address(&mut head)?;
+        let body = match self.body_limit {
+            Some(limit) => Either::Right(Limited::new(body, limit)),
+            None => Either::Left(body),
+        };
+        let asked = self.pool.client.request(Request::from_parts(head, body));
+        let refusal = match timeout(self.answer, asked).await {
+            Ok(Ok(mut response)) => {
+                end_hop(response.headers_mut());
+                return Ok(response.map(Either::Left));
+            }
+            Ok(Err(error)) => {
+                if has_cause(&error, |cause| cause.is::<LengthLimitError>()) {
+                    return Ok(refuse(Refusal::TOO_LARGE));
+                }
+                let refusal =
+                    if has_cause(&error, is_timeout) { Refusal::LATE } else { Refusal::DOWN };
+                let error = causes(&error);
+                tracing::error!(upstream = %self.authority, reason = refusal.reason, error, "refused");
+                refusal
+            }
+            Err(_elapsed) => {
+                let reason = Refusal::LATE.reason;
+                tracing::error!(upstream = %self.authority, reason, "refused");
+                Refusal::LATE
+            }
+        };
+        self.failures.count(refusal);
+        Ok(refuse(refusal))
+    }
+
+    /// Where the request goes, in the terms of the protocol.
+    fn address(&self, head: &mut http::request::Parts) -> Result<(), BoxError> {
+        let mut target = head.uri.clone().into_parts();
+        target.scheme = Some(Scheme::HTTP);
+        let asked = target.authority.replace(self.authority.clone());
+        target.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
+        head.uri = Uri::from_parts(target)?;
+        match self.pool.protocol {
+            Protocol::Http1 => {
+                head.version = Version::HTTP_11;
+                // The host of a request over HTTP/2 is in its URI.
+                if let Some(asked) = asked
+                    && !head.headers.contains_key(header::HOST)
+                {
+                    let host = HeaderValue::try_from(asked.as_str())?;
+                    head.headers.insert(header::HOST, host);
+                }
+            }
+            Protocol::H2c => {
+                head.version = Version::HTTP_2;
+                // `:authority` takes its place, and the two must not differ (RFC 9113 §8.3.1).
+                head.headers.remove(header::HOST);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refuse(refusal: Refusal) -> Reply {
+    refusal.answer().map(Either::Right)
+}
+
+fn announced(headers: &HeaderMap) -> u64 {
+    let length = headers.get(header::CONTENT_LENGTH);
+    length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0)
+}
+
+/// An error and what caused it, which the error does not say of itself.
+fn causes(error: &dyn Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", causes(cause)),
+        None => error.to_string(),
+    }
+}
+
+fn has_cause(error: &(dyn Error + 'static), is_it: fn(&(dyn Error + 'static)) -> bool) -> bool {
+    is_it(error) || error.source().is_some_and(|cause| has_cause(cause, is_it))
+}
+
+fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().map(io::Error::kind) == Some(io::ErrorKind::TimedOut)
+}
+
+/// RFC 9110 §7.6.1: what concerns one connection only is not forwarded. The layer has taken out of `Connection` what
+/// may not be there.
+fn end_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in
+        ["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"]
+    {
+        headers.remove(name);
+    }
+}

@@ -1,0 +1,10 @@
+//! The program, as its callers, its upstreams and its operators see it.
+
+#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+mod checked;
+mod forwarding;
+mod operated;
+mod pki;
+mod readme;
+mod support;

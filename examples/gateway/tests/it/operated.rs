@@ -1,0 +1,245 @@
+//! What operators do while there are requests: other configurations, other clients, and the end.
+
+use std::{
+    io::BufReader,
+    net::TcpStream,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc::channel,
+    },
+    thread,
+};
+
+use crate::support::{
+    BASIC, FORM, Gateway, Message, PATIENCE, Upstream, WRONG, call, config, connect, send,
+};
+
+const RELOADED: (&str, &str) = ("message", "the configuration was read again");
+
+fn route(upstream: &Upstream) -> String {
+    format!("[[route]]\npath = \"/token\"\nupstream = \"http://{}\"\n", upstream.address)
+}
+
+/// An upstream that answers when it is told to, with its name, and what tells it.
+fn held(name: &'static str) -> (Upstream, impl Fn()) {
+    let (release, held) = channel::<()>();
+    let held = Arc::new(Mutex::new(held));
+    let upstream = Upstream::new(move |_| {
+        held.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        answer(name)
+    });
+    (upstream, move || release.send(()).unwrap())
+}
+
+fn answer(name: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{name}", name.len())
+}
+
+fn named(name: &'static str) -> Upstream {
+    Upstream::new(move |_| answer(name))
+}
+
+fn read(stream: &TcpStream) -> Message {
+    Message::read(&mut BufReader::new(stream)).unwrap()
+}
+
+#[test]
+fn request_under_way_ends_as_it_began_and_the_next_one_is_new() {
+    let ((old, release), new) = (held("old"), named("new"));
+    let gateway = Gateway::start(&config(&route(&old)), 1);
+    let stream = connect(gateway.address());
+    send(&stream, "POST /token", &[FORM, BASIC], "a=b");
+    // While the request is with the old upstream.
+    assert_eq!(old.received().header("x-client-id"), Some("demo-basic"));
+    let renamed = config(&route(&new)).replace("x-client-id", "x-caller");
+    gateway.files.write("gateway.toml", renamed);
+    gateway.signal("-HUP");
+    gateway.wait_for(&[RELOADED]);
+    release();
+    assert_eq!(read(&stream).body, "old");
+    // The connection is the same.
+    send(&stream, "POST /token", &[FORM, BASIC], "a=b");
+    assert_eq!(read(&stream).body, "new");
+    assert_eq!(new.received().header("x-caller"), Some("demo-basic"));
+}
+
+#[test]
+fn configuration_with_a_mistake_is_refused() {
+    let upstream = named("old");
+    let gateway = Gateway::start(&config(&route(&upstream)), 1);
+    let broken = config(&route(&upstream)).replace("http://", "ftp://");
+    gateway.files.write("gateway.toml", broken);
+    gateway.signal("-HUP");
+    let event = gateway.wait_for(&[("message", "the configuration stays as it was")]);
+    assert_eq!(event["line"], 14);
+    let mistake = "`upstream` must be such as \"http://127.0.0.1:8080\", without a path";
+    assert_eq!(event["mistake"], mistake);
+    assert_eq!(call(gateway.address(), "POST /token", &[FORM, BASIC], "a=b").body, "old");
+    // And one whose address is taken.
+    let (taken, more) = (std::net::TcpListener::bind("127.0.0.1:0").unwrap(), named("new"));
+    let taken = format!("[[listener]]\naddress = \"{}\"\n", taken.local_addr().unwrap());
+    gateway.files.write("gateway.toml", config(&format!("{}{taken}", route(&more))));
+    gateway.signal("-HUP");
+    let event = gateway.wait_for(&[("message", "the configuration stays as it was")]);
+    assert!(
+        event["mistake"].as_str().unwrap().starts_with("cannot listen on 127.0.0.1:"),
+        "{event}"
+    );
+    assert_eq!(call(gateway.address(), "POST /token", &[FORM, BASIC], "a=b").body, "old");
+}
+
+#[test]
+fn listener_that_goes_ends_its_requests_and_one_that_comes_is_announced() {
+    let (upstream, release) = held("late");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let second = format!("[[listener]]\naddress = \"{port}\"\n");
+    let mut gateway = Gateway::start(&config(&format!("{}{second}", route(&upstream))), 2);
+    let stream = connect(&gateway.addresses[1]);
+    send(&stream, "POST /token", &[FORM, BASIC], "a=b");
+    upstream.received();
+    gateway.files.write("gateway.toml", config(&route(&upstream)));
+    gateway.signal("-HUP");
+    gateway.wait_for(&[RELOADED]);
+    release();
+    assert_eq!(read(&stream).body, "late");
+    // It is closed behind the answer, and nobody listens any more.
+    let mut rest = BufReader::new(&stream);
+    assert_eq!(Message::read(&mut rest), None);
+    assert!(TcpStream::connect(port).is_err());
+    gateway.files.write("gateway.toml", config(&format!("{}{second}", route(&upstream))));
+    gateway.signal("-HUP");
+    gateway.announced(1);
+    assert_eq!(gateway.addresses[2], port.to_string());
+    release();
+    assert_eq!(call(&gateway.addresses[2], "POST /token", &[FORM, BASIC], "a=b").body, "late");
+}
+
+#[test]
+fn no_request_is_lost_while_configurations_change() {
+    let (one, two) = (named("one"), named("two"));
+    let gateway = Gateway::start(&config(&route(&one)), 1);
+    let stop = Arc::new(AtomicBool::new(false));
+    let address = gateway.address().to_owned();
+    let callers: Vec<_> = (0..4)
+        .map(|caller| {
+            let (stop, address) = (Arc::clone(&stop), address.clone());
+            thread::spawn(move || {
+                let mut answered = 0;
+                let mut kept = connect(&address);
+                while !stop.load(Ordering::Relaxed) {
+                    // Half of them with a connection for each request.
+                    if caller % 2 == 0 {
+                        kept = connect(&address);
+                    }
+                    send(&kept, "POST /token", &[FORM, BASIC], "a=b");
+                    let answer = read(&kept);
+                    assert!(["one", "two"].contains(&&*answer.body), "{answer:?}");
+                    answered += 1;
+                }
+                answered
+            })
+        })
+        .collect();
+    for turn in 0..20 {
+        let upstream = if turn % 2 == 0 { &two } else { &one };
+        gateway.files.write("gateway.toml", config(&route(upstream)));
+        gateway.signal("-HUP");
+        gateway.wait_for(&[RELOADED]);
+    }
+    stop.store(true, Ordering::Relaxed);
+    for caller in callers {
+        assert!(caller.join().unwrap() > 0);
+    }
+}
+
+#[test]
+fn clients_are_read_again_and_stay_if_they_cannot_be() {
+    let upstream = named("ok");
+    let gateway = Gateway::start(&config(&route(&upstream)), 1);
+    let call = |lines: &[&str]| call(gateway.address(), "POST /token", lines, "a=b").status();
+    assert_eq!((call(&[FORM, BASIC]), call(&[FORM, WRONG])), (200, 401));
+    let renewed = r#"[{"client_id": "demo-basic", "client_secret": "gu3ss3d"}]"#;
+    gateway.files.write("clients.json", renewed);
+    gateway.wait_for(&[("message", "the clients were read again")]);
+    assert_eq!((call(&[FORM, BASIC]), call(&[FORM, WRONG])), (401, 200));
+    gateway.files.write("clients.json", "[{");
+    let event = gateway.wait_for(&[("message", "the clients stay as they were")]);
+    let error = event["error"].as_str().unwrap();
+    assert!(error.ends_with("clients.json: not a JSON array of client metadata, line 1 column 2"));
+    assert_eq!((call(&[FORM, BASIC]), call(&[FORM, WRONG])), (401, 200));
+    std::fs::remove_file(gateway.files.path("clients.json")).unwrap();
+    gateway.wait_for(&[("message", "the clients stay as they were")]);
+    assert_eq!((call(&[FORM, BASIC]), call(&[FORM, WRONG])), (401, 200));
+}
+
+const ADMIN: &str = "[admin]\naddress = \"127.0.0.1:0\"\n";
+
+#[test]
+fn operators_see_what_happens() {
+    let upstream = named("ok");
+    let gateway = Gateway::start(&config(&format!("{}{ADMIN}", route(&upstream))), 2);
+    let ask = |path: &str| call(gateway.admin(), &format!("GET {path}"), &[], "");
+    for lines in [[FORM, BASIC], [FORM, WRONG]] {
+        call(gateway.address(), "POST /token", &lines, "a=b");
+    }
+    call(gateway.address(), "GET /metrics", &[], "");
+    let metrics = ask("/metrics");
+    for line in [
+        r#"gateway_requests_total{route="/token",status="2xx"} 1"#,
+        r#"gateway_requests_total{route="/token",status="4xx"} 1"#,
+        r#"gateway_requests_total{route="-",status="4xx"} 1"#,
+        r#"gateway_request_duration_seconds_count{route="/token"} 2"#,
+        r#"client_auth_attempts_total{method="client_secret_basic",reason="wrong_secret"} 1"#,
+    ] {
+        assert!(metrics.body.lines().any(|found| found == line), "{line}: {}", metrics.body);
+    }
+    assert_eq!((ask("/healthz").body, ask("/readyz").body), ("alive\n".into(), "ready\n".into()));
+    assert_eq!(ask("/other").status(), 404);
+}
+
+#[test]
+fn end_waits_for_what_has_begun() {
+    let (upstream, release) = held("last");
+    let mut gateway = Gateway::start(&config(&format!("{}{ADMIN}", route(&upstream))), 2);
+    let stream = connect(gateway.address());
+    send(&stream, "POST /token", &[FORM, BASIC], "a=b");
+    upstream.received();
+    gateway.signal("-TERM");
+    gateway.wait_for(&[("message", "stopping")]);
+    let not_ready = call(gateway.admin(), "GET /readyz", &[], "");
+    assert_eq!((not_ready.status(), &*not_ready.body), (503, "stopping\n"));
+    assert_eq!(call(gateway.admin(), "GET /healthz", &[], "").status(), 200);
+    release();
+    assert_eq!(read(&stream).body, "last");
+    assert!(gateway.ended().success());
+    assert!(TcpStream::connect(gateway.address()).is_err());
+}
+
+#[test]
+fn end_comes_in_time_if_something_does_not() {
+    let (upstream, _release) = held("never");
+    let limited = format!("drain_seconds = 1\n{}", config(&route(&upstream)));
+    let mut gateway = Gateway::start(&limited, 1);
+    let stream = connect(gateway.address());
+    send(&stream, "POST /token", &[FORM, BASIC], "a=b");
+    upstream.received();
+    gateway.signal("-TERM");
+    gateway.wait_for(&[("message", "connections were cut off"), ("level", "WARN")]);
+    assert!(gateway.ended().success());
+    assert_eq!(Message::read(&mut BufReader::new(&stream)), None);
+}
+
+#[test]
+fn connections_are_accepted_until_the_delay_is_over() {
+    let upstream = named("ok");
+    let delayed = format!("shutdown_delay_seconds = 1\n{}{ADMIN}", config(&route(&upstream)));
+    let mut gateway = Gateway::start(&delayed, 2);
+    gateway.signal("-TERM");
+    gateway.wait_for(&[("message", "stopping")]);
+    assert_eq!(call(gateway.admin(), "GET /readyz", &[], "").status(), 503);
+    let stream = connect(gateway.address());
+    send(&stream, "POST /token", &[FORM, BASIC], "a=b");
+    assert_eq!(read(&stream).body, "ok");
+    assert!(gateway.ended().success());
+}

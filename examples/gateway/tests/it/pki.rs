@@ -1,0 +1,32 @@
+//! An authority, and what it issued.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair,
+};
+
+use crate::support::Files;
+
+/// Writes `clients-ca.pem`, `server.pem`, `server.key`, `batch.pem`, `batch.key`, and `identity.pem`.
+pub(crate) fn issue(files: &Files) {
+    let mut authority = named("Example authority");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    files.write("clients-ca.pem", authority.pem());
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let mut client = named("batch");
+    client.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
+    for (name, params) in [("server", CertificateParams::new(names).unwrap()), ("batch", client)] {
+        let key = KeyPair::generate().unwrap();
+        files.write(&format!("{name}.pem"), params.signed_by(&key, &authority).unwrap().pem());
+        files.write(&format!("{name}.key"), key.serialize_pem());
+    }
+    files.write("identity.pem", KeyPair::generate().unwrap().serialize_pem());
+}
+
+fn named(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
+}
