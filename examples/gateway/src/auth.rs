@@ -15,7 +15,7 @@ use tower_client_auth::{
 use crate::{
     clients::Clients,
     config::{self, CertificateSource, Config, Encoding, Kind, Mistake, Route, Store, Verified},
-    identity, telemetry,
+    identity, redis, telemetry,
 };
 use example_support::Peer;
 
@@ -27,6 +27,15 @@ pub(crate) type Layer = ClientAuthLayer<Clients>;
 pub(crate) struct Memory {
     replay: Option<(usize, Arc<MemoryReplayStore>)>,
     throttle: Option<(config::Throttle, Arc<FailureThrottle>)>,
+    redis: Option<Redis>,
+}
+
+/// A server that several gateways share.
+#[derive(Clone)]
+struct Redis {
+    url: String,
+    connection: redis::Connection,
+    throttle: Option<(config::Throttle, redis::Throttle)>,
 }
 
 impl Memory {
@@ -51,6 +60,32 @@ impl Memory {
             }
         }
     }
+
+    fn redis(&mut self, config: &Config) -> Result<Option<&mut Redis>, Mistake> {
+        let Some(url) = &config.redis else {
+            self.redis = None;
+            return Ok(None);
+        };
+        if self.redis.as_ref().is_none_or(|redis| redis.url != url.value) {
+            let connection = redis::connect(&url.value);
+            let connection = connection.map_err(|error| url.mistake(error.to_string()))?;
+            self.redis = Some(Redis { url: url.value.clone(), connection, throttle: None });
+        }
+        Ok(self.redis.as_mut())
+    }
+}
+
+impl Redis {
+    fn throttle(&mut self, config: &config::Throttle) -> redis::Throttle {
+        match &self.throttle {
+            Some((settings, throttle)) if settings == config => redis::Throttle::clone(throttle),
+            _ => {
+                let throttle = redis::throttle(&self.connection, failures(config));
+                self.throttle = Some((config.clone(), redis::Throttle::clone(&throttle)));
+                throttle
+            }
+        }
+    }
 }
 
 fn failures(config: &config::Throttle) -> FailureThrottle {
@@ -71,22 +106,27 @@ pub(crate) fn base(
     clients: Clients,
     memory: &mut Memory,
 ) -> Result<Layer, Mistake> {
+    const NONE: &str = "there is no `[redis]`";
     let mut layer = ClientAuthLayer::new(clients);
     if let Some(settings) = &config.assertions {
-        let mistake = |error: BoxError| settings.issuer.mistake(error.to_string());
+        let issuer = &settings.issuer;
         let assertions = match settings.replay.value {
-            Store::Memory => {
-                Assertions::new(&settings.issuer.value, memory.replay(settings.capacity))
-            }
-            Store::Redis => return Err(mistake("there is no Redis".into())),
+            Store::Memory => Assertions::new(&issuer.value, memory.replay(settings.capacity)),
+            Store::Redis => match memory.redis(config)? {
+                Some(redis) => redis::assertions(&redis.connection, &issuer.value),
+                None => return Err(settings.replay.mistake(NONE)),
+            },
         };
-        let assertions = assertions.map_err(|error| mistake(error.into()))?;
+        let assertions = assertions.map_err(|error| issuer.mistake(error.to_string()))?;
         layer = layer.assertions(assertions.legacy_audiences(settings.legacy_audiences.clone()));
     }
     if let Some(settings) = &config.throttle {
         layer = match settings.store.value {
             Store::Memory => layer.throttle(memory.throttle(settings)),
-            Store::Redis => return Err(settings.store.mistake("there is no Redis")),
+            Store::Redis => match memory.redis(config)? {
+                Some(redis) => layer.throttle(redis.throttle(settings)),
+                None => return Err(settings.store.mistake(NONE)),
+            },
         };
     }
     if let Some(certificates) = &config.certificates {

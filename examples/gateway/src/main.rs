@@ -12,7 +12,7 @@
 //! | `running`, `signals` | starting, reloading and stopping |
 //! | `listen` | sockets, TLS, and connections that end |
 //! | `routes` | which request goes where |
-//! | `auth`, `identity`, `clients` | the layer of each route, and what upstreams are told |
+//! | `auth`, `identity`, `clients`, `redis` | the layer of each route, and what upstreams are told |
 //! | `upstream`, `forward_auth` | what is behind the layer |
 //! | `admin`, `telemetry` | what operators see |
 
@@ -25,6 +25,7 @@ mod config;
 mod forward_auth;
 mod identity;
 mod listen;
+#[cfg_attr(not(feature = "redis"), path = "redis/disabled.rs")]
 mod redis;
 mod routes;
 mod running;

@@ -22,7 +22,7 @@ use crate::{
     admin::Admin,
     auth::{self, Memory},
     clients::Clients,
-    config::{At, Config, Mistake},
+    config::{self, At, Config, Mistake},
     listen::{self, Bound, Listening},
     routes::{self, Current, Routes},
     telemetry::{self, Level},
@@ -47,12 +47,22 @@ pub(crate) struct Running {
 #[derive(Clone, Default)]
 struct Kept {
     memory: Memory,
+    /// Those of a database, which are remembered; a file is read again.
+    clients: Option<(config::Clients, Clients)>,
     pools: Vec<Pool>,
 }
 
 /// Everything of a configuration that can fail, but for listening.
 fn prepare(config: &Config, mut kept: Kept) -> Result<(Routes, Kept), Mistake> {
-    let clients = Clients::open(&config.clients)?;
+    let clients = match kept.clients.take() {
+        Some((settings, clients))
+            if settings == config.clients && matches!(clients, Clients::Database(_)) =>
+        {
+            clients
+        }
+        _ => Clients::open(&config.clients)?,
+    };
+    kept.clients = Some((config.clients.clone(), clients.clone()));
     let base = auth::base(config, clients.clone(), &mut kept.memory)?;
     // Those that are not used any more go.
     let mut pools = std::mem::take(&mut kept.pools);

@@ -4,6 +4,6 @@ mod server;
 mod store;
 
 pub use crate::{
-    server::router,
+    server::{follow, router},
     store::{Client, Store},
 };

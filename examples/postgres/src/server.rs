@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use sqlx::postgres::PgListener;
 use tokio::time::timeout;
 use tower_client_auth::{
-    AuthMethod, AuthenticatedClient, BoxError, ClientAuthLayer, Limits, OAuthError,
+    AuthMethod, AuthenticatedClient, BoxError, ClientAuthLayer, ClientProvider, Limits, OAuthError,
     axum::OAuthForm,
     provider::{BoxClientProvider, CachedProvider},
 };
@@ -51,8 +51,8 @@ pub fn router(store: Store, cache: Option<Duration>) -> Router {
         .with_state(store)
 }
 
-/// Forgets each client that another replica, or another program, has changed.
-async fn follow(store: Store, cache: Arc<CachedProvider<Store>>) {
+/// Forgets each client that another replica, or another program, has changed. It goes on for ever.
+pub async fn follow<P: ClientProvider>(store: Store, cache: Arc<CachedProvider<P>>) {
     loop {
         if let Err(error) = listen(&store, &cache).await {
             eprintln!("warning: changes of clients are seen late: {error}");
@@ -63,7 +63,10 @@ async fn follow(store: Store, cache: Arc<CachedProvider<Store>>) {
 
 /// Returns when the connection is lost. What changes until there is another is seen when the time
 /// to live is over, or when that other one begins to listen.
-async fn listen(store: &Store, cache: &CachedProvider<Store>) -> Result<(), sqlx::Error> {
+async fn listen<P: ClientProvider>(
+    store: &Store,
+    cache: &CachedProvider<P>,
+) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(store.pool()).await?;
     listener.listen("clients").await?;
     cache.invalidate_all();

@@ -194,6 +194,33 @@ impl Store {
             .map(drop)
     }
 
+    /// The client of this id, with what `describe` makes of what is known of it.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be asked.
+    pub async fn find<C>(
+        &self,
+        client_id: &str,
+        describe: impl FnOnce(Client) -> C + Send,
+    ) -> Result<Option<RegisteredClient<C>>, sqlx::Error> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT client_id, auth_method, name, label, sha256, expires_at
+             FROM clients LEFT JOIN client_secrets USING (client_id) WHERE client_id = $1",
+        )
+        .bind(client_id)
+        .fetch_all(&self.pool)
+        .await?;
+        let secrets: Vec<_> = rows.iter().filter_map(Row::secret).collect();
+        // A registration that cannot be used belongs to a client that never authenticates.
+        Ok(rows.into_iter().next().map(|row| {
+            let method = AuthMethod::from(row.auth_method.as_str());
+            let client = describe(Client { name: row.name });
+            RegisteredClient::new(row.client_id, &method, secrets, client)
+                .unwrap_or_else(InvalidRegistration::into_unusable)
+        }))
+    }
+
     pub(crate) const fn pool(&self) -> &PgPool {
         &self.pool
     }
@@ -207,20 +234,7 @@ impl ClientProvider for Store {
         &self,
         client_id: &str,
     ) -> Result<Option<RegisteredClient<Client>>, sqlx::Error> {
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT client_id, auth_method, name, label, sha256, expires_at
-             FROM clients LEFT JOIN client_secrets USING (client_id) WHERE client_id = $1",
-        )
-        .bind(client_id)
-        .fetch_all(&self.pool)
-        .await?;
-        let secrets: Vec<_> = rows.iter().filter_map(Row::secret).collect();
-        // A registration that cannot be used belongs to a client that never authenticates.
-        Ok(rows.into_iter().next().map(|row| {
-            let method = AuthMethod::from(row.auth_method.as_str());
-            RegisteredClient::new(row.client_id, &method, secrets, Client { name: row.name })
-                .unwrap_or_else(InvalidRegistration::into_unusable)
-        }))
+        self.find(client_id, |client| client).await
     }
 }
 

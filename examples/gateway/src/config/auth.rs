@@ -103,7 +103,7 @@ pub(crate) struct Signed {
 
 impl Clients {
     pub(super) fn read(table: &Table<'_>) -> Option<Self> {
-        let (file, postgres) = (table.file("file"), table.text("postgres"));
+        let (file, postgres) = (table.file("file"), table.secret("postgres"));
         let poll = table.seconds("poll_seconds", 2);
         let cache = table.seconds("cache_seconds", 30);
         match (file, postgres) {
@@ -164,7 +164,7 @@ impl Throttle {
         Some(Self {
             store: store.unwrap_or(At { value: Store::Memory, line: table.line() }),
             per_client: count(per_client, 10),
-            per_address: count(per_address, 50),
+            per_address: count(per_address, 100),
             period: table.seconds("period_seconds", 60),
             trusted: networks(table, "trusted_proxies"),
         })

@@ -76,7 +76,7 @@ impl Config {
             let clients = root.required("clients", root.table("clients"));
             let clients = clients.as_ref().and_then(Clients::read);
             let redis = root.table("redis");
-            let redis = redis.as_ref().and_then(|redis| redis.required("url", redis.text("url")));
+            let redis = redis.as_ref().and_then(|redis| redis.required("url", redis.secret("url")));
             let assertions = root.table("assertions");
             let throttle = root.table("throttle");
             let certificates = root.table("certificates");

@@ -143,6 +143,17 @@ impl<'t> Table<'t> {
         self.read(key, "a string", |value| value.as_str().map(str::to_owned))
     }
 
+    /// A string that may be in the environment instead, as `env:NAME`, because there is a password in it.
+    pub(crate) fn secret(&self, key: &'static str) -> Option<At<String>> {
+        let At { value, line } = self.text(key)?;
+        let Some(name) = value.strip_prefix("env:") else { return Some(At { value, line }) };
+        if let Ok(value) = std::env::var(name) {
+            return Some(At { value, line });
+        }
+        self.note(line, format!("{name} is not set, which `{key}` names"));
+        None
+    }
+
     /// A string that is a `T`; `wanted` says what that is.
     pub(crate) fn parsed<T: FromStr>(&self, key: &'static str, wanted: &str) -> Option<At<T>> {
         self.read(key, wanted, |value| value.as_str()?.parse().ok())

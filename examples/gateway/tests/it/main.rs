@@ -2,9 +2,13 @@
 
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+mod asked;
+mod certificates;
 mod checked;
 mod forwarding;
 mod operated;
 mod pki;
 mod readme;
+mod remembered;
+mod stores;
 mod support;

@@ -7,7 +7,8 @@ use rcgen::{
 
 use crate::support::Files;
 
-/// Writes `clients-ca.pem`, `server.pem`, `server.key`, `batch.pem`, `batch.key`, and `identity.pem`.
+/// Writes `clients-ca.pem`, the certificates and keys of `server` and `batch`, those of a `forged` batch that signed
+/// itself, and the key `identity.pem`.
 pub(crate) fn issue(files: &Files) {
     let mut authority = named("Example authority");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -21,6 +22,9 @@ pub(crate) fn issue(files: &Files) {
         files.write(&format!("{name}.pem"), params.signed_by(&key, &authority).unwrap().pem());
         files.write(&format!("{name}.key"), key.serialize_pem());
     }
+    let key = KeyPair::generate().unwrap();
+    files.write("forged.pem", named("batch").self_signed(&key).unwrap().pem());
+    files.write("forged.key", key.serialize_pem());
     files.write("identity.pem", KeyPair::generate().unwrap().serialize_pem());
 }
 

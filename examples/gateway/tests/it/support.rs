@@ -286,6 +286,15 @@ pub(crate) fn call(address: &str, first: &str, lines: &[&str], body: &str) -> Me
     Message::read(&mut BufReader::new(&stream)).unwrap().undated()
 }
 
+/// Asks again and again until it is so.
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub(crate) fn until(is_so: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "it does not come to that");
+    }
+}
+
 /// With a length, unless `lines` say otherwise.
 pub(crate) fn send(mut stream: &TcpStream, first: &str, lines: &[&str], body: &str) {
     let mut head = format!("{first} HTTP/1.1\r\nHost: as.example\r\n");

@@ -1,5 +1,8 @@
 //! The clients: from a file, which is read again when it changes, or from PostgreSQL.
 
+#[cfg_attr(not(feature = "postgres"), path = "disabled.rs")]
+mod postgres;
+
 use std::{
     io,
     path::{Path, PathBuf},
@@ -12,12 +15,18 @@ use tower_client_auth::{
     BoxError, ClientMetadata, ClientProvider, RegisteredClient, provider::MemoryProvider,
 };
 
+use self::postgres::Database;
+pub(crate) use self::postgres::check as check_postgres;
 use crate::config::{self, Mistake};
+
+/// How often it is seen that there is another source.
+const SOURCE: Duration = Duration::from_secs(2);
 
 /// A handle: clones look up in the same place.
 #[derive(Clone)]
 pub(crate) enum Clients {
     File(Arc<FileClients>),
+    Database(Arc<Database>),
 }
 
 impl Clients {
@@ -29,9 +38,10 @@ impl Clients {
                 let clients = clients.map_err(|error| path.mistake(error.to_string()))?;
                 Ok(Self::File(Arc::new(clients)))
             }
-            config::Clients::Postgres { url, .. } => {
-                let error = example_support::needs_feature("`postgres`", "postgres");
-                Err(url.mistake(error.to_string()))
+            config::Clients::Postgres { url, cache } => {
+                let database = Database::open(&url.value, *cache);
+                let database = database.map_err(|error| url.mistake(error.to_string()))?;
+                Ok(Self::Database(Arc::new(database)))
             }
             config::Clients::Missing => {
                 Err(Mistake { line: 1, what: "there are no clients".to_owned() })
@@ -45,6 +55,10 @@ impl Clients {
             Self::File(clients) => {
                 clients.refresh();
                 clients.poll
+            }
+            Self::Database(database) => {
+                database.follow();
+                SOURCE
             }
         }
     }
@@ -60,13 +74,9 @@ impl ClientProvider for Clients {
     ) -> Result<Option<RegisteredClient<ClientMetadata>>, BoxError> {
         match self {
             Self::File(clients) => Ok(clients.current.load().get(client_id)),
+            Self::Database(database) => database.find(client_id).await,
         }
     }
-}
-
-/// Finds what is wrong with the URL of a database.
-pub(crate) fn check_postgres(_url: &str) -> Result<(), BoxError> {
-    Err(example_support::needs_feature("`postgres`", "postgres"))
 }
 
 /// Those of a file.

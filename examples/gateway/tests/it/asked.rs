@@ -1,0 +1,113 @@
+//! What proxies are answered that keep the traffic to themselves.
+
+use crate::{
+    pki,
+    support::{BASIC, FORM, Files, Gateway, Message, WRONG, call, config, owned},
+};
+
+fn gateway(settings: &str) -> Gateway {
+    Gateway::start(
+        &config(&format!("[[route]]\nprefix = \"/check\"\nforward_auth = true\n{settings}")),
+        1,
+    )
+}
+
+#[test]
+fn who_is_calling_is_in_the_answer() {
+    let gateway = gateway("");
+    // What the caller says of itself is none of it.
+    let lines = [BASIC, "x_client_id: admin", "x-client-auth-method: none", "x-other: a"];
+    let expected = Message {
+        first: "HTTP/1.1 200 OK".to_owned(),
+        lines: owned(&[
+            "cache-control: no-store",
+            "content-length: 0",
+            "x-client-auth-method: client_secret_basic",
+            "x-client-id: demo-basic",
+        ]),
+        body: String::new(),
+    };
+    assert_eq!(call(gateway.address(), "GET /check", &lines, ""), expected);
+    // Envoy puts the path of the request behind that of the check.
+    assert_eq!(call(gateway.address(), "PUT /check/api/v2?a=b", &lines, ""), expected);
+}
+
+#[test]
+fn failure_is_refused_and_logged_with_what_was_asked_for() {
+    let gateway = gateway("");
+    let lines = [WRONG, "x-original-method: POST", "x-original-uri: /api/v2?secret=gu3ss3d"];
+    let answer = call(gateway.address(), "GET /check", &lines, "");
+    assert_eq!(answer.status(), 401);
+    let challenge = Some(r#"Basic realm="OAuth", charset="UTF-8""#);
+    assert_eq!(answer.header("www-authenticate"), challenge);
+    let event = gateway.wait_for(&[("reason", "wrong_secret")]);
+    assert_eq!((&event["path"], &event["route"]), (&"/api/v2".into(), &"/check/*".into()));
+    assert!(!event.to_string().contains("gu3ss3d"));
+    assert_eq!(call(gateway.address(), "GET /check", &[], "").status(), 401);
+}
+
+#[test]
+fn form_is_refused_because_it_is_not_seen() {
+    let gateway = gateway("");
+    for form in [FORM, "content-type: APPLICATION/x-www-form-urlencoded ;charset=utf-8"] {
+        let answer = call(gateway.address(), "GET /check", &[BASIC, form], "");
+        assert_eq!(answer.status(), 415, "{form}");
+        let body = r#"{"error":"invalid_request","error_description":"A form may hold credentials, and this check does not see it"}"#;
+        assert_eq!(answer.body, body);
+    }
+    let two = [BASIC, "content-type: text/plain", FORM];
+    assert_eq!(call(gateway.address(), "GET /check", &two, "").status(), 415);
+    gateway.wait_for(&[("reason", "form_not_seen")]);
+    let json = [BASIC, "content-type: application/json"];
+    assert_eq!(call(gateway.address(), "GET /check", &json, "").status(), 200);
+}
+
+#[test]
+fn method_is_that_of_the_request() {
+    let gateway = gateway("methods = [\"GET\", \"PUT\"]");
+    for (name, method, status) in [
+        ("x-original-method", "PUT", 200),
+        ("x-original-method", "DELETE", 405),
+        ("x-forwarded-method", "PUT", 200),
+        ("x-forwarded-method", "DELETE", 405),
+    ] {
+        let line = format!("{name}: {method}");
+        let answer = call(gateway.address(), "GET /check", &[BASIC, &line], "");
+        assert_eq!(answer.status(), status, "{line}");
+    }
+    assert_eq!(call(gateway.address(), "DELETE /check/x", &[BASIC], "").status(), 405);
+}
+
+#[test]
+fn proxy_that_knows_two_refusals_gets_no_other() {
+    let gateway = gateway("methods = [\"GET\"]\nonly_401_403 = true");
+    let status = |lines: &[&str]| call(gateway.address(), "GET /check", lines, "").status();
+    assert_eq!(status(&[BASIC]), 200);
+    assert_eq!(status(&[WRONG]), 401);
+    assert_eq!(status(&[BASIC, FORM]), 403);
+    assert_eq!(status(&[BASIC, "x-original-method: DELETE"]), 403);
+}
+
+#[test]
+fn nobody_has_no_headers() {
+    let gateway = gateway("optional = true");
+    let answer = call(gateway.address(), "GET /check", &["x-client-id: admin"], "");
+    assert_eq!((answer.status(), answer.header("x-client-id")), (200, None));
+}
+
+#[test]
+fn identity_is_signed_for_its_audience() {
+    let signed = "audience = \"https://api.example\"\n[identity.signed]\nkey = \"identity.pem\"\n\
+        issuer = \"https://gateway.example\"\n[admin]\naddress = \"127.0.0.1:0\"\n";
+    let route = "[[route]]\npath = \"/check\"\nforward_auth = true\n";
+    let files = Files::new(&config(&format!("{route}{signed}")));
+    pki::issue(&files);
+    let gateway = Gateway::start_in(files, 2);
+    let answer = call(gateway.address(), "GET /check", &[BASIC], "");
+    let token = answer.header("x-client-identity").unwrap();
+    assert_eq!(token.split('.').count(), 3);
+    let keys = call(gateway.address(), "GET /.well-known/jwks.json", &[], "");
+    assert_eq!(keys.header("content-type"), Some("application/jwk-set+json"));
+    assert!(keys.body.contains(r#""kty":"EC""#), "{}", keys.body);
+    assert_eq!(call(gateway.admin(), "GET /.well-known/jwks.json", &[], "").body, keys.body);
+}

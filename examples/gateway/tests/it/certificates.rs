@@ -1,0 +1,167 @@
+//! TLS, and certificates of clients: of the connection, and of a header.
+
+use std::{io::BufReader, net::TcpStream, path::Path, sync::Arc};
+
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    crypto::aws_lc_rs::default_provider,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+};
+use tower_client_auth::mutual_tls::ClientCertificate;
+
+use crate::{
+    pki,
+    support::{BASIC, FORM, Files, Gateway, Message, Upstream, call, config, connect},
+};
+
+const CLIENTS: &str = r#"[
+    {"client_id": "demo-basic", "client_secret": "basic-secret"},
+    {"client_id": "batch", "token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": "CN=batch"}
+]"#;
+
+fn certificate(file: &Path) -> CertificateDer<'static> {
+    CertificateDer::from_pem_file(file).unwrap()
+}
+
+fn thumbprint(file: &Path) -> String {
+    let certificate = ClientCertificate::unverified(certificate(file).to_vec()).unwrap();
+    certificate.thumbprint().to_owned()
+}
+
+type Stream = StreamOwned<ClientConnection, TcpStream>;
+
+/// A connection with the certificate of this name, or with none.
+fn secure(gateway: &Gateway, name: Option<&str>) -> Stream {
+    let files = &gateway.files;
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate(&files.path("clients-ca.pem"))).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
+    let config = match name {
+        Some(name) => {
+            let key = PrivateKeyDer::from_pem_file(files.path(&format!("{name}.key"))).unwrap();
+            let chain = vec![certificate(&files.path(&format!("{name}.pem")))];
+            config.with_client_auth_cert(chain, key).unwrap()
+        }
+        None => config.with_no_client_auth(),
+    };
+    let server = ServerName::try_from("localhost").unwrap();
+    let connection = ClientConnection::new(Arc::new(config), server).unwrap();
+    StreamOwned::new(connection, connect(gateway.address()))
+}
+
+fn post(stream: &mut Stream, lines: &[&str], body: &str) -> Message {
+    let head: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+    let length = body.len();
+    let request = format!(
+        "POST /token HTTP/1.1\r\nHost: as.example\r\n{head}content-length: {length}\r\n\r\n{body}"
+    );
+    std::io::Write::write_all(stream, request.as_bytes()).unwrap();
+    Message::read(&mut BufReader::new(stream)).unwrap()
+}
+
+/// With this `tls`, and this behind it.
+fn gateway(upstream: &Upstream, tls: &str, rest: &str) -> Gateway {
+    let url = &upstream.address;
+    let rest = format!("[[route]]\npath = \"/token\"\nupstream = \"http://{url}\"\n{rest}");
+    let config = config(&rest).replace("\n\n[clients]", &format!("\n{tls}\n\n[clients]"));
+    let config = config.replace("[identity]", "[identity]\nthumbprint = \"x-client-cert\"");
+    let files = Files::new(&config);
+    files.write("clients.json", CLIENTS);
+    pki::issue(&files);
+    Gateway::start_in(files, 1)
+}
+
+const TLS: &str =
+    "tls = { certificate = \"server.pem\", key = \"server.key\", client_ca = \"clients-ca.pem\" }";
+
+#[test]
+fn certificate_of_the_connection_authenticates() {
+    let upstream = Upstream::silent();
+    let gateway = gateway(&upstream, TLS, "[certificates]\nsource = \"connection\"");
+    let form = "a=b&client_id=batch";
+    assert_eq!(post(&mut secure(&gateway, Some("batch")), &[FORM], form).status(), 204);
+    let request = upstream.received();
+    assert_eq!(request.header("x-client-id"), Some("batch"));
+    assert_eq!(request.header("x-client-auth-method"), Some("tls_client_auth"));
+    let expected = thumbprint(&gateway.files.path("batch.pem"));
+    assert_eq!(request.header("x-client-cert"), Some(&*expected));
+    // The name alone is not enough: nobody that is trusted vouches for it.
+    assert_eq!(post(&mut secure(&gateway, Some("forged")), &[FORM], form).status(), 401);
+    gateway.wait_for(&[("reason", "certificate_unverified"), ("client_id", "batch")]);
+    assert_eq!(post(&mut secure(&gateway, None), &[FORM], form).status(), 401);
+    gateway.wait_for(&[("reason", "certificate_missing")]);
+    assert!(!upstream.was_called());
+    // Beside a secret it is handed on, and where there is none nothing is.
+    let mut stream = secure(&gateway, None);
+    assert_eq!(post(&mut stream, &[FORM, BASIC, "x-client-cert: forged"], "a=b").status(), 204);
+    assert_eq!(upstream.received().header("x-client-cert"), None);
+}
+
+#[test]
+fn certificate_of_the_server_is_changed_without_a_new_socket() {
+    let upstream = Upstream::silent();
+    let gateway = gateway(&upstream, TLS, "[certificates]\nsource = \"connection\"");
+    let mut old = secure(&gateway, None);
+    assert_eq!(post(&mut old, &[FORM, BASIC], "a=b").status(), 204);
+    let before = thumbprint(&gateway.files.path("server.pem"));
+    pki::issue(&gateway.files);
+    let after = thumbprint(&gateway.files.path("server.pem"));
+    gateway.signal("-HUP");
+    gateway.wait_for(&[("message", "the configuration was read again")]);
+    let mut new = secure(&gateway, Some("batch"));
+    assert_eq!(post(&mut new, &[FORM], "client_id=batch").status(), 204);
+    let presented = new.conn.peer_certificates().unwrap()[0].to_vec();
+    let presented = ClientCertificate::unverified(presented).unwrap();
+    assert_ne!(before, after);
+    assert_eq!(presented.thumbprint(), after);
+    // The old connection goes on.
+    assert_eq!(post(&mut old, &[FORM, BASIC], "a=b").status(), 204);
+}
+
+#[test]
+fn clients_need_no_certificate_where_none_is_asked_for() {
+    let upstream = Upstream::silent();
+    let tls = TLS.replace(", client_ca = \"clients-ca.pem\"", "");
+    let gateway = gateway(&upstream, &tls, "");
+    // One that is presented is not even read.
+    let mut stream = secure(&gateway, Some("batch"));
+    assert_eq!(post(&mut stream, &[FORM, BASIC], "a=b").status(), 204);
+    assert_eq!(upstream.received().header("x-client-cert"), None);
+}
+
+fn escaped(file: &Path) -> String {
+    let pem = std::fs::read_to_string(file).unwrap();
+    let escape = |character: char| match character {
+        'A'..='Z' | 'a'..='z' | '0'..='9' | '-' => character.to_string(),
+        other => format!("%{:02X}", u32::from(other)),
+    };
+    pem.chars().map(escape).collect()
+}
+
+#[test]
+fn certificate_of_a_header_counts_if_a_proxy_sent_it() {
+    let upstream = Upstream::silent();
+    let settings = "[certificates]\nsource = \"header\"\nencoding = \"escaped-pem\"\n\
+        header = \"x-ssl-client-cert\"\nverified_header = \"x-ssl-client-verify\"\n\
+        verified_value = \"SUCCESS\"\ntrusted_proxies = [\"127.0.0.0/8\"]\n";
+    let gateway_of = |settings: &str| gateway(&upstream, "", settings);
+    let gateway = gateway_of(settings);
+    let header = format!("x-ssl-client-cert: {}", escaped(&gateway.files.path("batch.pem")));
+    let lines = [FORM, &header, "x-ssl-client-verify: SUCCESS"];
+    let status = |gateway: &Gateway, lines: &[&str]| {
+        call(gateway.address(), "POST /token", lines, "client_id=batch").status()
+    };
+    assert_eq!(status(&gateway, &lines), 204);
+    let request = upstream.received();
+    assert_eq!(request.header("x-client-auth-method"), Some("tls_client_auth"));
+    assert_eq!(request.header("x-ssl-client-cert"), None);
+    assert_eq!(status(&gateway, &[FORM, &header, "x-ssl-client-verify: FAILED"]), 401);
+    // From an address that is no proxy.
+    let gateway = gateway_of(&settings.replace("127.0.0.0/8", "10.0.0.0/8"));
+    assert_eq!(status(&gateway, &lines), 401);
+    gateway.wait_for(&[("reason", "certificate_missing")]);
+    assert!(!upstream.was_called());
+}

@@ -1,0 +1,104 @@
+//! Redis and PostgreSQL, which several gateways share, killed and started again. `REDIS_SERVER` and `POSTGRES_BIN` name
+//! the programs; without them it is skipped.
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    use std::time::Duration;
+
+    use store_harness::Postgres;
+    use token_server_postgres::Store;
+    use tower_client_auth::{AuthMethod, secret::GeneratedSecret};
+
+    use crate::support::{FORM, Files, Gateway, Upstream, call, config, until};
+
+    fn status(gateway: &Gateway, id: &str, secret: &GeneratedSecret) -> u16 {
+        let form = format!("client_id={id}&client_secret={}", secret.expose());
+        call(gateway.address(), "POST /token", &[FORM], &form).status()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn clients_of_the_database_change_at_once_and_outlive_it() {
+        let Some(mut database) = Postgres::start().unwrap() else { return };
+        let store = Store::open(&database.url()).unwrap();
+        store.migrate().await.unwrap();
+        let method = AuthMethod::ClientSecretPost;
+        let first = store.register("batch", &method, "Batch").await.unwrap().unwrap();
+        let upstream = Upstream::silent();
+        let url = format!("postgres = \"{}\"\ncache_seconds = 3600", database.url());
+        let rest =
+            format!("[[route]]\npath = \"/token\"\nupstream = \"http://{}\"", upstream.address);
+        let config = config(&rest).replace("file = \"clients.json\"\npoll_seconds = 1", &url);
+        let gateway = Gateway::start_in(Files::new(&config), 1);
+        assert_eq!(status(&gateway, "batch", &first), 204);
+        assert_eq!(status(&gateway, "nobody", &first), 401);
+        assert_eq!(upstream.received().header("x-client-id"), Some("batch"));
+        // It is told of a change, although it remembers clients for an hour.
+        let second = store.rotate("batch", "second", Duration::ZERO).await.unwrap();
+        until(|| status(&gateway, "batch", &second) == 204);
+        assert_eq!(status(&gateway, "batch", &first), 401);
+        // What it remembers outlives the database, and a reload.
+        database.kill();
+        gateway.signal("-HUP");
+        gateway.wait_for(&[("message", "the configuration was read again")]);
+        assert_eq!(status(&gateway, "batch", &second), 204);
+        assert_eq!(status(&gateway, "stranger", &second), 503);
+        database.restart().unwrap();
+        until(|| status(&gateway, "stranger", &second) == 401);
+    }
+}
+
+#[cfg(feature = "redis")]
+mod redis {
+    use store_harness::Redis;
+
+    use crate::{
+        remembered::{assertion, files},
+        support::{BASIC, FORM, Gateway, Upstream, WRONG, call, until},
+    };
+
+    fn gateway(redis: &Redis, upstream: &Upstream, rest: &str) -> Gateway {
+        let url = redis.url();
+        Gateway::start_in(files(upstream, &format!("{rest}[redis]\nurl = \"{url}\"\n")), 1)
+    }
+
+    fn post(gateway: &Gateway, lines: &[&str], form: &str) -> u16 {
+        call(gateway.address(), "POST /token", lines, form).status()
+    }
+
+    #[test]
+    fn assertion_that_one_gateway_took_is_taken_by_none() {
+        let Some(mut redis) = Redis::start().unwrap() else { return };
+        let upstream = Upstream::silent();
+        let settings = "[assertions]\nissuer = \"https://as.example\"\nreplay = \"redis\"\n";
+        let gateways = [(); 2].map(|()| gateway(&redis, &upstream, settings));
+        let [one, two] = &gateways;
+        let used = assertion();
+        assert_eq!(post(one, &[FORM], &used), 204);
+        assert_eq!(post(two, &[FORM], &used), 401);
+        // Without it nobody can tell, and who does not sign does not need it.
+        redis.kill();
+        assert_eq!(post(one, &[FORM], &assertion()), 503);
+        assert_eq!(post(one, &[FORM, BASIC], "a=b"), 204);
+        redis.restart().unwrap();
+        until(|| post(one, &[FORM], &assertion()) == 204);
+        assert_eq!(post(one, &[FORM], &used), 401);
+    }
+
+    #[test]
+    fn who_guesses_at_one_gateway_waits_at_all() {
+        let Some(mut redis) = Redis::start().unwrap() else { return };
+        let upstream = Upstream::silent();
+        let settings = "[throttle]\nstore = \"redis\"\nper_client = 2\nperiod_seconds = 3600\n";
+        let gateways = [(); 2].map(|()| gateway(&redis, &upstream, settings));
+        let [one, two] = &gateways;
+        assert_eq!([post(one, &[FORM, WRONG], ""), post(one, &[FORM, WRONG], "")], [401; 2]);
+        // A failure is noted by a task, for which no answer waits.
+        until(|| post(two, &[FORM, BASIC], "a=b") == 429);
+        // Each for itself, while it is away.
+        redis.kill();
+        until(|| post(two, &[FORM, BASIC], "a=b") == 204);
+        assert_eq!(post(one, &[FORM, BASIC], "a=b"), 429);
+        redis.restart().unwrap();
+        until(|| post(two, &[FORM, BASIC], "a=b") == 429);
+    }
+}
