@@ -10,6 +10,13 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, Version};
+use http_body_util::{BodyExt, Empty};
+use hyper::{body::Incoming, server::conn::http2, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::sync::mpsc;
+
 const PATIENCE: Option<Duration> = Some(Duration::from_secs(10));
 
 /// The program, and the server behind it.
@@ -63,6 +70,24 @@ impl Proxy {
             stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").unwrap();
             request
         });
+        assert_eq!(self.status(lines, body), "HTTP/1.1 204 No Content\r\n");
+        upstream.join().unwrap()
+    }
+
+    /// The same of a server behind that speaks HTTP/2, with `:authority` for the host.
+    fn forwarded_over_http2(&self, lines: &[&str], body: &str) -> (Vec<String>, String) {
+        let upstream = self.upstream.try_clone().unwrap();
+        let upstream = thread::spawn(move || {
+            let (stream, _) = upstream.accept().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(read_http2(stream))
+        });
+        assert_eq!(self.status(lines, body), "HTTP/1.1 204 No Content\r\n");
+        upstream.join().unwrap()
+    }
+
+    /// The first line of the answer to such a request.
+    fn status(&self, lines: &[&str], body: &str) -> String {
         let mut caller = TcpStream::connect(&self.address).unwrap();
         caller.set_read_timeout(PATIENCE).unwrap();
         let mut head = "POST /token HTTP/1.1\r\nHost: as.example\r\n\
@@ -74,8 +99,7 @@ impl Proxy {
         write!(caller, "{head}\r\n{body}").unwrap();
         let mut answer = String::new();
         BufReader::new(&caller).read_line(&mut answer).unwrap();
-        assert_eq!(answer, "HTTP/1.1 204 No Content\r\n");
-        upstream.join().unwrap()
+        answer
     }
 }
 
@@ -100,6 +124,44 @@ fn read(stream: &mut impl BufRead) -> (Vec<String>, String) {
     let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
     stream.read_exact(&mut body).unwrap();
     (head, String::from_utf8(body).unwrap())
+}
+
+/// The first request of a connection.
+async fn read_http2(stream: TcpStream) -> (Vec<String>, String) {
+    stream.set_nonblocking(true).unwrap();
+    let stream = TokioIo::new(tokio::net::TcpStream::from_std(stream).unwrap());
+    let (sender, mut requests) = mpsc::channel(1);
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let sender = sender.clone();
+        async move {
+            let (head, body) = request.into_parts();
+            assert_eq!(head.version, Version::HTTP_2);
+            let mut lines = vec![format!(":authority: {}", head.uri.authority().unwrap())];
+            lines.extend(
+                head.headers
+                    .iter()
+                    .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())),
+            );
+            lines.sort_unstable();
+            let body = body.collect().await?;
+            assert!(body.trailers().is_none());
+            let body = String::from_utf8(body.to_bytes().into()).unwrap();
+            sender.send((lines, body)).await.unwrap();
+            let mut response = Response::new(Empty::<Bytes>::new());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            Ok::<_, hyper::Error>(response)
+        }
+    });
+    let connection = http2::Builder::new(TokioExecutor::new()).serve_connection(stream, answer);
+    let mut connection = std::pin::pin!(connection);
+    let request = tokio::select! {
+        request = requests.recv() => request.unwrap(),
+        ended = &mut connection => panic!("{ended:?}"),
+    };
+    // With the answer to it.
+    connection.as_mut().graceful_shutdown();
+    connection.await.unwrap();
+    request
 }
 
 fn lines(lines: &[&str]) -> Vec<String> {
@@ -193,6 +255,37 @@ fn secret_of_the_form_is_not_forwarded() {
     let sent = [&*format!("content-length: {}", body.len()), "content-digest: sha-256=:eA==:"];
     let forwarded = proxy.forwarded(&sent, body);
     assert_eq!(forwarded, (expected, "a=1&b=%20+&client_id=demo-post".to_owned()));
+}
+
+// RFC 9110 §8.6, RFC 9113 §8.1.1: it is that of the form without the secret, also where there was none.
+#[test]
+fn length_is_that_of_the_form_without_its_secret_in_both_versions() {
+    const TRAILERS: &str = "x-client-id: admin\r\nX_Client_Auth.Method: admin\r\n";
+    let form = "a=1&client_secret=post-secret&b=%20+&client_id=demo-post";
+    let (first, second) = form.split_at(20);
+    let length = format!("content-length: {}", form.len());
+    let chunked = format!("14\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n{TRAILERS}\r\n", second.len());
+    let forged = ["x_client_id: admin", "X-Client-Id: root", "x.client-auth_method: none"];
+    let expected = |host: &str| {
+        let head = lines(&[
+            host,
+            "content-length: 30",
+            FORM,
+            "x-client-auth-method: client_secret_post",
+            "x-client-id: demo-post",
+        ]);
+        (sorted(head), "a=1&b=%20+&client_id=demo-post".to_owned())
+    };
+    for (framing, body) in [
+        (&[&*length][..], form),
+        (&["transfer-encoding: chunked", "trailer: x-client-id, x_client_auth_method"], &*chunked),
+    ] {
+        let sent = [framing, &forged].concat();
+        assert_eq!(Proxy::start().forwarded(&sent, body), expected("host: as.example"));
+        let proxy = Proxy::with(&["--http2"]);
+        let authority = format!(":authority: {}", proxy.upstream.local_addr().unwrap());
+        assert_eq!(proxy.forwarded_over_http2(&sent, body), expected(&authority));
+    }
 }
 
 #[test]
