@@ -90,18 +90,18 @@ debian_packages() {
     local part=$1 names
     shift
     needs "$part" apt-get dpkg
-    debian=$cache/debian
+    debian=$cache/debian-$part
     names=$(apt-get install --simulate --no-install-recommends "$@" 2>/dev/null) || {
         apt-get update -qq >/dev/null 2>&1 || true
         names=$(apt-get install --simulate --no-install-recommends "$@" 2>/dev/null) ||
             skip "$part" "there are no Debian packages $* for this machine"
     }
-    sed -n 's/^Inst \([^ ]*\) .*(\([^ ]*\) .*/\1=\2/p' <<<"$names" >"$cache/debian.packages"
-    installed "$debian" "$cache/debian.packages" && return
+    sed -n 's/^Inst \([^ ]*\) .*(\([^ ]*\) .*/\1=\2/p' <<<"$names" >"$debian.packages"
+    installed "$debian" "$debian.packages" && return
     rm -rf "$debian"
     mkdir -p "$debian/archives"
-    (cd "$debian/archives" && xargs apt-get download -qq <"$cache/debian.packages" 2>/dev/null) ||
+    (cd "$debian/archives" && xargs apt-get download -qq <"$debian.packages" 2>/dev/null) ||
         skip "$part" "Debian packages cannot be downloaded"
     for archive in "$debian"/archives/*.deb; do dpkg -x "$archive" "$debian"; done
-    complete "$debian" "$cache/debian.packages"
+    complete "$debian" "$debian.packages"
 }
