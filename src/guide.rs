@@ -89,6 +89,8 @@ pub mod operations {}
 pub mod performance {}
 
 #[doc = include_str!("docs/price_list.md")]
+// Without a blank line the picture belongs to the paragraph before it, which ends inside of it.
+#[doc = ""]
 #[doc = include_str!("docs/price_list.svg")]
 pub mod price_list {}
 

@@ -39,7 +39,6 @@ STEPS = (
 CLIENT_SECONDS = 60
 BY_DOCUMENT, REGISTERED = "by its document", "registered"
 ALONE, ALONE_BY_DOCUMENT = "for itself, registered", "for itself, by its document"
-WAYS = (BY_DOCUMENT, REGISTERED, ALONE, ALONE_BY_DOCUMENT)
 TOKEN, MCP = "/token", "/mcp"
 
 
@@ -199,8 +198,11 @@ INTRO = """# Which clients connect
 
 `tests/interop/mcp/run` takes each of these through `examples/mcp_authorization_server`, by its document and by
 registration: it asks a person and calls a tool, and when its token has expired, it refreshes, and calls again. By its
-document it goes through `examples/minimal_mcp_server`, too, which gives out no refresh tokens. A client asks for a
-token for itself where the server has `--allow-client-credentials`. CI fails where a run would write another table.
+document it goes through `examples/minimal_mcp_server`, too, which gives out no refresh tokens. CI fails where a run
+would write another list.
+"""
+FOR_ITSELF = """
+These ask for a token for themselves, without a person, where the server has `--allow-client-credentials`:
 """
 PROGRAMS = {
     "mcp": ("python", "mcp", "Python"),
@@ -224,27 +226,34 @@ REMARKS = {
 REPORTED = """
 These have not been run, neither they nor what they send; this is what others reported until August 2026.
 
-| Application | what is known |
-|---|---|
-| Codex | goes by its document only where the metadata has `client_id_metadata_document_supported`, and `none` among the methods |
-| opencode | the same |
+- Codex: goes by its document only where the metadata has `client_id_metadata_document_supported`, and `none` among the
+  methods
+- opencode: the same
 """
 
 
 def table(cells):
-    """The page of what came true."""
-    ways = [how for how in WAYS if any(key[1] == how for key in cells)]
+    """The page of what came true, in lists, because a table would be too wide for a telephone."""
 
     def methods(client, how):
         return ", ".join(f"`{method}`" for method in dict.fromkeys(cells.get((client, how), [])))
 
-    lines = [INTRO, "| Client | " + " | ".join(ways) + " |", "|---" * (len(ways) + 1) + "|"]
-    for client, (driver, package, what) in PROGRAMS.items():
-        row = [f"{package} {release(driver, package)}, {what}", *(methods(client, how) for how in ways)]
-        lines.append("| " + " | ".join(row) + " |")
-    lines += [SHAPES, f"| Application | {BY_DOCUMENT} | {REGISTERED} | remark |", "|---" * 4 + "|"]
+    def connects(client, ways):
+        return "; ".join(f"{name} {methods(client, how)}" for name, how in ways.items() if methods(client, how))
+
+    def clients(ways):
+        """The programs that connect in any of these ways."""
+        for client, (driver, package, what) in PROGRAMS.items():
+            if how := connects(client, ways):
+                yield f"- {package} {release(driver, package)}, {what}: {how}"
+
+    for_a_person = {BY_DOCUMENT: BY_DOCUMENT, REGISTERED: REGISTERED}
+    lines = [INTRO, *clients(for_a_person)]
+    lines += [FOR_ITSELF, *clients({REGISTERED: ALONE, BY_DOCUMENT: ALONE_BY_DOCUMENT})]
+    lines.append(SHAPES)
     for client, remark in REMARKS.items():
-        lines.append(f"| {client} | {methods(client, BY_DOCUMENT)} | {methods(client, REGISTERED)} | {remark} |")
+        how = "; ".join(filter(None, [connects(client, for_a_person), remark]))
+        lines.append(f"- {client}: {how}")
     return "\n".join(lines) + "\n" + REPORTED
 
 
