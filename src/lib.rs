@@ -64,6 +64,20 @@ pub mod assertion {
     };
 }
 
+/// Attestations of wallets and mobile apps: `attest_jwt_client_auth`
+/// (draft-ietf-oauth-attestation-based-client-auth).
+///
+/// [`Attesters`](attestation::Attesters) are the settings, for [`ClientAuthLayer::attestation`]. The draft is no RFC
+/// yet: what is here may change in any release.
+#[cfg(feature = "unstable-attestation")]
+#[cfg_attr(docsrs, doc(cfg(feature = "unstable-attestation")))]
+pub mod attestation {
+    pub use crate::{
+        error::attestation::InvalidAttestation,
+        method::attestation::{challenge::Challenges, settings::Attesters},
+    };
+}
+
 /// Clients whose id is the URL of their metadata, as MCP clients have it
 /// (draft-ietf-oauth-client-id-metadata-document).
 ///

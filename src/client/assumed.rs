@@ -58,4 +58,13 @@ impl<C> AuthenticatedClient<C> {
         self.set_certificate(certificate);
         self
     }
+
+    /// Claims that an attestation was about the key with this thumbprint.
+    #[cfg(feature = "unstable-attestation")]
+    #[cfg_attr(docsrs, doc(cfg(all(feature = "unstable-attestation", feature = "test-util"))))]
+    #[must_use]
+    pub fn with_key_thumbprint(mut self, thumbprint: &str) -> Self {
+        self.set_attested_key(thumbprint.into());
+        self
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{
     client::RegisteredClient,
     iana::AuthMethod,
-    method::{Method, mutual_tls::Certificate, verification::Proof},
+    method::{Method, attestation::Thumbprint, mutual_tls::Certificate, verification::Proof},
 };
 
 /// The client that is calling, as the layer authenticated it.
@@ -34,6 +34,7 @@ pub struct AuthenticatedClient<C> {
     pub(super) registered: RegisteredClient<C>,
     pub(super) proof: Proof,
     certificate: Option<Certificate>,
+    attested_key: Option<Thumbprint>,
 }
 
 impl<C> AuthenticatedClient<C> {
@@ -64,12 +65,22 @@ impl<C> AuthenticatedClient<C> {
     }
 
     pub(crate) const fn new(registered: RegisteredClient<C>, proof: Proof) -> Self {
-        Self { registered, proof, certificate: None }
+        Self { registered, proof, certificate: None, attested_key: None }
     }
 
     /// In place, because each move costs.
     pub(crate) fn set_certificate(&mut self, certificate: Certificate) {
         self.certificate = Some(certificate);
+    }
+
+    /// In place, as well.
+    pub(crate) fn set_attested_key(&mut self, thumbprint: Thumbprint) {
+        self.attested_key = Some(thumbprint);
+    }
+
+    #[cfg(feature = "unstable-attestation")]
+    pub(crate) const fn attested_key(&self) -> Option<&Thumbprint> {
+        self.attested_key.as_ref()
     }
 
     #[cfg(feature = "mtls")]
@@ -92,6 +103,7 @@ impl<C> Clone for AuthenticatedClient<C> {
             registered: self.registered.clone(),
             proof: self.proof,
             certificate: self.certificate.clone(),
+            attested_key: self.attested_key.clone(),
         }
     }
 }

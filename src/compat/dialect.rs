@@ -10,7 +10,7 @@ use crate::{
     compat::mcp_python_sdk::{self, Endpoint},
     error::{Error, kind::ErrorKind},
     method::{
-        self, Credentials, Method, Settings, State,
+        self, Credentials, Method, Settings, State, attestation,
         verification::{Proof, Verification},
     },
     wire::{
@@ -46,7 +46,7 @@ impl Dialect {
     /// Whether a request can succeed with the method, of which only the headers are read.
     pub(crate) const fn knows_in_headers(self, method: Method) -> bool {
         // The SDK reads the `client_id` from the form.
-        matches!((self, method), (Self::Rfc, Method::Basic))
+        matches!((self, method), (Self::Rfc, Method::Basic | Method::AttestJwt))
     }
 
     /// What is done about a parameter that occurs again.
@@ -96,6 +96,15 @@ impl Presented {
         match self {
             Self::Credentials(credentials) => credentials.method(),
             Self::McpPythonSdk(_) => None,
+        }
+    }
+
+    /// What is attested, if anything is.
+    #[inline]
+    pub(crate) fn attestation(&self) -> Option<&attestation::Credentials> {
+        match self {
+            Self::Credentials(Credentials::Attestation(attestation)) => Some(attestation),
+            Self::Credentials(_) | Self::McpPythonSdk(_) => None,
         }
     }
 

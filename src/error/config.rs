@@ -18,6 +18,12 @@ pub enum ConfigError {
     Issuer,
     /// The longest lifetime of an assertion is not between a second and an hour.
     AssertionLifetime,
+    /// The greatest age of an attestation is not between a second and 31 days.
+    AttestationAge,
+    /// The window for proofs of possession is not between a second and an hour.
+    ProofWindow,
+    /// The secret for challenges has fewer than 32 bytes.
+    ChallengeSecret,
     /// There is no signature algorithm, or one of them is not supported.
     SigningAlgorithm,
     /// [`grpc`](crate::ClientAuthLayer::grpc) and
@@ -44,6 +50,15 @@ impl fmt::Display for ConfigError {
             }
             Self::AssertionLifetime => {
                 f.write_str("the lifetime of assertions is not between a second and an hour")
+            }
+            Self::AttestationAge => {
+                f.write_str("the age of attestations is not between a second and 31 days")
+            }
+            Self::ProofWindow => f.write_str(
+                "the window for proofs of possession is not between a second and an hour",
+            ),
+            Self::ChallengeSecret => {
+                f.write_str("the secret for challenges has fewer than 32 bytes")
             }
             Self::SigningAlgorithm => f.write_str("a signature algorithm is not supported"),
             Self::GrpcAndHeadersOnly => {
@@ -75,6 +90,7 @@ impl fmt::Display for ConfigError {
                     AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth => {
                         "needs the feature `mtls`"
                     }
+                    AuthMethod::AttestJwtClientAuth => "needs the feature `unstable-attestation`",
                     _ => "is not supported",
                 })
             }

@@ -89,6 +89,11 @@ pub enum ErrorKind {
     #[cfg(feature = "mtls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "mtls")))]
     Certificate(crate::error::certificate::CertificateError),
+    /// The attestation does not authenticate the client (draft-ietf-oauth-attestation-based-client-auth). → 401
+    /// `invalid_client`, or another answer that the draft asks for
+    #[cfg(feature = "unstable-attestation")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "unstable-attestation")))]
+    Attestation(crate::error::attestation::InvalidAttestation),
     /// `unusable_registration`: the registration of the client is contradictory, or for a method that cannot be checked
     /// here: it cannot authenticate until it is fixed. → 401 `invalid_client`
     UnusableRegistration,

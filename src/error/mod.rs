@@ -2,6 +2,8 @@
 
 #[cfg(feature = "jwt")]
 pub(crate) mod assertion;
+#[cfg(feature = "unstable-attestation")]
+pub(crate) mod attestation;
 pub(crate) mod cause;
 #[cfg(feature = "mtls")]
 pub(crate) mod certificate;

@@ -9,7 +9,7 @@ use http::{
 use crate::{
     error::config::ConfigError,
     forward::{Fields, Forward},
-    method::{self, mutual_tls},
+    method::{self, attestation, mutual_tls},
     wire::{
         authorization::is_basic,
         names::{Names, is_like, remove_elements, remove_if},
@@ -65,7 +65,7 @@ impl Forward {
         let mut is_signature_wrong = rewritten.is_some();
         if !self.keep_credentials {
             is_signature_wrong |= remove_basic(headers);
-            for name in mutual_tls::headers(methods) {
+            for name in mutual_tls::headers(methods).chain(attestation::headers(methods)) {
                 let name = name.as_str().as_bytes();
                 is_signature_wrong |=
                     remove_if(headers, |one| is_like(one.as_str().as_bytes(), name));

@@ -35,7 +35,7 @@ use crate::{
 /// What an upstream gets to see of a client, for [`ClientAuthLayer::forward`](crate::ClientAuthLayer::forward).
 ///
 /// **Credentials go.** `Authorization` of the scheme Basic, the header of a proxy that
-/// `MutualTls` reads certificates from, and from a form `client_secret`, `client_assertion` and
+/// `MutualTls` reads certificates from, the two headers of an attestation where `Attesters` are set, and from a form `client_secret`, `client_assertion` and
 /// `client_assertion_type` are removed. All other bytes of the form stay as they are, and a form without them is not
 /// copied. Where it was changed `Content-Length` is that of the new form, if there was one, and
 /// what no longer fits it is removed: `Content-Digest`, `Repr-Digest`, `Digest`, `Content-MD5`, `Expect`, and, as

@@ -14,7 +14,7 @@ pub(crate) const PRIVATE_KEY_MEMBERS: [&str; 9] =
 /// A client authentication method, as registered in the IANA registry "OAuth Token Endpoint
 /// Authentication Methods".
 ///
-/// Every registered name has a variant, whether this crate can check the method or not; a client
+/// Every registered name has a variant, and so has one that is about to be, whether this crate can check the method or not; a client
 /// that is registered for a method that cannot be checked never authenticates.
 ///
 /// # Examples
@@ -49,6 +49,9 @@ pub enum AuthMethod {
     /// `self_signed_tls_client_auth`: a registered certificate
     /// ([RFC 8705 §2.2](https://www.rfc-editor.org/rfc/rfc8705#section-2.2)).
     SelfSignedTlsClientAuth,
+    /// `attest_jwt_client_auth`: an attestation of the client's instance, and a proof that it has the attested key
+    /// (draft-ietf-oauth-attestation-based-client-auth; not in the registry yet).
+    AttestJwtClientAuth,
     /// Any other name, kept as it was read. Never authenticates.
     Other(Box<str>),
 }
@@ -65,6 +68,7 @@ impl AuthMethod {
             Self::PrivateKeyJwt => "private_key_jwt",
             Self::TlsClientAuth => "tls_client_auth",
             Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
+            Self::AttestJwtClientAuth => "attest_jwt_client_auth",
             Self::Other(name) => name,
         }
     }
@@ -80,6 +84,7 @@ impl From<&str> for AuthMethod {
             "private_key_jwt" => Self::PrivateKeyJwt,
             "tls_client_auth" => Self::TlsClientAuth,
             "self_signed_tls_client_auth" => Self::SelfSignedTlsClientAuth,
+            "attest_jwt_client_auth" => Self::AttestJwtClientAuth,
             other => Self::Other(other.into()),
         }
     }

@@ -1,5 +1,8 @@
 //! One public key, checked when it is read and prepared when it is used.
 
+#[cfg(feature = "unstable-attestation")]
+mod thumbprint;
+
 use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::signature::{

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -19,11 +20,11 @@ use crate::{
     client::authenticated::AuthenticatedClient,
     error::{BoxError, Error, kind::ErrorKind},
     layer::{
-        attempt::{self, Authentication, Course},
+        attempt::{self, Authentication, Course, Passed},
         policy::Policy,
         shared::Shared,
     },
-    method::mutual_tls,
+    method::{attestation::NextChallenge, mutual_tls},
     provider::lookup::ClientProvider,
     wire::{
         admission::{self, Protocol, Source},
@@ -52,7 +53,7 @@ pin_project! {
     enum State<S, P, B, F> {
         // The exchange stays where it is from step to step, because it is large.
         Exchange { exchange: Exchange<S, P>, #[pin] step: Step<B> },
-        Call { #[pin] future: F },
+        Call { #[pin] future: F, challenge: NextChallenge },
         Done,
     }
 }
@@ -78,6 +79,7 @@ struct Exchange<S, P> {
     inner: S,
     shared: Option<Arc<Shared<P>>>,
     started: Option<Instant>,
+    challenge: NextChallenge,
 }
 
 impl<S, P, B, M> ResponseFuture<S, P, B, M>
@@ -111,6 +113,7 @@ where
             inner,
             started: shared.policy.observers.start(&shared.policy.methods.clock),
             shared: Some(shared),
+            challenge: NextChallenge::default(),
         };
         let step = exchange.admit(body);
         Self { state: State::Exchange { exchange, step } }
@@ -210,8 +213,9 @@ where
         let refusal = loop {
             let (exchange, mut step) = match state.as_mut().project() {
                 StateProj::Exchange { exchange, step } => (exchange, step),
-                StateProj::Call { future } => {
-                    return future.poll(cx).map_ok(|response| {
+                StateProj::Call { future, challenge } => {
+                    return future.poll(cx).map_ok(|mut response| {
+                        challenge.put(response.headers_mut());
                         response.map(|body| <M as BodyMode<R>>::response(ResponseBody::inner(body)))
                     });
                 }
@@ -235,19 +239,24 @@ where
                 StepProj::Authenticate { attempt, body } => {
                     // Bound where it is used: each move of a head costs.
                     match attempt.as_mut().poll(cx) {
-                        Poll::Ready(Ok(head)) if exchange.ready_after_auth => {
-                            exchange.head = head;
+                        Poll::Ready(Ok(Passed { head, challenge }))
+                            if exchange.ready_after_auth =>
+                        {
+                            (exchange.head, exchange.challenge) = (head, challenge);
                             let body = body.take();
                             step.set(Step::Wait { body });
                             continue;
                         }
-                        Poll::Ready(Ok(Some(head))) => {
+                        Poll::Ready(Ok(Passed { head: Some(head), challenge })) => {
                             let Some(body) = body.take() else { return Poll::Pending };
+                            exchange.challenge = challenge;
                             let body = <M as BodyMode<B>>::request(body);
                             exchange.inner.call(Request::from_parts(head, body))
                         }
                         Poll::Ready(Err(refusal)) => break refusal,
-                        Poll::Ready(Ok(None)) | Poll::Pending => return Poll::Pending,
+                        Poll::Ready(Ok(Passed { head: None, .. })) | Poll::Pending => {
+                            return Poll::Pending;
+                        }
                     }
                 }
                 StepProj::Wait { body } => {
@@ -273,7 +282,8 @@ where
                     );
                 }
             };
-            state.set(State::Call { future });
+            let challenge = mem::take(&mut exchange.challenge);
+            state.set(State::Call { future, challenge });
         };
         state.set(State::Done);
         Poll::Ready(Ok(

@@ -57,6 +57,7 @@ use crate::{
 /// | [Forwarding](#forwarding) | what an upstream gets to see of a client |
 /// | [Assertions](#assertions) | `private_key_jwt` and `client_secret_jwt` |
 /// | [Mutual TLS](#mutual-tls) | `tls_client_auth` and `self_signed_tls_client_auth` |
+/// | [Attestation](#attestation) | `attest_jwt_client_auth` |
 /// | [Metadata documents](#metadata-documents) | clients whose id is a URL |
 /// | [Slow hashes](#slow-hashes) | where they are computed |
 /// | [Throttling](#throttling) | who may not try again for a while |

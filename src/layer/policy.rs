@@ -10,7 +10,7 @@ use crate::{
     error::{Error, config::ConfigError, kind::ErrorKind},
     forward::Forward,
     layer::observe::Observers,
-    method::{self, Method, set::Methods},
+    method::{self, Method, attestation, set::Methods},
     throttle::Guarded,
     wire::{
         admission::{self, Protocol},
@@ -94,7 +94,11 @@ impl Policy {
         head: &Parts,
     ) -> Response<Bytes> {
         let other = |error: &Error| self.dialect.answer(error);
-        response::refuse(error, protocol, head, authorization, &self.answers, other)
+        let kind = error.kind();
+        let mut response =
+            response::refuse(error, protocol, head, authorization, &self.answers, other);
+        attestation::answer(kind, &self.methods, response.headers_mut());
+        response
     }
 
     /// The first accepted method, unless it is Basic.

@@ -8,7 +8,7 @@ use http::request::Parts;
 use crate::{
     error::Error,
     layer::{outcome::Outcome, policy::Policy},
-    method::{self, Method, mutual_tls},
+    method::{Method, advice, mutual_tls, named},
     wire::{
         authorization::Presence,
         fault,
@@ -43,12 +43,12 @@ impl Policy {
         let bytes = form.map(Bytes::as_ref).unwrap_or_default();
         // Whatever is wrong with it: nothing is decided by this.
         let form = form::scan(bytes, limits, Repeated::LastWins).unwrap_or_default();
-        let named = method::named::named(head, authorization, &form, methods, limits);
+        let named = named::named(head, authorization, &form, methods, limits);
         let error = error.clone().because(|kind| {
-            let missing = method::missing(kind, &form, methods);
+            let missing = advice::missing(kind, &form, methods);
             missing
                 .or_else(|| mutual_tls::cause_of(kind, &head.extensions, methods))
-                .or_else(|| method::fault(kind, &head.headers, authorization))
+                .or_else(|| advice::fault(kind, head, authorization, methods))
                 .or_else(|| fault::of(kind, authorization, bytes, &form))
         });
         self.observers.report(&methods.clock, started, || Outcome {

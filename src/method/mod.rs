@@ -2,9 +2,12 @@
 //! lists of them, and nothing else knows how many there are: what a request may present, what a
 //! client may be registered with, and which of the two belong together.
 
+pub(crate) mod advice;
 mod api;
 #[cfg_attr(not(feature = "jwt"), path = "assertion/disabled.rs")]
 pub(crate) mod assertion;
+#[cfg_attr(not(feature = "unstable-attestation"), path = "attestation/disabled.rs")]
+pub(crate) mod attestation;
 mod basic;
 pub(crate) mod decoy;
 #[cfg_attr(not(feature = "mtls"), path = "mutual_tls/disabled.rs")]
@@ -23,11 +26,11 @@ pub(crate) use self::registration::Registration;
 
 use std::time::Duration;
 
-use http::{HeaderMap, request::Parts};
+use http::request::Parts;
 
 use crate::{
     clock::Clock,
-    error::{cause::Cause, kind::ErrorKind},
+    error::kind::ErrorKind,
     iana::AuthMethod,
     isolate::pool::Pool,
     method::{
@@ -53,17 +56,19 @@ pub(crate) enum Method {
     PrivateKeyJwt,
     Tls,
     SelfSignedTls,
+    AttestJwt,
 }
 
 impl Method {
     /// The preferred first.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Basic,
         Self::Post,
         Self::PrivateKeyJwt,
         Self::SecretJwt,
         Self::Tls,
         Self::SelfSignedTls,
+        Self::AttestJwt,
         Self::None,
     ];
 
@@ -76,6 +81,7 @@ impl Method {
             Self::PrivateKeyJwt => &AuthMethod::PrivateKeyJwt,
             Self::Tls => &AuthMethod::TlsClientAuth,
             Self::SelfSignedTls => &AuthMethod::SelfSignedTlsClientAuth,
+            Self::AttestJwt => &AuthMethod::AttestJwtClientAuth,
         }
     }
 
@@ -85,6 +91,7 @@ impl Method {
             Self::None | Self::Basic | Self::Post => true,
             Self::SecretJwt | Self::PrivateKeyJwt => assertion::AVAILABLE,
             Self::Tls | Self::SelfSignedTls => mutual_tls::AVAILABLE,
+            Self::AttestJwt => attestation::AVAILABLE,
         }
     }
 }
@@ -98,6 +105,7 @@ pub(crate) struct Settings {
     pub(crate) ignore_public_credentials: bool,
     pub(crate) assertions: Option<assertion::Settings>,
     pub(crate) mutual_tls: Option<mutual_tls::Settings>,
+    pub(crate) attestation: Option<attestation::Settings>,
     pub(crate) clock: Clock,
 }
 
@@ -110,6 +118,7 @@ impl Settings {
             Method::Tls | Method::SelfSignedTls => {
                 self.mutual_tls.as_ref().is_some_and(|set| mutual_tls::is_set_up(set, method))
             }
+            Method::AttestJwt => self.attestation.as_ref().is_some_and(attestation::is_set_up),
         }
     }
 }
@@ -129,6 +138,11 @@ pub(crate) enum Credentials {
     Assertion(Box<assertion::Credentials>),
     #[cfg_attr(not(feature = "mtls"), expect(dead_code, reason = "no certificate is seen"))]
     MutualTls(mutual_tls::Credentials),
+    #[cfg_attr(
+        not(feature = "unstable-attestation"),
+        expect(dead_code, reason = "no attestation is read")
+    )]
+    Attestation(Box<attestation::Credentials>),
 }
 
 impl Credentials {
@@ -140,6 +154,7 @@ impl Credentials {
             Self::Post(_) => Some(Method::Post),
             Self::Assertion(assertion) => Some(assertion.method()),
             Self::MutualTls(mutual_tls) => mutual_tls.method(),
+            Self::Attestation(attestation) => attestation.method(),
         }
     }
 
@@ -151,12 +166,19 @@ impl Credentials {
             Self::Post(post) => post.pair().client_id(),
             Self::Assertion(assertion) => assertion.client_id(),
             Self::MutualTls(mutual_tls) => mutual_tls.client_id(),
+            Self::Attestation(attestation) => attestation.client_id(),
         }
     }
 
     /// Whether it is an assertion whose header brings a key, or says where there is one.
     pub(crate) fn has_key_in_header(&self) -> bool {
-        matches!(self, Self::Assertion(assertion) if assertion.has_key_in_header())
+        match self {
+            Self::Assertion(assertion) => assertion.has_key_in_header(),
+            Self::Attestation(attestation) => {
+                attestation.beside().is_some_and(Self::has_key_in_header)
+            }
+            _ => false,
+        }
     }
 
     /// The secret that authenticated the client, in the form that did.
@@ -166,6 +188,7 @@ impl Credentials {
             Self::Basic(basic) if matched.raw => basic.raw_secret(),
             Self::Basic(basic) => Some(basic.pair().secret()),
             Self::Post(post) => Some(post.pair().secret()),
+            Self::Attestation(attestation) => attestation.beside()?.secret(proof),
             Self::None(_) | Self::Assertion(_) | Self::MutualTls(_) => None,
         }
     }
@@ -175,6 +198,22 @@ impl Credentials {
 /// from one of them: RFC 6749 §2.3, "The client MUST NOT use more than one authentication method in
 /// each request".
 pub(crate) fn extract(
+    head: &Parts,
+    authorization: Presence,
+    form: &Form<'_>,
+    settings: &Settings,
+    limits: &Limits,
+) -> Result<Credentials, ErrorKind> {
+    let others = || extract_others(head, authorization, form, settings, limits);
+    if attestation::is_presented(head, settings) {
+        return attestation::extract(head, authorization, form, settings, limits, others);
+    }
+    others()
+}
+
+/// Of the methods that are read from `Authorization`, the form and the connection.
+#[inline]
+fn extract_others(
     head: &Parts,
     authorization: Presence,
     form: &Form<'_>,
@@ -205,28 +244,6 @@ pub(crate) fn extract(
     }
 }
 
-/// Which setting a refused request asks for, or what is wrong with its assertion.
-#[cold]
-pub(crate) fn missing(kind: ErrorKind, form: &Form<'_>, settings: &Settings) -> Option<Cause> {
-    let is_assertion = form.client_assertion.or(form.client_assertion_type).is_some();
-    let is_missing = kind == ErrorKind::MethodNotAccepted && settings.assertions.is_none();
-    match is_assertion && is_missing {
-        true => Some(Cause::Advice(&assertion::MISSING)),
-        false => assertion::fault::of(kind, form),
-    }
-}
-
-/// What is wrong with the header of a refused request.
-#[cold]
-pub(crate) fn fault(kind: ErrorKind, headers: &HeaderMap, presence: Presence) -> Option<Cause> {
-    match Authorization::read(headers, presence) {
-        Authorization::Single(value) if kind == ErrorKind::MalformedAuthorization => {
-            basic::fault(value).map(Cause::Advice)
-        }
-        _ => None,
-    }
-}
-
 /// Checks what was presented against what the client is registered with. Time must not tell whether
 /// it exists (RFC 6819 §5.1.4.2): for an unknown one the same work is done.
 pub(crate) fn verify<'a>(
@@ -250,6 +267,9 @@ pub(crate) fn verify<'a>(
     if let Credentials::MutualTls(presented) = credentials {
         return mutual_tls::verify(presented, registration, settings, timeout);
     }
+    if let Credentials::Attestation(presented) = credentials {
+        return attestation::verify(presented, registration, settings, state, timeout);
+    }
     shared_secret::verify(credentials, registration, settings, state, timeout)
 }
 
@@ -271,6 +291,7 @@ fn matching<'a>(
         (_, Registration::Unusable(_)) => Err(ErrorKind::UnusableRegistration),
         // RFC 8705 §2: the binding must be enforced.
         (Credentials::None(_), Registration::MutualTls(_)) => Err(mutual_tls::missing(settings)),
+        (Credentials::None(_), Registration::Attestation(_)) => Err(attestation::missing(settings)),
         (Credentials::Basic(_), Registration::Basic(secrets))
         | (Credentials::Post(_), Registration::Post(secrets)) => Ok(Matching::Secret(secrets)),
         (Credentials::Basic(_), Registration::Post(secrets))

@@ -3,7 +3,7 @@
 use http::request::Parts;
 
 use crate::{
-    method::{Method, Settings, assertion, basic, mutual_tls},
+    method::{Method, Settings, assertion, attestation, basic, mutual_tls},
     wire::{
         authorization::{Authorization, Presence, is_basic},
         form::{self, Form},
@@ -34,7 +34,11 @@ pub(crate) fn named(
     let stated = form.client_id.and_then(|client_id| text(client_id, limits));
     let authorization = Authorization::read(&head.headers, authorization);
     let assertion = form.client_assertion.or(form.client_assertion_type);
+    let is_attested = attestation::is_presented(head, settings);
     let (method, client_id) = match (authorization, form.client_secret, assertion) {
+        (Authorization::Absent, None, None) if is_attested => {
+            (Some(Method::AttestJwt), attestation::named(&head.headers, settings, limits))
+        }
         (Authorization::Single(value), None, None) => {
             let id = limits.check_credential(value).ok().and_then(|()| basic::client_id(value));
             (is_basic(value).then_some(Method::Basic), id)

@@ -39,6 +39,7 @@ impl Registration {
             }
             (_, ErrorKind::MethodMismatch) => Some(Cause::RegisteredFor(method.iana())),
             (Self::Assertion(registered), kind) => registered.cause_of(kind, settings),
+            (Self::Attestation(registered), kind) => registered.cause_of(kind, settings),
             _ => None,
         }
     }
@@ -54,9 +55,11 @@ impl Registration {
                 Self::Assertion(assertion::Registration::PrivateKey(keys.clone()))
             }
             Self::Unusable(problem) => Self::Unusable(Arc::clone(problem)),
-            Self::Basic(_) | Self::Post(_) | Self::Assertion(_) | Self::MutualTls(_) => {
-                Self::unusable(Problem::Declared)
-            }
+            Self::Basic(_)
+            | Self::Post(_)
+            | Self::Assertion(_)
+            | Self::MutualTls(_)
+            | Self::Attestation(_) => Self::unusable(Problem::Declared),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     error::problem::Problem,
     iana::{AuthMethod, metadata::ClientMetadata},
-    method::{Method, assertion, mutual_tls, problem},
+    method::{Method, assertion, attestation, mutual_tls, problem},
     secret::{comparison::Secrets, stored::ClientSecret},
 };
 
@@ -18,6 +18,7 @@ pub(crate) enum Registration {
     Post(Secrets),
     Assertion(assertion::Registration),
     MutualTls(mutual_tls::Registration),
+    Attestation(attestation::Registration),
     Unusable(Arc<Problem>),
 }
 
@@ -47,6 +48,9 @@ impl Registration {
             (AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth, _) => {
                 mutual_tls::Registration::from_method(method).map(Self::MutualTls)
             }
+            (AuthMethod::AttestJwtClientAuth, _) => {
+                attestation::Registration::from_method(method).map(Self::Attestation)
+            }
             (method, secrets) => {
                 assertion::Registration::from_secrets(method, secrets).map(Self::Assertion)
             }
@@ -69,7 +73,9 @@ impl Registration {
             Self::Assertion(assertion) => {
                 assertion.with_secrets(Secrets::new(secrets)).map(Self::Assertion)
             }
-            Self::MutualTls(_) => Err(problem::without_secrets(self.method())),
+            Self::MutualTls(_) | Self::Attestation(_) => {
+                Err(problem::without_secrets(self.method()))
+            }
             Self::Unusable(problem) => Err((**problem).clone()),
         }
     }
@@ -90,6 +96,9 @@ impl Registration {
             AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth => {
                 mutual_tls::Registration::from_metadata(metadata).map(Self::MutualTls)
             }
+            AuthMethod::AttestJwtClientAuth => {
+                attestation::Registration::from_metadata(metadata).map(Self::Attestation)
+            }
             method => {
                 let problem = secret.as_ref().and_then(problem::of_presented);
                 let registration = Self::from_secrets(&method, secret)?;
@@ -103,7 +112,11 @@ impl Registration {
         match self {
             Self::Assertion(assertion) => assertion.omitted_keys(),
             Self::MutualTls(mutual_tls) => mutual_tls.omitted_keys(),
-            Self::None | Self::Basic(_) | Self::Post(_) | Self::Unusable(_) => Vec::new(),
+            Self::None
+            | Self::Basic(_)
+            | Self::Post(_)
+            | Self::Attestation(_)
+            | Self::Unusable(_) => Vec::new(),
         }
     }
 
@@ -122,6 +135,7 @@ impl Registration {
             Self::Post(_) => Method::Post,
             Self::Assertion(assertion) => assertion.method(),
             Self::MutualTls(mutual_tls) => mutual_tls.method(),
+            Self::Attestation(_) => Method::AttestJwt,
         }
     }
 
@@ -135,7 +149,7 @@ impl Registration {
         match self {
             Self::Basic(secrets) | Self::Post(secrets) => Some(secrets),
             Self::Assertion(assertion) => assertion.secrets(),
-            Self::None | Self::MutualTls(_) | Self::Unusable(_) => None,
+            Self::None | Self::MutualTls(_) | Self::Attestation(_) | Self::Unusable(_) => None,
         }
     }
 }

@@ -56,7 +56,10 @@ pub(super) fn verify<'a>(
         }
         Credentials::Post(post) => (Method::Post, Presented(post.pair().secret(), None)),
         // There is nothing to compare, and so nothing that could match.
-        Credentials::None(_) | Credentials::Assertion(_) | Credentials::MutualTls(_) => {
+        Credentials::None(_)
+        | Credentials::Assertion(_)
+        | Credentials::MutualTls(_)
+        | Credentials::Attestation(_) => {
             let kind = misfit.unwrap_or(ErrorKind::WrongSecret);
             return Verification::Done(Err(kind.into()));
         }

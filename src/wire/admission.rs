@@ -14,7 +14,7 @@ use http::{
 use crate::{
     error::{cause::Cause, config::ConfigError, kind::ErrorKind},
     isolate::guard,
-    wire::{authorization::Presence, form},
+    wire::{attested, authorization::Presence, form},
 };
 
 type HttpsPredicate = dyn Fn(&Parts) -> bool + Send + Sync;
@@ -24,6 +24,8 @@ type HttpsPredicate = dyn Fn(&Parts) -> bool + Send + Sync;
 pub(crate) struct Rules {
     pub(crate) https: Option<Arc<HttpsPredicate>>,
     pub(crate) refuse_uri_credentials: bool,
+    /// Whether attestations are credentials.
+    pub(crate) attested: bool,
     mode: Mode,
 }
 
@@ -67,6 +69,7 @@ impl fmt::Debug for Rules {
         f.debug_struct("Rules")
             .field("require_https", &self.https.is_some())
             .field("refuse_uri_credentials", &self.refuse_uri_credentials)
+            .field("attested", &self.attested)
             .field("mode", &self.mode)
             .finish()
     }
@@ -125,7 +128,7 @@ enum MediaType {
 impl Fields {
     /// Also marks the credential, to keep it out of what inner services print of their request
     /// (`HeaderValue` hides it in `Debug`, and HTTP/2 does not index it).
-    fn read(headers: &mut HeaderMap) -> Self {
+    fn read(headers: &mut HeaderMap, rules: &Rules) -> Self {
         let mut fields = Self::default();
         for (name, value) in headers.iter_mut() {
             if name == AUTHORIZATION {
@@ -145,6 +148,8 @@ impl Fields {
                     elements(value).any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
             } else if name == TRANSFER_ENCODING {
                 fields.transfer = elements(value).fold(fields.transfer, Transfer::and);
+            } else if attested::AVAILABLE && rules.attested && attested::is_one(name) {
+                value.set_sensitive(true);
             }
         }
         fields
@@ -222,7 +227,7 @@ pub(crate) fn admit(
     head: &mut Parts,
     rules: &Rules,
 ) -> (Protocol, Presence, Result<Source, ErrorKind>) {
-    let fields = Fields::read(&mut head.headers);
+    let fields = Fields::read(&mut head.headers, rules);
     let protocol = match rules.mode {
         Mode::Grpc => grpc(head, fields.media_type),
         Mode::Form | Mode::HeadersOnly => Protocol::Http,

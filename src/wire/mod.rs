@@ -4,6 +4,7 @@
 pub(crate) mod admission;
 pub(crate) mod answer;
 mod api;
+pub(crate) mod attested;
 pub(crate) mod authorization;
 pub(crate) mod body;
 #[cfg(feature = "mtls")]

@@ -2,27 +2,24 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 
 use crate::{
     error::{config::ConfigError, kind::ErrorKind},
     wire::{
+        attested,
         authorization::{Authorization, Presence, is_basic},
         form::{self, Form},
         limits::Limits,
     },
 };
 
-/// Of draft-ietf-oauth-attestation-based-client-auth. No method reads them, but they are of a client.
-const ATTESTATION: [HeaderName; 2] = [
-    HeaderName::from_static("oauth-client-attestation"),
-    HeaderName::from_static("oauth-client-attestation-pop"),
-];
-
 /// Whether such requests are passed on.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Optional {
     pub(crate) is_set: bool,
+    /// Whether a method reads attestations. They are of a client in any case.
+    pub(crate) attested: bool,
     /// The authentication schemes that are no business of the layer.
     schemes: Arc<[Box<str>]>,
 }
@@ -71,9 +68,10 @@ impl Optional {
         is_empty: impl FnOnce() -> bool,
         limits: &Limits,
     ) -> Result<bool, ErrorKind> {
-        let is_attested = ATTESTATION.iter().any(|name| headers.contains_key(name));
+        let is_attested = attested::are_there(headers);
         match Authorization::read(headers, authorization) {
             Authorization::Absent => match is_empty() {
+                true if is_attested && self.attested => Ok(false),
                 true if is_attested => Err(ErrorKind::MethodNotAccepted),
                 is_empty => Ok(is_empty),
             },

@@ -1,7 +1,7 @@
 //! The tests of the public interface. Those that take long to compile are packages of their own: the
 //! properties in `tests/props`, and the stacks that users build in `tests/stacks`.
 //!
-//! R1 to R139 are the rules of `tests/requirements.md`, D1 to D31 the rows of its last table. Which test
+//! R1 to R149 are the rules of `tests/requirements.md`, D1 to D31 the rows of its last table. Which test
 //! checks which rule; those of `fetch`, `isolate` and `method` are beside the code:
 //!
 //! | rule | tests |
@@ -145,6 +145,16 @@
 //! | R137 | `metadata_documents::what_could_not_be_had_is_an_outage_and_what_is_wrong_is_none`, `metadata_documents::special_addresses_are_answered_as_names_that_do_not_exist` |
 //! | R138 | `metadata_documents::host_or_predicate_that_says_no_stops_before_the_network`, `metadata_documents::requests_for_one_unknown_url_share_a_fetch`, `metadata_documents::strangers_have_bounds_of_their_own`, `metadata_documents::host_that_was_chosen_has_room_for_many_unknown_clients`, `metadata_documents::trusted_document_is_fetched_again_whatever_others_do`, `metadata_documents::one_host_pushes_out_documents_of_its_own_alone`, `metadata_documents::client_in_use_is_known_through_a_flood`, `metadata_documents::nothing_is_put_of_a_client_that_is_not_to_be_kept`, `metadata_documents::strangers_put_nothing_into_the_store`, `metadata_documents::leaked_key_is_remembered_through_a_flood`, `metadata_documents::known_document_outlives_a_want_of_room`, `fetch::https::tests::documents::strangers_connect_to_a_network_so_often_a_minute_for_documents` |
 //! | R139 | `metadata_documents::document_that_is_kept_is_known_to_the_next_machine`, `metadata_documents::document_stays_kept_until_it_is_withdrawn`, `metadata_documents::document_replaces_no_newer_one_and_no_withdrawal_of_the_same_second`, `metadata_documents::leaked_key_is_known_to_all_machines_and_after_a_restart`, `metadata_documents::kept_document_is_as_old_as_it_is`, `metadata_documents::what_is_kept_is_judged_again`, `metadata_documents::failing_store_is_a_miss`, `metadata_documents::known_only_makes_no_first_contact`, `metadata_documents::known_only_handle_shares_what_is_known`, `metadata_documents::withdrawn_document_does_not_come_back_from_the_store`, `documents_redis` |
+//! | R140 | `attestation::abca_7_1_and_7_2_each_header_is_there_once`, `attestation::abca_7_one_header_without_the_other_is_refused`, `attestation::abca_4_values_are_compact_and_bounded` |
+//! | R141 | `attestation::abca_4_and_5_1_typ_is_the_one_of_each`, `attestation::abca_7_1_and_7_2_algorithms_are_asymmetric_and_strong`, `attestation::abca_4_unknown_claims_are_ignored_and_repeated_ones_refused` |
+//! | R142 | `attestation::abca_7_1_attester_of_this_client_signed`, `attestation::attester_that_is_not_trusted_is_told_to_the_operator`, `attestation::published_keys_of_an_attester_need_a_source`, `attestation::metadata_names_the_attester` |
+//! | R143 | `attestation::abca_7_4_attestation_that_is_not_fresh_is_asked_for_again` |
+//! | R144 | `attestation::abca_7_1_key_of_the_instance_is_public_and_usable`, `attestation::abca_7_2_key_of_the_instance_made_the_proof`, `attestation::abca_example_has_the_proof_of_its_instance` |
+//! | R145 | `attestation::abca_7_5_sub_names_the_client_wherever_that_stands`, `attestation::rfc6749_2_3_attestation_beside_another_method`, `attestation::abca_7_6_signal_is_judged_and_the_other_method_decides`, `attestation::abca_7_4_attested_client_without_attestation_is_refused` |
+//! | R146 | `attestation::abca_5_1_audience_of_the_proof_is_the_issuer_alone`, `attestation::abca_7_2_proof_is_made_within_the_window`, `attestation::abca_5_1_proof_has_an_id`, `attestation::abca_12_1_proof_is_accepted_once`, `attestation::abca_12_1_one_of_a_thousand_equal_proofs_is_accepted`, `attestation::two_instances_may_have_one_id`, `attestation::proof_is_claimed_after_everything_else` |
+//! | R147 | `attestation::abca_6_1_proof_has_a_challenge_of_this_server`, `attestation::abca_6_1_challenge_is_for_those_whose_signatures_are_right`, `attestation::abca_6_2_fresh_challenge_comes_with_answers_to_attested_requests_alone`, `attestation::abca_6_3_challenge_endpoint_answers_with_a_new_one_each_time`, `attestation::challenge_is_accepted_once_if_it_is_so_set`, `attestation::challenge_of_one_replica_is_good_at_the_next` |
+//! | R148 | `attestation::dpop_beside_a_proof_is_passed_on`, `attestation::abca_7_one_header_without_the_other_is_refused` |
+//! | R149 | `attestation::abca_8_metadata_names_what_is_accepted`, `attestation::thumbprint_of_the_instance_is_handed_on`, `attestation::rfc7638_3_1_and_rfc8037_a_3_thumbprints`, `attestation::failed_attestations_are_answered_alike`, `method::attestation::tests` |
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -156,6 +166,8 @@ mod adding_a_method;
 mod answers;
 #[cfg(feature = "test-util")]
 mod assumed;
+#[cfg(feature = "unstable-attestation")]
+mod attestation;
 mod auto_traits;
 mod bodies;
 #[cfg(feature = "cache")]

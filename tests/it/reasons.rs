@@ -31,7 +31,7 @@ fn labels(source: &str) -> BTreeMap<&str, &str> {
 
 /// The labels of all kinds of reasons, of whatever feature.
 fn all_labels() -> Vec<String> {
-    let mut all: Vec<_> = ["kind/table.rs", "assertion.rs", "certificate.rs"]
+    let mut all: Vec<_> = ["kind/table.rs", "assertion.rs", "attestation.rs", "certificate.rs"]
         .iter()
         .flat_map(|file| {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/error").join(file);
@@ -73,7 +73,7 @@ fn troubleshooting_page_has_the_text_of_every_answer() {
     };
     let page = read("docs/troubleshooting.md");
     let mut texts = 0;
-    for file in ["entry.rs", "kind/table.rs", "assertion.rs", "certificate.rs"] {
+    for file in ["entry.rs", "kind/table.rs", "assertion.rs", "attestation.rs", "certificate.rs"] {
         let source = read(&format!("error/{file}"));
         let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
         let code = code.collect::<Vec<_>>().join("\n");
@@ -95,9 +95,11 @@ fn documentation_of_a_reason_begins_with_its_label() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/error").join(file);
         fs::read_to_string(path).unwrap()
     };
-    for (file, table, least) in
-        [("kind.rs", "kind/table.rs", 40), ("assertion.rs", "assertion.rs", 18)]
-    {
+    for (file, table, least) in [
+        ("kind.rs", "kind/table.rs", 40),
+        ("assertion.rs", "assertion.rs", 18),
+        ("attestation.rs", "attestation.rs", 20),
+    ] {
         let (source, table) = (read(file), read(table));
         let labels = labels(&table);
         assert_eq!(documented(&source), labels, "{file}");

@@ -305,7 +305,7 @@ fn rfc6749_5_2_answer_of_every_error_kind() {
         assert!(seen.insert(kind), "{kind:?} twice");
     }
     let all: HashSet<_> = REFUSALS.iter().map(|row| row.0).collect();
-    // These need more than a provider: see `bodies.rs`, `grpc.rs`, `metadata_documents.rs`,
+    // These need more than a provider: see `attestation.rs`, `bodies.rs`, `grpc.rs`, `metadata_documents.rs`,
     // `mutual_tls.rs`, `secrets_at_rest.rs`, `tower_contract.rs` and `rfc7523.rs`.
     let missing: HashSet<_> = all.difference(&seen).collect();
     let mut elsewhere =
@@ -314,6 +314,8 @@ fn rfc6749_5_2_answer_of_every_error_kind() {
     elsewhere.extend([K::MetadataDocument, K::MetadataUnreachable]);
     #[cfg(feature = "mtls")]
     elsewhere.extend(all.iter().filter(|kind| matches!(kind, K::Certificate(_))));
+    #[cfg(feature = "unstable-attestation")]
+    elsewhere.extend(all.iter().filter(|kind| matches!(kind, K::Attestation(_))));
     elsewhere.extend(OF_ASSERTIONS.iter().copied());
     assert_eq!(missing, elsewhere.iter().collect::<HashSet<_>>());
 }
@@ -335,6 +337,9 @@ fn rfc6749_5_2_refusals_are_json_with_registered_codes() {
             "temporarily_unavailable" => &[429, 503],
             // Of §4.1.2.1, too.
             "server_error" => &[500],
+            // Of draft-ietf-oauth-attestation-based-client-auth-11 §7.4.
+            "use_fresh_attestation" => &[401],
+            "use_attestation_challenge" => &[400],
             other => panic!("{other}"),
         };
         assert!(allowed.contains(&status), "{kind:?}: {code} with {status}");

@@ -158,6 +158,7 @@ fn iana_names_round_trip() {
         "private_key_jwt",
         "tls_client_auth",
         "self_signed_tls_client_auth",
+        "attest_jwt_client_auth",
     ] {
         let method = AuthMethod::from(name);
         assert!(!matches!(method, AuthMethod::Other(_)), "{name}");
@@ -167,7 +168,7 @@ fn iana_names_round_trip() {
         assert_eq!(json, format!("\"{name}\""));
         assert_eq!(serde_json::from_str::<AuthMethod>(&json).unwrap(), method);
     }
-    for name in ["attest_jwt_client_auth", "foo bar\n", "None", ""] {
+    for name in ["attest_jwt_client_auth_dpop", "foo bar\n", "None", ""] {
         let method = AuthMethod::from(name);
         assert_eq!(method, AuthMethod::Other(name.into()));
         let json = serde_json::to_string(&method).unwrap();

@@ -18,6 +18,8 @@ use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt};
 #[cfg(feature = "jwt")]
 use tower_client_auth::assertion::InvalidAssertion;
+#[cfg(feature = "unstable-attestation")]
+use tower_client_auth::attestation::InvalidAttestation;
 #[cfg(feature = "mtls")]
 use tower_client_auth::mutual_tls::CertificateError;
 use tower_client_auth::{
@@ -394,6 +396,64 @@ pub(crate) const REFUSALS: &[(ErrorKind, u16, &str, &str, &str)] = {
             400,
             R,
             "There must be one client certificate",
+            "",
+        ),
+        #[cfg(feature = "unstable-attestation")]
+        (
+            K::Attestation(InvalidAttestation::Repeated),
+            400,
+            R,
+            "There must be one client attestation with one proof of possession",
+            "",
+        ),
+        #[cfg(feature = "unstable-attestation")]
+        (K::Attestation(InvalidAttestation::Missing), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "unstable-attestation")]
+        (K::Attestation(InvalidAttestation::ProofMissing), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "unstable-attestation")]
+        (K::Attestation(InvalidAttestation::Malformed), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "unstable-attestation")]
+        (K::Attestation(InvalidAttestation::UnsupportedHeader), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "unstable-attestation")]
+        (K::Attestation(InvalidAttestation::UnsupportedTyp), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "unstable-attestation")]
+        (K::Attestation(InvalidAttestation::UnsupportedAlgorithm), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "unstable-attestation")]
+        (K::Attestation(InvalidAttestation::MissingClaim), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "unstable-attestation")]
+        (K::Attestation(InvalidAttestation::InstanceKey), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "unstable-attestation")]
+        (K::Attestation(InvalidAttestation::AttesterKey), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "unstable-attestation")]
+        (K::Attestation(InvalidAttestation::WrongSignature), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "unstable-attestation")]
+        (K::Attestation(InvalidAttestation::WrongProof), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "unstable-attestation")]
+        (
+            K::Attestation(InvalidAttestation::Stale),
+            401,
+            "use_fresh_attestation",
+            "The client attestation is not fresh enough",
+            "",
+        ),
+        #[cfg(feature = "unstable-attestation")]
+        (K::Attestation(InvalidAttestation::NotYetValid), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "unstable-attestation")]
+        (K::Attestation(InvalidAttestation::Lifetime), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "unstable-attestation")]
+        (K::Attestation(InvalidAttestation::WrongAudience), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "unstable-attestation")]
+        (K::Attestation(InvalidAttestation::ProofTime), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "unstable-attestation")]
+        (K::Attestation(InvalidAttestation::IdTooLong), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "unstable-attestation")]
+        (K::Attestation(InvalidAttestation::Replayed), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "unstable-attestation")]
+        (
+            K::Attestation(InvalidAttestation::Challenge),
+            400,
+            "use_attestation_challenge",
+            "The proof of possession needs the challenge that comes with this answer",
             "",
         ),
         (K::ProviderMismatch, 401, C, NOT_AUTHENTICATED, ""),

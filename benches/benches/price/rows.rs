@@ -155,6 +155,8 @@ pub(super) fn rows() -> Result<Vec<Row>, BoxError> {
             "client_secret_jwt" | "private_key_jwt" => {}
             // Their requests cost what those of a public client do, see `budgets.toml`.
             "tls_client_auth" | "self_signed_tls_client_auth" => {}
+            // Two signatures: as much as two lines below.
+            "attest_jwt_client_auth" => {}
             other => return Err(format!("the price list has no line for {other}").into()),
         }
     }

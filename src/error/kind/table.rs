@@ -129,6 +129,8 @@ impl ErrorKind {
             Self::Assertion(assertion) => assertion.entry(),
             #[cfg(feature = "mtls")]
             Self::Certificate(certificate) => certificate.entry(),
+            #[cfg(feature = "unstable-attestation")]
+            Self::Attestation(attestation) => attestation.entry(),
             Self::UnusableRegistration => entry! {
                 "unusable_registration", "the registration of the client is unusable",
                 FAILED, internal

@@ -1,0 +1,319 @@
+//! `attest_jwt_client_auth`: an attestation and a proof of possession as two header fields
+//! (draft-ietf-oauth-attestation-based-client-auth-11).
+
+mod api;
+pub(crate) mod challenge;
+mod read;
+mod registration;
+pub(crate) mod settings;
+mod verify;
+
+pub(crate) use self::registration::Registration;
+
+use std::{str, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request::Parts};
+
+use crate::{
+    clock::Clock,
+    error::{Error, attestation::InvalidAttestation, cause::Cause, entry::answer, kind::ErrorKind},
+    isolate::guard,
+    jose::key::Key,
+    method::{
+        self, Method, State,
+        attestation::{
+            read::{Attested, Proved, Token},
+            settings::Attesters,
+        },
+        verification::Verification,
+    },
+    wire::{
+        attested,
+        authorization::Presence,
+        form::{self, Form},
+        limits::Limits,
+        response::{self, DEFAULT_CHALLENGE, Reply},
+    },
+};
+
+/// Whether this build can check attestations.
+pub(super) const AVAILABLE: bool = true;
+
+pub(crate) type Settings = Arc<Attesters>;
+/// That of the key of an instance.
+pub(crate) type Thumbprint = Arc<str>;
+
+const CHALLENGE: HeaderName = HeaderName::from_static("oauth-client-attestation-challenge");
+
+/// Both tokens as they were presented, and what was read of them.
+pub(crate) struct Credentials {
+    /// The attestation in its compact form, and behind it the proof: one buffer for both.
+    text: Box<str>,
+    attestation_length: usize,
+    attestation: Token,
+    attested: Attested,
+    proof: Token,
+    proved: Proved,
+    /// That of the instance.
+    key: Arc<Key>,
+    thumbprint: Thumbprint,
+    /// Those of another method, to which the attestation is but a signal.
+    beside: Option<method::Credentials>,
+}
+
+impl Credentials {
+    pub(super) fn method(&self) -> Option<Method> {
+        match &self.beside {
+            None => Some(Method::AttestJwt),
+            Some(other) => other.method(),
+        }
+    }
+
+    pub(super) fn client_id(&self) -> &str {
+        &self.attested.client_id
+    }
+
+    pub(super) const fn beside(&self) -> Option<&method::Credentials> {
+        self.beside.as_ref()
+    }
+
+    pub(crate) fn thumbprint(&self) -> Thumbprint {
+        Arc::clone(&self.thumbprint)
+    }
+
+    fn attestation_text(&self) -> &str {
+        self.text.get(..self.attestation_length).unwrap_or_default()
+    }
+
+    fn proof_text(&self) -> &str {
+        self.text.get(self.attestation_length..).unwrap_or_default()
+    }
+}
+
+pub(super) fn is_set_up(settings: &Settings) -> bool {
+    !settings.trusted.is_empty()
+}
+
+/// Whether the request presents one of both.
+#[inline]
+pub(super) fn is_presented(head: &Parts, settings: &method::Settings) -> bool {
+    settings.attestation.is_some() && attested::are_there(&head.headers)
+}
+
+/// The headers that nobody behind this layer is concerned with.
+pub(crate) fn headers(settings: &method::Settings) -> impl Iterator<Item = &HeaderName> {
+    settings.attestation.iter().flat_map(|_set| &attested::FIELDS)
+}
+
+/// Of a client that should have presented an attestation, where one is looked for.
+#[cold]
+pub(super) const fn missing(settings: &method::Settings) -> ErrorKind {
+    match settings.attestation {
+        Some(_) => ErrorKind::Attestation(InvalidAttestation::Missing),
+        None => ErrorKind::MethodMismatch,
+    }
+}
+
+/// Reads both tokens, which are there beside nothing else unless they are a signal; `others` reads what else
+/// there is.
+pub(super) fn extract(
+    head: &Parts,
+    authorization: Presence,
+    form: &Form<'_>,
+    settings: &method::Settings,
+    limits: &Limits,
+    others: impl FnOnce() -> Result<method::Credentials, ErrorKind>,
+) -> Result<method::Credentials, ErrorKind> {
+    let attesters = settings.attestation.as_deref().ok_or(ErrorKind::MethodNotAccepted)?;
+    let assertion = form.client_assertion.or(form.client_assertion_type);
+    let is_alone =
+        authorization == Presence::Absent && form.client_secret.is_none() && assertion.is_none();
+    if !is_alone && !attesters.is_signal {
+        return Err(ErrorKind::MultipleMethods);
+    }
+    let beside = if is_alone {
+        settings.accept(Method::AttestJwt)?;
+        None
+    } else {
+        Some(others()?)
+    };
+    let credentials = read(&head.headers, attesters, beside, limits)?;
+    let client_id = credentials.client_id();
+    let is_other = credentials.beside.as_ref().is_some_and(|other| other.client_id() != client_id);
+    // -11 §7.5: it must agree wherever it is.
+    match form.client_id {
+        _ if is_other => Err(ErrorKind::ClientIdMismatch),
+        Some(stated) if !form::equals(stated, client_id)? => Err(ErrorKind::ClientIdMismatch),
+        _ => Ok(method::Credentials::Attestation(Box::new(credentials))),
+    }
+}
+
+fn read(
+    headers: &HeaderMap,
+    attesters: &Attesters,
+    beside: Option<method::Credentials>,
+    limits: &Limits,
+) -> Result<Credentials, ErrorKind> {
+    let [attestation, proof] = &attested::FIELDS;
+    let attestation = field(headers, attestation)?;
+    let proof = field(headers, proof)?;
+    let attestation = attestation.ok_or(InvalidAttestation::Missing)?;
+    let proof = proof.ok_or(InvalidAttestation::ProofMissing)?;
+    limits.check_credential(attestation)?;
+    limits.check_credential(proof)?;
+    // Everything in a compact form is ASCII.
+    let text = |value| str::from_utf8(value).map_err(|_foreign| InvalidAttestation::Malformed);
+    let (attestation_text, proof_text) = (text(attestation)?, text(proof)?);
+    let (attestation, attested) = Attested::read(attestation_text, attesters)?;
+    let (proof, proved) = Proved::read(proof_text, attesters)?;
+    let key = attested.key(&proof)?;
+    Ok(Credentials {
+        text: [attestation_text, proof_text].concat().into(),
+        attestation_length: attestation_text.len(),
+        thumbprint: key.thumbprint().into(),
+        attestation,
+        attested,
+        proof,
+        proved,
+        key,
+        beside,
+    })
+}
+
+/// The one value of a field. RFC 9110 §5.3: several may arrive joined by commas, which no token has.
+fn field<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'a [u8]>, InvalidAttestation> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) if !value.as_bytes().contains(&b',') => Ok(Some(value.as_bytes())),
+        _ => Err(InvalidAttestation::Repeated),
+    }
+}
+
+/// The `sub` of an attestation that nothing is believed of, for the operator.
+pub(super) fn named(
+    headers: &HeaderMap,
+    settings: &method::Settings,
+    limits: &Limits,
+) -> Option<Box<str>> {
+    let [attestation, _] = &attested::FIELDS;
+    let value = field(headers, attestation).ok()??;
+    limits.check_credential(value).ok()?;
+    let text = str::from_utf8(value).ok()?;
+    let attesters = settings.attestation.as_deref()?;
+    Attested::read(text, attesters).ok().map(|(_token, attested)| attested.client_id)
+}
+
+/// Why a request with an attestation was refused before any look-up, for the operator.
+#[cold]
+pub(super) fn cause_of(
+    kind: ErrorKind,
+    head: &Parts,
+    settings: &method::Settings,
+) -> Option<Cause> {
+    let is_second = kind == ErrorKind::MultipleMethods && is_presented(head, settings);
+    is_second.then_some(Cause::Advice(
+        &"an attestation and another method are both there: see `Attesters::as_signal`",
+    ))
+}
+
+pub(super) fn verify<'a>(
+    presented: &'a Credentials,
+    registration: Option<&'a method::Registration>,
+    settings: &'a method::Settings,
+    state: &'a State,
+    timeout: Option<Duration>,
+) -> Verification<'a> {
+    let verified = verify::verify(presented, registration, settings, state, timeout);
+    Verification::Pending(Box::pin(verified))
+}
+
+/// The challenge for the next proof, which an answer hands out (-11 §6.2).
+#[derive(Default)]
+pub(crate) struct NextChallenge(Option<Box<HeaderValue>>);
+
+impl NextChallenge {
+    /// One for the client that has authenticated, if challenges are asked for.
+    pub(crate) fn new(settings: &method::Settings) -> Self {
+        Self(value(settings).map(Box::new))
+    }
+
+    #[inline]
+    pub(crate) fn put(&mut self, headers: &mut HeaderMap) {
+        if let Some(value) = self.0.take() {
+            put(*value, headers);
+        }
+    }
+}
+
+/// Adds to the answer what its reason asks for (-11 §7.4).
+#[inline]
+pub(crate) fn answer(kind: ErrorKind, settings: &method::Settings, headers: &mut HeaderMap) {
+    if kind == ErrorKind::Attestation(InvalidAttestation::Challenge) {
+        if let Some(value) = value(settings) {
+            put(value, headers);
+        }
+    }
+}
+
+fn put(value: HeaderValue, headers: &mut HeaderMap) {
+    // A map without room has none for anything.
+    let _inserted = headers.try_insert(CHALLENGE, value);
+}
+
+fn value(settings: &method::Settings) -> Option<HeaderValue> {
+    HeaderValue::try_from(challenge(settings)?).ok()
+}
+
+/// A fresh one, where challenges are asked for.
+fn challenge(settings: &method::Settings) -> Option<String> {
+    let attesters = settings.attestation.as_deref()?;
+    attesters.challenges.as_ref()?.issue(&attesters.issuer, now(&settings.clock)?)
+}
+
+/// The answer of the challenge endpoint (-11 §6.3).
+pub(crate) fn endpoint(settings: &method::Settings) -> Response<Bytes> {
+    let (status, json) = match challenge(settings) {
+        // Nothing in it has to be escaped.
+        Some(challenge) => {
+            (StatusCode::OK, format!(r#"{{"attestation_challenge":"{challenge}"}}"#).into())
+        }
+        None => {
+            let answer = answer!(invalid_request, NOT_FOUND, "There are no challenges");
+            (answer.status, Bytes::from_static(answer.json.as_bytes()))
+        }
+    };
+    let mut response = Response::new(Bytes::new());
+    let reply = Reply { status, json, kind: None, retry_after: None };
+    response::write(reply, || DEFAULT_CHALLENGE, &mut response);
+    response
+}
+
+/// The clock may be the application's, and panic.
+fn now(clock: &Clock) -> Option<i64> {
+    guard::hook("clock", || clock.unix_seconds())
+}
+
+impl From<InvalidAttestation> for ErrorKind {
+    fn from(invalid: InvalidAttestation) -> Self {
+        Self::Attestation(invalid)
+    }
+}
+
+impl From<InvalidAttestation> for Error {
+    fn from(invalid: InvalidAttestation) -> Self {
+        ErrorKind::from(invalid).into()
+    }
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+mod tests;

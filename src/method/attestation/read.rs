@@ -1,0 +1,289 @@
+//! An attestation and its proof of possession, read before the client is known.
+
+use std::sync::Arc;
+
+use serde::de::MapAccess;
+use serde_json::value::RawValue;
+
+use crate::{
+    error::attestation::InvalidAttestation,
+    jose::{
+        alg::Algorithm,
+        compact::{self, Parts},
+        json::{Audience, Date, Members, Object, Text, Value},
+        key::Key,
+        set::KeySet,
+    },
+    method::{assertion::read::is_media_type, attestation::settings::Attesters},
+};
+
+const ATTESTATION_TYP: &str = "oauth-client-attestation+jwt";
+const PROOF_TYP: &str = "oauth-client-attestation-pop+jwt";
+
+/// A signed JWT that is well-formed, and about which nothing else is known.
+#[derive(Debug)]
+pub(super) struct Token {
+    pub(super) algorithm: Algorithm,
+    pub(super) kid: Option<Box<str>>,
+    /// How much of the text is signed, from its beginning.
+    signed: usize,
+    pub(super) signature: Vec<u8>,
+}
+
+impl Token {
+    /// The signing input within `compact`, from which the token was read (RFC 7515 §5.2).
+    pub(super) fn signed<'a>(&self, compact: &'a str) -> &'a [u8] {
+        compact.as_bytes().get(..self.signed).unwrap_or_default()
+    }
+
+    /// Reads the token, and hands its claims to `read`.
+    fn read<T>(
+        text: &str,
+        typ: &str,
+        settings: &Attesters,
+        read: impl FnOnce(&[u8], Algorithm) -> Result<T, InvalidAttestation>,
+    ) -> Result<(Self, T), InvalidAttestation> {
+        const MALFORMED: InvalidAttestation = InvalidAttestation::Malformed;
+
+        let parts = Parts::split(text).ok_or(MALFORMED)?;
+        let decode = |part| {
+            let mut bytes = Vec::with_capacity(base64::decoded_len_estimate(text.len()));
+            compact::decode(part, &mut bytes).ok_or(MALFORMED)?;
+            Ok(bytes)
+        };
+        let (header, claims) = (decode(parts.header)?, decode(parts.claims)?);
+        let signature = decode(parts.signature)?;
+        let header: Header<'_> = compact::object(Some(&header)).ok_or(MALFORMED)?;
+        let algorithm = header.judge(typ, settings)?;
+        let claims = read(&claims, algorithm)?;
+        let kid = header.kid.map(|kid| kid.0.into());
+        let signed = parts.header.len() + 1 + parts.claims.len();
+        Ok((Self { algorithm, kid, signed, signature }, claims))
+    }
+}
+
+/// What an attestation says of the client, and until when.
+#[derive(Debug)]
+pub(super) struct Attested {
+    pub(super) client_id: Box<str>,
+    key: KeySet,
+    pub(super) exp: Option<f64>,
+    pub(super) iat: Option<f64>,
+    pub(super) nbf: Option<f64>,
+}
+
+impl Attested {
+    pub(super) fn read(
+        text: &str,
+        settings: &Attesters,
+    ) -> Result<(Token, Self), InvalidAttestation> {
+        Token::read(text, ATTESTATION_TYP, settings, |json, _algorithm| {
+            let claims: AttestationClaims<'_> =
+                compact::object(Some(json)).ok_or(InvalidAttestation::Malformed)?;
+            let sub = claims.sub.as_ref().map(|sub| &*sub.0).filter(|sub| !sub.is_empty());
+            let sub = sub.ok_or(InvalidAttestation::MissingClaim)?;
+            // As for every other client id.
+            if sub.bytes().any(|byte| byte.is_ascii_control()) {
+                return Err(InvalidAttestation::Malformed);
+            }
+            let confirmation = claims.cnf.ok_or(InvalidAttestation::MissingClaim)?.0;
+            let jwk = confirmation.jwk.ok_or(InvalidAttestation::InstanceKey)?;
+            // What is wrong with it may quote nothing, and says more than anybody needs.
+            let key = KeySet::of_one(jwk.get().as_bytes())
+                .map_err(|_reason| InvalidAttestation::InstanceKey)?;
+            let seconds = |date: Option<Date>| date.map(|Date(seconds)| seconds);
+            Ok(Self {
+                client_id: sub.into(),
+                key,
+                exp: seconds(claims.exp),
+                iat: seconds(claims.iat),
+                nbf: seconds(claims.nbf),
+            })
+        })
+    }
+
+    /// The key of the instance, if it can have signed the proof.
+    pub(super) fn key(&self, proof: &Token) -> Result<Arc<Key>, InvalidAttestation> {
+        // There is but this one, so that a `kid` says nothing.
+        let found = self.key.find(proof.algorithm, None);
+        found.map(|(key, _)| Arc::clone(key)).map_err(|_unfit| InvalidAttestation::InstanceKey)
+    }
+}
+
+/// What a proof of possession says.
+#[derive(Debug)]
+pub(super) struct Proved {
+    pub(super) audience: Result<(), InvalidAttestation>,
+    pub(super) exp: Option<f64>,
+    pub(super) iat: Option<f64>,
+    pub(super) nbf: Option<f64>,
+    pub(super) jti: Result<Box<str>, InvalidAttestation>,
+    pub(super) challenge: Option<Box<str>>,
+}
+
+/// Long enough for two UUIDs and a URL, short enough for every store.
+const LONGEST_ID: usize = 256;
+
+impl Proved {
+    pub(super) fn read(
+        text: &str,
+        settings: &Attesters,
+    ) -> Result<(Token, Self), InvalidAttestation> {
+        Token::read(text, PROOF_TYP, settings, |json, _algorithm| {
+            let claims: ProofClaims<'_> =
+                compact::object(Some(json)).ok_or(InvalidAttestation::Malformed)?;
+            let seconds = |date: Option<Date>| date.map(|Date(seconds)| seconds);
+            Ok(Self {
+                audience: claims.judge_audience(settings),
+                jti: claims.judge_id(),
+                challenge: claims.challenge.map(|challenge| challenge.0.into()),
+                exp: seconds(claims.exp),
+                iat: seconds(claims.iat),
+                nbf: seconds(claims.nbf),
+            })
+        })
+    }
+}
+
+#[derive(Debug, Default)]
+struct Header<'a> {
+    alg: Option<Text<'a>>,
+    kid: Option<Text<'a>>,
+    typ: Option<Text<'a>>,
+    refused: bool,
+}
+
+impl<'de> Members<'de> for Header<'de> {
+    const USUAL: &'static [&'static str] = &["typ", "alg", "kid"];
+
+    fn read<A: MapAccess<'de>>(&mut self, name: &str, value: Value<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "alg" => self.alg = Some(value.parse()?),
+            "kid" => self.kid = Some(value.parse()?),
+            "typ" => self.typ = Some(value.parse()?),
+            // As in assertions: RFC 7515 §4.1.11, RFC 7797.
+            "crit" | "b64" | "enc" | "zip" => {
+                self.refused = true;
+                value.ignore()?;
+            }
+            // Of keys that the header brings, and addresses of keys, none counts.
+            _ => value.ignore()?,
+        }
+        Ok(())
+    }
+}
+
+impl Header<'_> {
+    fn judge(&self, expected: &str, settings: &Attesters) -> Result<Algorithm, InvalidAttestation> {
+        let alg = self.alg.as_ref().ok_or(InvalidAttestation::Malformed)?;
+        let algorithm = Algorithm::from_name(&alg.0)
+            .filter(|algorithm| settings.algorithms.contains(*algorithm))
+            .ok_or(InvalidAttestation::UnsupportedAlgorithm)?;
+        if self.refused {
+            return Err(InvalidAttestation::UnsupportedHeader);
+        }
+        match &self.typ {
+            Some(typ) if is_media_type(&typ.0, expected) => Ok(algorithm),
+            _ => Err(InvalidAttestation::UnsupportedTyp),
+        }
+    }
+}
+
+#[derive(Default)]
+struct AttestationClaims<'a> {
+    sub: Option<Text<'a>>,
+    exp: Option<Date>,
+    iat: Option<Date>,
+    nbf: Option<Date>,
+    cnf: Option<Object<Confirmation<'a>>>,
+}
+
+impl<'de> Members<'de> for AttestationClaims<'de> {
+    const USUAL: &'static [&'static str] = &["iss", "sub", "exp", "nbf", "iat", "cnf"];
+
+    fn read<A: MapAccess<'de>>(&mut self, name: &str, value: Value<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "sub" => self.sub = Some(value.parse()?),
+            "exp" => self.exp = Some(value.parse()?),
+            "nbf" => self.nbf = Some(value.parse()?),
+            "iat" => self.iat = Some(value.parse()?),
+            "cnf" => self.cnf = Some(value.parse()?),
+            _ => value.ignore()?,
+        }
+        Ok(())
+    }
+}
+
+/// RFC 7800 §3. Of its ways to name a key this is the only one here (-11 §4).
+#[derive(Default)]
+struct Confirmation<'a> {
+    jwk: Option<&'a RawValue>,
+}
+
+impl<'de> Members<'de> for Confirmation<'de> {
+    const USUAL: &'static [&'static str] = &["jwk"];
+
+    fn read<A: MapAccess<'de>>(&mut self, name: &str, value: Value<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "jwk" => self.jwk = Some(value.parse()?),
+            _ => value.ignore()?,
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default)]
+struct ProofClaims<'a> {
+    aud: Option<Audience<'a>>,
+    exp: Option<Date>,
+    iat: Option<Date>,
+    nbf: Option<Date>,
+    jti: Option<Text<'a>>,
+    challenge: Option<Text<'a>>,
+}
+
+impl<'de> Members<'de> for ProofClaims<'de> {
+    const USUAL: &'static [&'static str] =
+        &["iss", "aud", "exp", "nbf", "iat", "jti", "challenge", "nonce"];
+
+    fn read<A: MapAccess<'de>>(&mut self, name: &str, value: Value<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "aud" => self.aud = Some(value.parse()?),
+            "exp" => self.exp = Some(value.parse()?),
+            "nbf" => self.nbf = Some(value.parse()?),
+            "iat" => self.iat = Some(value.parse()?),
+            "jti" => self.jti = Some(value.parse()?),
+            "challenge" => self.challenge = Some(value.parse()?),
+            _ => value.ignore()?,
+        }
+        Ok(())
+    }
+}
+
+impl ProofClaims<'_> {
+    /// -11 §5.1: the issuer identifier of the server, compared byte for byte, and no value beside it.
+    fn judge_audience(&self, settings: &Attesters) -> Result<(), InvalidAttestation> {
+        let is_right = match self.aud.as_ref().ok_or(InvalidAttestation::MissingClaim)? {
+            Audience::One(value) => *value.0 == *settings.issuer,
+            Audience::List(values) => match values.as_slice() {
+                [] => return Err(InvalidAttestation::MissingClaim),
+                [value] => !settings.string_audience && *value.0 == *settings.issuer,
+                _ => false,
+            },
+        };
+        if is_right { Ok(()) } else { Err(InvalidAttestation::WrongAudience) }
+    }
+
+    fn judge_id(&self) -> Result<Box<str>, InvalidAttestation> {
+        let jti = self.jti.as_ref().map(|jti| &*jti.0).filter(|jti| !jti.is_empty());
+        let jti = jti.ok_or(InvalidAttestation::MissingClaim)?;
+        if jti.len() > LONGEST_ID {
+            return Err(InvalidAttestation::IdTooLong);
+        }
+        // Stores that keep text choke on some of them, and that must not be at the client's will.
+        if jti.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err(InvalidAttestation::Malformed);
+        }
+        Ok(jti.into())
+    }
+}

@@ -1,0 +1,262 @@
+//! What is left to do for an attestation once its client is known.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    error::{Error, attestation::InvalidAttestation, kind::ErrorKind},
+    fetch::jwks::JwksCache,
+    isolate::pool::{Attempt, Pool},
+    jose::{
+        key::Key,
+        keys::{ClientKeys, Source},
+        set::KeySet,
+    },
+    method::{
+        self, Method, State,
+        assertion::{
+            decoy,
+            signature::verify_one,
+            verify::{claimed, published},
+        },
+        attestation::{Credentials, read::Token, settings::Attesters},
+        verification::{Proof, Verification},
+    },
+};
+
+/// FAPI 2.0 Security Profile §5.3.2.1, as for assertions.
+const CLOCK_SKEW: f64 = 60.0;
+
+/// Whose keys may have signed the attestation.
+enum Trusted<'a> {
+    One(&'a str),
+    /// The client is registered with no attester: the attestation is but a signal.
+    Any,
+}
+
+/// Checks both signatures and then what they sign, so that nothing is believed before. Whatever is wrong with
+/// the client, its attester or one of the signatures, it costs two verifications. The claim on the proof comes
+/// last, so that only the instance can use it up.
+///
+/// # Errors
+///
+/// Why the attestation proves nothing, or what failed.
+pub(super) async fn verify(
+    presented: &Credentials,
+    registration: Option<&method::Registration>,
+    settings: &method::Settings,
+    state: &State,
+    timeout: Option<Duration>,
+) -> Result<Proof, Error> {
+    let Some(attesters) = settings.attestation.as_deref() else {
+        return Err(ErrorKind::MethodNotAccepted.into());
+    };
+    let proof = match &presented.beside {
+        None => Ok(Proof { method: Method::AttestJwt, secret: None }),
+        Some(other) => match method::verify(other, registration, settings, state, timeout) {
+            Verification::Done(proof) => proof,
+            Verification::Pending(proof) => proof.await,
+        },
+    };
+    // RFC 8725 §3.1: the registration decides, and no header has a say.
+    let trusted = match (registration, &presented.beside) {
+        (Some(_), Some(_)) if proof.is_ok() => Ok(Trusted::Any),
+        (Some(method::Registration::Attestation(registered)), None) => {
+            Ok(Trusted::One(&registered.0))
+        }
+        (Some(method::Registration::Unusable(_)), _) => Err(ErrorKind::UnusableRegistration),
+        (Some(_), _) => Err(ErrorKind::MethodMismatch),
+        (None, _) => Err(ErrorKind::UnknownClient),
+    };
+    let (mut failure, mut key, mut source) = (None, None, None);
+    match trusted {
+        Err(kind) => failure = Some(kind),
+        Ok(trusted) => match find(&presented.attestation, trusted, attesters, timeout).await? {
+            Ok((found, remote)) => (key, source) = (Some(found), remote),
+            Err(kind) => failure = Some(kind),
+        },
+    }
+    let client_id = presented.client_id();
+    let (attestation, possession) = (&presented.attestation, &presented.proof);
+    let signed = attestation.signed(presented.attestation_text());
+    let genuine = is_made_with(key.as_ref(), attestation, signed, client_id, &state.pool).await?;
+    // Of an instance that nobody vouches for, it is the signature of a stranger.
+    let key = Some(&presented.key);
+    let signed = possession.signed(presented.proof_text());
+    let pool = &state.pool;
+    let proven = is_proven(key, possession, signed, (client_id, genuine), pool).await?;
+    // The other method decides who the client is.
+    let proof = proof?;
+    if let Some(kind) = failure {
+        return Err(kind.into());
+    }
+    if !genuine {
+        return Err(InvalidAttestation::WrongSignature.into());
+    }
+    if let Some((remote, uri)) = source {
+        remote.proved(&uri);
+    }
+    if !proven {
+        return Err(InvalidAttestation::WrongProof.into());
+    }
+    let now = settings.clock.unix_seconds();
+    let until = judge(presented, attesters, now)?;
+    use_up(presented, attesters, until, now, timeout).await?;
+    Ok(proof)
+}
+
+type Found<'a> = (Arc<Key>, Option<(&'a JwksCache, Arc<str>)>);
+
+/// The key that the attestation may be signed with, and where it is published.
+///
+/// # Errors
+///
+/// If the keys of the attester cannot be had. Within that, why there is none.
+async fn find<'a>(
+    attestation: &Token,
+    trusted: Trusted<'_>,
+    attesters: &'a Attesters,
+    timeout: Option<Duration>,
+) -> Result<Result<Found<'a>, ErrorKind>, Error> {
+    match trusted {
+        Trusted::One(name) => match attesters.trusted.get(name) {
+            Some(keys) => find_in(keys, attestation, attesters, timeout).await,
+            None => Ok(Err(ErrorKind::UnusableRegistration)),
+        },
+        Trusted::Any => {
+            let mut none = InvalidAttestation::AttesterKey.into();
+            for keys in attesters.trusted.values() {
+                match find_in(keys, attestation, attesters, timeout).await? {
+                    Ok(found) => return Ok(Ok(found)),
+                    Err(kind) => none = kind,
+                }
+            }
+            Ok(Err(none))
+        }
+    }
+}
+
+async fn find_in<'a>(
+    keys: &ClientKeys,
+    attestation: &Token,
+    attesters: &'a Attesters,
+    timeout: Option<Duration>,
+) -> Result<Result<Found<'a>, ErrorKind>, Error> {
+    if !keys.algorithms().contains(attestation.algorithm) {
+        return Ok(Err(InvalidAttestation::AttesterKey.into()));
+    }
+    let kid = attestation.kid.as_deref();
+    let one = |keys: &KeySet| match keys.find(attestation.algorithm, kid) {
+        // Trying both would make a client of such an attester dearer than others.
+        Ok((key, None)) => Ok(Arc::clone(key)),
+        Ok((_, Some(_))) | Err(_) => Err(ErrorKind::from(InvalidAttestation::AttesterKey)),
+    };
+    Ok(match (keys.source(), &attesters.remote) {
+        (Source::Registered(keys), _) => one(keys).map(|key| (key, None)),
+        (Source::Published(uri), Some(remote)) => {
+            let keys = published(remote, uri, kid, timeout).await?;
+            one(&keys).map(|key| (key, Some((remote, Arc::clone(uri)))))
+        }
+        (Source::Published(_), None) => Err(ErrorKind::UnusableRegistration),
+    })
+}
+
+/// Whether the key made the signature. Without a key a decoy is asked, which did not.
+async fn is_made_with(
+    key: Option<&Arc<Key>>,
+    token: &Token,
+    signed: &[u8],
+    client_id: &str,
+    pool: &Pool,
+) -> Result<bool, Error> {
+    is_proven(key, token, signed, (client_id, key.is_some()), pool).await
+}
+
+/// The same for a client that is known, or not.
+async fn is_proven(
+    key: Option<&Arc<Key>>,
+    token: &Token,
+    signed: &[u8],
+    (client_id, known): (&str, bool),
+    pool: &Pool,
+) -> Result<bool, Error> {
+    let (algorithm, signature) = (token.algorithm, &*token.signature);
+    let fitting = key.filter(|key| key.signature_length() == signature.len());
+    let is_slow = fitting
+        .or_else(|| decoy::key(algorithm, signature))
+        .is_some_and(|key| key.is_slow(algorithm));
+    if !is_slow {
+        return Ok(verify_one(key, algorithm, signed, signature));
+    }
+    // A signature that cannot be the client's takes the place of a stranger's.
+    let attempt = Attempt { client_id, known: known && fitting.is_some(), cost: 0 };
+    let (key, signed, signature) =
+        (key.cloned(), Box::<[u8]>::from(signed), Box::<[u8]>::from(signature));
+    let job = move || verify_one(key.as_ref(), algorithm, &signed, &signature);
+    // Boxed, so that the future of all others stays small.
+    let computed = Box::pin(pool.run(attempt, decoy::work(algorithm), job)).await?;
+    // What was not computed is the signature of nobody.
+    Ok(computed.unwrap_or_default())
+}
+
+/// Whether both may say what they say, now. Returns when the proof ceases to be accepted.
+fn judge(
+    presented: &Credentials,
+    attesters: &Attesters,
+    now: i64,
+) -> Result<i64, InvalidAttestation> {
+    let (attested, proved) = (&presented.attested, &presented.proved);
+    let seconds = now as f64;
+    let longest = attesters.longest_attestation as f64;
+    let exp = attested.exp.ok_or(InvalidAttestation::MissingClaim)?;
+    let is_early = |date: Option<f64>| date.is_some_and(|date| date > seconds + CLOCK_SKEW);
+    if is_early(attested.iat) || is_early(attested.nbf) {
+        return Err(InvalidAttestation::NotYetValid);
+    }
+    if exp <= seconds || attested.iat.is_some_and(|iat| iat + longest <= seconds) {
+        return Err(InvalidAttestation::Stale);
+    }
+    if attested.iat.is_none() && exp > seconds + longest + CLOCK_SKEW {
+        return Err(InvalidAttestation::Lifetime);
+    }
+    proved.audience?;
+    let iat = proved.iat.ok_or(InvalidAttestation::MissingClaim)?;
+    let until = iat + attesters.proof_window as f64;
+    // Before -07 proofs expired (RFC 7519 §4.1.4).
+    let has_expired = proved.exp.is_some_and(|exp| exp <= seconds);
+    if until <= seconds || has_expired || is_early(Some(iat)) || is_early(proved.nbf) {
+        return Err(InvalidAttestation::ProofTime);
+    }
+    // Between `now` and little more than an hour later, so nothing is cut off.
+    Ok(until.ceil() as i64)
+}
+
+/// Accepts the challenge, and then the proof, unless it was accepted before.
+async fn use_up(
+    presented: &Credentials,
+    attesters: &Attesters,
+    until: i64,
+    now: i64,
+    timeout: Option<Duration>,
+) -> Result<(), Error> {
+    let proved = &presented.proved;
+    let jti = proved.jti.as_deref().map_err(|invalid| *invalid)?;
+    let store = &*attesters.replay;
+    if let Some(challenges) = &attesters.challenges {
+        let challenge = proved.challenge.as_deref().unwrap_or_default();
+        let good = challenges.check(&attesters.issuer, challenge, now);
+        let good = good.ok_or(InvalidAttestation::Challenge)?;
+        // By itself and not with the instance, which could otherwise hand it on.
+        if challenges.once
+            && !claimed(store, challenge, "attestation_challenge", good.until, timeout).await?
+        {
+            return Err(InvalidAttestation::Challenge.into());
+        }
+    }
+    // RFC 9278: two instances of a client may have one `jti`.
+    let instance = ["urn:ietf:params:oauth:jwk-thumbprint:sha-256:", &presented.thumbprint];
+    if claimed(store, &instance.concat(), jti, until, timeout).await? {
+        Ok(())
+    } else {
+        Err(InvalidAttestation::Replayed.into())
+    }
+}
