@@ -50,6 +50,8 @@ impl Refusal {
     );
     pub(crate) const TOO_LARGE: Self =
         Self::request(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large");
+    pub(crate) const ABORTED: Self =
+        Self::request(StatusCode::BAD_REQUEST, "body_incomplete", "The body is not complete");
     pub(crate) const FORM: Self = Self::request(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "form_not_seen",

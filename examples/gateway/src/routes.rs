@@ -91,6 +91,9 @@ impl Routes {
         let path = request.uri().path();
         let refusal = if has_dot_segment(path) {
             Refusal::PATH
+        } else if !path.starts_with('/') {
+            // `CONNECT` and `OPTIONS *`, which are for the gateway itself.
+            Refusal::NO_ROUTE
         } else if let Some(route) = self.find(path) {
             let answer = route.answer(request).await;
             route.measured.note(answer.status(), began);
@@ -195,16 +198,15 @@ fn is_below(path: &str, prefix: &str) -> bool {
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Whether an upstream may take it for another path than the one by which its route was found (RFC 3986 §5.2.4).
+/// Whether an upstream may take it for another path than the one by which its route was found (RFC 3986 §5.2.4), be
+/// it one that decodes too early.
 pub(crate) fn has_dot_segment(path: &str) -> bool {
-    path.split(['/', '\\']).any(|segment| {
-        let segment = segment.split(';').next().unwrap_or_default();
-        if !segment.starts_with(['.', '%']) {
-            return false;
-        }
-        let plain = segment.replace("%2e", ".").replace("%2E", ".");
-        plain == "." || plain == ".."
-    })
+    if !path.contains(['.', '%']) {
+        return false;
+    }
+    let plain = path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/");
+    let plain = plain.replace("%5c", "/").replace('\\', "/");
+    plain.split('/').any(|segment| matches!(segment.split(';').next(), Some("." | "..")))
 }
 
 /// What is behind the layer.

@@ -21,7 +21,7 @@ use tokio::{
 use crate::{
     admin::Admin,
     auth::{self, Memory},
-    clients::Clients,
+    clients::{self, Clients},
     config::{self, At, Config, Mistake},
     listen::{self, Bound, Listening},
     routes::{self, Current, Routes},
@@ -71,12 +71,17 @@ fn prepare(config: &Config, mut kept: Kept) -> Result<(Routes, Kept), Mistake> {
     Ok((routes, kept))
 }
 
-/// Whether a configuration could run. It says what there is.
+/// Whether a configuration could run. It says what there is, and which clients cannot authenticate.
 pub(crate) fn check(path: &Path) -> Result<String, Vec<Mistake>> {
     let config = Config::read(path)?;
     prepare(&config, Kept::default()).map_err(|mistake| vec![mistake])?;
     let (listeners, routes) = (config.listeners.len(), config.routes.len());
-    Ok(format!("{}: listeners: {listeners}, routes: {routes}, no mistakes", path.display()))
+    let mut said = String::new();
+    for warning in clients::warnings(&config.clients) {
+        said += &format!("warning: {warning}\n");
+    }
+    let name = path.display();
+    Ok(format!("{said}{name}: listeners: {listeners}, routes: {routes}, no mistakes"))
 }
 
 /// What to accept from: of a listener that has the address already the socket is kept.

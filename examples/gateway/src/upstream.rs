@@ -99,6 +99,11 @@ impl Upstream {
                 if has_cause(&error, |cause| cause.is::<LengthLimitError>()) {
                     return Ok(refuse(Refusal::TOO_LARGE));
                 }
+                // It is not to blame for a caller that hung up.
+                if has_cause(&error, is_of_the_caller) {
+                    tracing::info!(upstream = %self.authority, reason = Refusal::ABORTED.reason, "refused");
+                    return Ok(refuse(Refusal::ABORTED));
+                }
                 let refusal =
                     if has_cause(&error, is_timeout) { Refusal::LATE } else { Refusal::DOWN };
                 let error = causes(&error);
@@ -166,6 +171,11 @@ fn has_cause(error: &(dyn Error + 'static), is_it: fn(&(dyn Error + 'static)) ->
 
 fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().map(io::Error::kind) == Some(io::ErrorKind::TimedOut)
+}
+
+/// Whether it is of the body that was to be sent.
+fn is_of_the_caller(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_user)
 }
 
 /// RFC 9110 §7.6.1: what concerns one connection only is not forwarded. The layer has taken out of `Connection` what

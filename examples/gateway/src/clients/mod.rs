@@ -79,6 +79,15 @@ impl ClientProvider for Clients {
     }
 }
 
+/// What is wrong with single clients of a file, which do no harm to the others.
+pub(crate) fn warnings(config: &config::Clients) -> Vec<String> {
+    let config::Clients::File { path, .. } = config else { return Vec::new() };
+    let read = MemoryProvider::from_json_file(&path.value);
+    let invalid = read.map(|(_, invalid)| invalid).unwrap_or_default();
+    let file = path.value.display();
+    invalid.iter().map(|record| format!("{file}: {record}")).collect()
+}
+
 /// Those of a file.
 pub(crate) struct FileClients {
     path: PathBuf,

@@ -22,6 +22,23 @@ fn configuration_without_mistakes_is_summed_up() {
 }
 
 #[test]
+fn client_that_cannot_authenticate_is_a_warning() {
+    let route = "[[route]]\npath = \"/token\"\nupstream = \"http://127.0.0.1:1\"";
+    let files = Files::new(&config(route));
+    files.write(
+        "clients.json",
+        r#"[{"client_id": "batch"}, {"client_id": "a", "client_secret": "gu3ss3d"}]"#,
+    );
+    let (code, said) = files.check();
+    let expected = [
+        r#"warning: clients.json: record 0: client "batch": `client_secret_basic` needs a secret and none is stored"#,
+        "gateway.toml: listeners: 1, routes: 1, no mistakes",
+    ];
+    assert_eq!(said, expected);
+    assert_eq!(code, Some(0));
+}
+
+#[test]
 fn every_mistake_has_its_line() {
     let wrong = r#"
 drain_seconds = "soon"
@@ -124,6 +141,45 @@ auth_methods = [
     ];
     let said = mistakes_of(&format!("{route}{certificates}"));
     assert_eq!(said.last().map(String::as_str), Some(expected[0]));
+}
+
+#[test]
+fn key_that_is_none_is_found() {
+    let tls = "tls = { certificate = \"server.pem\", key = \"batch.pem\" }";
+    let rest = "[identity.signed]\nkey = \"batch.pem\"\nissuer = \"https://gateway.example\"\n\
+        [[route]]\npath = \"/token\"\nupstream = \"http://127.0.0.1:1\"\naudience = \"https://a.example\"\n";
+    let config = config(rest).replace("\n\n[clients]", &format!("\n{tls}\n\n[clients]"));
+    let files = Files::new(&config);
+    crate::pki::issue(&files);
+    let (code, said) = files.check();
+    let expected = [
+        "gateway.toml:3: batch.pem: no items found",
+        "gateway.toml:14: batch.pem: the key for signed identities is no PKCS #8 of an Ed25519 or a P-256 key",
+    ];
+    assert_eq!(said, expected);
+    assert_eq!(code, Some(2));
+}
+
+#[cfg(not(any(feature = "postgres", feature = "redis")))]
+#[test]
+fn feature_that_is_missing_is_named() {
+    let rest = "[redis]\nurl = \"redis://127.0.0.1/\"\n\
+        [[route]]\npath = \"/token\"\nupstream = \"http://127.0.0.1:1\"\n";
+    let config =
+        config(rest).replace("file = \"clients.json\"", "postgres = \"postgres://127.0.0.1\"");
+    let expected = [
+        "gateway.toml:5: `postgres` needs the feature `postgres`",
+        "gateway.toml:13: [redis] needs the feature `redis`",
+    ];
+    assert_eq!(mistakes(&config), expected);
+}
+
+#[test]
+fn variable_that_is_not_set_is_named() {
+    let rest = "[redis]\nurl = \"env:GATEWAY_TEST_URL\"\n\
+        [[route]]\npath = \"/token\"\nupstream = \"http://127.0.0.1:1\"\n";
+    let expected = ["gateway.toml:13: GATEWAY_TEST_URL is not set, which `url` names"];
+    assert_eq!(mistakes_of(rest), expected);
 }
 
 #[test]

@@ -186,8 +186,15 @@ fn longest_prefix_wins_and_ends_at_a_segment() {
     let answer = call(gateway.address(), "POST /apix", &[FORM, BASIC], "a=b");
     let expected = refusal("404 Not Found", "invalid_request", "There is no such route", &[]);
     assert_eq!(answer, expected);
-    for path in ["/api/../x", "/api/%2e%2E/x", "/api/./x", "/api/..;a/x", "/api\\..\\x", "/api/.."]
-    {
+    for path in [
+        "/api/../x",
+        "/api/%2e%2E/x",
+        "/api/./x",
+        "/api/..;a/x",
+        "/api\\..\\x",
+        "/api/a%2F..%2f..%5cx",
+        "/api/..",
+    ] {
         let answer = call(gateway.address(), &format!("POST {path}"), &[FORM, BASIC], "a=b");
         assert_eq!(answer.status(), 400, "{path}");
     }
@@ -223,6 +230,33 @@ fn headers_only_streams_what_it_does_not_read() {
         &["allow: PUT, GET"],
     );
     assert_eq!(answer, expected);
+}
+
+#[test]
+fn upstream_is_not_to_blame_for_a_caller_that_hangs_up() {
+    let upstream = Upstream::silent();
+    let gateway = gateway(&upstream, "headers_only = true");
+    let stream = connect(gateway.address());
+    send(&stream, "PUT /token", &[BASIC, "content-length: 10"], "");
+    std::io::Write::write_all(&mut &stream, b"123").unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    gateway.wait_for(&[("reason", "body_incomplete"), ("level", "INFO")]);
+}
+
+#[test]
+fn what_is_for_the_gateway_itself_is_not_forwarded() {
+    let upstream = Upstream::silent();
+    let route = format!(
+        "[[route]]\nprefix = \"/\"\nheaders_only = true\nupstream = \"http://{}\"",
+        upstream.address
+    );
+    let gateway = Gateway::start(&config(&route), 1);
+    for first in ["CONNECT as.example:443", "OPTIONS *"] {
+        let answer = call(gateway.address(), first, &[BASIC], "");
+        assert_eq!(answer.status(), 404, "{first}");
+    }
+    assert!(!upstream.was_called());
+    assert_eq!(call(gateway.address(), "OPTIONS /", &[BASIC], "").status(), 204);
 }
 
 #[test]
