@@ -48,16 +48,28 @@ pub(super) struct Rewritten {
     pub(super) length: usize,
 }
 
-/// The trailers that go.
-pub(super) fn trailers(identity: &Names, is_rewritten: bool) -> Option<Names> {
-    if is_rewritten {
-        let all = OF_THE_FORM.iter().chain(&SIGNATURES).chain(identity.iter());
-        return Some(all.cloned().collect());
-    }
-    if identity.is_empty() { None } else { Some(identity.clone()) }
-}
-
 impl Forward {
+    /// The headers, beside `Authorization`, that credentials go from.
+    fn of_credentials<'a>(
+        &self,
+        methods: &'a method::Settings,
+    ) -> impl Iterator<Item = &'a HeaderName> + use<'a> {
+        let methods = (!self.keep_credentials).then_some(methods);
+        methods
+            .into_iter()
+            .flat_map(|methods| mutual_tls::headers(methods).chain(attestation::headers(methods)))
+    }
+
+    /// The trailers that go. Some servers merge them into the headers, which RFC 9110 §6.5.1 forbids.
+    pub(super) fn trailers(&self, is_rewritten: bool, methods: &method::Settings) -> Option<Names> {
+        let mut of_credentials = self.of_credentials(methods).peekable();
+        if !is_rewritten && of_credentials.peek().is_none() {
+            return (!self.names.is_empty()).then(|| self.names.clone());
+        }
+        let of_form = OF_THE_FORM.iter().chain(&SIGNATURES).filter(|_| is_rewritten);
+        Some(of_form.chain(of_credentials).chain(self.names.iter()).cloned().collect())
+    }
+
     /// Gives the head its last form, with these fields.
     pub(crate) fn send(&self, head: &mut Parts, fields: Fields, methods: &method::Settings) {
         let rewritten = head.extensions.remove::<Rewritten>();
@@ -65,15 +77,14 @@ impl Forward {
         let mut is_signature_wrong = rewritten.is_some();
         if !self.keep_credentials {
             is_signature_wrong |= remove_basic(headers);
-            for name in mutual_tls::headers(methods).chain(attestation::headers(methods)) {
-                let name = name.as_str().as_bytes();
-                is_signature_wrong |=
-                    remove_if(headers, |one| is_like(one.as_str().as_bytes(), name));
-            }
         }
-        if let Some(Rewritten { length }) = rewritten {
+        for name in self.of_credentials(methods) {
+            let name = name.as_str().as_bytes();
+            is_signature_wrong |= remove_if(headers, |one| is_like(one.as_str().as_bytes(), name));
+        }
+        if let Some(Rewritten { length }) = &rewritten {
             if headers.contains_key(CONTENT_LENGTH) {
-                headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(*length));
             }
             OF_THE_FORM.iter().chain([&EXPECT]).for_each(|name| drop(headers.remove(name)));
         }
@@ -84,10 +95,14 @@ impl Forward {
         remove_elements(headers, &CONNECTION, |name| {
             self.names.has(name) || is_like(name, b"host") || begins_like(name, "content-")
         });
-        remove_elements(headers, &TRAILER, |name| self.names.has(name));
-        for (name, value) in fields {
-            // A map without room has none for anything, and says so to the upstream by its absence.
-            let _inserted = headers.try_insert(name, value);
+        if headers.contains_key(TRAILER) {
+            let trailers = self.trailers(rewritten.is_some(), methods).unwrap_or_default();
+            remove_elements(headers, &TRAILER, |name| trailers.has(name));
+        }
+        // A map without room for all of them gets none: a name without its method would be another client.
+        let mut inserted = fields.into_iter().map(|(name, value)| headers.try_insert(name, value));
+        if inserted.any(|inserted| inserted.is_err()) {
+            self.names.remove_from(headers);
         }
     }
 

@@ -146,6 +146,9 @@ impl Forward {
     /// For upstreams that read it from the form, as most token endpoints do. It is the id that was authenticated: a
     /// `client_id` in the form agrees with it or the request is refused. A body that is empty stays so, and so
     /// does one that is not read (`headers_only`, `grpc`).
+    ///
+    /// An upstream that takes other names for this one, as PHP does with `client.id`, has to go by the
+    /// [header](Self::identity): a form may have them as well.
     #[must_use]
     pub fn add_client_id(self, added: bool) -> Self {
         Self { add_client_id: added, ..self }
@@ -170,8 +173,7 @@ impl Forward {
             // That of a layer further out, which is none of this one.
             head.extensions.remove::<Rewritten>();
         }
-        let goes = headers::trailers(&self.names, is_rewritten);
-        if let Some(goes) = goes {
+        if let Some(goes) = self.trailers(is_rewritten, methods) {
             *body = mem::take(body).without_trailers(&goes);
         }
         if client_id.is_none() {

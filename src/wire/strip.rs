@@ -1,6 +1,6 @@
 //! A form without the credentials in it.
 
-use crate::wire::form::{Parameter, begins_with_mark, name_length};
+use crate::wire::form::{Parameter, begins_with_mark, name_length, parameters_of};
 
 /// The form without `client_secret`, `client_assertion` and `client_assertion_type`, also where they have no
 /// value, and without one `&` for each of them. Everything else stays byte for byte. `None` if it has none of them.
@@ -8,58 +8,70 @@ use crate::wire::form::{Parameter, begins_with_mark, name_length};
 /// Names are decoded as the scan decodes them: nothing is left that it would have read. A byte order mark behind what
 /// was removed keeps its `&`: at the beginning some would skip it, and read the name behind it.
 pub(crate) fn without_credentials(form: &[u8]) -> Option<Vec<u8>> {
+    let mut kept: Option<Kept> = None;
+    // Where the pairs begin that stay together.
+    let mut run = 0;
     let mut start = 0;
-    let mut kept: Option<Vec<u8>> = None;
-    // Whether something is in front of the pair, and be it an empty pair.
-    let mut begun = false;
     loop {
         let rest = form.get(start..)?;
         let end = memchr::memchr(b'&', rest);
         let pair = rest.get(..end.unwrap_or(rest.len()))?;
         if holds_credential(pair) {
-            kept = kept.or_else(|| copied(form, start));
-        } else {
-            if let Some(kept) = &mut kept {
-                if begun {
-                    kept.push(b'&');
-                }
-                kept.extend_from_slice(pair);
+            let kept = kept.get_or_insert_with(|| Kept::with_capacity(form.len()));
+            if run < start {
+                kept.push(form.get(run..start - 1)?);
             }
-            begun = true;
+            run = start + pair.len() + 1;
         }
         let Some(end) = end else { break };
         start += end + 1;
     }
-    kept.map(|mut kept| {
-        if begins_with_mark(&kept) {
-            kept.insert(0, b'&');
-        }
-        kept
-    })
+    let mut kept = kept?;
+    // None behind a credential without a separator.
+    if let Some(last) = form.get(run..) {
+        kept.push(last);
+    }
+    if begins_with_mark(&kept.form) {
+        kept.form.insert(0, b'&');
+    }
+    Some(kept.form)
 }
 
-/// What is in front of the pair at `start`, without the `&` between them.
-#[cold]
-fn copied(form: &[u8], start: usize) -> Option<Vec<u8>> {
-    let mut kept = Vec::with_capacity(form.len());
-    kept.extend_from_slice(form.get(..start.saturating_sub(1))?);
-    Some(kept)
+/// What stays of a form.
+struct Kept {
+    form: Vec<u8>,
+    /// Whether something is in it, and be it an empty pair.
+    begun: bool,
+}
+
+impl Kept {
+    #[cold]
+    fn with_capacity(length: usize) -> Self {
+        Self { form: Vec::with_capacity(length), begun: false }
+    }
+
+    fn push(&mut self, pairs: &[u8]) {
+        if self.begun {
+            self.form.push(b'&');
+        }
+        self.form.extend_from_slice(pairs);
+        self.begun = true;
+    }
 }
 
 fn holds_credential(pair: &[u8]) -> bool {
     use Parameter::{ClientAssertion, ClientAssertionType, ClientSecret};
     // Encoded or not, the name begins with a `c`.
     matches!(pair, [b'c' | b'%', ..])
-        && matches!(name(pair), Some(ClientSecret | ClientAssertion | ClientAssertionType))
-}
-
-fn name(pair: &[u8]) -> Option<Parameter> {
-    pair.get(..name_length(pair)).and_then(Parameter::of)
+        && matches!(
+            pair.get(..name_length(pair)).and_then(Parameter::of),
+            Some(ClientSecret | ClientAssertion | ClientAssertionType)
+        )
 }
 
 /// Whether the form has a `client_id`, and be it without a value.
 pub(crate) fn has_client_id(form: &[u8]) -> bool {
-    form.split(|byte| *byte == b'&').any(|pair| name(pair) == Some(Parameter::ClientId))
+    parameters_of(form).any(|(name, _value)| Parameter::of(name) == Some(Parameter::ClientId))
 }
 
 #[cfg(test)]

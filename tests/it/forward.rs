@@ -228,6 +228,24 @@ fn trailers(names: &[&'static str]) -> HeaderMap {
         .collect()
 }
 
+// To its upstream a client without a method might be one that has proved who it is.
+#[test]
+fn client_is_not_named_where_there_is_no_room_for_its_method() {
+    let mut request = with_basic("a=1").request();
+    let headers = request.headers_mut();
+    let value = || HeaderValue::from_static("x");
+    let name = |number| HeaderName::try_from(format!("x-{number}")).unwrap();
+    for number in 0_u32.. {
+        if headers.try_insert(name(number), value()).is_err() {
+            break;
+        }
+    }
+    // `Authorization` goes, and two would come.
+    let seen = harness(named()).send(request).calls.pop().unwrap();
+    assert!(seen.headers.len() > 1_000);
+    assert!(!seen.headers.iter().any(|(name, _)| name.contains("client")));
+}
+
 // RFC 9110 §6.5.
 #[test]
 fn identity_goes_from_trailers_too() {
@@ -561,6 +579,25 @@ mod certificates {
         // A source that is none of these headers leaves them to others.
         let harness = harness(named()).set(|layer| layer.mutual_tls(MutualTls::from_connection()));
         check(&harness, &sent, &of_basic(&sent).without(&["signature"]));
+    }
+
+    // RFC 9110 §6.5.1: some merge them into the headers.
+    #[test]
+    fn certificate_of_a_trailer_goes_no_further() {
+        let mutual_tls = MutualTls::from_header(ProxyHeader::client_cert(), |_| true);
+        let harness = |forward| harness(forward).set(|layer| layer.mutual_tls(mutual_tls.clone()));
+        let names = ["client-cert", "x-sum", "client_cert", "client-cert-chain"];
+        let sent = with_basic("a=1").with("trailer", "X-Sum, Client-Cert,Client_Cert-Chain");
+        let mut expected = of_basic(&sent).without(&["trailer"]).with("trailer", "X-Sum");
+        expected.0.calls[0].trailers = vec![("x-sum".into(), "admin".into())];
+        let request = || {
+            let mut body = Script::pieces(b"a=1", &[2]);
+            body.steps.push_back(Step::Trailers(trailers(&names)));
+            sent.request().map(|_| body)
+        };
+        assert_eq!(harness(named()).send(request()), expected.0);
+        let kept = harness(named().keep_credentials()).send(request()).calls.pop().unwrap();
+        assert_eq!(kept.trailers.len(), names.len());
     }
 }
 

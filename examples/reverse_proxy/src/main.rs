@@ -75,7 +75,15 @@ impl Upstream {
         let (mut head, body) = request.into_parts();
         let mut target = self.url.into_parts();
         target.path_and_query = head.uri.into_parts().path_and_query;
-        head.uri = Uri::from_parts(target)?;
+        // RFC 9112 §3.2: one target, with a path, and one host.
+        let (Ok(uri), 0 | 1) =
+            (Uri::from_parts(target), head.headers.get_all(header::HOST).iter().count())
+        else {
+            let refusal =
+                OAuthError::INVALID_REQUEST.description("The target has no path, or two hosts");
+            return Ok(refusal.into_response().map(Either::Right));
+        };
+        head.uri = uri;
         head.version = self.version;
         end_hop(&mut head.headers);
         if self.version == Version::HTTP_2 {

@@ -335,6 +335,25 @@ fn sorted(mut lines: Vec<String>) -> Vec<String> {
     lines
 }
 
+// RFC 9112 §3.2: whose servers differ in which of two hosts they take.
+#[test]
+fn request_that_goes_nowhere_is_refused() {
+    let proxy = Proxy::start();
+    assert_eq!(
+        proxy.status(&["Host: other.example", BASIC, "content-length: 3"], "a=b"),
+        "HTTP/1.1 400 Bad Request\r\n"
+    );
+    let mut caller = TcpStream::connect(&proxy.address).unwrap();
+    caller.set_read_timeout(PATIENCE).unwrap();
+    let head = "POST as.example:80 HTTP/1.1\r\nHost: as.example\r\nConnection: close";
+    write!(caller, "{head}\r\n{FORM}\r\n{BASIC}\r\nContent-Length: 3\r\n\r\na=b").unwrap();
+    let answer: Vec<_> = BufReader::new(&caller).lines().map(Result::unwrap).collect();
+    let body =
+        r#"{"error":"invalid_request","error_description":"The target has no path, or two hosts"}"#;
+    assert_eq!(answer.first().unwrap(), "HTTP/1.1 400 Bad Request");
+    assert_eq!(answer.last().unwrap(), body);
+}
+
 #[test]
 fn server_behind_that_hangs_up_is_502() {
     let proxy = Proxy::start();
