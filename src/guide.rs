@@ -26,6 +26,10 @@
     feature = "mtls",
     doc = "- [`mutual_tls`]: clients that authenticate with a certificate, and tokens that are bound to one."
 )]
+#![cfg_attr(
+    feature = "unstable-attestation",
+    doc = "- [`wallets`]: wallets and mobile apps, for whose installations an attester vouches."
+)]
 //! - [`recipes`]: bcrypt and the hashes of Doorkeeper, Django, Spring and Keycloak; SQLx, rusqlite, Diesel, LDAP.
 //! - [`clients`]: which OAuth clients work, with which ids and secrets.
 //!
@@ -117,6 +121,10 @@ pub mod threat_model {}
 
 #[doc = include_str!("docs/troubleshooting.md")]
 pub mod troubleshooting {}
+
+#[cfg(feature = "unstable-attestation")]
+#[doc = include_str!("docs/wallets.md")]
+pub mod wallets {}
 
 #[doc = include_str!("docs/why.md")]
 pub mod why {}

@@ -4,6 +4,7 @@
 //! URL`, as often as there are some, those that are meant for this endpoint.
 //! With the feature `metadata-documents`, `--metadata-documents` and `--allow-loopback-documents` say which documents
 //! identify clients.
+//! With the feature `unstable-attestation` there are attestations; their flags are in `attestation.rs`.
 //! With the features `mtls` and `rustls` there are client certificates; their flags are in `certificates.rs`.
 
 use std::net::SocketAddr;
@@ -11,12 +12,14 @@ use std::net::SocketAddr;
 use example_support::{Flags, Server, needs_feature};
 use tower_client_auth::{BoxError, ClientAuthLayer, Clock, provider::MemoryProvider};
 
+#[cfg(feature = "unstable-attestation")]
+use crate::attestation::AttestationFlags;
 #[cfg(feature = "mtls")]
 use crate::certificates::CertificateFlags;
 
 const USAGE: &str = "usage: hyper_echo --listen ADDR --clients FILE [--at UNIX_SECONDS] \
     [--issuer URL [--legacy-audience URL]...] [--metadata-documents any|HOST,HOST... \
-    [--allow-loopback-documents CA.pem]] [--mcp-python-sdk | --mcp-python-sdk-revocation] \
+    [--allow-loopback-documents CA.pem]] [--attesters FILE [--attestation-challenges]] [--mcp-python-sdk | --mcp-python-sdk-revocation] \
     [--client-cert-header NAME=ENCODING --trusted-hop ADDRESS... [--verified-if NAME=VALUE] | \
     --tls-cert FILE --tls-key FILE [--client-ca FILE]]";
 
@@ -62,11 +65,32 @@ impl CertificateFlags {
     }
 }
 
+/// There are none without the feature.
+#[cfg(not(feature = "unstable-attestation"))]
+#[derive(Default)]
+struct AttestationFlags(());
+
+#[cfg(not(feature = "unstable-attestation"))]
+impl AttestationFlags {
+    #[expect(clippy::unused_self, reason = "with the feature it is used")]
+    fn take(&mut self, name: &str, _flags: &mut Flags) -> Result<bool, BoxError> {
+        match name {
+            "--attesters" | "--attestation-challenges" => {
+                Err(needs_feature(name, "unstable-attestation"))
+            }
+            _ => Ok(false),
+        }
+    }
+}
+
 /// What the command line asks for.
 pub(crate) struct Setup {
     listen: SocketAddr,
     pub(crate) layer: Layer,
     pub(crate) documents: DocumentFlags,
+    /// Whether there is a challenge endpoint.
+    #[cfg(feature = "unstable-attestation")]
+    pub(crate) challenges: bool,
     #[cfg(feature = "rustls")]
     tls: Option<example_support::Tls>,
 }
@@ -86,7 +110,8 @@ impl Setup {
 pub(crate) fn read() -> Result<Setup, BoxError> {
     let (mut listen, mut clients, mut at, mut issuer) = (None, None, None, None);
     let (mut audiences, mut documents) = (Vec::new(), DocumentFlags::default());
-    let mut certificates = CertificateFlags::default();
+    let (mut certificates, mut attestation) =
+        (CertificateFlags::default(), AttestationFlags::default());
     let mut new: fn(MemoryProvider) -> Layer = ClientAuthLayer::new;
     let mut flags = Flags::new(USAGE);
     while let Some(name) = flags.next() {
@@ -103,6 +128,7 @@ pub(crate) fn read() -> Result<Setup, BoxError> {
             "--legacy-audience" => audiences.push(flags.value::<String>()?),
             name if documents.take(name, &mut flags)? => {}
             name if certificates.take(name, &mut flags)? => {}
+            name if attestation.take(name, &mut flags)? => {}
             _ => return Err(flags.unknown()),
         }
     }
@@ -113,6 +139,14 @@ pub(crate) fn read() -> Result<Setup, BoxError> {
     }
     let clock = at.map_or_else(Clock::system, Clock::fixed);
     let layer = new(clients).clock(clock.clone());
+    #[cfg(feature = "unstable-attestation")]
+    let layer = {
+        let replay = tower_client_auth::replay::MemoryReplayStore::default().clock(clock.clone());
+        match attestation.attesters(issuer.as_deref(), replay)? {
+            Some(attesters) => layer.attestation(attesters),
+            None => layer,
+        }
+    };
     let layer = match issuer {
         Some(issuer) => accept_assertions(layer, &issuer, audiences, clock, &documents)?,
         None => layer,
@@ -126,6 +160,8 @@ pub(crate) fn read() -> Result<Setup, BoxError> {
         listen,
         layer,
         documents,
+        #[cfg(feature = "unstable-attestation")]
+        challenges: attestation.has_challenges(),
         #[cfg(feature = "rustls")]
         tls: certificates.tls()?,
     })

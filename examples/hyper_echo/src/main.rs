@@ -1,5 +1,5 @@
 //! Plain hyper: answers an authenticated request with its own body, and names in headers the client,
-//! its method, and the thumbprint of its certificate.
+//! its method, and the thumbprint of its certificate and of the key that was attested.
 //!
 //! ```text
 //! cargo run -p hyper_echo -- --listen 127.0.0.1:8080 --clients clients.json
@@ -9,6 +9,8 @@
 //! `clients.json` is an array of RFC 7591 client metadata, for example
 //! `[{"client_id": "batch", "client_secret": "gX9kWZ2c"}]`. The other flags are in `flags.rs`.
 
+#[cfg(feature = "unstable-attestation")]
+mod attestation;
 #[cfg(feature = "mtls")]
 mod certificates;
 mod flags;
@@ -42,6 +44,12 @@ async fn echo(
         {
             headers.insert("x-client-cert-thumbprint", thumbprint);
         }
+        #[cfg(feature = "unstable-attestation")]
+        if let Some(thumbprint) = client.key_thumbprint()
+            && let Ok(thumbprint) = HeaderValue::try_from(thumbprint)
+        {
+            headers.insert("x-key-thumbprint", thumbprint);
+        }
     }
     Ok(response)
 }
@@ -58,7 +66,42 @@ async fn run() -> Result<(), BoxError> {
         return serve(server, layer.metadata_documents(documents)).await;
     }
     let _ = setup.documents;
+    #[cfg(feature = "unstable-attestation")]
+    if setup.challenges {
+        return serve_with_challenges(server, layer).await;
+    }
     serve(server, layer).await
+}
+
+/// `/challenge` is for everybody, and so outside of the layer.
+#[cfg(feature = "unstable-attestation")]
+async fn serve_with_challenges<P>(server: Server, layer: ClientAuthLayer<P>) -> Result<(), BoxError>
+where
+    P: ClientProvider<Client = ClientMetadata>,
+{
+    use http::{Method, StatusCode, header::ALLOW};
+    use http_body_util::{Either, Full};
+    use tower::ServiceExt;
+
+    server.announce();
+    let service = layer.layer(service_fn(echo));
+    let routed = service_fn(move |request: Request<Incoming>| {
+        let (layer, service) = (layer.clone(), service.clone());
+        async move {
+            if request.uri().path() != "/challenge" {
+                return service.oneshot(request).await.map(|answer| answer.map(Either::Right));
+            }
+            let mut answer = Response::default();
+            if request.method() == Method::POST {
+                answer = layer.challenge();
+            } else {
+                *answer.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+                answer.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+            }
+            Ok::<_, Infallible>(answer.map(|body| Either::Left(Full::new(body))))
+        }
+    });
+    server.serve(routed).await
 }
 
 async fn serve<P>(server: Server, layer: ClientAuthLayer<P>) -> Result<(), BoxError>
