@@ -863,6 +863,19 @@ fn host_or_predicate_that_says_no_stops_before_the_network() {
     assert_eq!(server.web.fetched.take(), [""; 0]);
 }
 
+#[test]
+fn predicate_is_asked_of_clients_that_are_known_too() {
+    let allowed = Arc::new(AtomicBool::new(true));
+    let asked = Arc::clone(&allowed);
+    let server = Server::of(|documents| documents.allow(move |_url| asked.load(Ordering::SeqCst)));
+    server.web.publish(URL, document(json!({})));
+    assert_eq!(server.ask(URL), public(URL).accepted(URL, AuthMethod::None));
+    allowed.store(false, Ordering::SeqCst);
+    assert_eq!(server.ask(URL), unknown(URL));
+    allowed.store(true, Ordering::SeqCst);
+    assert_eq!(server.ask(URL), public(URL).accepted(URL, AuthMethod::None));
+}
+
 // R133.
 #[test]
 fn metadata_of_the_server_says_whether_documents_are_known() {
@@ -1429,6 +1442,27 @@ async fn known_document_outlives_a_throttle_for_a_day() {
     server.pass(24 * 60 * MINUTE);
     let error = server.documents.resolve(URL).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Throttled);
+}
+
+#[test]
+fn withdrawn_document_pushes_out_no_client() {
+    let server = Server::of(|documents| documents.capacity(2));
+    let [a, b, c] = ["a", "b", "c"].map(|path| format!("https://client.example/{path}"));
+    let ask = |url: &str| {
+        server.web.publish(url, document(json!({"client_id": url})));
+        assert_eq!(server.ask(url), public(url).accepted(url, AuthMethod::None));
+    };
+    ask(&a);
+    ask(&b);
+    server.pass(MINUTE);
+    ask(&b);
+    server.web.set(&a, Page::Refused);
+    assert_eq!(server.ask(&a), refused(&a));
+    ask(&c);
+    server.web.fetched.take();
+    server.pass(2);
+    ask(&b);
+    assert_eq!(server.web.fetched.take(), [""; 0]);
 }
 
 // R138.

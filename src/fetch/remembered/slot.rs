@@ -334,6 +334,19 @@ mod tests {
         assert_eq!(slot.last(), None);
     }
 
+    #[cfg(feature = "metadata-documents")]
+    #[test]
+    fn what_is_kept_elsewhere_brings_back_nothing_that_was_withdrawn() {
+        let clock = Clock::fixed(0);
+        let slot = Slot::<&str>::new();
+        let flight = Flight::new("".into(), None);
+        let (_, noted) =
+            Question::note(&slot, &flight, &clock).answer(Err("there is none".into()), true);
+        assert!(noted.noted);
+        assert!(!slot.recall("kept", clock.instant(), Duration::from_secs(300)));
+        assert_eq!(slot.last(), None);
+    }
+
     #[test]
     fn question_that_was_taken_back_leaves_no_other_open() {
         let clock = Clock::fixed(0);

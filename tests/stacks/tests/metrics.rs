@@ -11,6 +11,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
+    future::{Ready, ready},
     num::NonZeroUsize,
     sync::{
         LazyLock,
@@ -37,6 +38,7 @@ use tower::{ServiceExt, service_fn};
 use tower_client_auth::{
     BoxError, ClientAuthLayer, ClientSecret, Clock, RegisteredClient,
     assertion::{Assertions, ClientKeys, FetchedJwks, JwksCache, JwksSource},
+    metadata_documents::{DocumentSource, FetchedDocument, MetadataDocuments},
     provider::{CachedProvider, provider_fn},
     replay::{MemoryReplayStore, ReplayStore},
     secret::HashPool,
@@ -67,6 +69,18 @@ impl JwksSource for Published {
     }
 }
 
+impl DocumentSource for Published {
+    type Error = BoxError;
+
+    async fn fetch(&self, url: &str) -> Result<FetchedDocument, BoxError> {
+        if OUT_OF_ORDER.load(Ordering::SeqCst) {
+            return Err("out of order".into());
+        }
+        let document = json!({"client_id": url, "redirect_uris": ["https://client.example/"]});
+        Ok(FetchedDocument::new(document.to_string().into(), None))
+    }
+}
+
 /// Never answers a question.
 struct NoStore;
 
@@ -94,6 +108,10 @@ fn client(id: &str) -> Result<Option<RegisteredClient<()>>, BoxError> {
         "keys-gone" => published("https://gone.example/jwks"),
         _ => return Ok(None),
     }))
+}
+
+fn nobody(_id: &str) -> Ready<Result<Option<RegisteredClient<()>>, BoxError>> {
+    ready(Ok(None))
 }
 
 fn assertion(client_id: &str, jti: &str) -> String {
@@ -155,7 +173,7 @@ async fn decide() {
     recorder.install().unwrap();
 
     let clock = Clock::fixed(NOW);
-    let clients = CachedProvider::new(provider_fn(|id: &str| std::future::ready(client(id))))
+    let clients = CachedProvider::new(provider_fn(|id: &str| ready(client(id))))
         .stale_if_error(Duration::from_secs(3600))
         .clock(clock.clone());
     let replay = MemoryReplayStore::default().clock(clock.clone());
@@ -184,7 +202,7 @@ async fn decide() {
     // With room for one hash, and a store that is out of order.
     let assertions = Assertions::new(ISSUER, NoStore).unwrap();
     let assertions = assertions.jwks_source(JwksCache::new(Published).clock(clock.clone()));
-    let layer = ClientAuthLayer::new(provider_fn(|id: &str| std::future::ready(client(id))))
+    let layer = ClientAuthLayer::new(provider_fn(|id: &str| ready(client(id))))
         .hash_pool(&HashPool::new(NonZeroUsize::MIN, 0))
         .assertions(assertions)
         .clock(clock.clone());
@@ -206,13 +224,26 @@ async fn decide() {
     send(basic("basic:s3cr3t")).await;
     send(basic("new:s3cr3t")).await;
 
+    // Known by its document, which is remembered for a minute, and then fetched again.
+    OUT_OF_ORDER.store(false, Ordering::SeqCst);
+    let documents = MetadataDocuments::from_hosts(["client.example"]).unwrap();
+    let documents = documents.source(Published).clock(clock.clone());
+    let layer = ClientAuthLayer::new(provider_fn(nobody)).metadata_documents_as(documents, |_| ());
+    let by_document = tower::ServiceBuilder::new().layer(layer).service(service_fn(answer));
+    for seconds in [0, 2, 60] {
+        OUT_OF_ORDER.store(seconds == 60, Ordering::SeqCst);
+        clock.advance(Duration::from_secs(seconds));
+        let request = form("client_id=https%3A%2F%2Fclient.example%2Foauth");
+        drop(by_document.clone().oneshot(request).await.unwrap());
+    }
+
     let wanted = [
         ("client_auth_attempts_total method=client_secret_basic reason=provider", 1.0),
         ("client_auth_attempts_total method=client_secret_basic reason=overloaded", 1.0),
         ("client_auth_attempts_total method=client_secret_basic reason=success", 2.0),
         ("client_auth_attempts_total method=client_secret_basic reason=unknown_client", 2.0),
         ("client_auth_attempts_total method=client_secret_basic reason=wrong_secret", 3.0),
-        ("client_auth_attempts_total method=none reason=success", 1.0),
+        ("client_auth_attempts_total method=none reason=success", 4.0),
         ("client_auth_attempts_total method=private_key_jwt reason=key_source", 1.0),
         ("client_auth_attempts_total method=private_key_jwt reason=replayed", 1.0),
         ("client_auth_attempts_total method=private_key_jwt reason=replay_store", 1.0),
@@ -221,15 +252,21 @@ async fn decide() {
         ("client_auth_attempts_total method=unknown reason=no_credentials", 1.0),
         ("client_auth_cache_entries cache=clients", 5.0),
         ("client_auth_cache_entries cache=jwks", 1.0),
+        ("client_auth_cache_entries cache=metadata_documents", 1.0),
         ("client_auth_cache_entries cache=unknown_clients", 1.0),
         ("client_auth_cache_requests_total cache=clients result=hit", 3.0),
         ("client_auth_cache_requests_total cache=clients result=miss", 7.0),
         ("client_auth_cache_requests_total cache=clients result=stale", 1.0),
         ("client_auth_cache_requests_total cache=jwks result=hit", 1.0),
         ("client_auth_cache_requests_total cache=jwks result=miss", 3.0),
+        ("client_auth_cache_requests_total cache=metadata_documents result=hit", 1.0),
+        ("client_auth_cache_requests_total cache=metadata_documents result=miss", 2.0),
+        ("client_auth_cache_requests_total cache=metadata_documents result=stale", 1.0),
         ("client_auth_fetch_duration_seconds document=jwks outcome=failure", 1.0),
         ("client_auth_fetch_duration_seconds document=jwks outcome=success", 2.0),
-        ("client_auth_lookup_duration_seconds", 14.0),
+        ("client_auth_fetch_duration_seconds document=metadata_documents outcome=failure", 1.0),
+        ("client_auth_fetch_duration_seconds document=metadata_documents outcome=success", 1.0),
+        ("client_auth_lookup_duration_seconds", 17.0),
         ("client_auth_pool_requests client=known", 0.0),
         ("client_auth_pool_requests client=unknown", 0.0),
         ("client_auth_pool_refusals_total", 1.0),
@@ -242,6 +279,26 @@ async fn decide() {
     ];
     let wanted = wanted.map(|(name, value): (&str, f64)| (name.to_owned(), value)).into();
     assert_eq!(told(&snapshots), wanted);
+
+    // Of two ids that nobody knows, one is next, and the other waits without a place.
+    let layer = ClientAuthLayer::new(provider_fn(nobody))
+        .hash_pool(&HashPool::new(NonZeroUsize::MIN, 1))
+        .decoy(ClientSecret::phc(HASH).unwrap());
+    let strangers = tower::ServiceBuilder::new().layer(layer).service(service_fn(answer));
+    let ask = async |pair| drop(strangers.clone().oneshot(basic(pair)).await.unwrap());
+    // What was looked at is forgotten by the recorder, so that it is looked at once.
+    let in_the_pool = || {
+        let told = told(&snapshots);
+        ["known", "unknown", "waiting"]
+            .map(|client| told[&format!("client_auth_pool_requests client={client}")])
+    };
+    let (finish, held) = mpsc::channel::<()>();
+    let busy = tokio::task::spawn_blocking(move || held.recv());
+    tokio::join!(ask("nobody:wrong"), ask("no-one:wrong"), async {
+        assert_eq!(in_the_pool(), [0.0, 1.0, 1.0]);
+        drop(finish);
+    });
+    assert!(busy.await.unwrap().is_err());
 }
 
 const PREFIX: &str = "client_auth_";
