@@ -134,6 +134,9 @@ pub mod mutual_tls {
 
 /// For axum: [`OAuthForm`](axum::OAuthForm), which extracts the parameters of a request, bodies of axum's type,
 /// and the rejection of the extractor [`AuthenticatedClient`].
+///
+/// Beside `use tower_client_auth::*` the name `axum` means this module or the crate, and rustc asks which: write `::axum`
+/// for the crate, or import by name.
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum {
