@@ -575,6 +575,13 @@ fn body() -> Vec<Case> {
                 .with("content-encoding", "identity")
                 .with("content-encoding", "gzip"),
         ),
+        no(
+            "R16 gzip, then identity",
+            K::UnsupportedContentEncoding,
+            TestRequest::form(RIGHT_FORM)
+                .with("content-encoding", "gzip")
+                .with("content-encoding", "identity"),
+        ),
         not_coded("R16 identity", "Identity"),
         not_coded("R16 nothing", ""),
         not_coded("R16 empty elements", " ,,\t, "),
