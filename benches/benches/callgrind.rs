@@ -37,6 +37,8 @@ enum Job {
     Cloned { stack: Stack, case: Case },
     /// Some requests on one connection in memory.
     Connection { stack: Stack, case: Case, requests: usize },
+    /// Copying a form of so many bytes at once.
+    Copy(usize),
     #[cfg(feature = "jwt")]
     Assertion(Alg, What),
     /// Reading a certificate: its digest, and the walk through its DER.
@@ -73,6 +75,13 @@ const MUTUAL_TLS: [(Stack, Case); 6] = [
 ];
 /// The layer that knows the address of its peer, without and with a throttle.
 const THROTTLE: [Stack; 2] = [Stack::LayerPeer, Stack::LayerThrottled];
+/// What is forwarded beside what is handed on as it is, which is counted for itself: a form that only may have
+/// credentials, and one that has.
+const FORWARDED: [(Stack, Case); 3] = [
+    (Stack::LayerForward, Case::Basic),
+    (Stack::LayerForward, Case::PostFirst),
+    (Stack::Layer, Case::PostFirst),
+];
 const RIGHT_WRONG_UNKNOWN: [Case; 3] = [Case::Basic, Case::WrongFirst, Case::Unknown];
 
 /// Each of these programs with each case that it tells from others.
@@ -117,13 +126,15 @@ fn jobs() -> Vec<Job> {
         jobs.extend(MUTUAL_TLS.map(|(stack, case)| usual(stack, case)));
         jobs.push(Job::Certificate);
     }
-    for stack in [Stack::Collect, Stack::Floor, Stack::Layer] {
+    let basic = [Stack::Collect, Stack::Floor, Stack::Layer].map(|stack| (stack, Case::Basic));
+    for (stack, case) in basic.into_iter().chain(FORWARDED) {
         for shape in
             [Shape::Long(SMALL), Shape::Long(LARGE), Shape::Many(SMALL), Shape::Many(LARGE)]
         {
-            jobs.push(Job::Request { stack, case: Case::Basic, shape, clients: CLIENTS });
+            jobs.push(Job::Request { stack, case, shape, clients: CLIENTS });
         }
     }
+    jobs.extend([SMALL, LARGE].map(Job::Copy));
     let mut connections = cases(&ON_CONNECTION);
     connections.extend([Stack::Collect, Stack::Layer].map(|stack| (stack, Case::Basic)));
     for (stack, case) in connections {
@@ -172,6 +183,15 @@ fn prepare(job: Job) -> Ready {
             let mut run = drive::connection(stack, case, CLIENTS, requests);
             run();
             run
+        }
+        Job::Copy(length) => {
+            let form = vec![b'a'; length];
+            let mut copy: Vec<u8> = Vec::with_capacity(length);
+            Box::new(move || {
+                copy.clear();
+                copy.extend_from_slice(std::hint::black_box(&form));
+                std::hint::black_box(&copy);
+            })
         }
         #[cfg(feature = "mtls")]
         Job::Certificate => {
@@ -391,12 +411,18 @@ impl Counts {
         self.usual(stack, case) - self.usual(bare, case)
     }
 
-    fn slope(&self, stack: Stack, shape: fn(usize) -> Shape) -> f64 {
+    /// Per byte of the body.
+    fn slope(&self, stack: Stack, case: Case, shape: fn(usize) -> Shape) -> f64 {
         let count = |length| {
             let shape = shape(length);
-            self.of(Job::Request { stack, case: Case::Basic, shape, clients: CLIENTS })
+            self.of(Job::Request { stack, case, shape, clients: CLIENTS })
         };
         (count(LARGE) - count(SMALL)) / (LARGE - SMALL) as f64
+    }
+
+    /// Per byte.
+    fn copying(&self) -> f64 {
+        (self.of(Job::Copy(LARGE)) - self.of(Job::Copy(SMALL))) / (LARGE - SMALL) as f64
     }
 
     fn connection(&self, stack: Stack, case: Case) -> f64 {
@@ -445,7 +471,8 @@ fn table(counts: &Counts) -> ExitCode {
     }
     println!("\nper byte of the body, from 64 KiB to 1 MiB: one long field, many short ones");
     for stack in [Stack::Collect, Stack::Floor, Stack::Layer] {
-        let (long, many) = (counts.slope(stack, Shape::Long), counts.slope(stack, Shape::Many));
+        let slope = |shape| counts.slope(stack, Case::Basic, shape);
+        let (long, many) = (slope(Shape::Long), slope(Shape::Many));
         println!("{:<16} {long:>8.3} {many:>8.3}", stack.name());
     }
 
@@ -489,8 +516,20 @@ fn table(counts: &Counts) -> ExitCode {
     for (shape, name) in
         [(Shape::Long as fn(usize) -> Shape, "one long field"), (Shape::Many, "many short fields")]
     {
-        let value = counts.slope(Stack::Layer, shape) / counts.slope(Stack::Floor, shape);
+        let slope = |stack, case| counts.slope(stack, case, shape);
+        let layer = slope(Stack::Layer, Case::Basic);
+        let value = layer / slope(Stack::Floor, Case::Basic);
         goal("per byte", &format!("per byte of the body / the floor's, {name}"), value, 1.10, 1.05);
+        let scan = layer - slope(Stack::Collect, Case::Basic);
+        let forwarded = |case| slope(Stack::LayerForward, case) - slope(Stack::Layer, case);
+        let looking = forwarded(Case::Basic);
+        // What stays is copied once: valgrind counts an instruction for each byte of it, and a processor none.
+        let removing = forwarded(Case::PostFirst) - counts.copying();
+        for (what, more) in [("to look for", looking), ("to remove", removing)] {
+            let what =
+                format!("{more:.3} {what} credentials / {scan:.3} for the scan, per byte, {name}");
+            goal("forward", &what, more / scan, 1.10, 1.0);
+        }
     }
     let with = |clients| {
         counts.of(Job::Request {

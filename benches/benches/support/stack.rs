@@ -19,6 +19,7 @@ use tower_client_auth::mutual_tls::MutualTls;
 use tower_client_auth::provider::{CachedProvider, provider_fn};
 use tower_client_auth::{
     ClientAuthLayer, ClientProvider, ClientSecret, Limits,
+    forward::Forward,
     provider::BoxClientProvider,
     tenant::TenantLayer,
     throttle::{FailureThrottle, PeerAddress},
@@ -45,6 +46,8 @@ pub(crate) enum Stack {
     Layer,
     /// The layer, chosen for each request.
     LayerTenant,
+    /// The layer, which forwards without credentials.
+    LayerForward,
     /// The layer, with a store of SHA-256 digests.
     LayerSha256,
     /// The layer, with a provider whose type is erased.
@@ -102,6 +105,7 @@ impl Stack {
             Self::Floor => "floor",
             Self::Layer => "layer",
             Self::LayerTenant => "layer, tenant",
+            Self::LayerForward => "layer, forward",
             Self::LayerSha256 => "layer, SHA-256",
             Self::LayerBoxed => "layer, boxed",
             Self::LayerMemory => "layer, memory",
@@ -154,6 +158,10 @@ impl Stack {
                 let layer = layer(clients, ClientSecret::plain);
                 let tenants = TenantLayer::new(move |_| Some(layer.clone()));
                 visitor.visit(tenants.layer(service_fn(collect_for_tenant)))
+            }
+            Self::LayerForward => {
+                let layer = layer(clients, ClientSecret::plain).forward(Forward::new());
+                visitor.visit(layer.layer(service_fn(collect_forwarded)))
             }
             Self::LayerSha256 => {
                 let layer = layer(clients, |secret| ClientSecret::sha256_of(&secret));
@@ -309,6 +317,13 @@ async fn collect_for_tenant<B: Body>(
 
 /// As for a tenant.
 async fn collect_of_peer<B: Body>(
+    request: Request<B>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    collect(request).await
+}
+
+/// As for a tenant.
+async fn collect_forwarded<B: Body>(
     request: Request<B>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     collect(request).await

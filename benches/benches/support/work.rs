@@ -21,6 +21,8 @@ use super::clients::{Client, Method};
 pub(crate) enum Case {
     Basic,
     Post,
+    /// As `Post`, with the credentials in front of all others.
+    PostFirst,
     Public,
     /// Basic, with a secret that is wrong in its first byte.
     WrongFirst,
@@ -68,6 +70,7 @@ impl Case {
         match self {
             Self::Basic => "basic",
             Self::Post => "post",
+            Self::PostFirst => "post-first",
             Self::Public => "public",
             Self::WrongFirst => "wrong",
             Self::WrongLast => "wrong-last",
@@ -92,7 +95,9 @@ impl Case {
     /// What a program that authenticates must answer.
     pub(crate) const fn status(self) -> StatusCode {
         match self {
-            Self::Basic | Self::Post | Self::Public | Self::Document => StatusCode::OK,
+            Self::Basic | Self::Post | Self::PostFirst | Self::Public | Self::Document => {
+                StatusCode::OK
+            }
             #[cfg(feature = "mtls")]
             Self::TlsClientAuth | Self::SelfSignedTls | Self::ClientCert => StatusCode::OK,
             _ => StatusCode::UNAUTHORIZED,
@@ -103,7 +108,7 @@ impl Case {
     const fn first(self) -> u64 {
         match self {
             Self::Basic | Self::WrongFirst | Self::WrongLast | Self::Unknown => 0,
-            Self::Post => 1,
+            Self::Post | Self::PostFirst => 1,
             Self::Public | Self::Document => 2,
             Self::Expired => 3,
             // Clients of mutual TLS have the numbers of those that present an id alone.
@@ -141,7 +146,12 @@ impl Case {
             Method::Post => format!("&client_id={}&client_secret={}", client.id, client.secret),
             Method::None => format!("&client_id={}", client.id),
         };
-        let form = shape.form(&credentials);
+        let mut form = shape.form(&credentials);
+        if self == Self::PostFirst {
+            let rest = form.split_to(form.len() - credentials.len());
+            let first = credentials.trim_start_matches('&').as_bytes();
+            form = [first, b"&", &rest].concat().into();
+        }
         let is_basic = client.method == Method::Basic;
         let request = request(
             is_basic.then(|| basic(&client.id, &client.secret)).as_deref(),
