@@ -20,7 +20,8 @@
 //!   node-oidc-provider; the leniencies for clients that cannot be changed.
 #![cfg_attr(
     feature = "jwt",
-    doc = "- [`assertion_clients`]: which clients sign assertions, and what they put into them."
+    doc = "- [`assertion_clients`]: which clients sign assertions, and what they put into them.
+- [`workload_identity`]: clients without a secret, in Kubernetes, GitHub Actions and SPIFFE."
 )]
 #![cfg_attr(
     feature = "mtls",
@@ -128,3 +129,7 @@ pub mod wallets {}
 
 #[doc = include_str!("docs/why.md")]
 pub mod why {}
+
+#[cfg(feature = "jwt")]
+#[doc = include_str!("docs/workload_identity.md")]
+pub mod workload_identity {}

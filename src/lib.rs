@@ -46,7 +46,8 @@ pub use crate::{
 ///
 /// [`Assertions`](assertion::Assertions) are the settings, for
 /// [`ClientAuthLayer::assertions`]; [`ClientKeys`](assertion::ClientKeys) are the keys of a client,
-/// which a [`JwksSource`](assertion::JwksSource) fetches where they are published.
+/// which a [`JwksSource`](assertion::JwksSource) fetches where they are published. With a
+/// [`Trust`](assertion::Trust) somebody else issues the assertions: the platform that the client runs on.
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 pub mod assertion {
@@ -60,7 +61,7 @@ pub mod assertion {
             invalid::{InvalidKeys, OmittedKey},
             keys::ClientKeys,
         },
-        method::assertion::settings::Assertions,
+        method::assertion::{federated::trust::Trust, settings::Assertions},
     };
 }
 

@@ -108,6 +108,15 @@ impl Presented {
         }
     }
 
+    /// Issuer and subject of what somebody else issued, where nothing else tells who the client is.
+    #[inline]
+    pub(crate) fn issued(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Credentials(credentials) => credentials.issued(),
+            Self::McpPythonSdk(_) => None,
+        }
+    }
+
     /// Whether it is an assertion whose header brings a key, or says where there is one.
     pub(crate) fn has_key_in_header(&self) -> bool {
         match self {

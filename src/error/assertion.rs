@@ -33,8 +33,11 @@ pub enum InvalidAssertion {
     WrongSignature,
     /// `missing_claim`: `iss`, `sub`, `aud`, `exp` or `jti` is missing or empty (RFC 7523 §3, OpenID Connect Core §9).
     MissingClaim,
-    /// `issuer_mismatch`: the `iss` of the assertion is not its `sub` (RFC 7523 §3).
+    /// `issuer_mismatch`: the `iss` of the assertion is not its `sub` (RFC 7523 §3), nor an issuer that the client trusts
+    /// ([`Trust`](crate::assertion::Trust)).
     IssuerMismatch,
+    /// `subject_mismatch`: the client trusts the issuer of the assertion, and not for its `sub`.
+    SubjectMismatch,
     /// `wrong_audience`: the `aud` of the assertion is not this server, or not alone (RFC 7523 §3).
     WrongAudience,
     /// `assertion_expired`: the assertion has expired (RFC 7523 §3).
@@ -97,7 +100,11 @@ impl InvalidAssertion {
                 FAILED
             },
             Self::IssuerMismatch => entry! {
-                "issuer_mismatch", "the assertion was not issued by the client",
+                "issuer_mismatch", "the assertion was issued neither by the client nor by whom it trusts",
+                FAILED
+            },
+            Self::SubjectMismatch => entry! {
+                "subject_mismatch", "the assertion is about somebody else than the client",
                 FAILED
             },
             Self::WrongAudience => entry! {

@@ -40,10 +40,18 @@ use crate::iana::AuthMethod;
 /// - its method is `private_key_jwt` and it has neither `jwks` nor `jwks_uri`, or both (RFC 7591 §2), or
 ///   a `jwks_uri` that is no `https` URL, or a `jwks` with a private or symmetric key, or without any key
 ///   that can be used;
+/// - its method is `private_key_jwt` and it has `federated_identities` beside keys of its own, or ones that no token can
+///   match: none or more than 20, without `issuer`, `subject` and one of `jwks` and `jwks_uri`, or with an `audience`,
+///   `longest_lifetime` (in seconds, at most a day) or `reusable` of another type;
+/// - its method is `spiffe_jwt` and it has no `spiffe_id`, which may have `/*` at its end, or no `spiffe_bundle` with a
+///   key for JWT-SVIDs;
 /// - its method is `tls_client_auth` and it has not exactly one of the members of RFC 8705 §2.1.2, or one
 ///   that no certificate can match;
 /// - its method is `self_signed_tls_client_auth` and it has neither a `jwks` with a certificate in `x5c` nor
 ///   a `jwks_uri`, or both.
+///
+/// `federated_identities`, `spiffe_id` and `spiffe_bundle` are members of this crate, in [`other`](Self::other): they say whose
+/// tokens the client presents.
 ///
 /// A secret that has expired is refused, too, but not reported when the client is made. What the method
 /// does not need (a secret beside keys, keys beside a secret) is ignored.

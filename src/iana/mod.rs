@@ -43,6 +43,10 @@ pub enum AuthMethod {
     /// `private_key_jwt`: an assertion signed with a private key
     /// ([RFC 7523 §2.2](https://www.rfc-editor.org/rfc/rfc7523#section-2.2)).
     PrivateKeyJwt,
+    /// `spiffe_jwt`: a JWT-SVID of a workload
+    /// ([draft-ietf-oauth-spiffe-client-auth](https://datatracker.ietf.org/doc/draft-ietf-oauth-spiffe-client-auth/);
+    /// not registered yet).
+    SpiffeJwt,
     /// `tls_client_auth`: a certificate from a trusted authority
     /// ([RFC 8705 §2.1](https://www.rfc-editor.org/rfc/rfc8705#section-2.1)).
     TlsClientAuth,
@@ -66,6 +70,7 @@ impl AuthMethod {
             Self::ClientSecretPost => "client_secret_post",
             Self::ClientSecretJwt => "client_secret_jwt",
             Self::PrivateKeyJwt => "private_key_jwt",
+            Self::SpiffeJwt => "spiffe_jwt",
             Self::TlsClientAuth => "tls_client_auth",
             Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
             Self::AttestJwtClientAuth => "attest_jwt_client_auth",
@@ -82,6 +87,7 @@ impl From<&str> for AuthMethod {
             "client_secret_post" => Self::ClientSecretPost,
             "client_secret_jwt" => Self::ClientSecretJwt,
             "private_key_jwt" => Self::PrivateKeyJwt,
+            "spiffe_jwt" => Self::SpiffeJwt,
             "tls_client_auth" => Self::TlsClientAuth,
             "self_signed_tls_client_auth" => Self::SelfSignedTlsClientAuth,
             "attest_jwt_client_auth" => Self::AttestJwtClientAuth,

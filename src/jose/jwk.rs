@@ -62,6 +62,19 @@ impl<'a> Jwk<'a> {
         serde_json::Deserializer::from_str(value.get()).deserialize_map(JwkVisitor(depth)).ok()
     }
 
+    /// The same in a SPIFFE bundle, where the `use` tells for which documents a key is, and must be there (SPIFFE Trust
+    /// Domain and Bundle §4.2.2).
+    pub(crate) fn in_bundle(mut self) -> Self {
+        let fault = match self.text("use") {
+            Ok(Some(usage)) if usage == "jwt-svid" => None,
+            Ok(_) => Some(Fault::of("use", "is not `jwt-svid`")),
+            Err(fault) => Some(fault),
+        };
+        self.malformed = self.malformed.or(fault);
+        self.members.retain(|(name, _)| *name != "use");
+        self
+    }
+
     fn raw(&self, name: &str) -> Option<&'a RawValue> {
         let (_, value) = self.members.iter().find(|(member, _)| *member == name)?;
         (value.get() != "null").then_some(*value)

@@ -69,6 +69,18 @@ impl ClientKeys {
         KeySet::registered(json.as_bytes()).map(Self::registered)
     }
 
+    /// Reads the bundle of a SPIFFE trust domain, for [`Trust::spiffe`](crate::assertion::Trust::spiffe): a JSON Web Key
+    /// Set of which only the keys of `"use": "jwt-svid"` count. All else is as with [`from_jwks`](Self::from_jwks).
+    ///
+    /// The keys of a trust domain change often, every few days, so read the bundle again each time.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_jwks`](Self::from_jwks).
+    pub fn from_spiffe_bundle(json: &str) -> Result<Self, InvalidKeys> {
+        KeySet::bundle(json.as_bytes()).map(Self::registered)
+    }
+
     /// Reads one JSON Web Key (RFC 7517 §4), as [`from_jwks`](Self::from_jwks) reads those of a set.
     ///
     /// # Errors

@@ -54,7 +54,7 @@ impl KeySet {
     ///
     /// If the text is no key set, holds a private or symmetric key, or none that can be used.
     pub(crate) fn registered(json: &[u8]) -> Result<Self, InvalidKeys> {
-        Self::without_secrets(&read(json)?)?.not_empty()
+        Self::without_secrets(&read(json)?, |jwk| jwk)?.not_empty()
     }
 
     fn not_empty(self) -> Result<Self, InvalidKeys> {
@@ -71,7 +71,7 @@ impl KeySet {
     #[cfg(feature = "mtls")]
     pub(crate) fn certificates_of(json: &[u8]) -> Result<(Self, Vec<OmittedKey>), InvalidKeys> {
         let elements = read(json)?;
-        let set = Self::without_secrets(&elements)?;
+        let set = Self::without_secrets(&elements, |jwk| jwk)?;
         let omitted = certificate::omitted(&elements);
         if set.certificates.is_empty() {
             return Err(InvalidKeys::none("no key of the set has a certificate", &omitted));
@@ -79,8 +79,11 @@ impl KeySet {
         Ok((set, omitted))
     }
 
-    fn without_secrets(elements: &[&RawValue]) -> Result<Self, InvalidKeys> {
-        let keys = || elements.iter().map(|element| Jwk::read(element));
+    fn without_secrets<'a>(
+        elements: &[&'a RawValue],
+        adapt: fn(Jwk<'a>) -> Jwk<'a>,
+    ) -> Result<Self, InvalidKeys> {
+        let keys = || elements.iter().map(|element| adapt(Jwk::read(element)));
         if keys().any(|key| key.symmetric.is_some()) {
             return Err(InvalidKeys::new("the key set holds a symmetric key"));
         }

@@ -156,7 +156,10 @@ impl<P> Course<P> {
             let proved = result.map(|client| client.proof().method).ok();
             let method = proved.or_else(|| self.presented.method());
             Outcome {
-                client_id: Some(self.presented.client_id()),
+                client_id: Some(match result {
+                    Ok(client) => client.client_id(),
+                    Err(_) => self.presented.client_id(),
+                }),
                 method: method.map(Method::iana),
                 registered_method: match result {
                     Ok(client) => Some(client.registered_method().iana()),

@@ -31,8 +31,15 @@ impl<P: ClientProvider> Course<P> {
             let client_id = self.presented.client_id();
             let deadline = Deadline::new(self.shared.policy.limits.provider_deadline);
             let start = meter::start();
-            let look_up = guard(|| self.shared.provider.find_client(client_id), deadline);
-            let found = look_up.await.map(|found| found.map_err(Into::into));
+            let issued = self.presented.issued();
+            let found = if let Some((issuer, subject)) = issued {
+                // Boxed, so that the attempts of all others stay small.
+                let find = || self.shared.provider.find_federated(issuer, subject);
+                Box::pin(guard(find, deadline)).await
+            } else {
+                guard(|| self.shared.provider.find_client(client_id), deadline).await
+            };
+            let found = found.map(|found| found.map_err(Into::into));
             LOOKUPS.record_since(start);
             let found = match found {
                 Ok(Ok(found)) => found,
@@ -46,6 +53,8 @@ impl<P: ClientProvider> Course<P> {
             // Ids are opaque bytes (RFC 6749 §2.2): a store that folds case or trims must not merge
             // clients.
             let mismatch = match &found {
+                // Whether the client is the one is for its registration to say.
+                _ if issued.is_some() => false,
                 Some(client) => client.client_id() != client_id,
                 // As long as for a known client.
                 None => black_box(client_id) != client_id,

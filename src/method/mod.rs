@@ -10,6 +10,7 @@ pub(crate) mod assertion;
 pub(crate) mod attestation;
 mod basic;
 pub(crate) mod decoy;
+pub(crate) mod issued;
 #[cfg_attr(not(feature = "mtls"), path = "mutual_tls/disabled.rs")]
 pub(crate) mod mutual_tls;
 pub(crate) mod named;
@@ -54,6 +55,7 @@ pub(crate) enum Method {
     Post,
     SecretJwt,
     PrivateKeyJwt,
+    SpiffeJwt,
     Tls,
     SelfSignedTls,
     AttestJwt,
@@ -61,10 +63,11 @@ pub(crate) enum Method {
 
 impl Method {
     /// The preferred first.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Basic,
         Self::Post,
         Self::PrivateKeyJwt,
+        Self::SpiffeJwt,
         Self::SecretJwt,
         Self::Tls,
         Self::SelfSignedTls,
@@ -79,6 +82,7 @@ impl Method {
             Self::Post => &AuthMethod::ClientSecretPost,
             Self::SecretJwt => &AuthMethod::ClientSecretJwt,
             Self::PrivateKeyJwt => &AuthMethod::PrivateKeyJwt,
+            Self::SpiffeJwt => &AuthMethod::SpiffeJwt,
             Self::Tls => &AuthMethod::TlsClientAuth,
             Self::SelfSignedTls => &AuthMethod::SelfSignedTlsClientAuth,
             Self::AttestJwt => &AuthMethod::AttestJwtClientAuth,
@@ -89,7 +93,7 @@ impl Method {
     const fn is_available(self) -> bool {
         match self {
             Self::None | Self::Basic | Self::Post => true,
-            Self::SecretJwt | Self::PrivateKeyJwt => assertion::AVAILABLE,
+            Self::SecretJwt | Self::PrivateKeyJwt | Self::SpiffeJwt => assertion::AVAILABLE,
             Self::Tls | Self::SelfSignedTls => mutual_tls::AVAILABLE,
             Self::AttestJwt => attestation::AVAILABLE,
         }
@@ -114,7 +118,9 @@ impl Settings {
     fn is_set_up(&self, method: Method) -> bool {
         match method {
             Method::None | Method::Basic | Method::Post => true,
-            Method::SecretJwt | Method::PrivateKeyJwt => self.assertions.is_some(),
+            Method::SecretJwt | Method::PrivateKeyJwt | Method::SpiffeJwt => {
+                self.assertions.as_ref().is_some_and(|set| assertion::is_set_up(set, method))
+            }
             Method::Tls | Method::SelfSignedTls => {
                 self.mutual_tls.as_ref().is_some_and(|set| mutual_tls::is_set_up(set, method))
             }
@@ -167,6 +173,14 @@ impl Credentials {
             Self::Assertion(assertion) => assertion.client_id(),
             Self::MutualTls(mutual_tls) => mutual_tls.client_id(),
             Self::Attestation(attestation) => attestation.client_id(),
+        }
+    }
+
+    /// Issuer and subject of what somebody else issued, where nothing else tells who the client is.
+    pub(crate) fn issued(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Assertion(assertion) => assertion.issued(),
+            _ => None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     error::problem::Problem,
     iana::{AuthMethod, metadata::ClientMetadata},
-    method::{Method, assertion, attestation, mutual_tls, problem},
+    method::{Method, assertion, attestation, issued::Issued, mutual_tls, problem},
     secret::{comparison::Secrets, stored::ClientSecret},
 };
 
@@ -90,7 +90,7 @@ impl Registration {
         secret: Option<ClientSecret>,
     ) -> Result<Self, Problem> {
         match metadata.auth_method() {
-            AuthMethod::PrivateKeyJwt | AuthMethod::ClientSecretJwt => {
+            AuthMethod::PrivateKeyJwt | AuthMethod::ClientSecretJwt | AuthMethod::SpiffeJwt => {
                 assertion::Registration::from_metadata(metadata, secret).map(Self::Assertion)
             }
             AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth => {
@@ -105,6 +105,15 @@ impl Registration {
                 problem.map_or(Ok(registration), Err)
             }
         }
+    }
+
+    /// The issuers and subjects by which the client is found when it does not name itself.
+    pub(crate) fn names(&self) -> impl Iterator<Item = Issued<'_>> {
+        let registered = match self {
+            Self::Assertion(assertion) => Some(assertion),
+            _ => None,
+        };
+        registered.into_iter().flat_map(assertion::Registration::names)
     }
 
     /// What is wrong with the keys that are not used.

@@ -1,5 +1,6 @@
 //! A provider that remembers what another one answered.
 
+mod issued;
 mod memory;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -85,6 +86,7 @@ impl<P: ClientProvider> CachedProvider<P> {
             memory: Memory {
                 known: Arc::new(Cache::new(CAPACITY)),
                 unknown: Arc::new(Cache::new(UNKNOWN_CAPACITY)),
+                issued: Arc::new(Cache::new(UNKNOWN_CAPACITY)),
                 time_to_live: TIME_TO_LIVE,
                 unknown_time_to_live: UNKNOWN_TIME_TO_LIVE,
                 stale_if_error: None,
@@ -184,7 +186,8 @@ impl<P: ClientProvider> CachedProvider<P> {
     pub fn invalidate_all(&self) {
         let Memory { known, unknown, .. } = &self.memory;
         self.flights.invalidate_all(|| {
-            (known.drain().collect::<Vec<_>>(), unknown.drain().collect::<Vec<_>>())
+            let issued = self.memory.issued.drain().collect::<Vec<_>>();
+            (known.drain().collect::<Vec<_>>(), unknown.drain().collect::<Vec<_>>(), issued)
         });
     }
 
@@ -260,6 +263,14 @@ impl<P: ClientProvider> ClientProvider for CachedProvider<P> {
         MISSES.increment();
         // Boxed, so that the future of a hit stays small.
         Box::pin(self.look_up(client_id)).await
+    }
+
+    async fn find_federated(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<Option<RegisteredClient<P::Client>>, BoxError> {
+        self.find_issued(issuer, subject).await
     }
 }
 

@@ -84,6 +84,30 @@ pub trait ClientProvider: Send + Sync + 'static {
         &self,
         client_id: &str,
     ) -> impl Future<Output = Result<Option<RegisteredClient<Self::Client>>, Self::Error>> + Send;
+
+    /// Finds the [federated](RegisteredClient::federated) client to which an issuer gives tokens for this subject, for a
+    /// request that does not name its client. Default: there is none.
+    ///
+    /// Such a request has an assertion (feature `jwt`) whose `iss` is not its `sub`, and no `client_id`; neither is proved
+    /// yet. Of a JWT-SVID the issuer is the trust domain, as in `spiffe://prod.example`. What counts is the registration
+    /// of the client that is returned: it must trust the issuer for this subject. The contract is that of
+    /// [`find_client`](Self::find_client), and the layer still asks once. Where two clients have one issuer and
+    /// subject, there is none: do not return the first.
+    ///
+    /// A provider that wraps another one hands it on, or such requests are refused.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be asked.
+    fn find_federated(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> impl Future<Output = Result<Option<RegisteredClient<Self::Client>>, Self::Error>> + Send
+    {
+        let _ = (issuer, subject);
+        async { Ok(None) }
+    }
 }
 
 impl<P: ClientProvider> ClientProvider for Arc<P> {
@@ -95,5 +119,13 @@ impl<P: ClientProvider> ClientProvider for Arc<P> {
         client_id: &str,
     ) -> impl Future<Output = Result<Option<RegisteredClient<P::Client>>, P::Error>> + Send {
         P::find_client(self, client_id)
+    }
+
+    fn find_federated(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> impl Future<Output = Result<Option<RegisteredClient<P::Client>>, P::Error>> + Send {
+        P::find_federated(self, issuer, subject)
     }
 }

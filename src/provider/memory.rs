@@ -1,5 +1,6 @@
 //! A provider that keeps its clients in memory.
 
+mod clients;
 mod lanes;
 
 use std::{
@@ -14,11 +15,11 @@ use std::{
 use serde_json::value::RawValue;
 
 use crate::{
-    client::{ById, RegisteredClient},
+    client::RegisteredClient,
     iana::metadata::ClientMetadata,
     provider::{
         lookup::ClientProvider,
-        memory::lanes::{Clients, Lanes},
+        memory::{clients::Clients, lanes::Lanes},
     },
 };
 
@@ -61,14 +62,13 @@ impl<C> MemoryProvider<C> {
     /// second with a million clients, while requests wait. Collect what is known beforehand.
     #[expect(clippy::must_use_candidate, reason = "it is called for what it changes")]
     pub fn insert(&self, client: RegisteredClient<C>) -> Option<RegisteredClient<C>> {
-        let replaced = self.lanes.change(|clients| clients.replace(ById(client)));
-        replaced.map(|ById(client)| client)
+        self.lanes.change(|clients| clients.replace(client))
     }
 
     /// Removes a client, and returns it.
     #[expect(clippy::must_use_candidate, reason = "it is called for what it changes")]
     pub fn remove(&self, client_id: &str) -> Option<RegisteredClient<C>> {
-        self.lanes.change(|clients| clients.take(client_id)).map(|ById(client)| client)
+        self.lanes.change(|clients| clients.take(client_id))
     }
 
     /// The client of this id.
@@ -137,6 +137,7 @@ impl MemoryProvider<ClientMetadata> {
         })?;
         let provider = Self::new();
         let mut invalid = Vec::new();
+        let mut federated = Vec::new();
         for (index, record) in records.into_iter().enumerate() {
             let client_id = client_id(record);
             let mut report = |problem: String| {
@@ -163,12 +164,22 @@ impl MemoryProvider<ClientMetadata> {
             for key in client.registration().omitted_keys() {
                 report(format!("`jwks`: {key}"));
             }
+            if client.registration().names().next().is_some() {
+                federated.push((index, client.clone()));
+            }
             if provider.insert(client).is_some() {
                 report("the client is recorded twice".to_owned());
                 provider.insert(RegisteredClient::unusable(
                     &**client_id,
                     ClientMetadata::new(&**client_id),
                 ));
+            }
+        }
+        for (index, client) in federated {
+            if provider.lanes.mine().is_some_and(|lane| lane.shares_subject(&client)) {
+                let client_id = Some(client.client_id().to_owned());
+                let problem = "an issuer and subject of it are another client's, too: by them neither is found";
+                invalid.push(InvalidRecord { index, client_id, problem: problem.to_owned() });
             }
         }
         Ok((provider, invalid))
@@ -205,6 +216,14 @@ impl<C: Send + Sync + 'static> ClientProvider for MemoryProvider<C> {
         let found: Ready<_> = ready(Ok(client));
         found
     }
+
+    fn find_federated(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> impl Future<Output = Result<Option<RegisteredClient<C>>, Infallible>> + Send {
+        ready(Ok(self.lanes.mine().and_then(|lane| lane.issued(issuer, subject))))
+    }
 }
 
 impl<C> Default for MemoryProvider<C> {
@@ -217,7 +236,7 @@ impl<C> FromIterator<RegisteredClient<C>> for MemoryProvider<C> {
     fn from_iter<I: IntoIterator<Item = RegisteredClient<C>>>(clients: I) -> Self {
         let mut known = Clients::new();
         for client in clients {
-            known.replace(ById(client));
+            known.replace(client);
         }
         Self::of(known)
     }

@@ -22,7 +22,8 @@ use crate::{client::RegisteredClient, error::BoxError, provider::lookup::ClientP
 
 /// Makes a provider of a closure.
 ///
-/// The closure copies what it needs of the id before its future starts.
+/// The closure copies what it needs of the id before its future starts. Clients that do not name themselves are not
+/// found: for [`find_federated`](ClientProvider::find_federated), implement the trait.
 ///
 /// # Examples
 ///
@@ -118,11 +119,17 @@ type Look<'a, C> =
 
 trait DynProvider<C>: Send + Sync {
     fn find_dyn<'a>(&'a self, client_id: &'a str) -> Look<'a, C>;
+
+    fn find_federated_dyn<'a>(&'a self, issuer: &'a str, subject: &'a str) -> Look<'a, C>;
 }
 
 impl<P: ClientProvider> DynProvider<P::Client> for P {
     fn find_dyn<'a>(&'a self, client_id: &'a str) -> Look<'a, P::Client> {
         Box::pin(async move { self.find_client(client_id).await.map_err(Into::into) })
+    }
+
+    fn find_federated_dyn<'a>(&'a self, issuer: &'a str, subject: &'a str) -> Look<'a, P::Client> {
+        Box::pin(async move { self.find_federated(issuer, subject).await.map_err(Into::into) })
     }
 }
 
@@ -140,6 +147,14 @@ impl<C: Send + Sync + 'static> ClientProvider for BoxClientProvider<C> {
 
     async fn find_client(&self, client_id: &str) -> Result<Option<RegisteredClient<C>>, BoxError> {
         self.provider.find_dyn(client_id).await
+    }
+
+    async fn find_federated(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<Option<RegisteredClient<C>>, BoxError> {
+        self.provider.find_federated_dyn(issuer, subject).await
     }
 }
 

@@ -87,7 +87,7 @@
 //! | R79 | `throttle`, `providers::throttled_attempt_is_429_with_retry_after`, `providers::throttle_runs_before_the_store`, `settings::on_outcome_sees_every_decision`, `cache::r79_throttled_is_not_remembered`, `cache::r79_stale_if_error_respects_a_throttle`, `providers::throttled_cause_is_429_with_retry_after` |
 //! | R80 | `throttle::failures_from_elsewhere_keep_no_client_out`, `throttle::wait_is_never_longer_than_ten_periods` |
 //! | R81 | `rfc7523::rfc7521_4_2_assertion_needs_both_parameters`, `settings::invalid_auth_methods_are_errors`, `rfc7523::rfc6749_2_3_assertion_beside_another_method`, `rfc7523::rfc8414_2_announced_algorithms`, `rfc7523::invalid_settings_are_errors` |
-//! | R82 | `rfc7523::rfc7523_3_iss_sub_and_client_id_agree` |
+//! | R82 | `rfc7523::rfc7523_3_iss_sub_and_client_id_agree`, `federated::c1_token_of_a_trusted_issuer_authenticates`, `federated::c2_issuer_and_subject_are_compared_byte_for_byte`, `federated::c11_nothing_is_fetched_for_an_unknown_issuer` and more |
 //! | R83 | `rfc7523::rfc10070_4_issuer_is_the_sole_audience` |
 //! | R84 | `rfc7523::rfc7523_3_times_are_checked`, `rfc7523::longest_lifetime_is_measured_by_a_clock_that_may_be_ahead`, `rfc7523::assertion_that_expires_during_the_look_up_is_refused` |
 //! | R85 | `rfc7523::rfc7523_3_assertion_is_accepted_once`, `rfc7523::rfc7523_3_jti_is_claimed_last`, `replay::rfc7523_3_assertion_is_claimed_once`, `replay::one_of_many_concurrent_claims_is_granted`, `replay::client_and_jti_are_kept_apart`, `replay_redis::two_processes_never_share_an_assertion`, `rfc7523::rfc7523_3_failing_store_is_an_outage`, `rfc7523::jti_with_control_characters_is_refused`, `rfc7523::layers_that_share_a_store_accept_an_assertion_once`, `rfc7523::client_with_its_share_of_the_replay_store_is_throttled_alone`, `replay::used_assertion_stays_used_when_the_clock_is_set_back`, `replay::no_client_holds_more_than_a_sixteenth_of_a_store_that_is_half_full`, `props::replay` |
@@ -175,6 +175,8 @@ mod cache;
 mod cases;
 #[cfg(all(feature = "metadata-documents", feature = "redis"))]
 mod documents_redis;
+#[cfg(feature = "jwt")]
+mod federated;
 mod forward;
 mod grpc;
 #[cfg(feature = "jwt")]

@@ -363,6 +363,8 @@ pub(crate) const REFUSALS: &[(ErrorKind, u16, &str, &str, &str)] = {
         #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::IssuerMismatch), 401, C, NOT_AUTHENTICATED, ""),
         #[cfg(feature = "jwt")]
+        (K::Assertion(InvalidAssertion::SubjectMismatch), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::WrongAudience), 401, C, NOT_AUTHENTICATED, ""),
         #[cfg(feature = "jwt")]
         (K::Assertion(InvalidAssertion::Expired), 401, C, NOT_AUTHENTICATED, ""),
@@ -505,6 +507,8 @@ pub(crate) const OF_ASSERTIONS: &[ErrorKind] = {
         #[cfg(feature = "jwt")]
         K::Assertion(InvalidAssertion::IssuerMismatch),
         #[cfg(feature = "jwt")]
+        K::Assertion(InvalidAssertion::SubjectMismatch),
+        #[cfg(feature = "jwt")]
         K::Assertion(InvalidAssertion::WrongAudience),
         #[cfg(feature = "jwt")]
         K::Assertion(InvalidAssertion::Expired),
@@ -594,6 +598,15 @@ impl<P: ClientProvider> ClientProvider for Asked<P> {
     ) -> impl Future<Output = Result<Option<RegisteredClient<P::Client>>, P::Error>> + Send {
         self.lookups.push(client_id.to_owned());
         self.provider.find_client(client_id)
+    }
+
+    fn find_federated(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> impl Future<Output = Result<Option<RegisteredClient<P::Client>>, P::Error>> + Send {
+        self.lookups.push(format!("{issuer} {subject}"));
+        self.provider.find_federated(issuer, subject)
     }
 }
 

@@ -152,7 +152,7 @@ pub(super) fn rows() -> Result<Vec<Row>, BoxError> {
             "client_secret_basic" | "client_secret_post" | "none" => {
                 rows.extend(Store::ALL.map(|store| Row::Secret(method, store)));
             }
-            "client_secret_jwt" | "private_key_jwt" => {}
+            "client_secret_jwt" | "private_key_jwt" | "spiffe_jwt" => {}
             // Their requests cost what those of a public client do, see `budgets.toml`.
             "tls_client_auth" | "self_signed_tls_client_auth" => {}
             // Two signatures: as much as two lines below.

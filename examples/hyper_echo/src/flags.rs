@@ -1,6 +1,6 @@
 //! The command line, most of which is for tests that compare answers: `--at UNIX_SECONDS` stops the
 //! clock, `--mcp-python-sdk` and `--mcp-python-sdk-revocation` answer as the endpoints of that SDK do.
-//! With the feature `jwt`, `--issuer URL` accepts assertions that are meant for this issuer, and `--legacy-audience
+//! With the feature `jwt`, `--issuer URL` accepts assertions that are meant for this issuer, also JWT-SVIDs, and `--legacy-audience
 //! URL`, as often as there are some, those that are meant for this endpoint.
 //! With the feature `metadata-documents`, `--metadata-documents` and `--allow-loopback-documents` say which documents
 //! identify clients.
@@ -178,7 +178,7 @@ fn accept_assertions(
     use tower_client_auth::{assertion::Assertions, replay::MemoryReplayStore};
 
     let replay = MemoryReplayStore::default().clock(clock);
-    let mut assertions = Assertions::new(issuer, replay)?.legacy_audiences(audiences);
+    let mut assertions = Assertions::new(issuer, replay)?.legacy_audiences(audiences).spiffe_jwt();
     #[cfg(feature = "metadata-documents")]
     {
         assertions = assertions.jwks_source(documents.jwks_source()?);

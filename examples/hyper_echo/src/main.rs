@@ -7,7 +7,8 @@
 //! ```
 //!
 //! `clients.json` is an array of RFC 7591 client metadata, for example
-//! `[{"client_id": "batch", "client_secret": "gX9kWZ2c"}]`. The other flags are in `flags.rs`.
+//! `[{"client_id": "batch", "client_secret": "gX9kWZ2c"}]`. Clients without a secret have `federated_identities`, or
+//! `spiffe_id` and `spiffe_bundle`, as `guide::workload_identity` shows. The other flags are in `flags.rs`.
 
 #[cfg(feature = "unstable-attestation")]
 mod attestation;

@@ -21,13 +21,16 @@ const DECIDING: [&str; 7] = [
     "jwks_uri",
 ];
 
-/// Of the members that are kept in `other`, those that decide, too (RFC 8705 §2.1.2).
-const DECIDING_OTHERS: [&str; 5] = [
+/// Of the members that are kept in `other`, those that decide, too: those of RFC 8705 §2.1.2, and our own.
+const DECIDING_OTHERS: [&str; 8] = [
     "tls_client_auth_subject_dn",
     "tls_client_auth_san_dns",
     "tls_client_auth_san_uri",
     "tls_client_auth_san_ip",
     "tls_client_auth_san_email",
+    "federated_identities",
+    "spiffe_id",
+    "spiffe_bundle",
 ];
 
 impl<'de> Deserialize<'de> for ClientMetadata {
@@ -75,8 +78,13 @@ impl<'de> Visitor<'de> for MetadataVisitor {
                 }
                 decided.push(name);
                 decide(&mut metadata, name, &mut members)?;
-            } else if DECIDING_OTHERS.contains(&&*name) && metadata.other.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("`{name}` is there twice")));
+            } else if DECIDING_OTHERS.contains(&&*name) {
+                if metadata.other.contains_key(&name) {
+                    return Err(A::Error::custom(format_args!("`{name}` is there twice")));
+                }
+                let Unambiguous(value) =
+                    read(&mut members, &name, "cannot be read, or has a member twice")?;
+                metadata.other.insert(name, value);
             } else {
                 let value = members.next_value().map_err(unreadable(&name))?;
                 carry(&mut metadata, name, value);

@@ -63,6 +63,22 @@ fn instead_of_set(json: &[u8]) -> &'static str {
 }
 
 impl KeySet {
+    /// The keys of a SPIFFE bundle that verify JWT-SVIDs.
+    ///
+    /// # Errors
+    ///
+    /// As from [`registered`](Self::registered).
+    pub(crate) fn bundle(json: &[u8]) -> Result<Self, InvalidKeys> {
+        let mut elements = read(json)?;
+        // Authorities of certificates are in every bundle, and nothing to report.
+        elements.retain(|element| {
+            let jwk = Jwk::read(element);
+            let usage = jwk.text("use").ok().flatten();
+            jwk.secret().is_some() || usage.is_none_or(|usage| usage != "x509-svid")
+        });
+        Self::without_secrets(&elements, Jwk::in_bundle)?.not_empty()
+    }
+
     /// The one key that a client is registered with.
     ///
     /// # Errors

@@ -7,7 +7,13 @@ use crate::{
     iana::AuthMethod,
     jose::keys::ClientKeys,
     layer::ClientAuthLayer,
-    method::{Registration, assertion},
+    method::{
+        Method, Registration,
+        assertion::{
+            self,
+            federated::{Trusts, trust::Trust},
+        },
+    },
     secret::stored::ClientSecret,
 };
 
@@ -34,7 +40,9 @@ impl<P, M> ClientAuthLayer<P, M> {
         let settings = self.policy().methods.assertions.as_deref();
         settings.into_iter().flat_map(|settings| settings.algorithms.names()).filter_map(
             move |(name, algorithm)| {
-                accepted.contains(assertion::method_of(algorithm)).then_some(name)
+                let is_accepted = accepted.contains(assertion::method_of(algorithm))
+                    || (!algorithm.is_symmetric() && accepted.contains(Method::SpiffeJwt));
+                is_accepted.then_some(name)
             },
         )
     }
@@ -49,6 +57,29 @@ impl<C> RegisteredClient<C> {
     pub fn private_key_jwt(client_id: impl Into<String>, keys: ClientKeys, client: C) -> Self {
         let registration = Registration::Assertion(assertion::Registration::PrivateKey(keys));
         Self::from_registration(client_id.into(), registration, client)
+    }
+
+    /// A client without secret and key: it presents the tokens that the platform issues on which it runs, such as
+    /// Kubernetes or GitHub Actions (`private_key_jwt`; RFC 7523 §2.2), or a SPIFFE trust domain (`spiffe_jwt`).
+    ///
+    /// The client is found by the `client_id` in the form; without one by
+    /// [issuer and subject](crate::ClientProvider::find_federated), where the provider can.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRegistration`] if there is no [`Trust`] or more than 20, if two have one issuer and subject, if they
+    /// are of both methods, or if no token can match one: an empty or strange issuer, subject or audience, an issuer
+    /// that is the subject, too (that is [`private_key_jwt`](Self::private_key_jwt)), a lifetime out of bounds, a SPIFFE ID
+    /// that is none or of another trust domain.
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    pub fn federated(
+        client_id: impl Into<String>,
+        trusts: impl IntoIterator<Item = Trust>,
+        client: C,
+    ) -> Result<Self, InvalidRegistration<C>> {
+        let trusts = Trusts::new(trusts).map(assertion::Registration::Federated);
+        let registration = trusts.map(Registration::Assertion);
+        Self::try_from_registration(client_id.into(), registration, client)
     }
 
     /// A client that keys assertions with its secret (`client_secret_jwt`; RFC 7523 §2.2, OpenID

@@ -23,7 +23,7 @@ pub(super) struct Claims<'a> {
     exp: Option<Date>,
     nbf: Option<Date>,
     iat: Option<Date>,
-    jti: Option<Text<'a>>,
+    pub(super) jti: Option<Text<'a>>,
 }
 
 impl<'de> Members<'de> for Claims<'de> {
@@ -52,6 +52,20 @@ pub(super) struct ReplayClaim {
     pub(super) until: i64,
 }
 
+impl ReplayClaim {
+    #[inline]
+    pub(super) fn new(jti: &str, until: i64) -> Result<Self, InvalidAssertion> {
+        if jti.len() > LONGEST_ID {
+            return Err(InvalidAssertion::IdTooLong);
+        }
+        // Stores that keep text choke on some of them, and that must not be at the client's will.
+        if jti.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err(InvalidAssertion::Malformed);
+        }
+        Ok(Self { jti: jti.into(), until })
+    }
+}
+
 impl Claims<'_> {
     pub(super) fn validate(
         &self,
@@ -64,16 +78,24 @@ impl Claims<'_> {
             return Err(InvalidAssertion::IssuerMismatch);
         }
         self.validate_audience(settings)?;
-        let until = self.validate_time(settings, now as f64)?;
-        let jti = present(self.jti.as_ref())?;
-        if jti.len() > LONGEST_ID {
-            return Err(InvalidAssertion::IdTooLong);
+        let until = self.times().validate(settings.longest_lifetime, now as f64)?;
+        ReplayClaim::new(present(self.jti.as_ref())?, until)
+    }
+
+    pub(super) const fn times(&self) -> Times {
+        Times { exp: self.exp, nbf: self.nbf, iat: self.iat }
+    }
+
+    /// The audience, if there is one, and no other.
+    pub(super) fn audience(&self) -> Result<&str, InvalidAssertion> {
+        match self.aud.as_ref().ok_or(InvalidAssertion::MissingClaim)? {
+            Audience::One(value) => Ok(&value.0),
+            Audience::List(values) => match values.as_slice() {
+                [] => Err(InvalidAssertion::MissingClaim),
+                [value] => Ok(&value.0),
+                _ => Err(InvalidAssertion::WrongAudience),
+            },
         }
-        // Stores that keep text choke on some of them, and that must not be at the client's will.
-        if jti.bytes().any(|byte| byte.is_ascii_control()) {
-            return Err(InvalidAssertion::Malformed);
-        }
-        Ok(ReplayClaim { jti: jti.into(), until })
     }
 
     /// The first claim that is not there, and must be.
@@ -116,13 +138,25 @@ impl Claims<'_> {
         };
         if right { Ok(()) } else { Err(InvalidAssertion::WrongAudience) }
     }
+}
 
-    fn validate_time(&self, settings: &Assertions, now: f64) -> Result<i64, InvalidAssertion> {
+/// From when to when an assertion is valid, as it says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    exp: Option<Date>,
+    nbf: Option<Date>,
+    iat: Option<Date>,
+}
+
+impl Times {
+    /// When it expires, which is at most so many seconds from now.
+    #[inline]
+    pub(super) fn validate(self, longest: i64, now: f64) -> Result<i64, InvalidAssertion> {
         let Date(exp) = self.exp.ok_or(InvalidAssertion::MissingClaim)?;
         if exp <= now {
             return Err(InvalidAssertion::Expired);
         }
-        if exp > now + settings.longest_lifetime as f64 + CLOCK_SKEW {
+        if exp > now + longest as f64 + CLOCK_SKEW {
             return Err(InvalidAssertion::Lifetime);
         }
         for Date(begin) in [self.nbf, self.iat].into_iter().flatten() {
@@ -130,11 +164,11 @@ impl Claims<'_> {
                 return Err(InvalidAssertion::NotYetValid);
             }
         }
-        // Between `now` and little more than an hour later, so nothing is cut off.
+        // Between `now` and little more than a day later, so nothing is cut off.
         Ok(exp.ceil() as i64)
     }
 }
 
-fn present<'a>(claim: Option<&'a Text<'_>>) -> Result<&'a str, InvalidAssertion> {
+pub(super) fn present<'a>(claim: Option<&'a Text<'_>>) -> Result<&'a str, InvalidAssertion> {
     claim.map(|text| &*text.0).filter(|text| !text.is_empty()).ok_or(InvalidAssertion::MissingClaim)
 }

@@ -1,12 +1,12 @@
 //! Assertions without the feature `jwt`: they are seen, counted as a method and refused.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, iter, time::Duration};
 
 use crate::{
     error::{Error, cause::Cause, kind::ErrorKind, problem::Problem},
     iana::{AuthMethod, metadata::ClientMetadata},
     isolate::pool::Pool,
-    method::{self, Method, verification::Proof},
+    method::{self, Method, issued::Issued, verification::Proof},
     secret::{comparison::Secrets, stored::ClientSecret},
     wire::{form::Form, limits::Limits},
 };
@@ -32,11 +32,19 @@ impl Credentials {
     pub(super) const fn has_key_in_header(&self) -> bool {
         match *self {}
     }
+
+    pub(super) const fn issued(&self) -> Option<(&str, &str)> {
+        match *self {}
+    }
 }
 
 /// There is none.
 #[derive(Debug)]
 pub(crate) enum Registration {}
+
+pub(super) const fn is_set_up(settings: &Settings, _method: Method) -> bool {
+    match *settings {}
+}
 
 impl Registration {
     pub(super) fn from_secrets<S>(
@@ -70,6 +78,10 @@ impl Registration {
     }
 
     pub(super) fn with_secrets(&self, _secrets: Option<Secrets>) -> Result<Self, Problem> {
+        match *self {}
+    }
+
+    pub(crate) const fn names(&self) -> iter::Empty<Issued<'_>> {
         match *self {}
     }
 
@@ -118,10 +130,12 @@ pub(super) async fn verify(
 
 fn needs_feature(method: &AuthMethod) -> Problem {
     match method {
-        AuthMethod::PrivateKeyJwt | AuthMethod::ClientSecretJwt => Problem::Invalid(
-            method.clone(),
-            format!("the method {:?} needs the feature `jwt`", method.as_str()).into(),
-        ),
+        AuthMethod::PrivateKeyJwt | AuthMethod::ClientSecretJwt | AuthMethod::SpiffeJwt => {
+            Problem::Invalid(
+                method.clone(),
+                format!("the method {:?} needs the feature `jwt`", method.as_str()).into(),
+            )
+        }
         _ => Problem::UnsupportedMethod(method.clone()),
     }
 }

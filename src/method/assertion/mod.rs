@@ -5,6 +5,7 @@ mod api;
 mod claims;
 pub(super) mod decoy;
 pub(super) mod fault;
+pub(crate) mod federated;
 pub(super) mod read;
 pub(crate) mod registration;
 pub(crate) mod settings;
@@ -22,7 +23,7 @@ use crate::{
     jose::alg::Algorithm,
     method::{
         self, Method,
-        assertion::{read::Assertion, settings::Assertions},
+        assertion::{federated::Federated, read::Assertion, settings::Assertions},
     },
     wire::{
         form::{self, Form},
@@ -33,26 +34,66 @@ use crate::{
 /// Whether this build can check assertions.
 pub(super) const AVAILABLE: bool = true;
 
+/// Whether the method has all that it needs.
+pub(super) fn is_set_up(settings: &Settings, method: Method) -> bool {
+    method != Method::SpiffeJwt || settings.spiffe_jwt
+}
+
 pub(super) static MISSING: &str =
     "assertions are accepted where `ClientAuthLayer::assertions` is set";
 
 pub(crate) type Settings = Arc<Assertions>;
 
+const METHODS: [Method; 3] = [Method::PrivateKeyJwt, Method::SecretJwt, Method::SpiffeJwt];
+
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// As form encoders write it.
 const ENCODED_TYPE: &[u8] = b"urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
 
+/// JWT-SVIDs (draft-ietf-oauth-spiffe-client-auth).
+const SPIFFE_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe";
+
+/// What the `client_assertion_type` says that the assertion is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Type {
+    Jwt,
+    Spiffe,
+}
+
+impl Type {
+    #[inline]
+    fn read(value: &[u8], settings: &Assertions) -> Option<Self> {
+        let is = |name| form::equals(value, name).unwrap_or_default();
+        if value == ENCODED_TYPE || is(TYPE) {
+            Some(Self::Jwt)
+        } else {
+            (settings.spiffe_jwt && is(SPIFFE_TYPE)).then_some(Self::Spiffe)
+        }
+    }
+}
+
 /// An assertion as it was presented, and what was read of it.
 pub(crate) struct Credentials {
-    /// The `sub`, and behind it the assertion in its compact form: one buffer for both.
-    text: String,
+    /// The id, which is the `sub` unless the request names the client, and behind it the assertion in its compact form:
+    /// one buffer for both.
+    text: Box<str>,
     id_length: usize,
     assertion: Assertion,
+    /// What it says, if the client did not issue it.
+    federated: Option<Box<Federated>>,
 }
 
 impl Credentials {
-    pub(super) const fn method(&self) -> Method {
-        method_of(self.assertion.algorithm)
+    pub(super) fn method(&self) -> Method {
+        match &self.federated {
+            Some(federated) if !self.assertion.algorithm.is_symmetric() => federated.method(),
+            _ => method_of(self.assertion.algorithm),
+        }
+    }
+
+    /// Issuer and subject, where nothing else tells who the client is.
+    pub(super) fn issued(&self) -> Option<(&str, &str)> {
+        self.federated.as_ref()?.name()
     }
 
     pub(super) fn client_id(&self) -> &str {
@@ -82,7 +123,7 @@ pub(super) fn extract(
     const MALFORMED: InvalidAssertion = InvalidAssertion::Malformed;
 
     let assertions = settings.assertions.as_deref().ok_or(ErrorKind::MethodNotAccepted)?;
-    if ![Method::PrivateKeyJwt, Method::SecretJwt].iter().any(|m| settings.accepted.contains(*m)) {
+    if !METHODS.iter().any(|method| settings.accepted.contains(*method)) {
         return Err(ErrorKind::MethodNotAccepted);
     }
     let (Some(assertion), Some(assertion_type)) =
@@ -91,23 +132,35 @@ pub(super) fn extract(
         return Err(InvalidAssertion::Incomplete.into());
     };
     limits.check_credential(assertion)?;
-    if assertion_type != ENCODED_TYPE && !form::equals(assertion_type, TYPE).unwrap_or_default() {
-        return Err(InvalidAssertion::UnknownType.into());
-    }
+    let assertion_type =
+        Type::read(assertion_type, assertions).ok_or(InvalidAssertion::UnknownType)?;
     let compact = form::decode(assertion).map_err(|_malformed| MALFORMED)?;
     let now = guard::hook("clock", || settings.clock.unix_seconds());
     let now = now.ok_or(ErrorKind::Panicked)?;
-    let (assertion, (text, id_length)) = Assertion::read(&compact, assertions, now, |sub| {
-        let mut text = String::with_capacity(sub.len() + compact.len());
-        text.push_str(sub);
-        text.push_str(&compact);
-        (text, sub.len())
-    })?;
-    settings.accept(method_of(assertion.algorithm))?;
-    let credentials = Box::new(Credentials { text, id_length, assertion });
+    let stated = (assertion_type, form.client_id);
+    let (assertion, identity) =
+        Assertion::read(&compact, assertions, now, stated, |sub, federated| {
+            let join = |id: &str| {
+                let mut text = String::with_capacity(id.len() + compact.len());
+                text.push_str(id);
+                text.push_str(&compact);
+                (text.into_boxed_str(), id.len())
+            };
+            let (text, id_length) = match (&federated, form.client_id) {
+                (Some(_), Some(client_id)) => join(&form::decode(client_id)?),
+                _ => join(sub),
+            };
+            Ok::<_, ErrorKind>((text, id_length, federated))
+        })?;
+    let (text, id_length, federated) = identity?;
+    let credentials = Box::new(Credentials { text, id_length, assertion, federated });
+    settings.accept(credentials.method())?;
     // RFC 7521 §4.2: `client_id` is unnecessary beside an assertion, and must agree with it.
     match form.client_id {
-        Some(client_id) if !form::equals(client_id, credentials.client_id())? => {
+        Some(client_id)
+            if credentials.federated.is_none()
+                && !form::equals(client_id, credentials.client_id())? =>
+        {
             Err(ErrorKind::ClientIdMismatch)
         }
         _ => Ok(credentials),
@@ -123,8 +176,16 @@ pub(super) fn named(
     let (assertions, assertion) = (settings.assertions.as_deref()?, form.client_assertion?);
     limits.check_credential(assertion).ok()?;
     let compact = form::decode(assertion).ok()?;
-    let (assertion, client_id) = Assertion::read(&compact, assertions, 0, |sub| sub.into()).ok()?;
-    Some((method_of(assertion.algorithm), client_id))
+    let assertion_type = form.client_assertion_type.and_then(|name| Type::read(name, assertions));
+    let stated = (assertion_type.unwrap_or(Type::Jwt), form.client_id);
+    let read = Assertion::read(&compact, assertions, 0, stated, |sub, federated| {
+        let stated = form.client_id.filter(|_| federated.is_some());
+        let stated = stated.and_then(|client_id| form::decode(client_id).ok());
+        (federated.map(|federated| federated.method()), stated.as_deref().unwrap_or(sub).into())
+    });
+    let (assertion, (method, client_id)) = read.ok()?;
+    let method = method.filter(|_| !assertion.algorithm.is_symmetric());
+    Some((method.unwrap_or(method_of(assertion.algorithm)), client_id))
 }
 
 impl From<InvalidAssertion> for ErrorKind {

@@ -10,10 +10,15 @@ use crate::{
         json::{Members, Text, Value},
     },
     method::assertion::{
+        Type,
         claims::{Claims, ReplayClaim},
+        federated::Federated,
         settings::Assertions,
     },
 };
+
+/// RFC 10070 §4.
+const EXPLICIT: &str = "client-authentication+jwt";
 
 /// An assertion that is well-formed, and about which nothing else is known.
 #[derive(Debug)]
@@ -36,13 +41,14 @@ pub(crate) struct Assertion {
 }
 
 impl Assertion {
-    /// Reads `text`, and hands its `sub` to `subject`: it tells which client to look up, and
-    /// proves nothing.
-    pub(crate) fn read<T>(
+    /// Reads `text`, and hands to `identity` its `sub`, and what it says if somebody else than the client issued it:
+    /// they tell which client to look up, unless the request names it, and prove nothing.
+    pub(super) fn read<T>(
         text: &str,
         settings: &Assertions,
         now: i64,
-        subject: impl FnOnce(&str) -> T,
+        (assertion_type, client_id): (Type, Option<&[u8]>),
+        identity: impl FnOnce(&str, Option<Box<Federated>>) -> T,
     ) -> Result<(Self, T), InvalidAssertion> {
         let parts = Parts::split(text).ok_or(InvalidAssertion::Malformed)?;
         let mut bytes = Vec::with_capacity(base64::decoded_len_estimate(text.len()));
@@ -54,7 +60,7 @@ impl Assertion {
             compact::decode(parts.signature, &mut bytes).ok_or(InvalidAssertion::Malformed)?.start;
         let header: Header<'_> =
             compact::object(bytes.get(header)).ok_or(InvalidAssertion::Malformed)?;
-        let algorithm = header.validate(settings)?;
+        let algorithm = header.validate(settings, assertion_type)?;
         let claims: Claims<'_> =
             compact::object(bytes.get(claims)).ok_or(InvalidAssertion::Malformed)?;
         let sub = claims.sub.as_ref().map(|sub| &*sub.0).filter(|sub| !sub.is_empty());
@@ -63,7 +69,12 @@ impl Assertion {
         if sub.bytes().any(|byte| byte.is_ascii_control()) {
             return Err(InvalidAssertion::Malformed);
         }
-        let subject = subject(sub);
+        let federated = Federated::read(&claims, sub, assertion_type, client_id)?;
+        // Only clients know the type: what platforms issue has another one, or none.
+        if settings.explicit_typ && federated.is_none() && !header.is_explicit() {
+            return Err(InvalidAssertion::UnsupportedTyp);
+        }
+        let identity = identity(sub, federated);
         let assertion = Self {
             algorithm,
             kid: header.kid.map(|kid| kid.0.into()),
@@ -74,7 +85,7 @@ impl Assertion {
             signature,
             bytes,
         };
-        Ok((assertion, subject))
+        Ok((assertion, identity))
     }
 
     pub(super) fn signature(&self) -> &[u8] {
@@ -123,7 +134,11 @@ impl<'de> Members<'de> for Header<'de> {
 }
 
 impl Header<'_> {
-    fn validate(&self, settings: &Assertions) -> Result<Algorithm, InvalidAssertion> {
+    fn validate(
+        &self,
+        settings: &Assertions,
+        assertion_type: Type,
+    ) -> Result<Algorithm, InvalidAssertion> {
         let alg = self.alg.as_ref().ok_or(InvalidAssertion::Malformed)?;
         let algorithm = Algorithm::from_name(&alg.0)
             .filter(|algorithm| settings.algorithms.contains(*algorithm))
@@ -132,14 +147,18 @@ impl Header<'_> {
             return Err(InvalidAssertion::UnsupportedHeader);
         }
         // RFC 8725 §3.11: a JWT that was made for another purpose is none for this one.
-        let fits = match &self.typ {
-            None => !settings.explicit_typ,
-            Some(typ) => {
-                is_media_type(&typ.0, "client-authentication+jwt")
-                    || (!settings.explicit_typ && is_media_type(&typ.0, "jwt"))
-            }
-        };
+        let fits = self.typ.as_ref().is_none_or(|typ| {
+            is_media_type(&typ.0, "jwt")
+                || is_media_type(&typ.0, EXPLICIT)
+                // JWT-SVID §2.3.
+                || (assertion_type == Type::Spiffe && is_media_type(&typ.0, "jose"))
+        });
         if fits { Ok(algorithm) } else { Err(InvalidAssertion::UnsupportedTyp) }
+    }
+
+    /// Whether it says that it is for client authentication.
+    fn is_explicit(&self) -> bool {
+        self.typ.as_ref().is_some_and(|typ| is_media_type(&typ.0, EXPLICIT))
     }
 }
 

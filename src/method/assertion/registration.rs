@@ -11,7 +11,15 @@ use crate::{
         mac::MacKeys,
         stated,
     },
-    method::{self, Method, assertion::method_of, problem},
+    method::{
+        self, Method,
+        assertion::{
+            federated::{Trusts, metadata},
+            method_of,
+        },
+        issued::Issued,
+        problem,
+    },
     secret::{comparison::Secrets, stored::ClientSecret},
 };
 
@@ -19,6 +27,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum Registration {
     PrivateKey(ClientKeys),
+    Federated(Trusts),
     Secret { secrets: Secrets, keys: Box<[MacKeys]>, algorithms: Algorithms },
 }
 
@@ -33,6 +42,10 @@ impl Registration {
         match (method, secrets) {
             (AuthMethod::ClientSecretJwt, Some(secrets)) => Self::secret(secrets),
             (AuthMethod::ClientSecretJwt, None) => Err(Problem::NoSecret(method.clone())),
+            (AuthMethod::SpiffeJwt, _) => Err(Problem::Invalid(
+                method.clone(),
+                "`spiffe_jwt` needs a SPIFFE ID and a bundle".into(),
+            )),
             (AuthMethod::PrivateKeyJwt, _) => {
                 Err(Problem::Invalid(method.clone(), "`private_key_jwt` needs keys".into()))
             }
@@ -93,6 +106,9 @@ impl Registration {
         metadata: &ClientMetadata,
         secret: Option<ClientSecret>,
     ) -> Result<Self, Problem> {
+        if let Some(trusts) = metadata::trusts(metadata) {
+            return trusts.and_then(Trusts::new).map(Self::Federated);
+        }
         let method = &metadata.auth_method();
         let invalid = |problem: String| Problem::Invalid(method.clone(), problem.into());
         let alg = metadata.token_endpoint_auth_signing_alg.as_deref().filter(|alg| !alg.is_empty());
@@ -124,6 +140,7 @@ impl Registration {
 
     pub(crate) const fn method(&self) -> Method {
         match self {
+            Self::Federated(trusts) => trusts.method(),
             Self::PrivateKey(_) => Method::PrivateKeyJwt,
             Self::Secret { .. } => Method::SecretJwt,
         }
@@ -131,7 +148,7 @@ impl Registration {
 
     pub(in crate::method) fn secrets(&self) -> Option<&[ClientSecret]> {
         match self {
-            Self::PrivateKey(_) => None,
+            Self::PrivateKey(_) | Self::Federated(_) => None,
             Self::Secret { secrets, .. } => Some(secrets),
         }
     }
@@ -147,8 +164,8 @@ impl Registration {
             (ErrorKind::Assertion(InvalidAssertion::WrongAudience), _) => {
                 Some(Cause::Error(Arc::clone(&settings.audience)))
             }
-            (ErrorKind::UnusableRegistration, Self::PrivateKey(keys))
-                if matches!((keys.source(), &settings.remote), (Source::Published(_), None)) =>
+            (ErrorKind::UnusableRegistration, _)
+                if settings.remote.is_none() && self.is_published() =>
             {
                 Some(Cause::Advice(
                     &"the keys of the client are at its `jwks_uri`: set `Assertions::jwks_source`",
@@ -158,18 +175,30 @@ impl Registration {
         }
     }
 
+    /// Whether keys are published elsewhere.
+    fn is_published(&self) -> bool {
+        match self {
+            Self::PrivateKey(keys) => matches!(keys.source(), Source::Published(_)),
+            Self::Federated(trusts) => trusts.need_source(),
+            Self::Secret { .. } => false,
+        }
+    }
+
+    /// As [`Registration::names`](method::Registration::names).
+    pub(crate) fn names(&self) -> impl Iterator<Item = Issued<'_>> {
+        let trusts = match self {
+            Self::Federated(trusts) => Some(trusts),
+            Self::PrivateKey(_) | Self::Secret { .. } => None,
+        };
+        trusts.into_iter().flat_map(Trusts::names)
+    }
+
     /// What is wrong with the keys that are not used.
     pub(crate) fn omitted_keys(&self) -> Vec<String> {
         match self {
             Self::PrivateKey(keys) => keys.omitted_keys().iter().map(ToString::to_string).collect(),
+            Self::Federated(trusts) => trusts.omitted_keys(),
             Self::Secret { .. } => Vec::new(),
-        }
-    }
-
-    pub(super) const fn algorithms(&self) -> Algorithms {
-        match self {
-            Self::PrivateKey(keys) => keys.algorithms(),
-            Self::Secret { algorithms, .. } => *algorithms,
         }
     }
 }

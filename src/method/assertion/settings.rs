@@ -43,6 +43,7 @@ pub struct Assertions {
     pub(crate) legacy_audiences: Box<[Box<str>]>,
     pub(crate) string_audience: bool,
     pub(crate) explicit_typ: bool,
+    pub(crate) spiffe_jwt: bool,
     pub(crate) longest_lifetime: i64,
     pub(crate) algorithms: Algorithms,
     pub(crate) replay: Option<Arc<dyn DynReplayStore>>,
@@ -111,6 +112,7 @@ impl Assertions {
             legacy_audiences: Box::default(),
             string_audience: false,
             explicit_typ: false,
+            spiffe_jwt: false,
             longest_lifetime: DEFAULT_LIFETIME,
             algorithms: Algorithms::ALL,
             replay: None,
@@ -157,7 +159,8 @@ impl Assertions {
     }
 
     /// Asks for an `aud` that is a string, so that not even an array of one is accepted (FAPI 2.0
-    /// Security Profile §5.3.2.1). Default: an array of one is accepted.
+    /// Security Profile §5.3.2.1). Default: an array of one is accepted, as it always is of
+    /// [other issuers](crate::assertion::Trust), because Kubernetes writes nothing else.
     #[must_use]
     pub fn string_audience(self) -> Self {
         Self { string_audience: true, ..self }.with_audience()
@@ -166,7 +169,8 @@ impl Assertions {
     /// Asks for the `typ` `client-authentication+jwt` in the header. Default: `JWT` and none are accepted, too.
     ///
     /// That is stricter than RFC 10070 recommends: it asks clients for the type, and servers not to refuse
-    /// assertions without one. Most clients do not send it.
+    /// assertions without one. Most clients do not send it, and [other issuers](crate::assertion::Trust) do not know
+    /// it, so that of theirs it is not asked.
     #[must_use]
     pub fn explicit_typ(self) -> Self {
         Self { explicit_typ: true, ..self }
@@ -190,6 +194,14 @@ impl Assertions {
             Some(algorithms) if algorithms != Algorithms::EMPTY => Ok(Self { algorithms, ..self }),
             _ => Err(ConfigError::SigningAlgorithm),
         }
+    }
+
+    /// Also accepts `spiffe_jwt` (draft-ietf-oauth-spiffe-client-auth, read in its version 02; its registration at IANA
+    /// is pending): JWT-SVIDs of clients that are registered with
+    /// [`Trust::spiffe`](crate::assertion::Trust::spiffe). Default: their assertion type is unknown.
+    #[must_use]
+    pub fn spiffe_jwt(self) -> Self {
+        Self { spiffe_jwt: true, ..self }
     }
 
     /// Where the keys of clients with a `jwks_uri` come from: a [`JwksSource`](crate::assertion::JwksSource), or a [`JwksCache`]
@@ -226,6 +238,7 @@ impl fmt::Debug for Assertions {
             .field("legacy_audiences", &self.legacy_audiences)
             .field("string_audience", &self.string_audience)
             .field("explicit_typ", &self.explicit_typ)
+            .field("spiffe_jwt", &self.spiffe_jwt)
             .field("longest_lifetime", &self.longest_lifetime)
             .field(
                 "signing_algs",

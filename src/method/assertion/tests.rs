@@ -21,7 +21,10 @@ use aws_lc_rs::{
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use super::*;
+use super::{
+    federated::{Trusts, trust::Trust},
+    *,
+};
 use crate::{
     clock::Clock,
     iana::AuthMethod,
@@ -79,15 +82,25 @@ fn presented(
     kid: Option<&str>,
     sign: impl FnOnce(&[u8]) -> Vec<u8>,
 ) -> Result<Box<Credentials>, ErrorKind> {
-    let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
     let mut header = json!({"alg": alg});
     if let Some(kid) = kid {
         header["kid"] = kid.into();
     }
-    let claims = json!({"iss": "c", "sub": "c", "aud": ISSUER, "exp": NOW + 60, "jti": "1"});
+    signed_by(settings, ("c", header), sign)
+}
+
+/// An assertion about `c` that `iss` makes, which a request of `c` presents.
+fn signed_by(
+    settings: &method::Settings,
+    (iss, header): (&str, Value),
+    sign: impl FnOnce(&[u8]) -> Vec<u8>,
+) -> Result<Box<Credentials>, ErrorKind> {
+    let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let claims = json!({"iss": iss, "sub": "c", "aud": ISSUER, "exp": NOW + 60, "jti": "1"});
     let input = [header, claims].map(|part| encode(part.to_string().as_bytes())).join(".");
     let signature = encode(&sign(input.as_bytes()));
-    let body = format!("client_assertion_type={TYPE}&client_assertion={input}.{signature}");
+    let body =
+        format!("client_assertion_type={TYPE}&client_assertion={input}.{signature}&client_id=c");
     let limits = Limits::new();
     let form = form::scan(body.as_bytes(), &limits, Repeated::Refused).unwrap();
     extract(&form, settings, &limits)
@@ -387,4 +400,46 @@ fn second_verification_for_a_client_with_one_key_takes_the_place_of_a_stranger()
         drop(finish);
         stranger.await.unwrap();
     });
+}
+
+// Whoever knows a client could tell by the time whom it trusts.
+#[test]
+fn federated_failure_costs_one_verification_with_a_kid_and_two_without() {
+    let settings = settings(assertions());
+    let trust = |issuer: &str, subject: &str, kids: &[&str]| {
+        Registration::Federated(
+            Trusts::new([Trust::jwt(issuer, subject, named("ES256", 64, kids))]).unwrap(),
+        )
+    };
+    let other_issuer = trust("https://other.example", "c", &["a"]);
+    let other_subject = trust("https://platform.example", "d", &["a"]);
+    let other_key = trust("https://platform.example", "c", &["z"]);
+    let wrong = trust("https://platform.example", "c", &["a"]);
+    let own = Registration::PrivateKey(named("ES256", 64, &["a"]));
+    let mismatch = ErrorKind::Assertion(InvalidAssertion::IssuerMismatch);
+    for kid in [Some("a"), None] {
+        let mut header = json!({"alg": "ES256"});
+        if let Some(kid) = kid {
+            header["kid"] = kid.into();
+        }
+        let make = |_: &[u8]| vec![1; 64];
+        let token = signed_by(&settings, ("https://platform.example", header), make).unwrap();
+        let unknown_key = match kid {
+            Some(_) => InvalidAssertion::UnknownKey,
+            None => InvalidAssertion::WrongSignature,
+        };
+        for (registered, expected) in [
+            (Err(ErrorKind::UnknownClient), ErrorKind::UnknownClient),
+            (Err(ErrorKind::MethodMismatch), ErrorKind::MethodMismatch),
+            (Ok(&other_issuer), mismatch),
+            (Ok(&other_subject), ErrorKind::Assertion(InvalidAssertion::SubjectMismatch)),
+            (Ok(&other_key), ErrorKind::Assertion(unknown_key)),
+            (Ok(&wrong), ErrorKind::Assertion(InvalidAssertion::WrongSignature)),
+            (Ok(&own), mismatch),
+        ] {
+            let (result, count) = verified(&settings, &token, registered);
+            let expected = (Err(expected), if kid.is_some() { 1 } else { 2 });
+            assert_eq!((result.map(drop), count), expected, "{kid:?}");
+        }
+    }
 }

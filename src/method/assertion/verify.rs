@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    clock::Clock,
     error::{Error, assertion::InvalidAssertion, kind::ErrorKind},
     fetch::jwks::JwksCache,
     isolate::{
@@ -12,7 +13,8 @@ use crate::{
         pool::Pool,
     },
     jose::{
-        keys::Source,
+        keys::{ClientKeys, Source},
+        mac::MacKeys,
         set::{KeySet, NoKey},
     },
     method::{
@@ -21,11 +23,13 @@ use crate::{
             Credentials, Registration,
             claims::ReplayClaim,
             fault,
+            federated::{self, Federated},
             settings::Assertions,
             signature::{Candidates, Signature},
         },
     },
     replay::DynReplayStore,
+    secret::stored::ClientSecret,
 };
 
 /// Checks the assertion against what the client is registered with: the signature first, so that
@@ -50,9 +54,13 @@ pub(in crate::method) async fn verify(
     let fetched;
     let mut source = None;
     let candidates = match registered.and_then(|registered| fitting(presented, registered)) {
+        // Nobody is known by this issuer and subject.
+        Err(ErrorKind::UnknownClient) if presented.issued().is_some() => {
+            Err(InvalidAssertion::IssuerMismatch.into())
+        }
         Err(kind) => Err(kind),
-        Ok(Registration::Secret { secrets, keys, .. }) => Ok(Candidates::Secrets(secrets, keys)),
-        Ok(Registration::PrivateKey(keys)) => match (keys.source(), &settings.remote) {
+        Ok(Fitting::Secrets(secrets, keys)) => Ok(Candidates::Secrets(secrets, keys)),
+        Ok(Fitting::Keys(keys)) => match (keys.source(), &settings.remote) {
             (Source::Registered(keys), _) => candidates(presented, keys),
             (Source::Published(uri), Some(remote)) => {
                 source = Some((remote, uri));
@@ -66,6 +74,12 @@ pub(in crate::method) async fn verify(
     if let Some((remote, uri)) = source {
         remote.proved(uri);
     }
+    if let Some(federated) = &presented.federated {
+        // Boxed, so that the future of all others stays small.
+        let settings = (&**settings, clock);
+        Box::pin(accept(federated, registered, assertion.now, settings, timeout)).await?;
+        return Ok(Proof { method: presented.method(), secret });
+    }
     let claim = assertion.claim.as_ref().map_err(|invalid| {
         Error::from(*invalid).because(|_kind| fault::after(*invalid, presented.compact()))
     })?;
@@ -77,19 +91,66 @@ pub(in crate::method) async fn verify(
     Ok(Proof { method: presented.method(), secret })
 }
 
-/// The registration decides about the method and the algorithm (RFC 8725 §3.1).
+/// What the client is registered with that an assertion of its method is checked by.
+enum Fitting<'a> {
+    Secrets(&'a [ClientSecret], &'a [MacKeys]),
+    Keys(&'a ClientKeys),
+}
+
+/// The registration decides about the method and the algorithm (RFC 8725 §3.1), and who may issue the assertion.
 fn fitting<'a>(
     presented: &Credentials,
     registered: &'a Registration,
-) -> Result<&'a Registration, ErrorKind> {
+) -> Result<Fitting<'a>, ErrorKind> {
     if presented.method() != registered.method() {
         return Err(ErrorKind::MethodMismatch);
     }
-    if registered.algorithms().contains(presented.assertion.algorithm) {
-        Ok(registered)
+    let (fitting, algorithms) = match registered {
+        Registration::Federated(trusts) => {
+            let keys = federated::keys(presented.federated.as_deref(), trusts)?;
+            (Fitting::Keys(keys), keys.algorithms())
+        }
+        // Somebody else than the client issued it.
+        _ if presented.federated.is_some() => return Err(InvalidAssertion::IssuerMismatch.into()),
+        Registration::PrivateKey(keys) => (Fitting::Keys(keys), keys.algorithms()),
+        Registration::Secret { secrets, keys, algorithms } => {
+            (Fitting::Secrets(secrets, keys), *algorithms)
+        }
+    };
+    if algorithms.contains(presented.assertion.algorithm) {
+        Ok(fitting)
     } else {
         Err(InvalidAssertion::AlgorithmMismatch.into())
     }
+}
+
+/// Whether an assertion whose signature is right says what it should, and nobody has used it.
+///
+/// # Errors
+///
+/// Why it proves nothing, or what failed.
+async fn accept(
+    federated: &Federated,
+    registered: Result<&Registration, ErrorKind>,
+    now: i64,
+    (settings, clock): (&Assertions, &Clock),
+    timeout: Option<Duration>,
+) -> Result<(), Error> {
+    let Ok(Registration::Federated(trusts)) = registered else {
+        return Err(InvalidAssertion::IssuerMismatch.into());
+    };
+    let trust = federated.issued_by(trusts)?;
+    let until = federated.validate(trust, settings, now)?;
+    if until <= clock.unix_seconds() {
+        return Err(InvalidAssertion::Expired.into());
+    }
+    if trust.reusable {
+        return Ok(());
+    }
+    let claim = federated.claim(until)?;
+    // The ids are the issuer's, whichever client presents them.
+    let issuer = ["iss:", federated.issuer()].concat();
+    use_up(&claim, &issuer, settings, timeout).await
 }
 
 /// The keys of the client that may have made the signature.
@@ -131,7 +192,7 @@ static UNCLAIMED: Histogram =
     meter!("client_auth_replay_claim_duration_seconds", "result" => "failed");
 
 /// Accepts the assertion unless it was accepted before.
-async fn use_up(
+pub(super) async fn use_up(
     claim: &ReplayClaim,
     client_id: &str,
     settings: &Assertions,

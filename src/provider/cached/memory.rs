@@ -17,6 +17,8 @@ static CLIENTS: Gauge = meter!("client_auth_cache_entries", "cache" => "clients"
 static UNKNOWN: Gauge = meter!("client_auth_cache_entries", "cache" => "unknown_clients");
 
 pub(super) type Known<C> = Cache<ById<C>, Entry<RegisteredClient<C>>>;
+/// By issuer and subject, the ids of clients, or none.
+pub(super) type Issued = Cache<Box<str>, Entry<Option<Arc<str>>>>;
 pub(super) type Unknown = Cache<Box<str>, Entry<()>>;
 
 /// What was pushed out of the known, to be dropped outside of all locks.
@@ -26,6 +28,7 @@ pub(super) type Replaced<C> = [Option<(ById<C>, Entry<RegisteredClient<C>>)>; 2]
 pub(super) struct Memory<C> {
     pub(super) known: Arc<Known<C>>,
     pub(super) unknown: Arc<Unknown>,
+    pub(super) issued: Arc<Issued>,
     pub(super) time_to_live: Duration,
     pub(super) unknown_time_to_live: Duration,
     pub(super) stale_if_error: Option<Duration>,
@@ -37,6 +40,7 @@ impl<C> Clone for Memory<C> {
         Self {
             known: Arc::clone(&self.known),
             unknown: Arc::clone(&self.unknown),
+            issued: Arc::clone(&self.issued),
             clock: self.clock.clone(),
             ..*self
         }
@@ -69,6 +73,24 @@ impl<C> Memory<C> {
         }
         let unknown = self.unknown.get(client_id)?;
         fresh(unknown.since, self.unknown_time_to_live).then_some(None)
+    }
+
+    /// The id of the client that an issuer and a subject stand for.
+    pub(super) fn issued(&self, name: &str) -> Option<Option<Arc<str>>> {
+        let entry = self.issued.get(name)?;
+        let limit =
+            if entry.value.is_some() { self.time_to_live } else { self.unknown_time_to_live };
+        (self.now().saturating_duration_since(entry.since) < limit).then_some(entry.value)
+    }
+
+    pub(super) fn remember_issued(
+        &self,
+        name: &str,
+        found: Option<&RegisteredClient<C>>,
+        since: Instant,
+    ) {
+        let value = found.map(|client| client.client_id().into());
+        self.issued.insert(name.into(), Entry { value, since });
     }
 
     /// Runs under the lock of the flights, so it hands back what must not be dropped there.

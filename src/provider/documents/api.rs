@@ -154,6 +154,15 @@ impl<P: ClientProvider<Client = ClientMetadata>> ClientProvider for DocumentProv
             None => self.document(client_id).await,
         }
     }
+
+    async fn find_federated(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<Option<RegisteredClient<ClientMetadata>>, BoxError> {
+        // No document says whose tokens its client presents.
+        self.provider.find_federated(issuer, subject).await.map_err(Into::into)
+    }
 }
 
 impl<P, F> ClientProvider for DocumentProvider<P, Made<P::Client, F>>
@@ -175,6 +184,14 @@ where
                 Ok(document.map(|document| self.make.client(document)))
             }
         }
+    }
+
+    async fn find_federated(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<Option<RegisteredClient<P::Client>>, BoxError> {
+        self.provider.find_federated(issuer, subject).await.map_err(Into::into)
     }
 }
 

@@ -16,8 +16,8 @@ use crate::{
 const METHODS: [AuthMethod; 2] = [AuthMethod::PrivateKeyJwt, AuthMethod::None];
 /// The grants with a redirect (RFC 7591 §2.1).
 const REDIRECTING: [&str; 2] = ["authorization_code", "implicit"];
-/// With which no document may be published: everybody knows it.
-const SECRETS: [&str; 2] = ["client_secret", "client_secret_expires_at"];
+/// With which no document may be published: what everybody knows, and what would bring keys from anywhere.
+const FORBIDDEN: [&str; 3] = ["client_secret", "client_secret_expires_at", "federated_identities"];
 const LIST: &str = "token_endpoint_auth_methods_supported";
 
 /// What is asked of a document beside what the draft asks.
@@ -58,7 +58,7 @@ pub(super) fn read(
 ) -> Result<RegisteredClient<ClientMetadata>, DocumentError> {
     let refused = |reason: &'static str| DocumentError::refused(reason);
     let mut metadata =
-        ClientMetadata::from_document(text, &SECRETS).map_err(DocumentError::refused)?;
+        ClientMetadata::from_document(text, &FORBIDDEN).map_err(DocumentError::refused)?;
     if metadata.client_id != client_id {
         return Err(refused("`client_id` is another than its address"));
     }

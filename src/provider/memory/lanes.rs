@@ -1,7 +1,6 @@
 //! A set of clients that many threads read without writing to a line of memory that others read.
 
 use std::{
-    collections::HashSet,
     mem,
     num::NonZeroUsize,
     sync::{
@@ -11,12 +10,10 @@ use std::{
     thread::available_parallelism,
 };
 
-use crate::client::{ById, RegisteredClient};
+use crate::{client::RegisteredClient, provider::memory::clients::Clients};
 
 /// Beyond this a writer has more to do than readers gain.
 const MOST_LANES: usize = 64;
-
-pub(super) type Clients<C> = HashSet<ById<C>>;
 
 /// A lock counts its readers, and a count that all cores write to goes from one to the other. So there
 /// are as many locks as cores, and a thread reads under its own; a writer takes them all.
@@ -76,7 +73,16 @@ impl<C> Lane<C> {
     pub(super) fn get(&self, client_id: &str) -> Option<RegisteredClient<C>> {
         // A writer cannot panic half-way: a poisoned set is a whole one.
         let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
-        clients.get(client_id).map(|ById(client)| client.clone())
+        clients.get(client_id).cloned()
+    }
+
+    pub(super) fn issued(&self, issuer: &str, subject: &str) -> Option<RegisteredClient<C>> {
+        let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
+        clients.issued(issuer, subject).cloned()
+    }
+
+    pub(super) fn shares_subject(&self, client: &RegisteredClient<C>) -> bool {
+        self.clients.read().unwrap_or_else(PoisonError::into_inner).shares_subject(client)
     }
 
     /// As [`get`](Self::get), at the same cost whether there is such a client or not.
@@ -99,8 +105,8 @@ mod tests {
     use super::*;
 
     fn insert(lanes: &Lanes<u8>, id: &str, tag: u8) -> Option<u8> {
-        let client = ById(RegisteredClient::public(id, tag));
-        lanes.change(|clients| clients.replace(client)).map(|ById(replaced)| *replaced.client())
+        let client = RegisteredClient::public(id, tag);
+        lanes.change(|clients| clients.replace(client)).map(|replaced| *replaced.client())
     }
 
     fn seen(lanes: &Lanes<u8>, id: &str) -> Vec<Option<u8>> {

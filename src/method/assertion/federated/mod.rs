@@ -1,0 +1,202 @@
+//! Assertions that somebody else issued than the client (RFC 7521 §4.2, RFC 7523 §3): the token of a workload. Who may
+//! present it is for the registration to say, so all that it says is kept until that is known.
+
+pub(in crate::method) mod metadata;
+mod spiffe;
+pub(crate) mod trust;
+
+pub(in crate::method::assertion) use self::trust::Trusts;
+
+use crate::{
+    error::{Error, assertion::InvalidAssertion, cause::Cause},
+    jose::keys::ClientKeys,
+    method::{
+        Method,
+        assertion::{
+            Type,
+            claims::{Claims, ReplayClaim, Times, present},
+            federated::trust::{Name, Trust, expected},
+            settings::Assertions,
+        },
+    },
+    wire::form,
+};
+
+/// What an assertion says that the client did not issue.
+#[derive(Debug)]
+pub(crate) struct Federated {
+    assertion_type: Type,
+    /// Whether the request names the client.
+    named: bool,
+    /// The issuer, behind it the subject, the audience and the id, in one buffer.
+    text: String,
+    issuer: usize,
+    subject: usize,
+    audience: usize,
+    /// Whether there is an audience, and only one.
+    audiences: Result<(), InvalidAssertion>,
+    times: Times,
+}
+
+impl Federated {
+    /// What `claims` say, unless the client issued them.
+    pub(in crate::method::assertion) fn read(
+        claims: &Claims<'_>,
+        subject: &str,
+        assertion_type: Type,
+        client_id: Option<&[u8]>,
+    ) -> Result<Option<Box<Self>>, InvalidAssertion> {
+        let issuer = match assertion_type {
+            // RFC 7523 §3: for client authentication both are the client_id.
+            Type::Jwt => match present(claims.iss.as_ref()) {
+                Ok(issuer) if issuer != subject => issuer,
+                Ok(_) => return Ok(None),
+                // Such as a JWT-SVID, of which the `sub` is no id either.
+                Err(_) if client_id.is_some_and(|id| form::equals(id, subject) != Ok(true)) => "",
+                Err(_) => return Ok(None),
+            },
+            // Whatever its `iss` is: the trust domain vouches for it.
+            Type::Spiffe => {
+                let end = spiffe::read(subject).ok_or(InvalidAssertion::Malformed)?;
+                subject.get(..end).unwrap_or_default()
+            }
+        };
+        if issuer.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err(InvalidAssertion::Malformed);
+        }
+        let (audience, audiences) = match claims.audience() {
+            Ok(audience) => (audience, Ok(())),
+            Err(invalid) => ("", Err(invalid)),
+        };
+        let id = claims.jti.as_ref().map_or("", |jti| &jti.0);
+        let length = issuer.len() + subject.len() + audience.len() + id.len();
+        let mut text = String::with_capacity(length);
+        let mut add = |part: &str| {
+            text.push_str(part);
+            text.len()
+        };
+        let (issuer, subject, audience) = (add(issuer), add(subject), add(audience));
+        add(id);
+        Ok(Some(Box::new(Self {
+            assertion_type,
+            named: client_id.is_some(),
+            text,
+            issuer,
+            subject,
+            audience,
+            audiences,
+            times: claims.times(),
+        })))
+    }
+
+    fn part(&self, start: usize, end: usize) -> &str {
+        self.text.get(start..end).unwrap_or_default()
+    }
+
+    pub(super) fn issuer(&self) -> &str {
+        self.part(0, self.issuer)
+    }
+
+    fn subject(&self) -> &str {
+        self.part(self.issuer, self.subject)
+    }
+
+    /// Issuer and subject, where nothing else tells who the client is.
+    pub(in crate::method::assertion) fn name(&self) -> Option<(&str, &str)> {
+        (!self.named).then(|| (self.issuer(), self.subject()))
+    }
+
+    /// The method that it belongs to, if it is signed with a private key.
+    pub(in crate::method::assertion) const fn method(&self) -> Method {
+        match self.assertion_type {
+            Type::Jwt => Method::PrivateKeyJwt,
+            Type::Spiffe => Method::SpiffeJwt,
+        }
+    }
+
+    /// Who of those that the client trusts issued it.
+    ///
+    /// # Errors
+    ///
+    /// That none did, or none for this subject.
+    pub(in crate::method::assertion) fn issued_by<'a>(
+        &self,
+        trusts: &'a Trusts,
+    ) -> Result<&'a Trust, InvalidAssertion> {
+        let (issuer, subject) = (self.issuer(), self.subject());
+        let mut failure = InvalidAssertion::IssuerMismatch;
+        for trust in trusts.iter() {
+            let (is_issuer, is_subject) = match &trust.name {
+                Name::Jwt { issuer: expected, subject: name } => {
+                    (**expected == *issuer, **name == *subject)
+                }
+                Name::Spiffe { domain, pattern } => (
+                    issuer.strip_prefix("spiffe://") == Some(domain),
+                    spiffe::matches(pattern, subject),
+                ),
+            };
+            if is_issuer && is_subject {
+                return Ok(trust);
+            }
+            if is_issuer {
+                failure = InvalidAssertion::SubjectMismatch;
+            }
+        }
+        Err(failure)
+    }
+
+    /// Until when it is accepted.
+    pub(super) fn validate(
+        &self,
+        trust: &Trust,
+        settings: &Assertions,
+        now: i64,
+    ) -> Result<i64, Error> {
+        let audience = trust.audience.as_deref().unwrap_or(&settings.issuer);
+        match self.audiences {
+            Ok(()) if self.part(self.subject, self.audience) == audience => {}
+            Err(InvalidAssertion::MissingClaim) => {
+                return Err(missing(&"`aud` is missing or empty"));
+            }
+            _ => {
+                let wrong = Error::from(InvalidAssertion::WrongAudience);
+                return Err(wrong.because(|_kind| Some(Cause::Error(expected(audience)))));
+            }
+        }
+        let longest = trust.longest_lifetime.unwrap_or(settings.longest_lifetime);
+        match self.times.validate(longest, now as f64) {
+            Err(InvalidAssertion::MissingClaim) => Err(missing(&"`exp` is missing")),
+            until => Ok(until?),
+        }
+    }
+
+    /// What is to be claimed, so that it is used once.
+    pub(super) fn claim(&self, until: i64) -> Result<ReplayClaim, Error> {
+        let jti = self.part(self.audience, self.text.len());
+        if jti.is_empty() {
+            return Err(missing(
+                &"`jti` is missing or empty; tokens without one need `Trust::reusable`",
+            ));
+        }
+        Ok(ReplayClaim::new(jti, until)?)
+    }
+}
+
+#[cold]
+fn missing(claim: &'static &'static str) -> Error {
+    Error::from(InvalidAssertion::MissingClaim).because(|_kind| Some(Cause::Advice(claim)))
+}
+
+/// The keys of who issued the assertion.
+///
+/// # Errors
+///
+/// That it is nobody whom the client trusts.
+pub(super) fn keys<'a>(
+    federated: Option<&Federated>,
+    trusts: &'a Trusts,
+) -> Result<&'a ClientKeys, InvalidAssertion> {
+    // What the client issued itself is not what it is registered for.
+    let federated = federated.ok_or(InvalidAssertion::IssuerMismatch)?;
+    federated.issued_by(trusts).map(|trust| &trust.keys)
+}
