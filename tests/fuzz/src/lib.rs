@@ -2,6 +2,7 @@
 //! panics, and every refusal is a whole one. Whatever authenticates is judged a second time, by a
 //! simpler program.
 
+pub mod attestation;
 #[path = "../../harness/src/certificate.rs"]
 pub mod certificate;
 pub mod certificates;
