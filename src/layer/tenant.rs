@@ -133,10 +133,11 @@ impl<P, M> Tenants<P, M> {
             None if chosen => return response::not_found(head),
             _ => None,
         };
-        answer.map_or_else(
-            || response::plain(ErrorKind::Panicked.into(), head),
-            |answer| response::without_content(answer, head),
-        )
+        let Some(mut answer) = answer else {
+            return response::plain(ErrorKind::Panicked.into(), head);
+        };
+        response::without_content(&mut answer, head);
+        answer
     }
 }
 

@@ -140,7 +140,7 @@ pub(crate) fn refuse(
             put(&error, &mut response);
         }
     }
-    let mut response = without_content(response, head);
+    without_content(&mut response, head);
     response.extensions_mut().insert(error);
     response
 }
@@ -159,15 +159,15 @@ pub(crate) fn not_found(head: &Parts) -> Response<Bytes> {
     let reply = Reply { status: answer.status, json, kind: None, retry_after: None };
     let mut response = Response::new(Bytes::new());
     write(reply, || DEFAULT_CHALLENGE, &mut response);
-    without_content(response, head)
+    without_content(&mut response, head);
+    response
 }
 
 /// RFC 9110 §9.3.2: an answer to HEAD has no content, and an HTTP/2 peer takes it for an error.
-pub(crate) fn without_content(mut response: Response<Bytes>, head: &Parts) -> Response<Bytes> {
+pub(crate) fn without_content(response: &mut Response<Bytes>, head: &Parts) {
     if head.method == Method::HEAD {
         *response.body_mut() = Bytes::new();
     }
-    response
 }
 
 /// RFC 6749 §5.2.
