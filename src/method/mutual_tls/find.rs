@@ -34,6 +34,7 @@ pub(crate) fn find(head: &mut Parts, settings: &method::Settings) -> Result<(), 
 #[derive(Clone)]
 struct Found(ClientCertificate);
 
+#[inline(never)]
 fn put(head: &mut Parts, settings: &MutualTls) -> Result<(), Error> {
     match read(head, settings)? {
         Some(certificate) => drop(head.extensions.insert(Found(certificate))),
@@ -50,7 +51,16 @@ pub(crate) fn found<'a>(
     head: &'a Parts,
     settings: &method::Settings,
 ) -> Option<&'a ClientCertificate> {
-    match settings.mutual_tls.as_deref()?.source {
+    match &settings.mutual_tls {
+        Some(settings) => kept(head, settings),
+        None => None,
+    }
+}
+
+// Not inline, as `put`: a request of a layer without certificates passes by.
+#[inline(never)]
+fn kept<'a>(head: &'a Parts, settings: &MutualTls) -> Option<&'a ClientCertificate> {
+    match settings.source {
         Source::Connection => head.extensions.get(),
         Source::Extension { .. } | Source::Header { .. } => {
             head.extensions.get().map(|Found(certificate)| certificate)
