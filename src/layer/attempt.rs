@@ -12,7 +12,7 @@ use crate::{
     forward::Fields,
     isolate::{guard::Caught, span},
     layer::{outcome::Outcome, shared::Shared},
-    method::{Method, attestation::NextChallenge, mutual_tls},
+    method::{Method, mutual_tls},
     provider::lookup::ClientProvider,
     throttle::{Asked, refusal},
     wire::{admission::Protocol, authorization::Presence},
@@ -21,16 +21,8 @@ use crate::{
 /// The one allocation of the way: the provider's future has no name, and it borrows the credentials.
 pub(super) type Authentication = Pin<Box<dyn Future<Output = Decision> + Send>>;
 
-/// What is passed on of an authenticated request, or the refusal.
-pub(super) type Decision = Result<Passed, Response<Bytes>>;
-
-/// The head of an authenticated request, with its client in the extensions.
-#[derive(Default)]
-pub(super) struct Passed {
-    pub(super) head: Option<Parts>,
-    /// For its answer.
-    pub(super) challenge: NextChallenge,
-}
+/// The head of an authenticated request, with its client in the extensions, or the refusal.
+pub(super) type Decision = Result<Option<Parts>, Response<Bytes>>;
 
 /// What is known of a request at its look-up, in one place for whatever is asked there. The attempt has
 /// it until it is decided.
@@ -53,24 +45,23 @@ pub(super) fn begin<P: ClientProvider>(mut course: Course<P>) -> Authentication 
         let mut result = result.unwrap_or_else(|| Err(ErrorKind::Panicked.into()));
         let forwarded = course.forwarded(&mut result);
         unreported.decide(&result);
-        let Some(head) = &mut course.head else { return Ok(Passed::default()) };
+        let Some(head) = &mut course.head else { return Ok(None) };
         match result {
             Ok(mut client) => {
                 let methods = &course.shared.policy.methods;
                 if let Some(certificate) = mutual_tls::found(head, methods) {
                     client.set_certificate(certificate.clone());
                 }
-                let attested = course.presented.attestation();
-                let challenge = attested.map(|attested| {
+                if let Some(attested) = course.presented.attestation() {
                     client.set_attested_key(attested.thumbprint());
-                    NextChallenge::new(methods)
-                });
+                    attested.next_challenge().offer(methods);
+                }
                 // Replaces whatever a caller or an outer layer put there.
                 head.extensions.insert(client);
                 if let (Some(forward), Some(fields)) = (&course.shared.policy.forward, forwarded) {
                     forward.send(head, fields, methods);
                 }
-                Ok(Passed { head: course.head, challenge: challenge.unwrap_or_default() })
+                Ok(course.head)
             }
             Err(error) => Err(course.shared.policy.refuse(error, course.admitted, head)),
         }

@@ -20,7 +20,7 @@ use crate::{
     client::authenticated::AuthenticatedClient,
     error::{BoxError, Error, kind::ErrorKind},
     layer::{
-        attempt::{self, Authentication, Course, Passed},
+        attempt::{self, Authentication, Course},
         policy::Policy,
         shared::Shared,
     },
@@ -79,6 +79,7 @@ struct Exchange<S, P> {
     inner: S,
     shared: Option<Arc<Shared<P>>>,
     started: Option<Instant>,
+    /// For the answer.
     challenge: NextChallenge,
 }
 
@@ -186,6 +187,9 @@ impl<S, P: ClientProvider> Exchange<S, P> {
         let Some(shared) = self.shared.take() else {
             return Step::refuse(ErrorKind::Abandoned);
         };
+        if let Some(attested) = presented.attestation() {
+            self.challenge = attested.next_challenge().clone();
+        }
         let attempt = attempt::begin(Course {
             head: self.head.take(),
             admitted: (self.protocol, self.authorization),
@@ -239,24 +243,19 @@ where
                 StepProj::Authenticate { attempt, body } => {
                     // Bound where it is used: each move of a head costs.
                     match attempt.as_mut().poll(cx) {
-                        Poll::Ready(Ok(Passed { head, challenge }))
-                            if exchange.ready_after_auth =>
-                        {
-                            (exchange.head, exchange.challenge) = (head, challenge);
+                        Poll::Ready(Ok(head)) if exchange.ready_after_auth => {
+                            exchange.head = head;
                             let body = body.take();
                             step.set(Step::Wait { body });
                             continue;
                         }
-                        Poll::Ready(Ok(Passed { head: Some(head), challenge })) => {
+                        Poll::Ready(Ok(Some(head))) => {
                             let Some(body) = body.take() else { return Poll::Pending };
-                            exchange.challenge = challenge;
                             let body = <M as BodyMode<B>>::request(body);
                             exchange.inner.call(Request::from_parts(head, body))
                         }
                         Poll::Ready(Err(refusal)) => break refusal,
-                        Poll::Ready(Ok(Passed { head: None, .. })) | Poll::Pending => {
-                            return Poll::Pending;
-                        }
+                        Poll::Ready(Ok(None)) | Poll::Pending => return Poll::Pending,
                     }
                 }
                 StepProj::Wait { body } => {

@@ -144,10 +144,6 @@ pub(crate) enum Credentials {
     Assertion(Box<assertion::Credentials>),
     #[cfg_attr(not(feature = "mtls"), expect(dead_code, reason = "no certificate is seen"))]
     MutualTls(mutual_tls::Credentials),
-    #[cfg_attr(
-        not(feature = "unstable-attestation"),
-        expect(dead_code, reason = "no attestation is read")
-    )]
     Attestation(Box<attestation::Credentials>),
 }
 
@@ -218,26 +214,18 @@ pub(crate) fn extract(
     settings: &Settings,
     limits: &Limits,
 ) -> Result<Credentials, ErrorKind> {
-    let others = || extract_others(head, authorization, form, settings, limits);
-    if attestation::is_presented(head, settings) {
-        return attestation::extract(head, authorization, form, settings, limits, others);
-    }
-    others()
-}
-
-/// Of the methods that are read from `Authorization`, the form and the connection.
-#[inline]
-fn extract_others(
-    head: &Parts,
-    authorization: Presence,
-    form: &Form<'_>,
-    settings: &Settings,
-    limits: &Limits,
-) -> Result<Credentials, ErrorKind> {
+    // Beside another method it is a signal, if it may be there at all.
+    let attested = match attestation::is_presented(head, settings) {
+        true => match attestation::extract(head, authorization, form, settings, limits)? {
+            (attested, true) => return Ok(Credentials::Attestation(attested)),
+            (attested, false) => Some(attested),
+        },
+        false => None,
+    };
     let authorization = Authorization::read(&head.headers, authorization);
     // RFC 7521 §4.2: either parameter alone is an attempt, too.
     let assertion = form.client_assertion.or(form.client_assertion_type);
-    match (authorization, form.client_secret, assertion) {
+    let mut found = match (authorization, form.client_secret, assertion) {
         // RFC 9110 §11.6.2: one field with one credential.
         (Authorization::Repeated, ..) => Err(ErrorKind::RepeatedAuthorization),
         (Authorization::Absent, None, None) => match mutual_tls::found(head, settings) {
@@ -255,7 +243,12 @@ fn extract_others(
             assertion::extract(form, settings, limits).map(Credentials::Assertion)
         }
         _ => Err(ErrorKind::MultipleMethods),
+    };
+    // In place, because each move costs.
+    if let Some(attested) = attested {
+        attestation::put_beside(attested, &mut found);
     }
+    found
 }
 
 /// Checks what was presented against what the client is registered with. Time must not tell whether

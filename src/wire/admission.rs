@@ -148,9 +148,10 @@ impl Fields {
                     elements(value).any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
             } else if name == TRANSFER_ENCODING {
                 fields.transfer = elements(value).fold(fields.transfer, Transfer::and);
-            } else if attested::AVAILABLE && rules.attested && attested::is_one(name) {
-                value.set_sensitive(true);
             }
+        }
+        if attested::AVAILABLE && rules.attested {
+            attested::mark(headers);
         }
         fields
     }

@@ -11,9 +11,14 @@ pub(crate) static FIELDS: [HeaderName; 2] = [
 /// Whether this build knows what they are for.
 pub(crate) const AVAILABLE: bool = cfg!(feature = "unstable-attestation");
 
-/// Whether it is one of them.
-pub(crate) fn is_one(name: &HeaderName) -> bool {
-    FIELDS.contains(name)
+/// Keeps them out of what inner services print of their request.
+#[cold]
+pub(crate) fn mark(headers: &mut HeaderMap) {
+    for (name, value) in headers.iter_mut() {
+        if FIELDS.contains(name) {
+            value.set_sensitive(true);
+        }
+    }
 }
 
 /// Whether one of them is there.

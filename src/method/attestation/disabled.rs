@@ -35,6 +35,10 @@ impl Credentials {
         match *self {}
     }
 
+    pub(crate) const fn next_challenge(&self) -> &NextChallenge {
+        match *self {}
+    }
+
     pub(crate) const fn thumbprint(&self) -> Thumbprint {
         match *self {}
     }
@@ -80,15 +84,22 @@ pub(super) const fn missing(_settings: &method::Settings) -> ErrorKind {
     ErrorKind::MethodMismatch
 }
 
-pub(super) fn extract(
+pub(super) const fn extract(
     _head: &Parts,
     _authorization: Presence,
     _form: &Form<'_>,
     _settings: &method::Settings,
     _limits: &Limits,
-    others: impl FnOnce() -> Result<method::Credentials, ErrorKind>,
-) -> Result<method::Credentials, ErrorKind> {
-    others()
+) -> Result<(Box<Credentials>, bool), ErrorKind> {
+    Err(ErrorKind::MethodNotAccepted)
+}
+
+#[expect(clippy::boxed_local, reason = "as with the feature")]
+pub(super) fn put_beside(
+    attested: Box<Credentials>,
+    _found: &mut Result<method::Credentials, ErrorKind>,
+) {
+    match *attested {}
 }
 
 pub(super) const fn named(
@@ -118,16 +129,15 @@ pub(super) const fn verify<'a>(
 }
 
 /// There is none.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct NextChallenge(());
 
 impl NextChallenge {
-    pub(crate) const fn new(_settings: &method::Settings) -> Self {
-        Self(())
-    }
+    #[expect(clippy::unused_self, reason = "as with the feature")]
+    pub(crate) const fn offer(&self, _settings: &method::Settings) {}
 
     #[expect(clippy::unused_self, reason = "as with the feature")]
-    pub(crate) const fn put(&mut self, _headers: &mut HeaderMap) {}
+    pub(crate) const fn put(&self, _headers: &mut HeaderMap) {}
 }
 
 pub(crate) const fn answer(

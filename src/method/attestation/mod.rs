@@ -1,6 +1,7 @@
 //! `attest_jwt_client_auth`: an attestation and a proof of possession as two header fields
 //! (draft-ietf-oauth-attestation-based-client-auth-11).
 
+mod answer;
 mod api;
 pub(crate) mod challenge;
 mod read;
@@ -8,17 +9,17 @@ mod registration;
 pub(crate) mod settings;
 mod verify;
 
-pub(crate) use self::registration::Registration;
+pub(crate) use self::{
+    answer::{NextChallenge, answer, endpoint},
+    registration::Registration,
+};
 
-use std::{str, sync::Arc, time::Duration};
+use std::{mem, str, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request::Parts};
+use http::{HeaderMap, HeaderName, request::Parts};
 
 use crate::{
-    clock::Clock,
-    error::{Error, attestation::InvalidAttestation, cause::Cause, entry::answer, kind::ErrorKind},
-    isolate::guard,
+    error::{Error, attestation::InvalidAttestation, cause::Cause, kind::ErrorKind},
     jose::key::Key,
     method::{
         self, Method, State,
@@ -33,7 +34,6 @@ use crate::{
         authorization::Presence,
         form::{self, Form},
         limits::Limits,
-        response::{self, DEFAULT_CHALLENGE, Reply},
     },
 };
 
@@ -43,8 +43,6 @@ pub(super) const AVAILABLE: bool = true;
 pub(crate) type Settings = Arc<Attesters>;
 /// That of the key of an instance.
 pub(crate) type Thumbprint = Arc<str>;
-
-const CHALLENGE: HeaderName = HeaderName::from_static("oauth-client-attestation-challenge");
 
 /// Both tokens as they were presented, and what was read of them.
 pub(crate) struct Credentials {
@@ -60,6 +58,7 @@ pub(crate) struct Credentials {
     thumbprint: Thumbprint,
     /// Those of another method, to which the attestation is but a signal.
     beside: Option<method::Credentials>,
+    next: NextChallenge,
 }
 
 impl Credentials {
@@ -76,6 +75,11 @@ impl Credentials {
 
     pub(super) const fn beside(&self) -> Option<&method::Credentials> {
         self.beside.as_ref()
+    }
+
+    /// For the answer.
+    pub(crate) const fn next_challenge(&self) -> &NextChallenge {
+        &self.next
     }
 
     pub(crate) fn thumbprint(&self) -> Thumbprint {
@@ -115,16 +119,16 @@ pub(super) const fn missing(settings: &method::Settings) -> ErrorKind {
     }
 }
 
-/// Reads both tokens, which are there beside nothing else unless they are a signal; `others` reads what else
-/// there is.
+/// Reads both tokens, which are there beside nothing else unless they are a signal, and tells whether they
+/// are.
+#[cold]
 pub(super) fn extract(
     head: &Parts,
     authorization: Presence,
     form: &Form<'_>,
     settings: &method::Settings,
     limits: &Limits,
-    others: impl FnOnce() -> Result<method::Credentials, ErrorKind>,
-) -> Result<method::Credentials, ErrorKind> {
+) -> Result<(Box<Credentials>, bool), ErrorKind> {
     let attesters = settings.attestation.as_deref().ok_or(ErrorKind::MethodNotAccepted)?;
     let assertion = form.client_assertion.or(form.client_assertion_type);
     let is_alone =
@@ -132,27 +136,38 @@ pub(super) fn extract(
     if !is_alone && !attesters.is_signal {
         return Err(ErrorKind::MultipleMethods);
     }
-    let beside = if is_alone {
+    if is_alone {
         settings.accept(Method::AttestJwt)?;
-        None
-    } else {
-        Some(others()?)
-    };
-    let credentials = read(&head.headers, attesters, beside, limits)?;
-    let client_id = credentials.client_id();
-    let is_other = credentials.beside.as_ref().is_some_and(|other| other.client_id() != client_id);
+    }
+    let credentials = read(&head.headers, attesters, limits)?;
     // -11 §7.5: it must agree wherever it is.
     match form.client_id {
-        _ if is_other => Err(ErrorKind::ClientIdMismatch),
-        Some(stated) if !form::equals(stated, client_id)? => Err(ErrorKind::ClientIdMismatch),
-        _ => Ok(method::Credentials::Attestation(Box::new(credentials))),
+        Some(stated) if !form::equals(stated, credentials.client_id())? => {
+            Err(ErrorKind::ClientIdMismatch)
+        }
+        _ => Ok((Box::new(credentials), is_alone)),
     }
+}
+
+/// Makes of the credentials of another method those that a signal is beside.
+#[cold]
+pub(super) fn put_beside(
+    mut attested: Box<Credentials>,
+    found: &mut Result<method::Credentials, ErrorKind>,
+) {
+    let other = mem::replace(found, Err(ErrorKind::ClientIdMismatch));
+    *found = other.and_then(|other| {
+        if other.client_id() != attested.client_id() {
+            return Err(ErrorKind::ClientIdMismatch);
+        }
+        attested.beside = Some(other);
+        Ok(method::Credentials::Attestation(attested))
+    });
 }
 
 fn read(
     headers: &HeaderMap,
     attesters: &Attesters,
-    beside: Option<method::Credentials>,
     limits: &Limits,
 ) -> Result<Credentials, ErrorKind> {
     let [attestation, proof] = &attested::FIELDS;
@@ -177,7 +192,8 @@ fn read(
         proof,
         proved,
         key,
-        beside,
+        beside: None,
+        next: NextChallenge::expected(),
     })
 }
 
@@ -230,72 +246,6 @@ pub(super) fn verify<'a>(
 ) -> Verification<'a> {
     let verified = verify::verify(presented, registration, settings, state, timeout);
     Verification::Pending(Box::pin(verified))
-}
-
-/// The challenge for the next proof, which an answer hands out (-11 §6.2).
-#[derive(Default)]
-pub(crate) struct NextChallenge(Option<Box<HeaderValue>>);
-
-impl NextChallenge {
-    /// One for the client that has authenticated, if challenges are asked for.
-    pub(crate) fn new(settings: &method::Settings) -> Self {
-        Self(value(settings).map(Box::new))
-    }
-
-    #[inline]
-    pub(crate) fn put(&mut self, headers: &mut HeaderMap) {
-        if let Some(value) = self.0.take() {
-            put(*value, headers);
-        }
-    }
-}
-
-/// Adds to the answer what its reason asks for (-11 §7.4).
-#[inline]
-pub(crate) fn answer(kind: ErrorKind, settings: &method::Settings, headers: &mut HeaderMap) {
-    if kind == ErrorKind::Attestation(InvalidAttestation::Challenge) {
-        if let Some(value) = value(settings) {
-            put(value, headers);
-        }
-    }
-}
-
-fn put(value: HeaderValue, headers: &mut HeaderMap) {
-    // A map without room has none for anything.
-    let _inserted = headers.try_insert(CHALLENGE, value);
-}
-
-fn value(settings: &method::Settings) -> Option<HeaderValue> {
-    HeaderValue::try_from(challenge(settings)?).ok()
-}
-
-/// A fresh one, where challenges are asked for.
-fn challenge(settings: &method::Settings) -> Option<String> {
-    let attesters = settings.attestation.as_deref()?;
-    attesters.challenges.as_ref()?.issue(&attesters.issuer, now(&settings.clock)?)
-}
-
-/// The answer of the challenge endpoint (-11 §6.3).
-pub(crate) fn endpoint(settings: &method::Settings) -> Response<Bytes> {
-    let (status, json) = match challenge(settings) {
-        // Nothing in it has to be escaped.
-        Some(challenge) => {
-            (StatusCode::OK, format!(r#"{{"attestation_challenge":"{challenge}"}}"#).into())
-        }
-        None => {
-            let answer = answer!(invalid_request, NOT_FOUND, "There are no challenges");
-            (answer.status, Bytes::from_static(answer.json.as_bytes()))
-        }
-    };
-    let mut response = Response::new(Bytes::new());
-    let reply = Reply { status, json, kind: None, retry_after: None };
-    response::write(reply, || DEFAULT_CHALLENGE, &mut response);
-    response
-}
-
-/// The clock may be the application's, and panic.
-fn now(clock: &Clock) -> Option<i64> {
-    guard::hook("clock", || clock.unix_seconds())
 }
 
 impl From<InvalidAttestation> for ErrorKind {

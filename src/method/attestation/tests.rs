@@ -71,7 +71,7 @@ impl Keys {
         let proof = sign(prover, "oauth-client-attestation-pop+jwt", &proof);
         headers.insert("oauth-client-attestation-pop", proof);
         let attesters = settings.attestation.as_deref().unwrap();
-        super::read(&headers, attesters, None, &Limits::new()).unwrap()
+        super::read(&headers, attesters, &Limits::new()).unwrap()
     }
 }
 
