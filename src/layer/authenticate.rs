@@ -31,10 +31,10 @@ impl<P: ClientProvider> Course<P> {
             let client_id = self.presented.client_id();
             let deadline = Deadline::new(self.shared.policy.limits.provider_deadline);
             let start = meter::start();
-            let issued = self.presented.issued();
-            let found = if let Some((issuer, subject)) = issued {
+            let found = if let Some((issuer, subject)) = self.presented.issued() {
                 // Boxed, so that the attempts of all others stay small.
-                let find = || self.shared.provider.find_federated(issuer, subject);
+                let provider = &self.shared.provider;
+                let find = move || provider.find_federated(issuer, subject);
                 Box::pin(guard(find, deadline)).await
             } else {
                 guard(|| self.shared.provider.find_client(client_id), deadline).await
@@ -53,13 +53,12 @@ impl<P: ClientProvider> Course<P> {
             // Ids are opaque bytes (RFC 6749 §2.2): a store that folds case or trims must not merge
             // clients.
             let mismatch = match &found {
-                // Whether the client is the one is for its registration to say.
-                _ if issued.is_some() => false,
                 Some(client) => client.client_id() != client_id,
                 // As long as for a known client.
                 None => black_box(client_id) != client_id,
             };
-            let known = found.filter(|_| !mismatch);
+            // Where it was found by what somebody else issued, its registration says whether it is the one.
+            let known = found.filter(|_| !mismatch || self.presented.issued().is_some());
             let proof = match self.verify(known.as_ref()) {
                 Verification::Done(proof) => proof,
                 Verification::Pending(proof) => proof.await,

@@ -173,6 +173,7 @@ impl Credentials {
     }
 
     /// Issuer and subject of what somebody else issued, where nothing else tells who the client is.
+    #[inline]
     pub(crate) fn issued(&self) -> Option<(&str, &str)> {
         match self {
             Self::Assertion(assertion) => assertion.issued(),
@@ -269,7 +270,7 @@ pub(crate) fn verify<'a>(
             None => Err(ErrorKind::UnknownClient),
         };
         let verified = assertion::verify(presented, registered, settings, &state.pool, timeout);
-        return Verification::Pending(Box::pin(verified));
+        return Verification::Pending(verified);
     }
     if let Credentials::MutualTls(presented) = credentials {
         return mutual_tls::verify(presented, registration, settings, timeout);

@@ -1,6 +1,6 @@
 //! Assertions without the feature `jwt`: they are seen, counted as a method and refused.
 
-use std::{convert::Infallible, iter, time::Duration};
+use std::{convert::Infallible, future::Future, iter, pin::Pin, time::Duration};
 
 use crate::{
     error::{Error, cause::Cause, kind::ErrorKind, problem::Problem},
@@ -117,14 +117,13 @@ pub(super) const fn named(
     None
 }
 
-#[expect(clippy::unused_async, reason = "as with the feature")]
-pub(super) async fn verify(
+pub(super) fn verify(
     presented: &Credentials,
     _registered: Result<&Registration, ErrorKind>,
     _settings: &method::Settings,
     _pool: &Pool,
     _timeout: Option<Duration>,
-) -> Result<Proof, Error> {
+) -> Pin<Box<dyn Future<Output = Result<Proof, Error>> + Send>> {
     match *presented {}
 }
 

@@ -76,7 +76,7 @@ impl Type {
 pub(crate) struct Credentials {
     /// The id, which is the `sub` unless the request names the client, and behind it the assertion in its compact form:
     /// one buffer for both.
-    text: Box<str>,
+    text: String,
     id_length: usize,
     assertion: Assertion,
     /// What it says, if the client did not issue it.
@@ -138,22 +138,13 @@ pub(super) fn extract(
     let now = guard::hook("clock", || settings.clock.unix_seconds());
     let now = now.ok_or(ErrorKind::Panicked)?;
     let stated = (assertion_type, form.client_id);
-    let (assertion, identity) =
-        Assertion::read(&compact, assertions, now, stated, |sub, federated| {
-            let join = |id: &str| {
-                let mut text = String::with_capacity(id.len() + compact.len());
-                text.push_str(id);
-                text.push_str(&compact);
-                (text.into_boxed_str(), id.len())
-            };
-            let (text, id_length) = match (&federated, form.client_id) {
-                (Some(_), Some(client_id)) => join(&form::decode(client_id)?),
-                _ => join(sub),
-            };
-            Ok::<_, ErrorKind>((text, id_length, federated))
-        })?;
-    let (text, id_length, federated) = identity?;
-    let credentials = Box::new(Credentials { text, id_length, assertion, federated });
+    let (assertion, (text, id_length), federated) =
+        Assertion::read(&compact, assertions, now, stated, |sub| join(sub, &compact))?;
+    let mut credentials = Box::new(Credentials { text, id_length, assertion, federated });
+    if let (Some(_), Some(client_id)) = (&credentials.federated, form.client_id) {
+        // It is for the client to say who it is.
+        (credentials.text, credentials.id_length) = join(&form::decode(client_id)?, &compact);
+    }
     settings.accept(credentials.method())?;
     // RFC 7521 §4.2: `client_id` is unnecessary beside an assertion, and must agree with it.
     match form.client_id {
@@ -167,6 +158,14 @@ pub(super) fn extract(
     }
 }
 
+/// An id and an assertion, in one buffer.
+fn join(id: &str, compact: &str) -> (String, usize) {
+    let mut text = String::with_capacity(id.len() + compact.len());
+    text.push_str(id);
+    text.push_str(compact);
+    (text, id.len())
+}
+
 /// The method and the `sub` of an assertion that nothing is believed of, for the operator.
 pub(super) fn named(
     form: &Form<'_>,
@@ -178,12 +177,12 @@ pub(super) fn named(
     let compact = form::decode(assertion).ok()?;
     let assertion_type = form.client_assertion_type.and_then(|name| Type::read(name, assertions));
     let stated = (assertion_type.unwrap_or(Type::Jwt), form.client_id);
-    let read = Assertion::read(&compact, assertions, 0, stated, |sub, federated| {
-        let stated = form.client_id.filter(|_| federated.is_some());
-        let stated = stated.and_then(|client_id| form::decode(client_id).ok());
-        (federated.map(|federated| federated.method()), stated.as_deref().unwrap_or(sub).into())
-    });
-    let (assertion, (method, client_id)) = read.ok()?;
+    let read = Assertion::read(&compact, assertions, 0, stated, |sub| sub.into());
+    let (assertion, sub, federated) = read.ok()?;
+    let client_id = form.client_id.filter(|_| federated.is_some());
+    let client_id = client_id.and_then(|client_id| form::decode(client_id).ok());
+    let client_id = client_id.map_or(sub, |client_id| (*client_id).into());
+    let method = federated.map(|federated| federated.method());
     let method = method.filter(|_| !assertion.algorithm.is_symmetric());
     Some((method.unwrap_or(method_of(assertion.algorithm)), client_id))
 }

@@ -28,11 +28,11 @@ pub(crate) struct Assertion {
     /// Whether the header brings a key, or says where there is one.
     pub(super) has_key_in_header: bool,
     /// How much of the text is signed, from its beginning.
-    signed: usize,
+    signed: u32,
     /// The three parts, one behind the other, in one allocation.
     bytes: Vec<u8>,
     /// Where in them the signature begins.
-    signature: usize,
+    signature: u32,
     /// The outcome of claim validation. It is told when the signature has been verified, and not before:
     /// until then any caller may have made them up.
     pub(super) claim: Result<ReplayClaim, InvalidAssertion>,
@@ -41,15 +41,15 @@ pub(crate) struct Assertion {
 }
 
 impl Assertion {
-    /// Reads `text`, and hands to `identity` its `sub`, and what it says if somebody else than the client issued it:
-    /// they tell which client to look up, unless the request names it, and prove nothing.
+    /// Reads `text`, and hands its `sub` to `subject`: it tells which client to look up unless somebody else than the client
+    /// issued the assertion, and proves nothing.
     pub(super) fn read<T>(
         text: &str,
         settings: &Assertions,
         now: i64,
         (assertion_type, client_id): (Type, Option<&[u8]>),
-        identity: impl FnOnce(&str, Option<Box<Federated>>) -> T,
-    ) -> Result<(Self, T), InvalidAssertion> {
+        subject: impl FnOnce(&str) -> T,
+    ) -> Result<(Self, T, Option<Box<Federated>>), InvalidAssertion> {
         let parts = Parts::split(text).ok_or(InvalidAssertion::Malformed)?;
         let mut bytes = Vec::with_capacity(base64::decoded_len_estimate(text.len()));
         let header =
@@ -74,27 +74,28 @@ impl Assertion {
         if settings.explicit_typ && federated.is_none() && !header.is_explicit() {
             return Err(InvalidAssertion::UnsupportedTyp);
         }
-        let identity = identity(sub, federated);
+        let subject = subject(sub);
         let assertion = Self {
             algorithm,
             kid: header.kid.map(|kid| kid.0.into()),
             has_key_in_header: header.has_key,
-            signed: parts.header.len() + 1 + parts.claims.len(),
+            signed: u32::try_from(parts.header.len() + 1 + parts.claims.len())
+                .map_err(|_too_long| InvalidAssertion::Malformed)?,
             claim: claims.validate(settings, now),
             now,
-            signature,
+            signature: u32::try_from(signature).map_err(|_too_long| InvalidAssertion::Malformed)?,
             bytes,
         };
-        Ok((assertion, identity))
+        Ok((assertion, subject, federated))
     }
 
     pub(super) fn signature(&self) -> &[u8] {
-        self.bytes.get(self.signature..).unwrap_or_default()
+        self.bytes.get(self.signature as usize..).unwrap_or_default()
     }
 
     /// The signing input within `compact`, from which the assertion was read (RFC 7515 §5.2).
     pub(super) fn signed<'a>(&self, compact: &'a str) -> &'a [u8] {
-        compact.as_bytes().get(..self.signed).unwrap_or_default()
+        compact.as_bytes().get(..self.signed as usize).unwrap_or_default()
     }
 }
 

@@ -1,9 +1,8 @@
 //! What is left to do for an assertion once its client is known.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use crate::{
-    clock::Clock,
     error::{Error, assertion::InvalidAssertion, kind::ErrorKind},
     fetch::jwks::JwksCache,
     isolate::{
@@ -32,14 +31,36 @@ use crate::{
     secret::stored::ClientSecret,
 };
 
-/// Checks the assertion against what the client is registered with: the signature first, so that
+/// Checks the assertion against what the client is registered with, and what it says against whom the client trusts if
+/// somebody else issued it.
+///
+/// # Errors
+///
+/// Why the assertion proves nothing, or what failed.
+pub(in crate::method) fn verify<'a>(
+    presented: &'a Credentials,
+    registered: Result<&'a Registration, ErrorKind>,
+    settings: &'a method::Settings,
+    pool: &'a Pool,
+    timeout: Option<Duration>,
+) -> Pin<Box<dyn Future<Output = Result<Proof, Error>> + Send + 'a>> {
+    let verified = verify_signed(presented, registered, settings, pool, timeout);
+    let Some(federated) = &presented.federated else { return Box::pin(verified) };
+    Box::pin(async move {
+        let proof = verified.await?;
+        let now = presented.assertion.now;
+        accept(federated, registered, settings, now, timeout).await.map(|()| proof)
+    })
+}
+
+/// Checks the signature and, unless somebody else issued the assertion, what it says: the signature first, so that
 /// nothing is believed before, and the claim on its id last, so that only the client can use it
 /// up. Whatever is wrong with the signature, its key or its client costs as many verifications.
 ///
 /// # Errors
 ///
 /// Why the assertion proves nothing, or what failed.
-pub(in crate::method) async fn verify(
+async fn verify_signed(
     presented: &Credentials,
     registered: Result<&Registration, ErrorKind>,
     settings: &method::Settings,
@@ -74,10 +95,8 @@ pub(in crate::method) async fn verify(
     if let Some((remote, uri)) = source {
         remote.proved(uri);
     }
-    if let Some(federated) = &presented.federated {
-        // Boxed, so that the future of all others stays small.
-        let settings = (&**settings, clock);
-        Box::pin(accept(federated, registered, assertion.now, settings, timeout)).await?;
+    // What it says is for `accept`.
+    if presented.federated.is_some() {
         return Ok(Proof { method: presented.method(), secret });
     }
     let claim = assertion.claim.as_ref().map_err(|invalid| {
@@ -107,8 +126,8 @@ fn fitting<'a>(
     }
     let (fitting, algorithms) = match registered {
         Registration::Federated(trusts) => {
-            let keys = federated::keys(presented.federated.as_deref(), trusts)?;
-            (Fitting::Keys(keys), keys.algorithms())
+            let trust = federated::issuer(presented.federated.as_deref(), trusts)?;
+            (Fitting::Keys(trust.keys()), trust.keys().algorithms())
         }
         // Somebody else than the client issued it.
         _ if presented.federated.is_some() => return Err(InvalidAssertion::IssuerMismatch.into()),
@@ -132,10 +151,13 @@ fn fitting<'a>(
 async fn accept(
     federated: &Federated,
     registered: Result<&Registration, ErrorKind>,
+    settings: &method::Settings,
     now: i64,
-    (settings, clock): (&Assertions, &Clock),
     timeout: Option<Duration>,
 ) -> Result<(), Error> {
+    let method::Settings { assertions: Some(settings), clock, .. } = settings else {
+        return Err(ErrorKind::MethodNotAccepted.into());
+    };
     let Ok(Registration::Federated(trusts)) = registered else {
         return Err(InvalidAssertion::IssuerMismatch.into());
     };
@@ -148,9 +170,14 @@ async fn accept(
         return Ok(());
     }
     let claim = federated.claim(until)?;
+    let Some(store) = &settings.replay else { return Ok(()) };
     // The ids are the issuer's, whichever client presents them.
     let issuer = ["iss:", federated.issuer()].concat();
-    use_up(&claim, &issuer, settings, timeout).await
+    if claimed(&**store, &issuer, &claim.jti, claim.until, timeout).await? {
+        Ok(())
+    } else {
+        Err(InvalidAssertion::Replayed.into())
+    }
 }
 
 /// The keys of the client that may have made the signature.

@@ -9,7 +9,6 @@ pub(in crate::method::assertion) use self::trust::Trusts;
 
 use crate::{
     error::{Error, assertion::InvalidAssertion, cause::Cause},
-    jose::keys::ClientKeys,
     method::{
         Method,
         assertion::{
@@ -40,21 +39,34 @@ pub(crate) struct Federated {
 
 impl Federated {
     /// What `claims` say, unless the client issued them.
+    #[inline]
     pub(in crate::method::assertion) fn read(
         claims: &Claims<'_>,
         subject: &str,
         assertion_type: Type,
         client_id: Option<&[u8]>,
     ) -> Result<Option<Box<Self>>, InvalidAssertion> {
+        // RFC 7523 §3: for client authentication both are the client_id.
+        let is_own = match present(claims.iss.as_ref()) {
+            Ok(issuer) => issuer == subject,
+            // Such as a JWT-SVID, of which the `sub` is no id either.
+            Err(_) => client_id.is_none_or(|id| form::equals(id, subject) == Ok(true)),
+        };
+        if is_own && assertion_type == Type::Jwt {
+            return Ok(None);
+        }
+        Self::of_other(claims, subject, assertion_type, client_id.is_some()).map(Some)
+    }
+
+    #[inline(never)]
+    fn of_other(
+        claims: &Claims<'_>,
+        subject: &str,
+        assertion_type: Type,
+        named: bool,
+    ) -> Result<Box<Self>, InvalidAssertion> {
         let issuer = match assertion_type {
-            // RFC 7523 §3: for client authentication both are the client_id.
-            Type::Jwt => match present(claims.iss.as_ref()) {
-                Ok(issuer) if issuer != subject => issuer,
-                Ok(_) => return Ok(None),
-                // Such as a JWT-SVID, of which the `sub` is no id either.
-                Err(_) if client_id.is_some_and(|id| form::equals(id, subject) != Ok(true)) => "",
-                Err(_) => return Ok(None),
-            },
+            Type::Jwt => claims.iss.as_ref().map_or("", |iss| &iss.0),
             // Whatever its `iss` is: the trust domain vouches for it.
             Type::Spiffe => {
                 let end = spiffe::read(subject).ok_or(InvalidAssertion::Malformed)?;
@@ -77,16 +89,16 @@ impl Federated {
         };
         let (issuer, subject, audience) = (add(issuer), add(subject), add(audience));
         add(id);
-        Ok(Some(Box::new(Self {
+        Ok(Box::new(Self {
             assertion_type,
-            named: client_id.is_some(),
+            named,
             text,
             issuer,
             subject,
             audience,
             audiences,
             times: claims.times(),
-        })))
+        }))
     }
 
     fn part(&self, start: usize, end: usize) -> &str {
@@ -187,16 +199,16 @@ fn missing(claim: &'static &'static str) -> Error {
     Error::from(InvalidAssertion::MissingClaim).because(|_kind| Some(Cause::Advice(claim)))
 }
 
-/// The keys of who issued the assertion.
+/// Who issued the assertion.
 ///
 /// # Errors
 ///
 /// That it is nobody whom the client trusts.
-pub(super) fn keys<'a>(
+pub(super) fn issuer<'a>(
     federated: Option<&Federated>,
     trusts: &'a Trusts,
-) -> Result<&'a ClientKeys, InvalidAssertion> {
+) -> Result<&'a Trust, InvalidAssertion> {
     // What the client issued itself is not what it is registered for.
     let federated = federated.ok_or(InvalidAssertion::IssuerMismatch)?;
-    federated.issued_by(trusts).map(|trust| &trust.keys)
+    federated.issued_by(trusts)
 }

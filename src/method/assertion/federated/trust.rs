@@ -142,6 +142,10 @@ impl Trust {
         Self { reusable: true, ..self }
     }
 
+    pub(in crate::method::assertion) const fn keys(&self) -> &ClientKeys {
+        &self.keys
+    }
+
     const fn method(&self) -> Method {
         match self.name {
             Name::Jwt { .. } => Method::PrivateKeyJwt,
