@@ -36,6 +36,10 @@ struct Found(ClientCertificate);
 
 #[inline(never)]
 fn put(head: &mut Parts, settings: &MutualTls) -> Result<(), Error> {
+    // It is there already, and what a layer outside of this one has found is not looked at.
+    if matches!(settings.source, Source::Connection) {
+        return Ok(());
+    }
     match read(head, settings)? {
         Some(certificate) => drop(head.extensions.insert(Found(certificate))),
         // That of a layer outside of this one.
@@ -84,7 +88,6 @@ pub(crate) fn headers(settings: &method::Settings) -> impl Iterator<Item = &Head
 
 fn read(head: &mut Parts, settings: &MutualTls) -> Result<Option<ClientCertificate>, Error> {
     match &settings.source {
-        // It is there already.
         Source::Connection => Ok(None),
         Source::Extension { certificate, .. } => {
             let read = guard::hook("mutual_tls", || certificate(&head.extensions));
