@@ -3,7 +3,7 @@
 //! ```text
 //! cargo build --release -p gateway --features redis --examples --bins
 //! REDIS_SERVER=redis-server target/release/examples/load soak --seconds 600
-//! NGINX=nginx target/release/examples/load speed --seconds 10
+//! NGINX_PROGRAM=nginx target/release/examples/load speed --seconds 10
 //! ```
 //!
 //! `soak` sends every kind of request, while the configuration is read again each five seconds and Redis is killed and

@@ -154,7 +154,7 @@ impl Nginx {
         origin: &str,
         gateway: &str,
     ) -> Result<Option<(Self, String)>, BoxError> {
-        let Ok(program) = std::env::var("NGINX") else { return Ok(None) };
+        let Ok(program) = std::env::var("NGINX_PROGRAM") else { return Ok(None) };
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let text = NGINX
             .replace("FOLDER", &folder.0.display().to_string())
@@ -226,7 +226,7 @@ pub(crate) async fn run(time: Duration) -> Result<bool, BoxError> {
         pids.push(gateway.pid());
         ways.push(way("nginx asks the gateway, GET", address, "/", Method::GET, "", pids));
     } else {
-        println!("SKIPPED: nginx, which NGINX does not name");
+        println!("SKIPPED: nginx, which NGINX_PROGRAM does not name");
     }
     let slice = time / u32::try_from(ROUNDS * ways.len()).unwrap_or(1);
     for way in &mut ways {

@@ -1,11 +1,21 @@
 //! TLS, and certificates of clients: of the connection, and of a header.
 
-use std::{io::BufReader, net::TcpStream, path::Path, sync::Arc};
+use std::{
+    io::BufReader,
+    net::TcpStream,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    ClientConfig, ClientConnection, ConfigBuilder, RootCertStore, SignatureScheme, StreamOwned,
+    client::{ResolvesClientCert, WantsClientCert},
     crypto::aws_lc_rs::default_provider,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    sign::CertifiedKey,
 };
 use tower_client_auth::mutual_tls::ClientCertificate;
 
@@ -30,26 +40,33 @@ fn thumbprint(file: &Path) -> String {
 
 type Stream = StreamOwned<ClientConnection, TcpStream>;
 
+fn client(files: &Files) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate(&files.path("clients-ca.pem"))).unwrap();
+    ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+}
+
+fn connected(gateway: &Gateway, config: ClientConfig) -> Stream {
+    let server = ServerName::try_from("localhost").unwrap();
+    let connection = ClientConnection::new(Arc::new(config), server).unwrap();
+    StreamOwned::new(connection, connect(gateway.address()))
+}
+
 /// A connection with the certificate of this name, or with none.
 fn secure(gateway: &Gateway, name: Option<&str>) -> Stream {
     let files = &gateway.files;
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate(&files.path("clients-ca.pem"))).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots);
     let config = match name {
         Some(name) => {
             let key = PrivateKeyDer::from_pem_file(files.path(&format!("{name}.key"))).unwrap();
             let chain = vec![certificate(&files.path(&format!("{name}.pem")))];
-            config.with_client_auth_cert(chain, key).unwrap()
+            client(files).with_client_auth_cert(chain, key).unwrap()
         }
-        None => config.with_no_client_auth(),
+        None => client(files).with_no_client_auth(),
     };
-    let server = ServerName::try_from("localhost").unwrap();
-    let connection = ClientConnection::new(Arc::new(config), server).unwrap();
-    StreamOwned::new(connection, connect(gateway.address()))
+    connected(gateway, config)
 }
 
 fn post(stream: &mut Stream, lines: &[&str], body: &str) -> Message {
@@ -130,6 +147,32 @@ fn clients_need_no_certificate_where_none_is_asked_for() {
     let mut stream = secure(&gateway, Some("batch"));
     assert_eq!(post(&mut stream, &[FORM, BASIC], "a=b").status(), 204);
     assert_eq!(upstream.received().header("x-client-cert"), None);
+    // Where TLS 1.3 asks for one, a client that has none sends an empty one. A browser asks its user.
+    let asked = Arc::new(Asked::default());
+    let mut config = client(&gateway.files).with_no_client_auth();
+    config.client_auth_cert_resolver = Arc::clone(&asked) as Arc<dyn ResolvesClientCert>;
+    let mut stream = connected(&gateway, config);
+    assert_eq!(post(&mut stream, &[FORM, BASIC], "a=b").status(), 204);
+    assert!(!asked.0.load(Ordering::Relaxed));
+}
+
+/// Whether a certificate was asked for.
+#[derive(Debug, Default)]
+struct Asked(AtomicBool);
+
+impl ResolvesClientCert for Asked {
+    fn resolve(
+        &self,
+        _authorities: &[&[u8]],
+        _schemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
+        self.0.store(true, Ordering::Relaxed);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
 }
 
 fn escaped(file: &Path) -> String {

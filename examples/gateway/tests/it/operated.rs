@@ -213,6 +213,8 @@ fn end_waits_for_what_has_begun() {
     release();
     assert_eq!(read(&stream).body, "last");
     assert!(gateway.ended().success());
+    // Nothing was cut off.
+    assert_eq!(gateway.last_messages(), ["stopped"]);
     assert!(TcpStream::connect(gateway.address()).is_err());
 }
 

@@ -150,6 +150,12 @@ impl Gateway {
         panic!("there was no event with {wanted:?}: {seen:?}");
     }
 
+    /// The messages that are left, up to its end.
+    pub(crate) fn last_messages(&self) -> Vec<String> {
+        let events = self.logged.iter().map(|line| serde_json::from_str::<Value>(&line).unwrap());
+        events.map(|event| event["message"].as_str().unwrap().to_owned()).collect()
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         let pid = self.program.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
