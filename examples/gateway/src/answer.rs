@@ -40,8 +40,8 @@ impl Refusal {
         Self::request(StatusCode::NOT_FOUND, "no_route", "There is no such route");
     pub(crate) const PATH: Self = Self::request(
         StatusCode::BAD_REQUEST,
-        "dot_segment",
-        "The path has a segment that is `.` or `..`",
+        "ambiguous_path",
+        "The path can be taken for another one",
     );
     pub(crate) const METHOD: Self = Self::request(
         StatusCode::METHOD_NOT_ALLOWED,
@@ -52,6 +52,11 @@ impl Refusal {
         Self::request(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large");
     pub(crate) const ABORTED: Self =
         Self::request(StatusCode::BAD_REQUEST, "body_incomplete", "The body is not complete");
+    pub(crate) const TOLD_TWICE: Self = Self::request(
+        StatusCode::BAD_REQUEST,
+        "told_twice",
+        "The headers of the proxy do not say which request is asked about",
+    );
     pub(crate) const FORM: Self = Self::request(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "form_not_seen",

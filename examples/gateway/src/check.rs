@@ -17,7 +17,8 @@ use crate::{
     identity, listen,
 };
 
-const METHODS: [Method; 7] = [
+/// Those that are forwarded.
+pub(crate) const METHODS: [Method; 7] = [
     Method::GET,
     Method::HEAD,
     Method::POST,

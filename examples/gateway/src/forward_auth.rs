@@ -5,7 +5,10 @@
 //! the head.
 
 use bytes::Bytes;
-use http::{HeaderName, Method, Request, Response, StatusCode, Uri, header, request::Parts};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
+    request::Parts,
+};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 
@@ -30,14 +33,15 @@ impl ForwardAuth {
     ) -> Result<Option<Method>, Refusal> {
         let headers = request.headers();
         // Of several, one may be the caller's: whatever it is, a form is not seen.
-        let mut types = headers.get_all(header::CONTENT_TYPE).iter();
-        if types.any(|media_type| is_form(media_type.as_bytes())) {
+        let types = headers.get_all(header::CONTENT_TYPE).iter();
+        let mut types = types.flat_map(|types| types.as_bytes().split(|&byte| byte == b','));
+        if types.any(is_form) {
             return Err(Refusal::FORM);
         }
-        let first = |names: [&str; 2]| names.into_iter().find_map(|name| headers.get(name));
-        let method = first(["x-original-method", "x-forwarded-method"]);
-        let method = method.and_then(|method| Method::from_bytes(method.as_bytes()).ok());
-        let uri = first(["x-original-uri", "x-forwarded-uri"]);
+        let method = told(headers, ["x-original-method", "x-forwarded-method"])?;
+        let method = method.map(|method| Method::from_bytes(method.as_bytes()));
+        let method = method.transpose().map_err(|_invalid| Refusal::TOLD_TWICE)?;
+        let uri = told(headers, ["x-original-uri", "x-forwarded-uri"])?;
         let uri = uri.and_then(|uri| Uri::try_from(uri.as_bytes()).ok());
         // It is what is logged.
         if let Some(uri) = uri {
@@ -54,7 +58,7 @@ impl ForwardAuth {
                 answer.headers_mut().insert(name, value.clone());
             }
         }
-        let no_store = http::HeaderValue::from_static("no-store");
+        let no_store = HeaderValue::from_static("no-store");
         answer.headers_mut().insert(header::CACHE_CONTROL, no_store);
         answer
     }
@@ -69,8 +73,15 @@ impl ForwardAuth {
     }
 }
 
+/// What the proxy says. It writes one of them, and where another says something else that one is the caller's.
+fn told<'a>(headers: &'a HeaderMap, names: [&str; 2]) -> Result<Option<&'a HeaderValue>, Refusal> {
+    let mut values = names.into_iter().flat_map(|name| headers.get_all(name));
+    let first = values.next();
+    if values.all(|value| Some(value) == first) { Ok(first) } else { Err(Refusal::TOLD_TWICE) }
+}
+
 fn is_form(media_type: &[u8]) -> bool {
     const FORM: &[u8] = b"application/x-www-form-urlencoded";
-    let name = media_type.split(|&byte| byte == b';' || byte == b',').next().unwrap_or_default();
+    let name = media_type.split(|&byte| byte == b';').next().unwrap_or_default();
     name.trim_ascii().eq_ignore_ascii_case(FORM)
 }

@@ -19,6 +19,7 @@ use tower_client_auth::{BoxError, body::RequestBody};
 use crate::{
     answer::{Answer, Refusal, Reply, document},
     auth,
+    check::METHODS,
     clients::Clients,
     config::{self, Config, Mistake, Pattern, Target},
     forward_auth::ForwardAuth,
@@ -89,7 +90,7 @@ impl Routes {
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Answer {
         let began = Instant::now();
         let path = request.uri().path();
-        let refusal = if has_dot_segment(path) {
+        let refusal = if is_ambiguous(path) {
             Refusal::PATH
         } else if !path.starts_with('/') {
             // `CONNECT` and `OPTIONS *`, which are for the gateway itself.
@@ -143,11 +144,15 @@ impl Route {
                 Behind::ForwardAuth(check)
             }
         };
-        let methods: Vec<_> = route.methods.iter().map(|method| method.value.clone()).collect();
+        let mut methods: Vec<_> = route.methods.iter().map(|method| method.value.clone()).collect();
+        if methods.is_empty() {
+            // Not `CONNECT`, whose content is none of its own, nor `TRACE`, whose answer has what was forwarded.
+            methods = METHODS.into();
+        }
         let names: Vec<_> = methods.iter().map(Method::as_str).collect();
         Ok(Self {
             service: layer.layer(behind),
-            allow: HeaderValue::try_from(names.join(", ")).ok().filter(|_| !methods.is_empty()),
+            allow: HeaderValue::try_from(names.join(", ")).ok(),
             methods,
             forward_auth,
             measured: Measured::new(&name),
@@ -163,7 +168,7 @@ impl Route {
             None => None,
         };
         let method = original.as_ref().unwrap_or(request.method());
-        if !self.methods.is_empty() && !self.methods.contains(method) {
+        if !self.methods.contains(method) {
             let mut answer = refuse(Refusal::METHOD, request);
             if let Some(allow) = &self.allow {
                 answer.headers_mut().insert(header::ALLOW, allow.clone());
@@ -198,15 +203,18 @@ fn is_below(path: &str, prefix: &str) -> bool {
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Whether an upstream may take it for another path than the one by which its route was found (RFC 3986 §5.2.4), be
-/// it one that decodes too early.
-pub(crate) fn has_dot_segment(path: &str) -> bool {
-    if !path.contains(['.', '%']) {
-        return false;
-    }
-    let plain = path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/");
-    let plain = plain.replace("%5c", "/").replace('\\', "/");
-    plain.split('/').any(|segment| matches!(segment.split(';').next(), Some("." | "..")))
+/// Whether an upstream may take it for another path than the one by which its route was found: it may remove dot segments
+/// and empty ones (RFC 3986 §5.2.4), parameters of a segment, and escapes that stand for themselves (§6.2.2.2).
+pub(crate) fn is_ambiguous(path: &str) -> bool {
+    let mut escapes = path.split('%').skip(1).map(|behind| behind.get(..2));
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/\\;".contains(&byte);
+    path.contains("//")
+        || path.contains([';', '\\'])
+        || path.split('/').any(|segment| matches!(segment, "." | ".."))
+        || escapes.any(|digits| {
+            let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+            byte.is_none_or(|byte| byte.is_ascii_control() || is_plain(byte))
+        })
 }
 
 /// What is behind the layer.

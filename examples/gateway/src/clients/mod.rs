@@ -93,7 +93,14 @@ pub(crate) struct FileClients {
     path: PathBuf,
     poll: Duration,
     current: ArcSwap<MemoryProvider>,
-    seen: Mutex<Option<Stamp>>,
+    seen: Mutex<Seen>,
+}
+
+/// How the file was, if it was there.
+struct Seen {
+    read: Option<Stamp>,
+    /// When it could not be read.
+    failed: Option<Option<Stamp>>,
 }
 
 /// What changes when a file does.
@@ -119,24 +126,27 @@ impl Stamp {
 impl FileClients {
     fn open(path: &Path, poll: Duration) -> io::Result<Self> {
         // First, so that what is written meanwhile is seen as a change.
-        let seen = Stamp::of(path);
+        let seen = Mutex::new(Seen { read: Stamp::of(path), failed: None });
         let current = ArcSwap::from_pointee(read(path)?);
-        Ok(Self { path: path.to_owned(), poll, current, seen: Mutex::new(seen) })
+        Ok(Self { path: path.to_owned(), poll, current, seen })
     }
 
     fn refresh(&self) {
         let stamp = Stamp::of(&self.path);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if *seen == stamp {
+        if seen.read == stamp {
             return;
         }
-        *seen = stamp;
+        let is_said = std::mem::replace(&mut seen.failed, Some(stamp)) == Some(stamp);
         match read(&self.path) {
             Ok(clients) => {
+                *seen = Seen { read: stamp, failed: None };
                 self.current.store(Arc::new(clients));
                 crate::telemetry::clients_read(true);
                 tracing::info!(file = %self.path.display(), "the clients were read again");
             }
+            // It is tried again: what can be read from now on is as old and as long. It is said once.
+            Err(_) if is_said => {}
             Err(error) => {
                 crate::telemetry::clients_read(false);
                 tracing::error!(%error, "the clients stay as they were");

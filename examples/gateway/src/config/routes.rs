@@ -137,7 +137,7 @@ impl Route {
         };
         let is_path = text.value.starts_with('/')
             && text.value.parse::<Uri>().is_ok_and(|uri| uri.path() == text.value);
-        if !is_path || crate::routes::has_dot_segment(&text.value) {
+        if !is_path || crate::routes::is_ambiguous(&text.value) {
             let path = &text.value;
             table.note(text.line, format!("{path:?} is no path; it is such as \"/token\""));
             return None;

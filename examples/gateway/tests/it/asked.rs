@@ -55,6 +55,8 @@ fn form_is_refused_because_it_is_not_seen() {
         let body = r#"{"error":"invalid_request","error_description":"A form may hold credentials, and this check does not see it"}"#;
         assert_eq!(answer.body, body);
     }
+    let joined = [BASIC, "content-type: text/plain, application/x-www-form-urlencoded"];
+    assert_eq!(call(gateway.address(), "GET /check", &joined, "").status(), 415);
     let two = [BASIC, "content-type: text/plain", FORM];
     assert_eq!(call(gateway.address(), "GET /check", &two, "").status(), 415);
     gateway.wait_for(&[("reason", "form_not_seen")]);
@@ -76,6 +78,22 @@ fn method_is_that_of_the_request() {
         assert_eq!(answer.status(), status, "{line}");
     }
     assert_eq!(call(gateway.address(), "DELETE /check/x", &[BASIC], "").status(), 405);
+}
+
+#[test]
+fn caller_cannot_say_which_method_it_uses() {
+    let gateway = gateway("methods = [\"GET\"]");
+    let status = |lines: &[&str]| call(gateway.address(), "GET /check", lines, "").status();
+    // The proxy writes one name, and the caller sends the other, or more of the same.
+    for lines in [
+        ["x-forwarded-method: DELETE", "x-original-method: GET"],
+        ["x-original-method: GET", "x-original-method: DELETE"],
+        ["x-forwarded-uri: /a", "x-original-uri: /b"],
+        ["x-other: a", "x-original-method: a b"],
+    ] {
+        assert_eq!(status(&[BASIC, lines[0], lines[1]]), 400, "{lines:?}");
+    }
+    assert_eq!(status(&[BASIC, "x-forwarded-method: GET", "x-original-method: GET"]), 200);
 }
 
 #[test]

@@ -194,11 +194,32 @@ fn longest_prefix_wins_and_ends_at_a_segment() {
         "/api\\..\\x",
         "/api/a%2F..%2f..%5cx",
         "/api/..",
+        // Other spellings, which reach the route of `/api` in an upstream.
+        "/%61pi/x",
+        "//api/x",
+        "/api//x",
+        "/api;a/x",
+        "/api%3Ba/x",
+        "/api%00/x",
+        "/api/%zz",
+        "/api/%4",
     ] {
         let answer = call(gateway.address(), &format!("POST {path}"), &[FORM, BASIC], "a=b");
         assert_eq!(answer.status(), 400, "{path}");
     }
     assert!(![exact, short, long].iter().any(Upstream::was_called));
+}
+
+#[test]
+fn method_that_is_no_request_for_a_resource_is_not_forwarded() {
+    let upstream = Upstream::silent();
+    let gateway = gateway(&upstream, "headers_only = true");
+    for method in ["CONNECT", "TRACE", "BREW"] {
+        let answer = call(gateway.address(), &format!("{method} /token"), &[BASIC], "");
+        assert_eq!(answer.status(), 405, "{method}");
+        assert_eq!(answer.header("allow"), Some("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS"));
+    }
+    assert!(!upstream.was_called());
 }
 
 #[test]

@@ -173,6 +173,25 @@ fn clients_are_read_again_and_stay_if_they_cannot_be() {
     assert_eq!((call(&[FORM, BASIC]), call(&[FORM, WRONG])), (401, 200));
 }
 
+#[test]
+fn clients_that_could_not_be_read_are_tried_again() {
+    let upstream = named("ok");
+    let gateway = Gateway::start(&config(&route(&upstream)), 1);
+    let path = gateway.files.path("clients.json");
+    // As with a file that gets its permissions later: nothing tells that it can be read now.
+    let write = |text: &str| {
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_len(2).unwrap();
+        std::io::Write::write_all(&mut &file, text.as_bytes()).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    };
+    write("[{");
+    gateway.wait_for(&[("message", "the clients stay as they were")]);
+    write("[]");
+    gateway.wait_for(&[("message", "the clients were read again")]);
+    assert_eq!(call(gateway.address(), "POST /token", &[FORM, BASIC], "a=b").status(), 401);
+}
+
 const ADMIN: &str = "[admin]\naddress = \"127.0.0.1:0\"\n";
 
 #[test]
