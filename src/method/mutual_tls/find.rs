@@ -25,6 +25,8 @@ static CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
 #[inline]
 pub(crate) fn find(head: &mut Parts, settings: &method::Settings) -> Result<(), Error> {
     match &settings.mutual_tls {
+        // It is there already, and what a layer outside of this one has found is not looked at.
+        Some(settings) if matches!(settings.source, Source::Connection) => Ok(()),
         Some(settings) => put(head, settings),
         None => Ok(()),
     }
@@ -36,10 +38,6 @@ struct Found(ClientCertificate);
 
 #[inline(never)]
 fn put(head: &mut Parts, settings: &MutualTls) -> Result<(), Error> {
-    // It is there already, and what a layer outside of this one has found is not looked at.
-    if matches!(settings.source, Source::Connection) {
-        return Ok(());
-    }
     match read(head, settings)? {
         Some(certificate) => drop(head.extensions.insert(Found(certificate))),
         // That of a layer outside of this one.
