@@ -137,7 +137,7 @@ impl FileClients {
         if seen.read == stamp {
             return;
         }
-        let is_said = std::mem::replace(&mut seen.failed, Some(stamp)) == Some(stamp);
+        let is_said = seen.failed.replace(stamp) == Some(stamp);
         match read(&self.path) {
             Ok(clients) => {
                 *seen = Seen { read: stamp, failed: None };
