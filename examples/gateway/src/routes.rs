@@ -43,7 +43,7 @@ pub(crate) struct Routes {
 
 struct Route {
     service: tower_client_auth::ClientAuth<Behind, Clients>,
-    /// All if there are none.
+    /// At least one.
     methods: Vec<Method>,
     forward_auth: Option<Arc<ForwardAuth>>,
     /// The value of `Allow`.
