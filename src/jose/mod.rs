@@ -6,6 +6,7 @@ mod certificate;
 pub(crate) mod compact;
 #[cfg(test)]
 pub(crate) mod counted;
+pub(crate) mod header;
 pub(crate) mod invalid;
 pub(crate) mod json;
 mod jwk;

@@ -3,8 +3,11 @@
 
 use crate::{
     error::{assertion::InvalidAssertion, cause::Cause, kind::ErrorKind},
-    jose::compact::{self, Parts},
-    method::assertion::{claims::Claims, read::Header},
+    jose::{
+        compact::{self, Parts},
+        header::Header,
+    },
+    method::assertion::claims::Claims,
     wire::form::{self, Form},
 };
 

@@ -6,7 +6,7 @@ mod claims;
 pub(super) mod decoy;
 pub(super) mod fault;
 pub(crate) mod federated;
-pub(super) mod read;
+mod read;
 pub(crate) mod registration;
 pub(crate) mod settings;
 pub(super) mod signature;

@@ -1,13 +1,11 @@
 //! An assertion, read before the client is known.
 
-use serde::de::MapAccess;
-
 use crate::{
     error::assertion::InvalidAssertion,
     jose::{
         alg::Algorithm,
         compact::{self, Parts},
-        json::{Members, Text, Value},
+        header::Header,
     },
     method::assertion::{
         Type,
@@ -60,7 +58,7 @@ impl Assertion {
             compact::decode(parts.signature, &mut bytes).ok_or(InvalidAssertion::Malformed)?.start;
         let header: Header<'_> =
             compact::object(bytes.get(header)).ok_or(InvalidAssertion::Malformed)?;
-        let algorithm = header.validate(settings, assertion_type)?;
+        let algorithm = validate(&header, settings, assertion_type)?;
         let claims: Claims<'_> =
             compact::object(bytes.get(claims)).ok_or(InvalidAssertion::Malformed)?;
         let sub = claims.sub.as_ref().map(|sub| &*sub.0).filter(|sub| !sub.is_empty());
@@ -71,7 +69,7 @@ impl Assertion {
         }
         let federated = Federated::read(&claims, sub, assertion_type, client_id)?;
         // Only clients know the type: what platforms issue has another one, or none.
-        if settings.explicit_typ && federated.is_none() && !header.is_explicit() {
+        if settings.explicit_typ && federated.is_none() && !header.is_typ(EXPLICIT) {
             return Err(InvalidAssertion::UnsupportedTyp);
         }
         let subject = subject(sub);
@@ -99,73 +97,24 @@ impl Assertion {
     }
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Header<'a> {
-    pub(super) alg: Option<Text<'a>>,
-    kid: Option<Text<'a>>,
-    typ: Option<Text<'a>>,
-    has_key: bool,
-    refused: bool,
-}
-
-impl<'de> Members<'de> for Header<'de> {
-    const USUAL: &'static [&'static str] = &["alg", "kid", "typ"];
-
-    fn read<A: MapAccess<'de>>(&mut self, name: &str, value: Value<'_, A>) -> Result<(), A::Error> {
-        match name {
-            "alg" => self.alg = Some(value.parse()?),
-            "kid" => self.kid = Some(value.parse()?),
-            "typ" => self.typ = Some(value.parse()?),
-            // RFC 7515 §4.1.11: what is critical must be understood, and nothing is. RFC 7797: the
-            // claims of a JWT are encoded.
-            "crit" | "b64" | "enc" | "zip" => {
-                self.refused = true;
-                value.ignore()?;
-            }
-            // RFC 8725 §3.10: keys come from the registration alone. Some clients send one all the same
-            // (RFC 7515 §4.1 has them optional), and what is not read does no harm.
-            "jwk" | "jku" | "x5u" | "x5c" => {
-                self.has_key = true;
-                value.ignore()?;
-            }
-            _ => value.ignore()?,
-        }
-        Ok(())
+/// The algorithm, if the header may be that of an assertion.
+fn validate(
+    header: &Header<'_>,
+    settings: &Assertions,
+    assertion_type: Type,
+) -> Result<Algorithm, InvalidAssertion> {
+    let alg = header.alg.as_ref().ok_or(InvalidAssertion::Malformed)?;
+    let algorithm = Algorithm::from_name(&alg.0)
+        .filter(|algorithm| settings.algorithms.contains(*algorithm))
+        .ok_or(InvalidAssertion::UnsupportedAlgorithm)?;
+    if header.is_unsupported {
+        return Err(InvalidAssertion::UnsupportedHeader);
     }
-}
-
-impl Header<'_> {
-    fn validate(
-        &self,
-        settings: &Assertions,
-        assertion_type: Type,
-    ) -> Result<Algorithm, InvalidAssertion> {
-        let alg = self.alg.as_ref().ok_or(InvalidAssertion::Malformed)?;
-        let algorithm = Algorithm::from_name(&alg.0)
-            .filter(|algorithm| settings.algorithms.contains(*algorithm))
-            .ok_or(InvalidAssertion::UnsupportedAlgorithm)?;
-        if self.refused {
-            return Err(InvalidAssertion::UnsupportedHeader);
-        }
-        // RFC 8725 §3.11: a JWT that was made for another purpose is none for this one.
-        let fits = self.typ.as_ref().is_none_or(|typ| {
-            is_media_type(&typ.0, "jwt")
-                || is_media_type(&typ.0, EXPLICIT)
-                // JWT-SVID §2.3.
-                || (assertion_type == Type::Spiffe && is_media_type(&typ.0, "jose"))
-        });
-        if fits { Ok(algorithm) } else { Err(InvalidAssertion::UnsupportedTyp) }
-    }
-
-    /// Whether it says that it is for client authentication.
-    fn is_explicit(&self) -> bool {
-        self.typ.as_ref().is_some_and(|typ| is_media_type(&typ.0, EXPLICIT))
-    }
-}
-
-/// RFC 7515 §4.1.9: `application/` may be left out, and media types have no case.
-pub(in crate::method) fn is_media_type(typ: &str, subtype: &str) -> bool {
-    let (prefix, rest) = typ.split_at_checked(12).unwrap_or_default();
-    let typ = if prefix.eq_ignore_ascii_case("application/") { rest } else { typ };
-    typ.eq_ignore_ascii_case(subtype)
+    // RFC 8725 §3.11: a JWT that was made for another purpose is none for this one.
+    let fits = header.typ.is_none()
+        || header.is_typ("jwt")
+        || header.is_typ(EXPLICIT)
+        // JWT-SVID §2.3.
+        || (assertion_type == Type::Spiffe && header.is_typ("jose"));
+    if fits { Ok(algorithm) } else { Err(InvalidAssertion::UnsupportedTyp) }
 }

@@ -10,11 +10,12 @@ use crate::{
     jose::{
         alg::Algorithm,
         compact::{self, Parts},
+        header::Header,
         json::{Audience, Date, Members, Object, Text, Value},
         key::Key,
         set::KeySet,
     },
-    method::{assertion::read::is_media_type, attestation::settings::Attesters},
+    method::attestation::settings::Attesters,
 };
 
 const ATTESTATION_TYP: &str = "oauth-client-attestation+jwt";
@@ -54,7 +55,7 @@ impl Token {
         let (header, claims) = (decode(parts.header)?, decode(parts.claims)?);
         let signature = decode(parts.signature)?;
         let header: Header<'_> = compact::object(Some(&header)).ok_or(MALFORMED)?;
-        let algorithm = header.judge(typ, settings)?;
+        let algorithm = validate(&header, typ, settings)?;
         let claims = read(&claims, algorithm)?;
         let kid = header.kid.map(|kid| kid.0.into());
         let signed = parts.header.len() + 1 + parts.claims.len();
@@ -145,48 +146,20 @@ impl Proved {
     }
 }
 
-#[derive(Debug, Default)]
-struct Header<'a> {
-    alg: Option<Text<'a>>,
-    kid: Option<Text<'a>>,
-    typ: Option<Text<'a>>,
-    refused: bool,
-}
-
-impl<'de> Members<'de> for Header<'de> {
-    const USUAL: &'static [&'static str] = &["typ", "alg", "kid"];
-
-    fn read<A: MapAccess<'de>>(&mut self, name: &str, value: Value<'_, A>) -> Result<(), A::Error> {
-        match name {
-            "alg" => self.alg = Some(value.parse()?),
-            "kid" => self.kid = Some(value.parse()?),
-            "typ" => self.typ = Some(value.parse()?),
-            // As in assertions: RFC 7515 §4.1.11, RFC 7797.
-            "crit" | "b64" | "enc" | "zip" => {
-                self.refused = true;
-                value.ignore()?;
-            }
-            // Of keys that the header brings, and addresses of keys, none counts.
-            _ => value.ignore()?,
-        }
-        Ok(())
+/// The algorithm, if the header may be that of a token of this type.
+fn validate(
+    header: &Header<'_>,
+    typ: &str,
+    settings: &Attesters,
+) -> Result<Algorithm, InvalidAttestation> {
+    let alg = header.alg.as_ref().ok_or(InvalidAttestation::Malformed)?;
+    let algorithm = Algorithm::from_name(&alg.0)
+        .filter(|algorithm| settings.algorithms.contains(*algorithm))
+        .ok_or(InvalidAttestation::UnsupportedAlgorithm)?;
+    if header.is_unsupported {
+        return Err(InvalidAttestation::UnsupportedHeader);
     }
-}
-
-impl Header<'_> {
-    fn judge(&self, expected: &str, settings: &Attesters) -> Result<Algorithm, InvalidAttestation> {
-        let alg = self.alg.as_ref().ok_or(InvalidAttestation::Malformed)?;
-        let algorithm = Algorithm::from_name(&alg.0)
-            .filter(|algorithm| settings.algorithms.contains(*algorithm))
-            .ok_or(InvalidAttestation::UnsupportedAlgorithm)?;
-        if self.refused {
-            return Err(InvalidAttestation::UnsupportedHeader);
-        }
-        match &self.typ {
-            Some(typ) if is_media_type(&typ.0, expected) => Ok(algorithm),
-            _ => Err(InvalidAttestation::UnsupportedTyp),
-        }
-    }
+    if header.is_typ(typ) { Ok(algorithm) } else { Err(InvalidAttestation::UnsupportedTyp) }
 }
 
 #[derive(Default)]
