@@ -33,13 +33,13 @@ use crate::{
     wire::body::RequestBody,
 };
 
-const ISSUER: &str = "https://as.example";
-const NOW: i64 = 1_900_000_000;
+pub(super) const ISSUER: &str = "https://as.example";
+pub(super) const NOW: i64 = 1_900_000_000;
 const MINUTE: u32 = 60;
 /// What the server tells of its keys, and the layer believes.
-const LIFETIME: u32 = 10 * MINUTE;
-const HOUR: u32 = 60 * MINUTE;
-const DOWN: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\
+pub(super) const LIFETIME: u32 = 10 * MINUTE;
+pub(super) const HOUR: u32 = 60 * MINUTE;
+pub(super) const DOWN: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\
                     connection: close\r\n\r\n";
 const UNKNOWN_KEY: Result<(), ErrorKind> = Err(ErrorKind::Assertion(InvalidAssertion::UnknownKey));
 const INVALID_CLIENT: &str =
@@ -47,31 +47,35 @@ const INVALID_CLIENT: &str =
 const UNAVAILABLE: &str = r#"{"error":"temporarily_unavailable","error_description":"Clients cannot be authenticated at the moment"}"#;
 
 /// A key of the client, under its `kid`.
-struct Key(&'static str, Ed25519KeyPair);
+pub(super) struct Key(&'static str, Ed25519KeyPair);
 
 impl Key {
-    fn new(kid: &'static str) -> Self {
+    pub(super) fn new(kid: &'static str) -> Self {
         Self(kid, Ed25519KeyPair::generate().unwrap())
     }
 
-    fn jwk(&self) -> Value {
+    pub(super) fn jwk(&self) -> Value {
         let x = BASE64_URL_SAFE_NO_PAD.encode(self.1.public_key().as_ref());
         json!({"kty": "OKP", "crv": "Ed25519", "kid": self.0, "x": x})
     }
 
     fn assertion(&self, jti: u32, now: i64) -> String {
-        let header = json!({"alg": "EdDSA", "kid": self.0});
         let claims = json!({
             "iss": "app", "sub": "app", "aud": ISSUER, "exp": now + 60, "jti": jti.to_string(),
         });
+        self.sign("JWT", &claims)
+    }
+
+    pub(super) fn sign(&self, typ: &str, claims: &Value) -> String {
+        let header = json!({"typ": typ, "alg": "EdDSA", "kid": self.0});
         let [header, claims] =
-            [header, claims].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part.to_string()));
+            [&header, claims].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part.to_string()));
         let signature = self.1.sign(format!("{header}.{claims}").as_bytes());
         format!("{header}.{claims}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
     }
 }
 
-fn published<'a>(keys: impl IntoIterator<Item = &'a Key>) -> String {
+pub(super) fn published<'a>(keys: impl IntoIterator<Item = &'a Key>) -> String {
     let keys: Vec<_> = keys.into_iter().map(Key::jwk).collect();
     let fields = format!(
         "content-type: application/jwk-set+json\r\ncache-control: max-age={LIFETIME}\r\n\
@@ -117,46 +121,52 @@ impl Chain {
         self.send(&self.assertion(key)).await.map_err(|error| error.kind())
     }
 
-    /// Sends a token request, and compares the whole answer.
     async fn send(&self, assertion: &str) -> Result<(), Error> {
-        let inner = service_fn(async |request: Request<RequestBody<Full<Bytes>>>| {
-            let client = request.extensions().get::<AuthenticatedClient<()>>().unwrap();
-            Ok::<_, Infallible>(Response::new(Full::from(client.client_id().to_owned())))
-        });
         let body = format!(
             "grant_type=client_credentials&client_assertion={assertion}&client_assertion_type=\
              urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
         );
-        let request = Request::post("/token")
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Full::from(body))
-            .unwrap();
-        let (head, body) = self.layer.layer(inner).oneshot(request).await.unwrap().into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        let fields: Vec<_> = head
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
-            .collect();
-        let Some(error) = head.extensions.get::<Error>() else {
-            assert_eq!((head.status.as_u16(), &*body, fields), (200, &b"app"[..], vec![]));
-            return Ok(());
-        };
-        let mut expected = vec![
-            ("content-type", "application/json"),
-            ("cache-control", "no-store"),
-            ("pragma", "no-cache"),
-        ];
-        let (status, json) = if error.kind() == ErrorKind::KeySource {
-            expected.push(("retry-after", "1"));
-            (503, UNAVAILABLE)
-        } else {
-            expected.push(("www-authenticate", r#"Basic realm="OAuth", charset="UTF-8""#));
-            (401, INVALID_CLIENT)
-        };
-        assert_eq!((head.status.as_u16(), &*body, fields), (status, json.as_bytes(), expected));
-        Err(error.clone())
+        send(&self.layer, HeaderMap::new(), body).await
     }
+}
+
+/// Sends a token request, and compares the whole answer.
+pub(super) async fn send(
+    layer: &ClientAuthLayer<Arc<MemoryProvider<()>>>,
+    headers: HeaderMap,
+    form: String,
+) -> Result<(), Error> {
+    let inner = service_fn(async |request: Request<RequestBody<Full<Bytes>>>| {
+        let client = request.extensions().get::<AuthenticatedClient<()>>().unwrap();
+        Ok::<_, Infallible>(Response::new(Full::from(client.client_id().to_owned())))
+    });
+    let mut request = Request::post("/token")
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Full::from(form))
+        .unwrap();
+    request.headers_mut().extend(headers);
+    let (head, body) = layer.layer(inner).oneshot(request).await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let fields: Vec<_> =
+        head.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+    let Some(error) = head.extensions.get::<Error>() else {
+        assert_eq!((head.status.as_u16(), &*body, fields), (200, &b"app"[..], vec![]));
+        return Ok(());
+    };
+    let mut expected = vec![
+        ("content-type", "application/json"),
+        ("cache-control", "no-store"),
+        ("pragma", "no-cache"),
+    ];
+    let (status, json) = if error.kind() == ErrorKind::KeySource {
+        expected.push(("retry-after", "1"));
+        (503, UNAVAILABLE)
+    } else {
+        expected.push(("www-authenticate", r#"Basic realm="OAuth", charset="UTF-8""#));
+        (401, INVALID_CLIENT)
+    };
+    assert_eq!((head.status.as_u16(), &*body, fields), (status, json.as_bytes(), expected));
+    Err(error.clone())
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Against a TLS server on the loopback interface, which only these tests can allow.
 
+mod attesters;
 mod chain;
 mod documents;
 
