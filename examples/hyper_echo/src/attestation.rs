@@ -2,8 +2,9 @@
 //!
 //! - `--attesters FILE`: a JSON object of the key sets of attesters by their names. A client names its own in the member
 //!   `attester`, which is this crate's. It needs `--issuer`.
-//! - `--attestation-challenges`: each proof needs a challenge. `POST /challenge` has one, for everybody; the secret is this
-//!   process's own.
+//! - `--attestation-challenges`: each proof needs a challenge. `POST /challenge` has one, for everybody.
+//! - `--challenge-secret FILE`: at least 32 bytes, which several processes share. Without, the secret is this process's own.
+//! - `--challenges-once`: each challenge is accepted once.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,8 @@ use tower_client_auth::{
 pub(crate) struct AttestationFlags {
     file: Option<String>,
     challenges: bool,
+    secret: Option<String>,
+    once: bool,
 }
 
 impl AttestationFlags {
@@ -28,6 +31,8 @@ impl AttestationFlags {
         match name {
             "--attesters" => self.file = Some(flags.value()?),
             "--attestation-challenges" => self.challenges = true,
+            "--challenge-secret" => self.secret = Some(flags.value()?),
+            "--challenges-once" => self.once = true,
             _ => return Ok(false),
         }
         Ok(true)
@@ -44,6 +49,9 @@ impl AttestationFlags {
         issuer: Option<&str>,
         replay: impl ReplayStore,
     ) -> Result<Option<Attesters>, BoxError> {
+        if !self.challenges && (self.once || self.secret.is_some()) {
+            return Err("there are no challenges without --attestation-challenges".into());
+        }
         let Some(file) = &self.file else {
             return match self.challenges {
                 true => Err("--attestation-challenges needs --attesters".into()),
@@ -61,9 +69,20 @@ impl AttestationFlags {
                 attesters.trust(&name, keys.map_err(|error| format!("{file}: {name}: {error}"))?);
         }
         if self.challenges {
-            let secret = GeneratedSecret::new()?;
-            attesters = attesters.challenges(Challenges::stateless(secret.expose())?);
+            let challenges = self.challenges()?;
+            attesters =
+                attesters.challenges(if self.once { challenges.once() } else { challenges });
         }
         Ok(Some(attesters))
+    }
+
+    fn challenges(&self) -> Result<Challenges, BoxError> {
+        Ok(match &self.secret {
+            Some(file) => {
+                let secret = std::fs::read(file).map_err(|error| format!("{file}: {error}"))?;
+                Challenges::stateless(secret)?
+            }
+            None => Challenges::stateless(GeneratedSecret::new()?.expose())?,
+        })
     }
 }

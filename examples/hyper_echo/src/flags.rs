@@ -5,6 +5,7 @@
 //! With the feature `metadata-documents`, `--metadata-documents` and `--allow-loopback-documents` say which documents
 //! identify clients.
 //! With the feature `unstable-attestation` there are attestations; their flags are in `attestation.rs`.
+//! With the feature `redis` `--redis URL` names a Redis for what was used, so that no other process with the same accepts it.
 //! With the features `mtls` and `rustls` there are client certificates; their flags are in `certificates.rs`.
 
 use std::net::SocketAddr;
@@ -16,10 +17,13 @@ use tower_client_auth::{BoxError, ClientAuthLayer, Clock, provider::MemoryProvid
 use crate::attestation::AttestationFlags;
 #[cfg(feature = "mtls")]
 use crate::certificates::CertificateFlags;
+#[cfg(feature = "jwt")]
+use crate::replay::ReplayFlags;
 
 const USAGE: &str = "usage: hyper_echo --listen ADDR --clients FILE [--at UNIX_SECONDS] \
     [--issuer URL [--legacy-audience URL]...] [--metadata-documents any|HOST,HOST... \
-    [--allow-loopback-documents CA.pem]] [--attesters FILE [--attestation-challenges]] [--mcp-python-sdk | --mcp-python-sdk-revocation] \
+    [--allow-loopback-documents CA.pem]] [--attesters FILE [--attestation-challenges \
+    [--challenge-secret FILE] [--challenges-once]]] [--redis URL] [--mcp-python-sdk | --mcp-python-sdk-revocation] \
     [--client-cert-header NAME=ENCODING --trusted-hop ADDRESS... [--verified-if NAME=VALUE] | \
     --tls-cert FILE --tls-key FILE [--client-ca FILE]]";
 
@@ -75,9 +79,26 @@ impl AttestationFlags {
     #[expect(clippy::unused_self, reason = "with the feature it is used")]
     fn take(&mut self, name: &str, _flags: &mut Flags) -> Result<bool, BoxError> {
         match name {
-            "--attesters" | "--attestation-challenges" => {
-                Err(needs_feature(name, "unstable-attestation"))
-            }
+            "--attesters"
+            | "--attestation-challenges"
+            | "--challenge-secret"
+            | "--challenges-once" => Err(needs_feature(name, "unstable-attestation")),
+            _ => Ok(false),
+        }
+    }
+}
+
+/// Without assertions there is nothing to remember.
+#[cfg(not(feature = "jwt"))]
+#[derive(Default)]
+struct ReplayFlags(());
+
+#[cfg(not(feature = "jwt"))]
+impl ReplayFlags {
+    #[expect(clippy::unused_self, reason = "with the feature it is used")]
+    fn take(&mut self, name: &str, _flags: &mut Flags) -> Result<bool, BoxError> {
+        match name {
+            "--redis" => Err(needs_feature(name, "redis")),
             _ => Ok(false),
         }
     }
@@ -112,6 +133,7 @@ pub(crate) fn read() -> Result<Setup, BoxError> {
     let (mut audiences, mut documents) = (Vec::new(), DocumentFlags::default());
     let (mut certificates, mut attestation) =
         (CertificateFlags::default(), AttestationFlags::default());
+    let mut replay = ReplayFlags::default();
     let mut new: fn(MemoryProvider) -> Layer = ClientAuthLayer::new;
     let mut flags = Flags::new(USAGE);
     while let Some(name) = flags.next() {
@@ -129,6 +151,7 @@ pub(crate) fn read() -> Result<Setup, BoxError> {
             name if documents.take(name, &mut flags)? => {}
             name if certificates.take(name, &mut flags)? => {}
             name if attestation.take(name, &mut flags)? => {}
+            name if replay.take(name, &mut flags)? => {}
             _ => return Err(flags.unknown()),
         }
     }
@@ -139,16 +162,15 @@ pub(crate) fn read() -> Result<Setup, BoxError> {
     }
     let clock = at.map_or_else(Clock::system, Clock::fixed);
     let layer = new(clients).clock(clock.clone());
+    #[cfg(feature = "jwt")]
+    let replay = replay.store(&clock)?;
     #[cfg(feature = "unstable-attestation")]
-    let layer = {
-        let replay = tower_client_auth::replay::MemoryReplayStore::default().clock(clock.clone());
-        match attestation.attesters(issuer.as_deref(), replay)? {
-            Some(attesters) => layer.attestation(attesters),
-            None => layer,
-        }
+    let layer = match attestation.attesters(issuer.as_deref(), replay.clone())? {
+        Some(attesters) => layer.attestation(attesters),
+        None => layer,
     };
     let layer = match issuer {
-        Some(issuer) => accept_assertions(layer, &issuer, audiences, clock, &documents)?,
+        Some(issuer) => accept_assertions(layer, &issuer, audiences, replay, &documents)?,
         None => layer,
     };
     #[cfg(feature = "mtls")]
@@ -172,17 +194,16 @@ fn accept_assertions(
     layer: Layer,
     issuer: &str,
     audiences: Vec<String>,
-    clock: Clock,
+    replay: crate::replay::Used,
     documents: &DocumentFlags,
 ) -> Result<Layer, BoxError> {
-    use tower_client_auth::{assertion::Assertions, replay::MemoryReplayStore};
+    use tower_client_auth::assertion::Assertions;
 
-    let replay = MemoryReplayStore::default().clock(clock);
-    let mut assertions = Assertions::new(issuer, replay)?.legacy_audiences(audiences).spiffe_jwt();
+    let assertions = Assertions::new(issuer, replay)?.legacy_audiences(audiences).spiffe_jwt();
     #[cfg(feature = "metadata-documents")]
-    {
-        assertions = assertions.jwks_source(documents.jwks_source()?);
-    }
+    let assertions = assertions.jwks_source(documents.jwks_source()?);
+    #[cfg(not(feature = "metadata-documents"))]
+    let _ = documents;
     Ok(layer.assertions(assertions))
 }
 
@@ -192,7 +213,7 @@ fn accept_assertions(
     layer: Layer,
     _issuer: &str,
     _audiences: Vec<String>,
-    _clock: Clock,
+    _replay: ReplayFlags,
     _documents: &DocumentFlags,
 ) -> Result<Layer, BoxError> {
     Ok(layer)

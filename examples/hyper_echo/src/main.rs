@@ -15,6 +15,8 @@ mod attestation;
 #[cfg(feature = "mtls")]
 mod certificates;
 mod flags;
+#[cfg(feature = "jwt")]
+mod replay;
 
 use std::{convert::Infallible, process::ExitCode, time::Duration};
 

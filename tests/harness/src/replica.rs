@@ -158,6 +158,23 @@ impl Http {
         self.send(Request::post(url), form).await
     }
 
+    /// POST with these headers and a form.
+    ///
+    /// # Errors
+    ///
+    /// If there is no whole answer within half a minute.
+    pub async fn post_with(
+        &self,
+        url: &str,
+        headers: &[(&str, String)],
+        form: &str,
+    ) -> Result<Answer, Failure> {
+        let request = headers
+            .iter()
+            .fold(Request::post(url), |request, (name, value)| request.header(*name, value));
+        self.send(request, form).await
+    }
+
     async fn send(&self, request: request::Builder, form: &str) -> Result<Answer, Failure> {
         let request = request
             .header("content-type", "application/x-www-form-urlencoded")
