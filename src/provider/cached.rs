@@ -50,7 +50,10 @@ static STALE: Counter =
 /// out real clients. An answer with another id than the requested one is not
 /// remembered.
 ///
-/// A look-up that is found here allocates nothing.
+/// A look-up by id that is found here allocates nothing.
+///
+/// Of an [issuer and a subject](ClientProvider::find_federated) it remembers which client they stand for, as many pairs and
+/// as long as clients, unknown ones apart, and looks that client up as others. Each invalidation forgets all pairs.
 ///
 /// # Examples
 ///
@@ -72,6 +75,8 @@ pub struct CachedProvider<P: ClientProvider> {
     provider: Arc<P>,
     memory: Memory<P::Client>,
     flights: SingleFlight<Answer<P::Client>>,
+    /// Their names would be ids of clients, too: callers choose both.
+    issued_flights: SingleFlight<Answer<P::Client>>,
 }
 
 /// What a look-up brings for all its waiters.
@@ -86,13 +91,15 @@ impl<P: ClientProvider> CachedProvider<P> {
             memory: Memory {
                 known: Arc::new(Cache::new(CAPACITY)),
                 unknown: Arc::new(Cache::new(UNKNOWN_CAPACITY)),
-                issued: Arc::new(Cache::new(UNKNOWN_CAPACITY)),
+                issued: Arc::new(Cache::new(CAPACITY)),
+                unknown_issued: Arc::new(Cache::new(UNKNOWN_CAPACITY)),
                 time_to_live: TIME_TO_LIVE,
                 unknown_time_to_live: UNKNOWN_TIME_TO_LIVE,
                 stale_if_error: None,
                 clock: Clock::system(),
             },
             flights: SingleFlight::new(MAX_LOOKUPS, DEADLINE),
+            issued_flights: SingleFlight::new(MAX_LOOKUPS, DEADLINE),
         }
     }
 
@@ -100,6 +107,7 @@ impl<P: ClientProvider> CachedProvider<P> {
     #[must_use]
     pub fn capacity(mut self, clients: usize) -> Self {
         self.memory.known = Arc::new(Cache::new(clients));
+        self.memory.issued = Arc::new(Cache::new(clients));
         self
     }
 
@@ -118,6 +126,7 @@ impl<P: ClientProvider> CachedProvider<P> {
     #[must_use]
     pub fn unknown_capacity(mut self, ids: usize) -> Self {
         self.memory.unknown = Arc::new(Cache::new(ids));
+        self.memory.unknown_issued = Arc::new(Cache::new(ids));
         self
     }
 
@@ -152,7 +161,8 @@ impl<P: ClientProvider> CachedProvider<P> {
     /// others out. Callers that wait do, so throttle them by address further out.
     #[must_use]
     pub fn max_lookups(self, lookups: usize) -> Self {
-        Self { flights: self.flights.limit(lookups), ..self }
+        let issued_flights = self.issued_flights.limit(lookups);
+        Self { flights: self.flights.limit(lookups), issued_flights, ..self }
     }
 
     /// How long a look-up may take before it counts as failed. Default: 10 seconds.
@@ -162,7 +172,8 @@ impl<P: ClientProvider> CachedProvider<P> {
     /// is no timer, a program with `panic = "abort"` must enable it.
     #[must_use]
     pub fn lookup_deadline(self, deadline: Duration) -> Self {
-        Self { flights: self.flights.deadline(deadline), ..self }
+        let issued_flights = self.issued_flights.deadline(deadline);
+        Self { flights: self.flights.deadline(deadline), issued_flights, ..self }
     }
 
     /// The clock. Default: the system's.
@@ -179,15 +190,24 @@ impl<P: ClientProvider> CachedProvider<P> {
     /// Call it after the store was changed.
     pub fn invalidate(&self, client_id: &str) {
         let Memory { known, unknown, .. } = &self.memory;
+        // Which issuers and subjects it has, and had, only the store knows.
+        self.forget_issued();
         self.flights.invalidate(client_id, || (known.remove(client_id), unknown.remove(client_id)));
     }
 
     /// Forgets everything, for example when the connection that tells of changes was lost.
     pub fn invalidate_all(&self) {
         let Memory { known, unknown, .. } = &self.memory;
+        self.forget_issued();
         self.flights.invalidate_all(|| {
-            let issued = self.memory.issued.drain().collect::<Vec<_>>();
-            (known.drain().collect::<Vec<_>>(), unknown.drain().collect::<Vec<_>>(), issued)
+            (known.drain().collect::<Vec<_>>(), unknown.drain().collect::<Vec<_>>())
+        });
+    }
+
+    fn forget_issued(&self) {
+        let Memory { issued, unknown_issued, .. } = &self.memory;
+        self.issued_flights.invalidate_all(|| {
+            (issued.drain().collect::<Vec<_>>(), unknown_issued.drain().collect::<Vec<_>>())
         });
     }
 
@@ -224,7 +244,16 @@ impl<P: ClientProvider> CachedProvider<P> {
                 }
             }
         });
-        let error: BoxError = match answer.await {
+        self.settle(answer.await, Some(client_id))
+    }
+
+    /// The answer of a look-up, or the client that is remembered where the provider failed.
+    fn settle(
+        &self,
+        answer: Result<Answer<P::Client>, FlightError>,
+        client_id: Option<&str>,
+    ) -> Result<Option<RegisteredClient<P::Client>>, BoxError> {
+        let error: BoxError = match answer {
             Ok(Ok(found)) => {
                 self.memory.count();
                 return Ok(found);
@@ -233,7 +262,7 @@ impl<P: ClientProvider> CachedProvider<P> {
                 // A throttle is no outage: it must not be got around with what is remembered.
                 Some(throttled) => return Err((*throttled).into()),
                 // Nor is a registration that has become unusable.
-                None if UnusableClient::caused(error.get_ref(), client_id) => {
+                None if client_id.is_some_and(|id| UnusableClient::caused(error.get_ref(), id)) => {
                     return Err(error.into());
                 }
                 None => error.into(),
@@ -242,7 +271,7 @@ impl<P: ClientProvider> CachedProvider<P> {
             Err(FlightError::Full) => return Err(FlightError::Full.into()),
             Err(error) => error.into(),
         };
-        let stale = self.memory.stale(client_id).ok_or(error)?;
+        let stale = client_id.and_then(|client_id| self.memory.stale(client_id)).ok_or(error)?;
         STALE.increment();
         Ok(Some(stale))
     }

@@ -22,6 +22,7 @@ use crate::support::{
 type Found = Result<Option<RegisteredClient<App>>, BoxError>;
 
 const SECOND: Duration = Duration::from_secs(1);
+const ISSUER: &str = "https://issuer.example";
 
 /// What the store does when it is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,18 +68,9 @@ impl Store {
         gate
     }
 
-    /// How often it was asked since the last call.
-    fn asked(&self) -> usize {
-        self.0.asked.take().len()
-    }
-}
-
-impl ClientProvider for Store {
-    type Client = App;
-    type Error = BoxError;
-
-    async fn find_client(&self, client_id: &str) -> Found {
-        self.0.asked.push(client_id.to_owned());
+    /// Reads, waits and answers.
+    async fn answer(&self, asked: String, client_id: &str) -> Found {
+        self.0.asked.push(asked);
         let found = self.0.clients.get(client_id);
         let gate = self.0.gate.lock().unwrap().clone();
         if let Some(gate) = gate {
@@ -92,6 +84,26 @@ impl ClientProvider for Store {
             Mood::ThrottlesWithin => Err(io::Error::other(Throttled::new(SECOND)).into()),
             Mood::Panics => panic!("the store panics"),
         }
+    }
+
+    /// How often it was asked since the last call.
+    fn asked(&self) -> usize {
+        self.0.asked.take().len()
+    }
+}
+
+impl ClientProvider for Store {
+    type Client = App;
+    type Error = BoxError;
+
+    async fn find_client(&self, client_id: &str) -> Found {
+        self.answer(client_id.to_owned(), client_id).await
+    }
+
+    /// Each client is the subject of its own id, with one issuer.
+    async fn find_federated(&self, issuer: &str, subject: &str) -> Found {
+        let client_id = if issuer == ISSUER { subject } else { "unknown" };
+        self.answer(format!("{issuer} {subject}"), client_id).await
     }
 }
 
@@ -123,9 +135,21 @@ type Waiting<'a> = Pin<Box<dyn Future<Output = Found> + Send + 'a>>;
 
 /// Asks, and polls once: the answer has to be waited for.
 fn ask<'a>(provider: &'a Cached, client_id: &'a str) -> Waiting<'a> {
-    let mut waiting: Waiting<'a> = Box::pin(provider.find_client(client_id));
+    wait(Box::pin(provider.find_client(client_id)))
+}
+
+fn ask_issued<'a>(provider: &'a Cached, subject: &'a str) -> Waiting<'a> {
+    wait(Box::pin(provider.find_federated(ISSUER, subject)))
+}
+
+fn wait(mut waiting: Waiting<'_>) -> Waiting<'_> {
     assert!(poll(&mut waiting).is_pending());
     waiting
+}
+
+/// Whether the subject stands for a client.
+fn issued(provider: &Cached, issuer: &str, subject: &str) -> bool {
+    run(provider.find_federated(issuer, subject)).unwrap().is_some()
 }
 
 fn poll(waiting: &mut Waiting<'_>) -> Poll<Found> {
@@ -570,6 +594,138 @@ fn answer_invalidated_in_flight_is_not_remembered() {
         assert!(known(&provider, "other"));
         assert_eq!(store.asked(), usize::from(all));
     }
+}
+
+// Whoever may choose an id must not decide what a look-up by issuer and subject finds.
+#[test]
+fn look_up_by_id_answers_for_no_issuer() {
+    let store = Store::of([public_client("batch")]);
+    let (provider, _) = cached(&store);
+    let gate = store.pause();
+    let names = [
+        format!("{ISSUER}\nbatch"),
+        format!("{ISSUER} batch"),
+        format!("{} {ISSUER}batch", ISSUER.len()),
+    ];
+    let guesses = names.each_ref().map(|name| ask(&provider, name));
+    let waiting = ask_issued(&provider, "batch");
+    gate.add_permits(4);
+    for guess in guesses {
+        assert!(run(guess).unwrap().is_none());
+    }
+    assert!(run(waiting).unwrap().is_some());
+}
+
+#[test]
+fn issuers_and_subjects_are_told_apart() {
+    let store = Store::of([public_client("batch")]);
+    let (provider, _) = cached(&store);
+    assert!(issued(&provider, ISSUER, "batch"));
+    for (issuer, subject) in [
+        ("https://issuer.exampl", "ebatch"),
+        ("https://issuer.exampleb", "atch"),
+        ("", "https://issuer.examplebatch"),
+        ("https://issuer.examplebatch", ""),
+        ("22 https://issuer.example", "batch"),
+    ] {
+        assert!(!issued(&provider, issuer, subject), "{issuer} {subject}");
+    }
+    assert_eq!(store.asked(), 6);
+}
+
+#[test]
+fn unknown_subjects_evict_no_known_ones() {
+    let ids: Vec<_> = (0..100).map(|n| format!("client {n}")).collect();
+    let store = Store::of(ids.iter().map(|id| public_client(id)));
+    let provider = cached(&store).0.capacity(1000).unknown_capacity(10);
+    for _ in 0..2 {
+        for id in &ids {
+            assert!(issued(&provider, ISSUER, id));
+        }
+    }
+    for n in 0..10_000 {
+        assert!(!issued(&provider, ISSUER, &format!("guess {n}")));
+    }
+    assert_eq!(store.asked(), 10_200, "by the subject, by the id, and each guess");
+    for id in &ids {
+        assert!(issued(&provider, ISSUER, id));
+    }
+    assert_eq!(store.asked(), 0);
+}
+
+#[test]
+fn subject_invalidated_in_flight_is_not_remembered() {
+    let store = Store::of([public_client("removed")]);
+    for all in [false, true] {
+        store.0.clients.insert(public_client("removed"));
+        let (provider, _) = cached(&store);
+        let gate = store.pause();
+        let early = ask_issued(&provider, "removed");
+        store.0.clients.remove("removed");
+        if all {
+            provider.invalidate_all();
+        } else {
+            provider.invalidate("removed");
+        }
+        let late = ask_issued(&provider, "removed");
+        gate.add_permits(2);
+        assert!(run(early).unwrap().is_some());
+        assert!(run(late).unwrap().is_none());
+        assert_eq!(store.asked(), 2);
+        assert!(!issued(&provider, ISSUER, "removed"));
+        assert_eq!(store.asked(), 0);
+    }
+}
+
+// Whose subject it is from now on only the store knows.
+#[test]
+fn invalidated_client_is_looked_up_by_its_subject_again() {
+    let store = Store::of([]);
+    let (provider, _) = cached(&store);
+    assert!(!issued(&provider, ISSUER, "batch"));
+    store.0.clients.insert(public_client("batch"));
+    assert!(!issued(&provider, ISSUER, "batch"));
+    provider.invalidate("batch");
+    assert!(issued(&provider, ISSUER, "batch"));
+    assert_eq!(store.asked(), 2);
+}
+
+// RFC 5861 §4.
+#[test]
+fn stale_if_error_holds_for_subjects() {
+    let store = Store::of([public_client("batch")]);
+    let (provider, clock) = cached(&store);
+    let provider = provider.stale_if_error(600 * SECOND);
+    for _ in 0..2 {
+        assert!(issued(&provider, ISSUER, "batch"));
+    }
+    assert!(!issued(&provider, ISSUER, "unknown"));
+    let find = |subject| run(provider.find_federated(ISSUER, subject));
+    clock.advance(630 * SECOND - Duration::from_millis(1));
+    for (mood, message) in [
+        (Mood::Throttles, "too many attempts, retry after 1s"),
+        (Mood::ThrottlesWithin, "too many attempts, retry after 1s"),
+    ] {
+        store.be(mood);
+        assert_eq!(error(find("batch")), message);
+    }
+    store.be(Mood::Fails);
+    store.asked();
+    assert!(issued(&provider, ISSUER, "batch"));
+    assert_eq!(store.asked(), 1, "the store is asked first");
+    assert_eq!(error(find("unknown")), "the store is down");
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(error(find("batch")), "the store is down");
+    store.be(Mood::Answers);
+    for _ in 0..2 {
+        assert!(issued(&provider, ISSUER, "batch"));
+    }
+    store.0.clients.remove("batch");
+    clock.advance(30 * SECOND);
+    assert!(!issued(&provider, ISSUER, "batch"));
+    store.be(Mood::Fails);
+    clock.advance(6 * SECOND);
+    assert_eq!(error(find("batch")), "the store is down", "a removed client is not revived");
 }
 
 #[test]

@@ -842,6 +842,33 @@ fn metadata_that_no_token_can_match_says_why() {
     }
 }
 
+#[test]
+fn signing_algorithm_of_a_record_holds_for_tokens_of_others() {
+    let token = TestRequest::form(form(&cluster_token(json!({}))));
+    let svid = TestRequest::form(spiffe_form(&svid(json!({}))));
+    let with_alg = |alg: &str| {
+        let alg = json!({"token_endpoint_auth_signing_alg": alg});
+        [(metadata(alg.clone()), &token), (spiffe_metadata(alg), &svid)]
+    };
+    for (record, ask) in with_alg("EdDSA") {
+        assert!(ask_record(&record, ask).is_ok());
+    }
+    let mismatch = ErrorKind::Assertion(InvalidAssertion::AlgorithmMismatch);
+    for (record, ask) in with_alg("ES256") {
+        assert_eq!(ask_record(&record, ask), Err(mismatch));
+    }
+    for alg in ["none", "HS256", "EdDSA2"] {
+        for (record, _) in with_alg(alg) {
+            let (_, invalid) =
+                MemoryProvider::from_json(json!([record]).to_string().as_bytes()).unwrap();
+            let problems: Vec<_> = invalid.iter().map(ToString::to_string).collect();
+            let client_id = record["client_id"].as_str().unwrap();
+            let problem = "the signing algorithm is not supported";
+            assert_eq!(problems, [format!("record 0: client {client_id:?}: {problem}")]);
+        }
+    }
+}
+
 // Parsers disagree on which of two counts (RFC 8259 §4).
 #[test]
 fn member_that_decides_whose_tokens_are_accepted_is_there_once() {

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use crate::{
     client::RegisteredClient,
-    error::{BoxError, throttled::Throttled},
+    error::BoxError,
     isolate::single_flight::SharedError,
-    provider::{cached::CachedProvider, lookup::ClientProvider},
+    provider::{
+        cached::{CachedProvider, HITS, MISSES},
+        lookup::ClientProvider,
+    },
 };
 
 impl<P: ClientProvider> CachedProvider<P> {
@@ -15,12 +18,18 @@ impl<P: ClientProvider> CachedProvider<P> {
         issuer: &str,
         subject: &str,
     ) -> Result<Option<RegisteredClient<P::Client>>, BoxError> {
-        // No id has a line break.
-        let name = [issuer, "\n", subject].concat();
+        // Callers choose both: no two pairs may have one name.
+        let name = format!("{} {issuer}{subject}", issuer.len());
         match self.memory.issued(&name) {
             Some(Some(client_id)) => self.find_client(&client_id).await,
-            Some(None) => Ok(None),
-            None => self.look_up_issued(&name).await,
+            Some(None) => {
+                HITS.increment();
+                Ok(None)
+            }
+            None => {
+                MISSES.increment();
+                Box::pin(self.look_up_issued(&name, issuer, subject)).await
+            }
         }
     }
 
@@ -28,31 +37,31 @@ impl<P: ClientProvider> CachedProvider<P> {
     async fn look_up_issued(
         &self,
         name: &str,
+        issuer: &str,
+        subject: &str,
     ) -> Result<Option<RegisteredClient<P::Client>>, BoxError> {
-        let answer = self.flights.run(name, |flight| {
+        let answer = self.issued_flights.run(name, |flight| {
             let name = Arc::clone(&flight.key);
+            let (issuer, subject) = (Box::<str>::from(issuer), Box::<str>::from(subject));
             let (provider, memory) = (Arc::clone(&self.provider), self.memory.clone());
             async move {
+                if let Some(None) = memory.issued(&name) {
+                    return (Ok(None), None);
+                }
                 let asked = memory.now();
-                let (issuer, subject) = name.split_once('\n').unwrap_or_default();
-                match provider.find_federated(issuer, subject).await {
+                match provider.find_federated(&issuer, &subject).await {
                     Ok(found) => {
                         let answer = found.clone();
-                        let remember =
-                            move || memory.remember_issued(&name, answer.as_ref(), asked);
+                        let remember = move || {
+                            memory.remember_issued(&name, answer.as_ref(), asked);
+                            (answer, memory)
+                        };
                         (Ok(found), Some(remember))
                     }
                     Err(error) => (Err(SharedError::new(error)), None),
                 }
             }
         });
-        match answer.await {
-            Ok(Ok(found)) => Ok(found),
-            Ok(Err(error)) => match Throttled::find(error.get_ref()) {
-                Some(throttled) => Err((*throttled).into()),
-                None => Err(error.into()),
-            },
-            Err(error) => Err(error.into()),
-        }
+        self.settle(answer.await, self.memory.stale_issued(name).as_deref())
     }
 }

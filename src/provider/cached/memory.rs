@@ -1,11 +1,12 @@
 //! What a cache remembers of clients and of unknown ids, and for how long.
 
 use std::{
+    hash::Hash,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use quick_cache::sync::Cache;
+use quick_cache::{Equivalent, sync::Cache};
 
 use crate::{
     client::{ById, RegisteredClient},
@@ -17,8 +18,8 @@ static CLIENTS: Gauge = meter!("client_auth_cache_entries", "cache" => "clients"
 static UNKNOWN: Gauge = meter!("client_auth_cache_entries", "cache" => "unknown_clients");
 
 pub(super) type Known<C> = Cache<ById<C>, Entry<RegisteredClient<C>>>;
-/// By issuer and subject, the ids of clients, or none.
-pub(super) type Issued = Cache<Box<str>, Entry<Option<Arc<str>>>>;
+/// By issuer and subject, the ids of clients.
+pub(super) type Issued = Cache<Box<str>, Entry<Arc<str>>>;
 pub(super) type Unknown = Cache<Box<str>, Entry<()>>;
 
 /// What was pushed out of the known, to be dropped outside of all locks.
@@ -29,6 +30,7 @@ pub(super) struct Memory<C> {
     pub(super) known: Arc<Known<C>>,
     pub(super) unknown: Arc<Unknown>,
     pub(super) issued: Arc<Issued>,
+    pub(super) unknown_issued: Arc<Unknown>,
     pub(super) time_to_live: Duration,
     pub(super) unknown_time_to_live: Duration,
     pub(super) stale_if_error: Option<Duration>,
@@ -41,6 +43,7 @@ impl<C> Clone for Memory<C> {
             known: Arc::clone(&self.known),
             unknown: Arc::clone(&self.unknown),
             issued: Arc::clone(&self.issued),
+            unknown_issued: Arc::clone(&self.unknown_issued),
             clock: self.clock.clone(),
             ..*self
         }
@@ -77,20 +80,33 @@ impl<C> Memory<C> {
 
     /// The id of the client that an issuer and a subject stand for.
     pub(super) fn issued(&self, name: &str) -> Option<Option<Arc<str>>> {
-        let entry = self.issued.get(name)?;
-        let limit =
-            if entry.value.is_some() { self.time_to_live } else { self.unknown_time_to_live };
-        (self.now().saturating_duration_since(entry.since) < limit).then_some(entry.value)
+        let now = self.now();
+        let fresh = |since: Instant, limit| now.saturating_duration_since(since) < limit;
+        if let Some(entry) = self.issued.get(name) {
+            if fresh(entry.since, self.time_to_live) {
+                return Some(Some(entry.value));
+            }
+        }
+        let unknown = self.unknown_issued.get(name)?;
+        fresh(unknown.since, self.unknown_time_to_live).then_some(None)
     }
 
+    /// Runs under the lock of the flights; what it drops are ids, which run no code of the application.
     pub(super) fn remember_issued(
         &self,
         name: &str,
         found: Option<&RegisteredClient<C>>,
         since: Instant,
     ) {
-        let value = found.map(|client| client.client_id().into());
-        self.issued.insert(name.into(), Entry { value, since });
+        match found {
+            Some(client) => {
+                self.issued.insert(name.into(), Entry { value: client.client_id().into(), since });
+            }
+            None => {
+                self.issued.remove(name);
+                self.unknown_issued.insert(name.into(), Entry { value: (), since });
+            }
+        }
     }
 
     /// Runs under the lock of the flights, so it hands back what must not be dropped there.
@@ -125,8 +141,22 @@ impl<C> Memory<C> {
     /// The client remembered before the provider failed, if that is allowed and not too
     /// long ago.
     pub(super) fn stale(&self, client_id: &str) -> Option<RegisteredClient<C>> {
+        self.last(&self.known, client_id)
+    }
+
+    /// The id of the client that an issuer and a subject stood for before the provider failed.
+    pub(super) fn stale_issued(&self, name: &str) -> Option<Arc<str>> {
+        self.last(&self.issued, name)
+    }
+
+    fn last<K, V>(&self, cache: &Cache<K, Entry<V>>, key: &str) -> Option<V>
+    where
+        K: Hash + Eq,
+        V: Clone,
+        str: Equivalent<K>,
+    {
         let oldest = self.time_to_live.saturating_add(self.stale_if_error?);
-        let entry = self.known.get(client_id)?;
+        let entry = cache.get(key)?;
         (self.now().saturating_duration_since(entry.since) < oldest).then_some(entry.value)
     }
 }
