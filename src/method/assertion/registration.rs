@@ -14,7 +14,7 @@ use crate::{
     method::{
         self, Method,
         assertion::{
-            federated::{Trusts, metadata},
+            federated::{Trusts, metadata, trust::Trust},
             method_of,
         },
         issued::Issued,
@@ -106,12 +106,17 @@ impl Registration {
         metadata: &ClientMetadata,
         secret: Option<ClientSecret>,
     ) -> Result<Self, Problem> {
-        if let Some(trusts) = metadata::trusts(metadata) {
-            return trusts.and_then(Trusts::new).map(Self::Federated);
-        }
         let method = &metadata.auth_method();
         let invalid = |problem: String| Problem::Invalid(method.clone(), problem.into());
         let alg = metadata.token_endpoint_auth_signing_alg.as_deref().filter(|alg| !alg.is_empty());
+        if let Some(trusts) = metadata::trusts(metadata) {
+            let only = |trust: Trust| match alg {
+                Some(alg) => trust.signing_alg(alg).map_err(|keys| invalid(keys.to_string())),
+                None => Ok(trust),
+            };
+            let trusts = trusts?.into_iter().map(only).collect::<Result<Vec<_>, _>>()?;
+            return Trusts::new(trusts).map(Self::Federated);
+        }
         // OpenID Connect Registration §2: "The value none MUST NOT be used."
         let only = match alg.map(Algorithm::from_name) {
             None => None,

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     error::problem::Problem,
     iana::AuthMethod,
-    jose::keys::{ClientKeys, Source},
+    jose::{
+        invalid::InvalidKeys,
+        keys::{ClientKeys, Source},
+    },
     method::{Method, assertion::federated::spiffe, issued::Issued},
 };
 
@@ -140,6 +143,11 @@ impl Trust {
     #[must_use]
     pub fn reusable(self) -> Self {
         Self { reusable: true, ..self }
+    }
+
+    /// As [`ClientKeys::signing_alg`].
+    pub(in crate::method::assertion) fn signing_alg(self, alg: &str) -> Result<Self, InvalidKeys> {
+        Ok(Self { keys: self.keys.signing_alg(alg)?, ..self })
     }
 
     pub(in crate::method::assertion) const fn keys(&self) -> &ClientKeys {
