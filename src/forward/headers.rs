@@ -26,21 +26,18 @@ static OF_THE_FORM: [HeaderName; 4] = [
 static SIGNATURES: [HeaderName; 2] =
     [HeaderName::from_static("signature"), HeaderName::from_static("signature-input")];
 
-/// What HTTP, or a proxy on the way, judges a request by.
-const RESERVED: [&str; 11] = [
-    "authorization",
-    "connection",
-    "cookie",
-    "date",
-    "expect",
-    "host",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
+/// What HTTP, a proxy on the way or a framework judges a request by.
+#[rustfmt::skip]
+const RESERVED: [&str; 41] = [
+    "accept", "authorization", "cache-control", "connection", "cookie", "date", "digest", "dpop", "early-data",
+    "expect", "forwarded", "from", "host", "keep-alive", "max-forwards", "origin", "pragma", "prefer", "priority",
+    "proxy", "range", "referer", "signature", "signature-input", "te", "trailer", "transfer-encoding", "upgrade",
+    "user-agent", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-method", "x-forwarded-port",
+    "x-forwarded-proto", "x-forwarded-uri", "x-http-method-override", "x-original-method", "x-original-uri",
+    "x-original-url", "x-real-ip",
 ];
-const RESERVED_BEGINNINGS: [&str; 2] = ["content-", "proxy-"];
+const RESERVED_BEGINNINGS: [&str; 6] =
+    ["accept-", "access-control-", "content-", "if-", "proxy-", "sec-"];
 
 /// In the extensions of a request whose form was changed, until its head is, too.
 #[derive(Clone)]
@@ -86,10 +83,14 @@ impl Forward {
             if headers.contains_key(CONTENT_LENGTH) {
                 headers.insert(CONTENT_LENGTH, HeaderValue::from(*length));
             }
-            OF_THE_FORM.iter().chain([&EXPECT]).for_each(|name| drop(headers.remove(name)));
+            remove_if(headers, |name| {
+                let is_other_length =
+                    is_like_one(name, &[CONTENT_LENGTH]) && name != CONTENT_LENGTH;
+                is_other_length || name == EXPECT || is_like_one(name, &OF_THE_FORM)
+            });
         }
         if is_signature_wrong {
-            SIGNATURES.iter().for_each(|name| drop(headers.remove(name)));
+            remove_if(headers, |name| is_like_one(name, &SIGNATURES));
         }
         self.names.remove_from(headers);
         remove_elements(headers, &CONNECTION, |name| {
@@ -132,6 +133,11 @@ impl Forward {
         self.names = names.into_iter().filter_map(Option::as_ref).chain(signed).cloned().collect();
         self
     }
+}
+
+fn is_like_one(name: &HeaderName, others: &[HeaderName]) -> bool {
+    let name = name.as_str().as_bytes();
+    others.iter().any(|other| is_like(name, other.as_str().as_bytes()))
 }
 
 fn begins_like(name: &[u8], beginning: &str) -> bool {

@@ -38,8 +38,8 @@ use crate::{
 /// `MutualTls` reads certificates from, the two headers of an attestation where `Attesters` are set, and from a form `client_secret`, `client_assertion` and
 /// `client_assertion_type` are removed. All other bytes of the form stay as they are, and a form without them is not
 /// copied. Where it was changed `Content-Length` is that of the new form, if there was one, and
-/// what no longer fits it is removed: `Content-Digest`, `Repr-Digest`, `Digest`, `Content-MD5`, `Expect`, and, as
-/// also without its `Authorization`, `Signature` and `Signature-Input` (RFC 9421). An `Authorization` of another scheme,
+/// what no longer fits it is removed, in every spelling: `Content-Digest`, `Repr-Digest`, `Digest`, `Content-MD5`, `Expect`, a second
+/// length such as `Content_Length`, and, as also without its `Authorization`, `Signature` and `Signature-Input` (RFC 9421). An `Authorization` of another scheme,
 /// such as `Bearer`, stays, and so does what is in the URI.
 ///
 /// **Identity headers cannot be forged.** Each name that is set here is removed from the headers and trailers of
@@ -99,7 +99,7 @@ impl Forward {
     /// # Errors
     ///
     /// [`ConfigError::IdentityHeader`] if it is no name of a header, one that has a meaning to HTTP or of credentials,
-    /// such as `Host`, `Content-Length`, `Connection` and `Authorization`, or that of another setting here.
+    /// such as `Host`, `Content-Length`, `Range`, `X-Forwarded-For` and `Authorization`, or that of another setting here.
     pub fn identity(mut self, name: &str) -> Result<Self, ConfigError> {
         self.client_id = None;
         self.client_id = Some(self.checked(name)?);
