@@ -3,12 +3,15 @@
 import contextlib
 import http.server
 import json
+import os
+import pathlib
 import queue
 import re
 import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 
 READY = re.compile(r"listening on (https?://[0-9.]+:\d+)")
@@ -21,6 +24,48 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def listens(port):
+    """Whether somebody listens at it, for `running`."""
+
+    def ready():
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+
+    return ready
+
+
+@contextlib.contextmanager
+def running(command, log, ready, environment=None):
+    """Runs `command` until the block ends, which begins when it is `ready`."""
+    with open(log, "wb") as sink:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=environment)
+    try:
+        end = time.monotonic() + START_SECONDS
+        while not ready():
+            if process.poll() is not None or time.monotonic() > end:
+                raise SystemExit(f"FAILED: {command[0]} does not start:\n{log.read_text(errors='replace')}")
+            time.sleep(0.02)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def unpacked(debian, path):
+    """A file of the packages that were unpacked below `debian`. What a machine has already is not unpacked."""
+    return debian / path if (debian / path).exists() else pathlib.Path("/") / path
+
+
+def with_libraries(debian):
+    """The environment of programs that were unpacked there."""
+    libraries = dict.fromkeys(str(path.parent) for path in debian.glob("usr/lib/*/lib*.so*"))
+    return {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries)}
 
 
 class Address(str):

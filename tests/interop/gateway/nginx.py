@@ -5,17 +5,12 @@ import base64
 import contextlib
 import http.client
 import json
-import os
 import pathlib
 import re
-import shutil
-import socket
-import subprocess
 import threading
-import time
 import http.server
 
-from servers import START_SECONDS, STOP_SECONDS, Quiet, free_port, serving
+from servers import Quiet, free_port, listens, running, serving, unpacked, with_libraries
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 README = ROOT / "examples/gateway/README.md"
@@ -98,25 +93,10 @@ def nginx(arguments, gateway, origin):
     text = re.sub(r"^ *ssl_.*\n", "", text, flags=re.M)
     file = scratch / "nginx.conf"
     file.write_text(NGINX.format(scratch=scratch, recipe=text))
-    program = arguments.debian / "usr/sbin/nginx"
-    if not program.exists():
-        program = shutil.which("nginx") or "/usr/sbin/nginx"
-    libraries = [str(path.parent) for path in arguments.debian.glob("usr/lib/*/lib*.so*")]
-    environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(dict.fromkeys(libraries))}
+    program = unpacked(arguments.debian, "usr/sbin/nginx")
     command = [program, "-p", scratch, "-e", scratch / "start.log", "-c", file]
-    process = subprocess.Popen(command, env=environment)
-    try:
-        end = time.monotonic() + START_SECONDS
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            if process.poll() is not None or time.monotonic() > end:
-                raise SystemExit("FAILED: nginx does not listen")
-            time.sleep(0.02)
+    with running(command, scratch / "nginx.log", listens(port), with_libraries(arguments.debian)):
         yield port
-    finally:
-        process.terminate()
-        process.wait(STOP_SECONDS)
 
 
 def ask(port, method, path, headers=(), body=None):

@@ -4,11 +4,8 @@ import contextlib
 import os
 import pathlib
 import re
-import socket
-import subprocess
-import time
 
-from servers import START_SECONDS, STOP_SECONDS, free_port
+from servers import free_port, listens, running, unpacked, with_libraries
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 PAGE = ROOT / "src/docs/behind_a_proxy.md"
@@ -61,31 +58,26 @@ Listen 127.0.0.1:{port}
 MODULES = "mpm_event authn_core authz_core headers proxy proxy_http socache_shmcb ssl".split()
 
 
-def _find(debian, path):
-    """What a machine has already is not unpacked."""
-    return debian / path if (debian / path).exists() else pathlib.Path("/") / path
-
-
 def _nginx(debian, scratch, text, _port):
     file = scratch / "nginx.conf"
     file.write_text(NGINX.format(scratch=scratch, recipe=text))
-    return [_find(debian, "usr/sbin/nginx"), "-p", scratch, "-e", scratch / "start.log", "-c", file]
+    return [unpacked(debian, "usr/sbin/nginx"), "-p", scratch, "-e", scratch / "start.log", "-c", file]
 
 
 def _haproxy(debian, scratch, text, _port):
     file = scratch / "haproxy.cfg"
     file.write_text(f"{text}\n")
-    return [_find(debian, "usr/sbin/haproxy"), "-db", "-f", file]
+    return [unpacked(debian, "usr/sbin/haproxy"), "-db", "-f", file]
 
 
 def _apache(debian, scratch, text, port):
-    modules = _find(debian, "usr/lib/apache2/modules")
+    modules = unpacked(debian, "usr/lib/apache2/modules")
     # Some are part of the program.
     load = [f"LoadModule {name}_module {modules}/mod_{name}.so" for name in MODULES if (modules / f"mod_{name}.so").exists()]
     user = "daemon" if os.getuid() == 0 else f"#{os.getuid()}"
     file = scratch / "apache.conf"
     file.write_text(APACHE.format(scratch=scratch, user=user, port=port, modules="\n".join(load), recipe=text))
-    return [_find(debian, "usr/sbin/apache2"), "-f", file, "-DFOREGROUND"]
+    return [unpacked(debian, "usr/sbin/apache2"), "-f", file, "-DFOREGROUND"]
 
 
 @contextlib.contextmanager
@@ -103,29 +95,5 @@ def proxy(name, debian, scratch, files, upstream, edit=lambda recipe: recipe):
         text = text.replace(old, new)
     make = {"nginx": _nginx, "HAProxy": _haproxy, "Apache": _apache}[which]
     command = make(debian, scratch, text, port)
-    libraries = [str(path.parent) for path in debian.glob("usr/lib/*/lib*.so*")]
-    environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(dict.fromkeys(libraries))}
-    log = scratch / "start.log"
-    with open(log, "wb") as sink:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=environment)
-    try:
-        _wait(process, port, name, log)
+    with running(command, scratch / "start.log", listens(port), with_libraries(debian)):
         yield port
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait(process, port, name, log):
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        if process.poll() is not None:
-            break
-        time.sleep(0.05)
-    raise SystemExit(f"FAILED: {name} does not listen:\n{log.read_text(errors='replace')}")

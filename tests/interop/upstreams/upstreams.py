@@ -10,11 +10,10 @@ import re
 import resource
 import shutil
 import socket
-import subprocess
 import sys
 import time
 
-from servers import START_SECONDS, STOP_SECONDS, free_port, serving
+from servers import free_port, listens, running, serving, unpacked, with_libraries
 from trials import Tally
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -54,35 +53,6 @@ http {{
 """
 
 
-@contextlib.contextmanager
-def running(command, log, ready, environment=None):
-    """Runs `command` until the block ends, which begins when it is `ready`."""
-    with open(log, "wb") as sink:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=environment)
-    try:
-        end = time.monotonic() + START_SECONDS
-        while not ready():
-            if process.poll() is not None or time.monotonic() > end:
-                raise SystemExit(f"FAILED: {command[0]} does not start:\n{log.read_text(errors='replace')}")
-            time.sleep(0.05)
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def listens(port):
-    def ready():
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return True
-
-    return ready
-
-
 def gunicorn(scratch):
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--chdir", str(HERE)]
@@ -91,16 +61,10 @@ def gunicorn(scratch):
     return port, running(command, scratch / "gunicorn.log", listens(port))
 
 
-def find(debian, path):
-    """What a machine has already is not unpacked."""
-    return debian / path if (debian / path).exists() else pathlib.Path("/") / path
-
-
 @contextlib.contextmanager
 def nginx(debian, scratch):
     """A CGI program behind nginx; yields the ports for HTTP/1.1 and for HTTP/2."""
-    libraries = dict.fromkeys(str(path.parent) for path in debian.glob("usr/lib/*/lib*.so*"))
-    environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries)}
+    environment = with_libraries(debian)
     script, configuration, fcgi = scratch / "cgi", scratch / "nginx.conf", scratch / "fcgi"
     script.write_text(f"#!{sys.executable}\n{(HERE / 'python_upstream.py').read_text()}")
     script.chmod(0o700)
@@ -108,8 +72,8 @@ def nginx(debian, scratch):
     port, http2 = free_port(), free_port()
     configuration.write_text(NGINX.format(scratch=scratch, script=script, port=port, http2=http2))
     # Whoever nginx runs as.
-    wrap = ["sh", "-c", 'umask 0; exec "$0" "$@"', find(debian, "usr/sbin/fcgiwrap"), "-c", "2", "-s", f"unix:{fcgi}"]
-    serve = [find(debian, "usr/sbin/nginx"), "-p", scratch, "-e", scratch / "start.log", "-c", configuration]
+    wrap = ["sh", "-c", 'umask 0; exec "$0" "$@"', unpacked(debian, "usr/sbin/fcgiwrap"), "-c", "2", "-s", f"unix:{fcgi}"]
+    serve = [unpacked(debian, "usr/sbin/nginx"), "-p", scratch, "-e", scratch / "start.log", "-c", configuration]
     if os.getuid() == 0:
         serve += ["-g", "user root;"]
     with (
