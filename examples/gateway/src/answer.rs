@@ -43,6 +43,8 @@ impl Refusal {
         "ambiguous_path",
         "The path can be taken for another one",
     );
+    pub(crate) const HOST: Self =
+        Self::request(StatusCode::BAD_REQUEST, "invalid_host", "The request is not for one host");
     pub(crate) const METHOD: Self = Self::request(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
@@ -52,9 +54,9 @@ impl Refusal {
         Self::request(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large");
     pub(crate) const ABORTED: Self =
         Self::request(StatusCode::BAD_REQUEST, "body_incomplete", "The body is not complete");
-    pub(crate) const TOLD_TWICE: Self = Self::request(
+    pub(crate) const UNCLEAR: Self = Self::request(
         StatusCode::BAD_REQUEST,
-        "told_twice",
+        "unclear_question",
         "The headers of the proxy do not say which request is asked about",
     );
     pub(crate) const FORM: Self = Self::request(
@@ -66,6 +68,11 @@ impl Refusal {
         StatusCode::BAD_GATEWAY,
         "upstream_down",
         "The upstream server cannot be reached",
+    );
+    pub(crate) const NO_ANSWER: Self = Self::upstream(
+        StatusCode::BAD_GATEWAY,
+        "upstream_invalid",
+        "The upstream server did not answer as HTTP requires",
     );
     pub(crate) const LATE: Self = Self::upstream(
         StatusCode::GATEWAY_TIMEOUT,

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header,
     request::Parts,
 };
 use http_body_util::{Either, Full};
@@ -39,10 +39,7 @@ impl ForwardAuth {
             return Err(Refusal::FORM);
         }
         let method = told(headers, ["x-original-method", "x-forwarded-method"])?;
-        let method = method.map(|method| Method::from_bytes(method.as_bytes()));
-        let method = method.transpose().map_err(|_invalid| Refusal::TOLD_TWICE)?;
         let uri = told(headers, ["x-original-uri", "x-forwarded-uri"])?;
-        let uri = uri.and_then(|uri| Uri::try_from(uri.as_bytes()).ok());
         // It is what is logged.
         if let Some(uri) = uri {
             *request.uri_mut() = uri;
@@ -74,10 +71,16 @@ impl ForwardAuth {
 }
 
 /// What the proxy says. It writes one of them, and where another says something else that one is the caller's.
-fn told<'a>(headers: &'a HeaderMap, names: [&str; 2]) -> Result<Option<&'a HeaderValue>, Refusal> {
+fn told<'a, T: TryFrom<&'a [u8]>>(
+    headers: &'a HeaderMap,
+    names: [&str; 2],
+) -> Result<Option<T>, Refusal> {
     let mut values = names.into_iter().flat_map(|name| headers.get_all(name));
-    let first = values.next();
-    if values.all(|value| Some(value) == first) { Ok(first) } else { Err(Refusal::TOLD_TWICE) }
+    let Some(first) = values.next() else { return Ok(None) };
+    if values.any(|value| value != first) {
+        return Err(Refusal::UNCLEAR);
+    }
+    T::try_from(first.as_bytes()).map(Some).map_err(|_invalid| Refusal::UNCLEAR)
 }
 
 fn is_form(media_type: &[u8]) -> bool {

@@ -11,7 +11,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::oneshot,
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
     time::{sleep, timeout},
 };
 use tower_client_auth::BoxError;
@@ -72,7 +72,7 @@ impl Listening {
         self.tls.store(tls.map(Arc::new));
     }
 
-    /// Accepts no more, and lets what has begun take this long. The task ends with the last of it.
+    /// Accepts no more, and lets what has begun take this long: what is left then is cut off. The task ends with it.
     pub(crate) fn stop(self, drain: Duration) -> JoinHandle<()> {
         // It is there for as long as nobody stops it.
         let _gone = self.stop.send(drain);
@@ -92,9 +92,10 @@ async fn accept<S, F, B, E>(
     E: Into<BoxError> + 'static,
 {
     let graceful = GracefulShutdown::new();
-    let serve = |stream: TcpStream, peer| {
+    let mut connections = JoinSet::new();
+    let serve = |connections: &mut JoinSet<()>, stream: TcpStream, peer| {
         let (watcher, service, tls) = (graceful.watcher(), service.clone(), tls.load_full());
-        tokio::spawn(async move {
+        connections.spawn(async move {
             let _connected = Connected::new();
             // Small answers would wait for the peer to confirm the one before.
             let _unsupported = stream.set_nodelay(true);
@@ -124,13 +125,15 @@ async fn accept<S, F, B, E>(
     let drain = loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => serve(stream, peer),
+                Ok((stream, peer)) => serve(&mut connections, stream, peer),
                 // Too many open files, or a peer that has gone again.
                 Err(error) => {
                     tracing::warn!(%error, "no connection");
                     sleep(Duration::from_millis(100)).await;
                 }
             },
+            // Those that have ended are forgotten.
+            Some(_ended) = connections.join_next() => {}
             drain = &mut stopped => break drain.unwrap_or_default(),
         }
     };
@@ -138,10 +141,11 @@ async fn accept<S, F, B, E>(
     while let Poll::Ready(Ok((stream, peer))) =
         std::future::poll_fn(|context| Poll::Ready(listener.poll_accept(context))).await
     {
-        serve(stream, peer);
+        serve(&mut connections, stream, peer);
     }
     drop(listener);
     if timeout(drain, graceful.shutdown()).await.is_err() {
+        connections.shutdown().await;
         tracing::warn!(seconds = drain.as_secs(), "connections were cut off");
     }
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use example_support::proxy::settle_host;
 use http::{HeaderValue, Method, Request, header};
 use http_body_util::Either;
 use hyper::body::Incoming;
@@ -87,10 +88,13 @@ impl Routes {
         })
     }
 
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Answer {
+    pub(crate) async fn answer(&self, mut request: Request<Incoming>) -> Answer {
         let began = Instant::now();
+        let host = settle_host(&mut request);
         let path = request.uri().path();
-        let refusal = if is_ambiguous(path) {
+        let refusal = if host.is_err() {
+            Refusal::HOST
+        } else if is_ambiguous(path) {
             Refusal::PATH
         } else if !path.starts_with('/') {
             // `CONNECT` and `OPTIONS *`, which are for the gateway itself.

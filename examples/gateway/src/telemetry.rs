@@ -72,21 +72,22 @@ impl Measured {
     }
 }
 
-/// Of an upstream.
-pub(crate) struct Failures {
-    down: Counter,
-    late: Counter,
-}
+/// Of an upstream, by reason.
+pub(crate) struct Failures([(&'static str, Counter); 3]);
 
 impl Failures {
     pub(crate) fn new(route: &str) -> Self {
-        let counter = |reason: &'static str| metrics::counter!("gateway_upstream_failures_total", "route" => route.to_owned(), "reason" => reason);
-        Self { down: counter(Refusal::DOWN.reason), late: counter(Refusal::LATE.reason) }
+        Self([Refusal::DOWN, Refusal::NO_ANSWER, Refusal::LATE].map(|Refusal { reason, .. }| {
+            let counter = metrics::counter!("gateway_upstream_failures_total", "route" => route.to_owned(), "reason" => reason);
+            (reason, counter)
+        }))
     }
 
     pub(crate) fn count(&self, refusal: Refusal) {
-        let is_late = refusal.status() == Refusal::LATE.status();
-        (if is_late { &self.late } else { &self.down }).increment(1);
+        let counter = self.0.iter().find(|(reason, _)| *reason == refusal.reason);
+        if let Some((_, counter)) = counter {
+            counter.increment(1);
+        }
     }
 }
 

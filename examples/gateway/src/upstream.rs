@@ -1,9 +1,10 @@
 //! The servers behind.
 
-use std::{error::Error, io, sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
+use example_support::proxy::{causes, end_hop, has_cause, is_answer, is_timeout};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Uri, Version, header,
+    HeaderMap, Request, Uri, Version, header,
     uri::{Authority, PathAndQuery, Scheme},
 };
 use http_body_util::{Either, LengthLimitError, Limited};
@@ -91,9 +92,14 @@ impl Upstream {
         };
         let asked = self.pool.client.request(Request::from_parts(head, body));
         let refusal = match timeout(self.answer, asked).await {
-            Ok(Ok(mut response)) => {
+            Ok(Ok(mut response)) if is_answer(&response) => {
                 end_hop(response.headers_mut());
                 return Ok(response.map(Either::Left));
+            }
+            Ok(Ok(response)) => {
+                let (status, reason) = (response.status().as_u16(), Refusal::NO_ANSWER.reason);
+                tracing::error!(upstream = %self.authority, reason, answered = status, "refused");
+                Refusal::NO_ANSWER
             }
             Ok(Err(error)) => {
                 if has_cause(&error, |cause| cause.is::<LengthLimitError>()) {
@@ -124,20 +130,11 @@ impl Upstream {
     fn address(&self, head: &mut http::request::Parts) -> Result<(), BoxError> {
         let mut target = head.uri.clone().into_parts();
         target.scheme = Some(Scheme::HTTP);
-        let asked = target.authority.replace(self.authority.clone());
+        target.authority = Some(self.authority.clone());
         target.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
         head.uri = Uri::from_parts(target)?;
         match self.pool.protocol {
-            Protocol::Http1 => {
-                head.version = Version::HTTP_11;
-                // The host of a request over HTTP/2 is in its URI.
-                if let Some(asked) = asked
-                    && !head.headers.contains_key(header::HOST)
-                {
-                    let host = HeaderValue::try_from(asked.as_str())?;
-                    head.headers.insert(header::HOST, host);
-                }
-            }
+            Protocol::Http1 => head.version = Version::HTTP_11,
             Protocol::H2c => {
                 head.version = Version::HTTP_2;
                 // `:authority` takes its place, and the two must not differ (RFC 9113 §8.3.1).
@@ -157,42 +154,7 @@ fn announced(headers: &HeaderMap) -> u64 {
     length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0)
 }
 
-/// An error and what caused it, which the error does not say of itself.
-fn causes(error: &dyn Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", causes(cause)),
-        None => error.to_string(),
-    }
-}
-
-fn has_cause(error: &(dyn Error + 'static), is_it: fn(&(dyn Error + 'static)) -> bool) -> bool {
-    is_it(error) || error.source().is_some_and(|cause| has_cause(cause, is_it))
-}
-
-fn is_timeout(error: &(dyn Error + 'static)) -> bool {
-    error.downcast_ref::<io::Error>().map(io::Error::kind) == Some(io::ErrorKind::TimedOut)
-}
-
 /// Whether it is of the body that was to be sent.
 fn is_of_the_caller(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_user)
-}
-
-/// RFC 9110 §7.6.1: what concerns one connection only is not forwarded. The layer has taken out of `Connection` what
-/// may not be there.
-fn end_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
-    for name in
-        ["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"]
-    {
-        headers.remove(name);
-    }
 }

@@ -13,19 +13,22 @@
 //! The server behind finds the client in `x-client-id`, percent-encoded, and in `x-client-auth-method` how it
 //! authenticated: `none` is a public client, which any caller can claim to be. Only these two headers cannot be forged.
 //! All others are those of the caller, `X-Forwarded-For` and `Forwarded` among them. `Host` is that of the caller over
-//! HTTP/1, and that of the server behind where one of both sides is HTTP/2.
+//! HTTP/1, and that of the server behind with `--http2`.
 //!
 //! A server that authenticates clients itself, as `token_server` does, refuses them now: it is told who is calling, and
 //! has to believe it.
 //!
-//! A server behind that cannot be reached is answered 502, and one that takes longer than `--deadline SECONDS`, or 30,
+//! A server behind that cannot be reached, or answers something that is no HTTP, is answered 502, and one that takes longer than `--deadline SECONDS`, or 30,
 //! is answered 504, as JSON. The head of a request may take 30 seconds and its body 10.
 
-use std::{error::Error, io, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use bytes::Bytes;
-use example_support::{Flags, Server, print_refusal};
-use http::{HeaderMap, HeaderName, Request, Response, StatusCode, Uri, Version, header};
+use example_support::{
+    Flags, Server, print_refusal,
+    proxy::{causes, end_hop, has_cause, is_answer, is_timeout, settle_host},
+};
+use http::{Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper_util::{
@@ -71,16 +74,17 @@ impl Upstream {
         Self { client, url, version, deadline }
     }
 
-    async fn forward(self, request: Request<RequestBody<Incoming>>) -> Result<Answer, BoxError> {
+    async fn forward(
+        self,
+        mut request: Request<RequestBody<Incoming>>,
+    ) -> Result<Answer, BoxError> {
+        let host = settle_host(&mut request);
         let (mut head, body) = request.into_parts();
         let mut target = self.url.into_parts();
         target.path_and_query = head.uri.into_parts().path_and_query;
-        // RFC 9112 §3.2: one target, with a path, and one host.
-        let (Ok(uri), 0 | 1) =
-            (Uri::from_parts(target), head.headers.get_all(header::HOST).iter().count())
-        else {
-            let refusal =
-                OAuthError::INVALID_REQUEST.description("The target has no path, or two hosts");
+        let (Ok(uri), Ok(())) = (Uri::from_parts(target), host) else {
+            let refusal = OAuthError::INVALID_REQUEST
+                .description("The target has no path, or is not for one host");
             return Ok(refusal.into_response().map(Either::Right));
         };
         head.uri = uri;
@@ -96,13 +100,17 @@ impl Upstream {
         )
         .await
         {
-            Ok(Ok(mut response)) => {
+            Ok(Ok(mut response)) if is_answer(&response) => {
                 end_hop(response.headers_mut());
                 return Ok(response.map(Either::Left));
             }
+            Ok(Ok(response)) => {
+                eprintln!("upstream: no answer that can be forwarded: {}", response.status());
+                NO_ANSWER
+            }
             Ok(Err(error)) => {
                 eprintln!("upstream: {}", causes(&error));
-                if is_timeout(&error) { LATE } else { DOWN }
+                if has_cause(&error, is_timeout) { LATE } else { DOWN }
             }
             Err(_elapsed) => {
                 eprintln!("upstream: no answer within {} s", self.deadline.as_secs());
@@ -117,40 +125,10 @@ impl Upstream {
 }
 
 const DOWN: (StatusCode, &str) = (StatusCode::BAD_GATEWAY, "The upstream server cannot be reached");
+const NO_ANSWER: (StatusCode, &str) =
+    (StatusCode::BAD_GATEWAY, "The upstream server did not answer as HTTP requires");
 const LATE: (StatusCode, &str) =
     (StatusCode::GATEWAY_TIMEOUT, "The upstream server did not answer in time");
-
-/// An error and what caused it, which the error does not say of itself.
-fn causes(error: &dyn Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", causes(cause)),
-        None => error.to_string(),
-    }
-}
-
-fn is_timeout(error: &(dyn Error + 'static)) -> bool {
-    let timed_out = error.downcast_ref::<io::Error>().map(io::Error::kind);
-    timed_out == Some(io::ErrorKind::TimedOut) || error.source().is_some_and(is_timeout)
-}
-
-/// RFC 9110 §7.6.1: what concerns one connection only is not forwarded. The layer has taken out of `Connection` what
-/// may not be there.
-fn end_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
-    for name in
-        ["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"]
-    {
-        headers.remove(name);
-    }
-}
 
 async fn run() -> Result<(), BoxError> {
     let mut listen = SocketAddr::from(([127, 0, 0, 1], 8081));

@@ -225,6 +225,10 @@ fn connection_takes_away_what_it_may() {
         "proxy-connection: keep-alive",
         "te: trailers",
         "upgrade: h2c",
+        // CGI makes `HTTP_PROXY` of it, by which programs there choose a proxy (CVE-2016-5385).
+        "proxy: http://evil.example",
+        "transfer_encoding: gzip",
+        "content_length: 99",
         "x-hop: goes",
         "x-end: stays",
         BASIC,
@@ -335,23 +339,63 @@ fn sorted(mut lines: Vec<String>) -> Vec<String> {
     lines
 }
 
-// RFC 9112 §3.2: whose servers differ in which of two hosts they take.
+// RFC 9112 §3.2, §3.2.2.
 #[test]
 fn request_that_goes_nowhere_is_refused() {
     let proxy = Proxy::start();
-    assert_eq!(
-        proxy.status(&["Host: other.example", BASIC, "content-length: 3"], "a=b"),
-        "HTTP/1.1 400 Bad Request\r\n"
-    );
+    let body = r#"{"error":"invalid_request","error_description":"The target has no path, or is not for one host"}"#;
+    for head in [
+        "POST as.example:80 HTTP/1.1\r\nHost: as.example",
+        "POST /token HTTP/1.1\r\nHost: as.example\r\nHost: other.example",
+        "POST http://user@as.example/token HTTP/1.1\r\nHost: as.example",
+    ] {
+        let mut caller = TcpStream::connect(&proxy.address).unwrap();
+        caller.set_read_timeout(PATIENCE).unwrap();
+        let head = format!("{head}\r\nConnection: close\r\n{FORM}\r\n{BASIC}");
+        write!(caller, "{head}\r\nContent-Length: 3\r\n\r\na=b").unwrap();
+        let answer: Vec<_> = BufReader::new(&caller).lines().map(Result::unwrap).collect();
+        assert_eq!(answer.first().unwrap(), "HTTP/1.1 400 Bad Request", "{head}");
+        assert_eq!(answer.last().unwrap(), body);
+    }
+}
+
+#[test]
+fn request_is_for_the_host_of_its_target() {
+    let proxy = Proxy::start();
+    let upstream = proxy.upstream.try_clone().unwrap();
+    let upstream = thread::spawn(move || {
+        let (mut stream, _) = upstream.accept().unwrap();
+        let (head, _) = read(&mut BufReader::new(&stream));
+        stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").unwrap();
+        head
+    });
     let mut caller = TcpStream::connect(&proxy.address).unwrap();
-    caller.set_read_timeout(PATIENCE).unwrap();
-    let head = "POST as.example:80 HTTP/1.1\r\nHost: as.example\r\nConnection: close";
-    write!(caller, "{head}\r\n{FORM}\r\n{BASIC}\r\nContent-Length: 3\r\n\r\na=b").unwrap();
-    let answer: Vec<_> = BufReader::new(&caller).lines().map(Result::unwrap).collect();
-    let body =
-        r#"{"error":"invalid_request","error_description":"The target has no path, or two hosts"}"#;
-    assert_eq!(answer.first().unwrap(), "HTTP/1.1 400 Bad Request");
-    assert_eq!(answer.last().unwrap(), body);
+    let head =
+        format!("POST http://as.example/token HTTP/1.1\r\nHost: evil.example\r\n{FORM}\r\n{BASIC}");
+    write!(caller, "{head}\r\nContent-Length: 3\r\n\r\na=b").unwrap();
+    assert!(upstream.join().unwrap().contains(&"host: as.example".to_owned()));
+}
+
+// RFC 9112 §6.1, §6.3: its body is not what the caller would take it for.
+#[test]
+fn answer_that_is_none_is_502() {
+    for answer in [
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1",
+    ] {
+        let proxy = Proxy::start();
+        let upstream = proxy.upstream.try_clone().unwrap();
+        let answering = thread::spawn(move || {
+            let (mut stream, _) = upstream.accept().unwrap();
+            read(&mut BufReader::new(&stream));
+            write!(stream, "{answer}\r\n\r\n0\r\n\r\n").unwrap();
+        });
+        let expected =
+            failure("502 Bad Gateway", "The upstream server did not answer as HTTP requires");
+        assert_eq!(sorted(proxy.answer()), expected, "{answer}");
+        answering.join().unwrap();
+    }
 }
 
 #[test]

@@ -6,6 +6,8 @@
 mod documents;
 mod flags;
 mod manage;
+#[cfg(feature = "proxy")]
+pub mod proxy;
 mod refusal;
 mod serve;
 

@@ -135,6 +135,9 @@ impl FileClients {
         let stamp = Stamp::of(&self.path);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.read == stamp {
+            if seen.failed.take().is_some() {
+                tracing::info!(file = %self.path.display(), "the clients are there again as they were");
+            }
             return;
         }
         let is_said = seen.failed.replace(stamp) == Some(stamp);

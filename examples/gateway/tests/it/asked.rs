@@ -90,9 +90,13 @@ fn caller_cannot_say_which_method_it_uses() {
         ["x-original-method: GET", "x-original-method: DELETE"],
         ["x-forwarded-uri: /a", "x-original-uri: /b"],
         ["x-other: a", "x-original-method: a b"],
+        // What is no URI must not give way to that of the question.
+        ["x-other: a", "x-original-uri: /a b"],
+        ["x-forwarded-uri: /<", "x-original-uri: /<"],
     ] {
         assert_eq!(status(&[BASIC, lines[0], lines[1]]), 400, "{lines:?}");
     }
+    gateway.wait_for(&[("reason", "unclear_question")]);
     assert_eq!(status(&[BASIC, "x-forwarded-method: GET", "x-original-method: GET"]), 200);
 }
 

@@ -37,6 +37,11 @@ fn identity_headers_of_the_caller_go_in_every_spelling() {
         "x-hop: goes",
         "te: trailers",
         "upgrade: h2c",
+        // CGI makes `HTTP_PROXY` of it, by which programs there choose a proxy (CVE-2016-5385).
+        "proxy: http://evil.example",
+        "keep_alive: timeout=5",
+        "transfer_encoding: gzip",
+        "Content.Length: 99",
         "trailer: x-client-id, x-other",
         "transfer-encoding: chunked",
         FORM,
@@ -56,7 +61,17 @@ fn identity_headers_of_the_caller_go_in_every_spelling() {
         "x-client-idx: stays",
     ];
     assert_eq!(identity, owned(&expected));
-    for gone in ["authorization", "x-hop", "te", "upgrade", "connection"] {
+    for gone in [
+        "authorization",
+        "x-hop",
+        "te",
+        "upgrade",
+        "connection",
+        "proxy",
+        "keep_alive",
+        "transfer_encoding",
+        "content.length",
+    ] {
         assert_eq!(request.header(gone), None, "{gone}");
     }
     assert_eq!(request.header("host"), Some("as.example"));
@@ -295,4 +310,69 @@ fn answer_of_the_upstream_is_streamed_without_its_hop() {
         body: "abc".to_owned(),
     };
     assert_eq!(answer, expected);
+}
+
+// RFC 9112 §6.1, §6.3: its body is not what the caller would take it for.
+#[test]
+fn answer_that_is_none_is_502() {
+    for answer in [
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nConnection: close\r\n\r\nabc",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    ] {
+        let upstream = Upstream::new(|_| answer.to_owned());
+        let gateway = gateway(&upstream, "");
+        let given = call(gateway.address(), "POST /token", &[FORM, BASIC], "a=b");
+        let description = "The upstream server did not answer as HTTP requires";
+        let expected =
+            refusal("502 Bad Gateway", "temporarily_unavailable", description, &["retry-after: 1"]);
+        assert_eq!(given, expected, "{answer}");
+        gateway.wait_for(&[("reason", "upstream_invalid"), ("level", "ERROR")]);
+    }
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    let upstream = Upstream::new(|_| chunked.to_owned());
+    let gateway = gateway(&upstream, "");
+    assert_eq!(call(gateway.address(), "POST /token", &[FORM, BASIC], "a=b").body, "abc");
+}
+
+/// Sends a request whose head has no more than these lines.
+fn bare(gateway: &Gateway, head: &str) -> Message {
+    let stream = connect(gateway.address());
+    std::io::Write::write_all(&mut &stream, format!("{head}\r\n{BASIC}\r\n\r\n").as_bytes())
+        .unwrap();
+    Message::read(&mut BufReader::new(&stream)).unwrap().undated()
+}
+
+// RFC 9112 §3.2, §3.2.2; RFC 9110 §4.2.4.
+#[test]
+fn request_is_for_the_host_of_its_target_and_for_one() {
+    let upstream = Upstream::silent();
+    let gateway = gateway(&upstream, "headers_only = true");
+    let expected =
+        refusal("400 Bad Request", "invalid_request", "The request is not for one host", &[]);
+    for head in [
+        "GET /token HTTP/1.1",
+        "GET /token HTTP/1.1\r\nHost: as.example\r\nHost: evil.example",
+        "GET /token HTTP/1.1\r\nHost: as.example\r\nHost: as.example",
+        "GET /token HTTP/1.1\r\nHost: ",
+        "GET /token HTTP/1.1\r\nHost: as.example, evil.example",
+        "GET /token HTTP/1.1\r\nHost: user@as.example",
+        "GET http://as.example/token HTTP/1.1",
+        "GET http://user@as.example/token HTTP/1.1\r\nHost: as.example",
+    ] {
+        assert_eq!(bare(&gateway, head), expected, "{head}");
+    }
+    assert!(!upstream.was_called());
+    gateway.wait_for(&[("reason", "invalid_host")]);
+    for (head, host) in [
+        ("GET /token HTTP/1.1\r\nHost: as.example:8443", "as.example:8443"),
+        ("GET http://as.example/token HTTP/1.1\r\nHost: evil.example", "as.example"),
+        ("GET /token HTTP/1.0", &*upstream.address),
+    ] {
+        assert_eq!(bare(&gateway, head).status(), 204, "{head}");
+        let request = upstream.received();
+        assert_eq!((&*request.first, request.header("host")), ("GET /token HTTP/1.1", Some(host)));
+    }
 }

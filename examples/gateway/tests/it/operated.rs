@@ -192,6 +192,43 @@ fn clients_that_could_not_be_read_are_tried_again() {
     assert_eq!(call(gateway.address(), "POST /token", &[FORM, BASIC], "a=b").status(), 401);
 }
 
+#[test]
+fn file_that_is_broken_again_is_said_again() {
+    let gateway = Gateway::start(&config(&route(&named("ok"))), 1);
+    let path = |name| gateway.files.path(name);
+    std::fs::hard_link(path("clients.json"), path("kept.json")).unwrap();
+    gateway.files.write("broken.json", "[{");
+    // As old as it was, and the same file.
+    let put = |name| {
+        std::fs::hard_link(path(name), path("next")).unwrap();
+        std::fs::rename(path("next"), path("clients.json")).unwrap();
+    };
+    for _ in 0..2 {
+        put("broken.json");
+        gateway.wait_for(&[("message", "the clients stay as they were")]);
+        put("kept.json");
+        gateway.wait_for(&[("message", "the clients are there again as they were")]);
+    }
+}
+
+#[test]
+fn request_of_a_listener_that_goes_is_cut_off_in_time() {
+    let (upstream, _release) = held("never");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let second = format!("[[listener]]\naddress = \"{port}\"\n");
+    let limited = format!("drain_seconds = 1\n{}", config(&route(&upstream)));
+    let gateway = Gateway::start(&format!("{limited}{second}"), 2);
+    let stream = connect(&gateway.addresses[1]);
+    send(&stream, "POST /token", &[FORM, BASIC], "a=b");
+    upstream.received();
+    gateway.files.write("gateway.toml", &limited);
+    gateway.signal("-HUP");
+    gateway.wait_for(&[("message", "connections were cut off"), ("level", "WARN")]);
+    assert_eq!(Message::read(&mut BufReader::new(&stream)), None);
+    // The other one goes on.
+    assert_eq!(call(gateway.address(), "GET /other", &[], "").status(), 404);
+}
+
 const ADMIN: &str = "[admin]\naddress = \"127.0.0.1:0\"\n";
 
 #[test]

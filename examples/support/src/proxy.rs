@@ -1,0 +1,113 @@
+//! What a proxy does between the connection of a caller and that to the server behind.
+
+use std::{error::Error, io};
+
+use hyper::{
+    HeaderMap, Request, Response, StatusCode, Version,
+    header::{self, HeaderName, HeaderValue},
+    http::uri::Authority,
+};
+
+/// What concerns one connection only, beside what `Connection` names (RFC 9110 §7.6.1). `Proxy` is nothing to HTTP, and
+/// to CGI it is the variable `HTTP_PROXY`, which programs there take for the proxy that they shall use.
+const OF_THE_HOP: [&str; 7] =
+    ["connection", "keep-alive", "proxy", "proxy-connection", "te", "transfer-encoding", "upgrade"];
+
+/// Takes away what is not forwarded, in every spelling: to CGI and what came after it `Transfer_Encoding` is
+/// `Transfer-Encoding`, and `Content_Length` may count for the length. The layer has taken out of the
+/// `Connection` of a request what may not be there.
+pub fn end_hop(headers: &mut HeaderMap) {
+    let connection = headers.get_all(header::CONNECTION).iter();
+    let named = connection.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    let named = named.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
+    let spelled = headers.keys().filter(|name| is_of_the_hop(name.as_str())).cloned();
+    let gone: Vec<_> = named.chain(spelled).collect();
+    for name in gone {
+        headers.remove(name);
+    }
+}
+
+fn is_of_the_hop(name: &str) -> bool {
+    const LENGTH: &str = "content-length";
+    OF_THE_HOP.iter().any(|one| is_like(name, one)) || (is_like(name, LENGTH) && name != LENGTH)
+}
+
+/// Whether `name` is `other`, which is words with hyphens, to a server that tells only letters and digits apart.
+fn is_like(name: &str, other: &str) -> bool {
+    let is_same = |(byte, other): (u8, u8)| match other {
+        b'-' => !byte.is_ascii_alphanumeric(),
+        letter => byte == letter,
+    };
+    name.len() == other.len() && name.bytes().zip(other.bytes()).all(is_same)
+}
+
+/// Makes `Host` what the request is for: the authority of its target if it has one, whatever `Host` says (RFC 9112
+/// §3.2.2, RFC 9113 §8.3.1). Over HTTP/1.0 and HTTP/2 there may be none.
+///
+/// # Errors
+///
+/// If there are two, if there is none over HTTP/1.1, or if it is no host, with a user in front of it among others. It is
+/// to be answered 400 (RFC 9112 §3.2, RFC 9110 §4.2.4).
+pub fn settle_host<B>(request: &mut Request<B>) -> Result<(), InvalidHost> {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let (host, more) = (hosts.next(), hosts.next());
+    if more.is_some() || (host.is_none() && request.version() == Version::HTTP_11) {
+        return Err(InvalidHost);
+    }
+    let authority = match (request.uri().authority(), host) {
+        (Some(authority), _) => authority.clone(),
+        (None, Some(host)) => {
+            Authority::try_from(host.as_bytes()).map_err(|_invalid| InvalidHost)?
+        }
+        (None, None) => return Ok(()),
+    };
+    if authority.as_str().contains('@') {
+        return Err(InvalidHost);
+    }
+    let host = HeaderValue::try_from(authority.as_str()).map_err(|_invalid| InvalidHost)?;
+    request.headers_mut().insert(header::HOST, host);
+    Ok(())
+}
+
+/// It is not clear which host a request is for.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct InvalidHost;
+
+/// Whether the body of an answer is what its head says, once [`end_hop`] has taken the codings of the connection
+/// away: one that is compressed there, or has two lengths (RFC 9112 §6.3), is another one to the caller. Nor is an answer one
+/// that changes the protocol, which nobody asked for.
+#[must_use]
+pub fn is_answer<B>(response: &Response<B>) -> bool {
+    let headers = response.headers();
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let is_framed = match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => {
+            coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+                && !headers.contains_key(header::CONTENT_LENGTH)
+        }
+        (Some(_), Some(_)) => false,
+    };
+    is_framed && response.status() != StatusCode::SWITCHING_PROTOCOLS
+}
+
+/// An error and what caused it, which the error does not say of itself.
+#[must_use]
+pub fn causes(error: &dyn Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", causes(cause)),
+        None => error.to_string(),
+    }
+}
+
+/// Whether `is_it` is true of an error, or of one that caused it.
+pub fn has_cause(error: &(dyn Error + 'static), is_it: fn(&(dyn Error + 'static)) -> bool) -> bool {
+    is_it(error) || error.source().is_some_and(|cause| has_cause(cause, is_it))
+}
+
+/// Whether the system gave something up for its time was over. For [`has_cause`].
+#[must_use]
+pub fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().map(io::Error::kind) == Some(io::ErrorKind::TimedOut)
+}
