@@ -15,7 +15,10 @@ use std::{
 };
 
 #[cfg(feature = "jwt")]
-use support::assertions::{Alg, What};
+use support::{
+    assertions::{Alg, What},
+    federated,
+};
 use support::{
     budget,
     clients::mix,
@@ -41,6 +44,8 @@ enum Job {
     Copy(usize),
     #[cfg(feature = "jwt")]
     Assertion(Alg, What),
+    #[cfg(feature = "jwt")]
+    Federated(Alg, federated::What),
     /// Reading a certificate: its digest, and the walk through its DER.
     #[cfg(feature = "mtls")]
     Certificate,
@@ -75,6 +80,9 @@ const MUTUAL_TLS: [(Stack, Case); 6] = [
 ];
 /// The layer that knows the address of its peer, without and with a throttle.
 const THROTTLE: [Stack; 2] = [Stack::LayerPeer, Stack::LayerThrottled];
+/// What platforms sign with.
+#[cfg(feature = "jwt")]
+const PLATFORMS: [Alg; 2] = [Alg::Es256, Alg::Rs256];
 /// What is forwarded beside what is handed on as it is, which is counted for itself: a form that only may have
 /// credentials, and one that has.
 const FORWARDED: [(Stack, Case); 3] = [
@@ -145,6 +153,10 @@ fn jobs() -> Vec<Job> {
         jobs.extend(What::ALL.map(|what| Job::Assertion(alg, what)));
     }
     #[cfg(feature = "jwt")]
+    for alg in PLATFORMS {
+        jobs.extend(federated::What::ALL.map(|what| Job::Federated(alg, what)));
+    }
+    #[cfg(feature = "jwt")]
     for alg in Alg::REFUSED {
         let refused = What::ALL.into_iter().filter(|what| !what.status().is_success());
         jobs.extend(refused.map(|what| Job::Assertion(alg, what)));
@@ -204,13 +216,18 @@ fn prepare(job: Job) -> Ready {
         }
         #[cfg(feature = "jwt")]
         Job::Assertion(alg, what) => {
-            support::assertions::prepare(alg, what).unwrap_or_else(|problem| {
-                eprintln!("{problem}");
-                // Which is far below every budget.
-                Box::new(|| {})
-            })
+            support::assertions::prepare(alg, what).unwrap_or_else(nothing)
         }
+        #[cfg(feature = "jwt")]
+        Job::Federated(alg, what) => federated::prepare(alg, what).unwrap_or_else(nothing),
     }
+}
+
+/// Which is far below every budget.
+#[cfg(feature = "jwt")]
+fn nothing(problem: String) -> Ready {
+    eprintln!("{problem}");
+    Box::new(|| {})
 }
 
 /// Clients in the store whose misses are counted, each of which is as likely to ask as another.
@@ -647,7 +664,10 @@ fn table(counts: &Counts) -> ExitCode {
         budgets
     };
     #[cfg(feature = "jwt")]
-    assertions(counts, &mut goals, &mut budgets);
+    {
+        assertions(counts, &mut goals, &mut budgets);
+        of_platforms(counts, &mut goals, &mut budgets);
+    }
     // The others, and their budgets, are those of a build without it.
     #[cfg(feature = "mtls")]
     goals.retain(|goal| goal.name == "mutual TLS");
@@ -776,6 +796,52 @@ fn assertions(counts: &Counts, goals: &mut Vec<Goal>, budgets: &mut Vec<(String,
                 name: "refusals alike",
                 what: format!("{} / {}, {}, less 1, in %", what.name(), like.name(), alg.name()),
                 value: apart(count(what), count(like)),
+                must: 1.0,
+                target: 0.5,
+            });
+        }
+    }
+}
+
+#[cfg(feature = "jwt")]
+fn of_platforms(counts: &Counts, goals: &mut Vec<Goal>, budgets: &mut Vec<(String, u64)>) {
+    use federated::What as Federated;
+
+    println!("\nper request with an assertion that a platform issued");
+    print!("{:<16}", "");
+    Federated::ALL.iter().for_each(|what| print!(" {:>9}", what.name()));
+    println!();
+    for alg in PLATFORMS {
+        let count = |what| counts.of(Job::Federated(alg, what));
+        print!("{:<16}", alg.name());
+        Federated::ALL.iter().for_each(|what| print!(" {:>9.0}", count(*what)));
+        println!();
+        let assertion = |what| counts.of(Job::Assertion(alg, what));
+        let own = assertion(What::Right) - assertion(What::Bare);
+        for what in [Federated::Named, Federated::Found] {
+            let more = count(what) - count(Federated::Bare);
+            goals.push(Goal {
+                name: "federated",
+                what: format!(
+                    "{more:.0} beyond the signature / {own:.0} of the client's own, {}, {}",
+                    what.name(),
+                    alg.name()
+                ),
+                value: more / own,
+                must: 1.10,
+                target: 1.0,
+            });
+        }
+        for what in Federated::ALL.into_iter().filter(|what| *what != Federated::Bare) {
+            let name = format!("federated, {}, {}", alg.name(), what.name());
+            budgets.push((name, count(what) as u64));
+        }
+        let refused = Federated::ALL.into_iter().filter(|what| !what.status().is_success());
+        for what in refused.filter(|what| *what != Federated::WrongSignature) {
+            goals.push(Goal {
+                name: "refusals alike",
+                what: format!("{} / wrong, federated, {}, less 1, in %", what.name(), alg.name()),
+                value: apart(count(what), count(Federated::WrongSignature)),
                 must: 1.0,
                 target: 0.5,
             });

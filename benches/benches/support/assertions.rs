@@ -17,7 +17,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::{Layer, service_fn};
 use tower_client_auth::{
-    ClientAuthLayer, ClientSecret, Clock, RegisteredClient,
+    ClientAuthLayer, ClientProvider, ClientSecret, Clock, RegisteredClient,
     assertion::{Assertions, ClientKeys},
     body::RequestBody,
     provider::provider_fn,
@@ -52,7 +52,7 @@ const RSA_SIGNATURE: &str = "dRMY05uVtb9y936Jf5Bvs3wyy6cRmGz_yxew9suPfKE0FzH8cr1
 const DECOYS: &str = include_str!("../../../src/method/assertion/decoy.json");
 
 /// Takes the signing input and the signature.
-type Check = Box<dyn Fn(&[u8], &[u8]) -> bool>;
+pub(crate) type Check = Box<dyn Fn(&[u8], &[u8]) -> bool>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Alg {
@@ -143,8 +143,8 @@ impl Alg {
     fn signed(self, kid: &str) -> (String, Vec<u8>) {
         let input = |kid| input(&format!(r#"{{"alg":"{}"{kid}}}"#, self.name()), CLAIMS);
         let signature = match self {
-            Self::Es256 => BASE64.decode(EC_SIGNATURE).unwrap_or_default(),
-            Self::Rs256 => BASE64.decode(RSA_SIGNATURE).unwrap_or_default(),
+            Self::Es256 => decode(EC_SIGNATURE),
+            Self::Rs256 => decode(RSA_SIGNATURE),
             Self::Hs256 => hmac::sign(&mac_key(), input("").as_bytes()).as_ref().to_vec(),
             Self::Es384 => vec![0x55; 96],
             // As numbers, they are in range.
@@ -156,27 +156,38 @@ impl Alg {
     }
 
     fn bare(self) -> Check {
-        let decode = |text| BASE64.decode(text).unwrap_or_default();
-        let key = match self {
-            Self::Es256 => ParsedPublicKey::new(
-                &signature::ECDSA_P256_SHA256_FIXED,
-                [vec![4], decode(EC_X), decode(EC_Y)].concat(),
-            ),
-            Self::Rs256 => {
-                let components =
-                    signature::RsaPublicKeyComponents { n: decode(RSA_N), e: vec![1, 0, 1] };
-                components.to_parsed_public_key(&signature::RSA_PKCS1_2048_8192_SHA256)
-            }
+        match self {
+            Self::Es256 => es256(EC_X, EC_Y),
+            Self::Rs256 => rs256(RSA_N),
             Self::Hs256 => {
                 let key = mac_key();
-                return Box::new(move |input, tag| hmac::verify(&key, input, tag).is_ok());
+                Box::new(move |input, tag| hmac::verify(&key, input, tag).is_ok())
             }
-            Self::Es384 | Self::Es512 | Self::EdDsa | Self::Ps256 => return Box::new(|_, _| false),
-        };
-        Box::new(move |input, signature| {
-            key.as_ref().is_ok_and(|key| key.verify_sig(input, signature).is_ok())
-        })
+            Self::Es384 | Self::Es512 | Self::EdDsa | Self::Ps256 => Box::new(|_, _| false),
+        }
     }
+}
+
+/// With the key at this point.
+pub(crate) fn es256(x: &str, y: &str) -> Check {
+    let point = [vec![4], decode(x), decode(y)].concat();
+    let key = ParsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point).ok();
+    Box::new(move |input, signature| {
+        key.as_ref().is_some_and(|key| key.verify_sig(input, signature).is_ok())
+    })
+}
+
+/// With this modulus, and the usual exponent.
+pub(crate) fn rs256(n: &str) -> Check {
+    let components = signature::RsaPublicKeyComponents { n: decode(n), e: vec![1, 0, 1] };
+    let key = components.to_parsed_public_key(&signature::RSA_PKCS1_2048_8192_SHA256).ok();
+    Box::new(move |input, signature| {
+        key.as_ref().is_some_and(|key| key.verify_sig(input, signature).is_ok())
+    })
+}
+
+pub(crate) fn decode(text: &str) -> Vec<u8> {
+    BASE64.decode(text).unwrap_or_default()
 }
 
 /// What is signed.
@@ -317,27 +328,33 @@ async fn inner(_: Request<RequestBody<Frames>>) -> Result<Response<Full<Bytes>>,
 pub(crate) fn prepare(alg: Alg, what: What) -> Result<Run, String> {
     if what == What::Bare {
         let (input, signature) = alg.signed("");
-        let bare = alg.bare();
-        let run = move || bare(black_box(input.as_bytes()), black_box(&signature));
-        return if run() && run() {
-            Ok(Box::new(move || {
-                black_box(run());
-            }))
-        } else {
-            Err(format!("{alg:?}: the signature is wrong"))
-        };
+        return bare(vec![(alg.bare(), input, signature)])
+            .map_err(|problem| format!("{alg:?}: {problem}"));
     }
     let client = what.client(alg);
     let provider = provider_fn(move |_: &str| ready(Ok::<_, Infallible>(client.clone())));
     let assertions = Assertions::new(ISSUER, Forgetful).map_err(|error| error.to_string())?;
     let layer = ClientAuthLayer::new(provider).clock(Clock::fixed(NOW)).assertions(assertions);
-    let mut service = layer.layer(service_fn(inner));
     let form = Bytes::from(what.form(alg));
     let request = move || work::request(None, Frames::split(form.clone(), usize::MAX));
+    served(&layer, request, what.status()).map_err(|status| format!("{alg:?}, {what:?}: {status}"))
+}
+
+/// One of these requests to a service behind the layer.
+///
+/// # Errors
+///
+/// The status, where it is another one.
+pub(crate) fn served<P: ClientProvider>(
+    layer: &ClientAuthLayer<P>,
+    request: impl Fn() -> Request<Frames>,
+    expected: StatusCode,
+) -> Result<Run, StatusCode> {
+    let mut service = layer.layer(service_fn(inner));
     for _ in 0..2 {
         let status = drive::exchange(&mut service, request());
-        if status != what.status() {
-            return Err(format!("{alg:?}, {what:?}: {status}"));
+        if status != expected {
+            return Err(status);
         }
     }
     let mut request = Some(request());
@@ -346,4 +363,25 @@ pub(crate) fn prepare(alg: Alg, what: What) -> Result<Run, String> {
             black_box(drive::exchange(&mut service, request));
         }
     }))
+}
+
+/// The verification of these signatures, and nothing else.
+///
+/// # Errors
+///
+/// That one is wrong.
+pub(crate) fn bare(signatures: Vec<(Check, String, Vec<u8>)>) -> Result<Run, String> {
+    let run = move || {
+        let is_right = |(check, input, signature): &(Check, String, Vec<u8>)| {
+            check(black_box(input.as_bytes()), black_box(signature))
+        };
+        signatures.iter().all(is_right)
+    };
+    if run() && run() {
+        Ok(Box::new(move || {
+            black_box(run());
+        }))
+    } else {
+        Err("a signature is wrong".to_owned())
+    }
 }

@@ -12,6 +12,8 @@ pub(crate) mod chart;
 pub(crate) mod clients;
 pub(crate) mod crowd;
 pub(crate) mod drive;
+#[cfg(feature = "jwt")]
+pub(crate) mod federated;
 pub(crate) mod floor;
 pub(crate) mod hand;
 pub(crate) mod header_only;

@@ -52,18 +52,17 @@ pub(super) struct ReplayClaim {
     pub(super) until: i64,
 }
 
-impl ReplayClaim {
-    #[inline]
-    pub(super) fn new(jti: &str, until: i64) -> Result<Self, InvalidAssertion> {
-        if jti.len() > LONGEST_ID {
-            return Err(InvalidAssertion::IdTooLong);
-        }
-        // Stores that keep text choke on some of them, and that must not be at the client's will.
-        if jti.bytes().any(|byte| byte.is_ascii_control()) {
-            return Err(InvalidAssertion::Malformed);
-        }
-        Ok(Self { jti: jti.into(), until })
+/// Whether every store can keep the id.
+#[inline]
+pub(super) fn check_id(jti: &str) -> Result<(), InvalidAssertion> {
+    if jti.len() > LONGEST_ID {
+        return Err(InvalidAssertion::IdTooLong);
     }
+    // Stores that keep text choke on some of them, and that must not be at the client's will.
+    if jti.bytes().any(|byte| byte.is_ascii_control()) {
+        return Err(InvalidAssertion::Malformed);
+    }
+    Ok(())
 }
 
 impl Claims<'_> {
@@ -79,7 +78,9 @@ impl Claims<'_> {
         }
         self.validate_audience(settings)?;
         let until = self.times().validate(settings.longest_lifetime, now as f64)?;
-        ReplayClaim::new(present(self.jti.as_ref())?, until)
+        let jti = present(self.jti.as_ref())?;
+        check_id(jti)?;
+        Ok(ReplayClaim { jti: jti.into(), until })
     }
 
     pub(super) const fn times(&self) -> Times {

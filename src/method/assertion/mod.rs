@@ -143,7 +143,10 @@ pub(super) fn extract(
     let mut credentials = Box::new(Credentials { text, id_length, assertion, federated });
     if let (Some(_), Some(client_id)) = (&credentials.federated, form.client_id) {
         // It is for the client to say who it is.
-        (credentials.text, credentials.id_length) = join(&form::decode(client_id)?, &compact);
+        let client_id = form::decode(client_id)?;
+        let sub = ..credentials.id_length;
+        credentials.text.replace_range(sub, &client_id);
+        credentials.id_length = client_id.len();
     }
     settings.accept(credentials.method())?;
     // RFC 7521 §4.2: `client_id` is unnecessary beside an assertion, and must agree with it.

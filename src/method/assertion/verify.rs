@@ -44,10 +44,11 @@ pub(in crate::method) fn verify<'a>(
     pool: &'a Pool,
     timeout: Option<Duration>,
 ) -> Pin<Box<dyn Future<Output = Result<Proof, Error>> + Send + 'a>> {
-    let verified = verify_signed(presented, registered, settings, pool, timeout);
-    let Some(federated) = &presented.federated else { return Box::pin(verified) };
+    let Some(federated) = &presented.federated else {
+        return Box::pin(verify_signed(presented, registered, settings, pool, timeout));
+    };
     Box::pin(async move {
-        let proof = verified.await?;
+        let proof = verify_signed(presented, registered, settings, pool, timeout).await?;
         let now = presented.assertion.now;
         accept(federated, registered, settings, now, timeout).await.map(|()| proof)
     })
@@ -169,11 +170,9 @@ async fn accept(
     if trust.reusable {
         return Ok(());
     }
-    let claim = federated.claim(until)?;
+    let jti = federated.id()?;
     let Some(store) = &settings.replay else { return Ok(()) };
-    // The ids are the issuer's, whichever client presents them.
-    let issuer = ["iss:", federated.issuer()].concat();
-    if claimed(&**store, &issuer, &claim.jti, claim.until, timeout).await? {
+    if claimed(&**store, federated.namespace(), jti, until, timeout).await? {
         Ok(())
     } else {
         Err(InvalidAssertion::Replayed.into())

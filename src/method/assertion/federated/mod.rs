@@ -13,7 +13,7 @@ use crate::{
         Method,
         assertion::{
             Type,
-            claims::{Claims, ReplayClaim, Times, present},
+            claims::{Claims, Times, check_id, present},
             federated::trust::{Name, Trust, expected},
             settings::Assertions,
         },
@@ -21,13 +21,16 @@ use crate::{
     wire::form,
 };
 
+/// In front of an issuer where a client may be named, too.
+const ISSUER: &str = "iss:";
+
 /// What an assertion says that the client did not issue.
 #[derive(Debug)]
 pub(crate) struct Federated {
     assertion_type: Type,
     /// Whether the request names the client.
     named: bool,
-    /// The issuer, behind it the subject, the audience and the id, in one buffer.
+    /// [`ISSUER`] and the issuer, behind it the subject, the audience and the id, in one buffer.
     text: String,
     issuer: usize,
     subject: usize,
@@ -81,8 +84,9 @@ impl Federated {
             Err(invalid) => ("", Err(invalid)),
         };
         let id = claims.jti.as_ref().map_or("", |jti| &jti.0);
-        let length = issuer.len() + subject.len() + audience.len() + id.len();
+        let length = ISSUER.len() + issuer.len() + subject.len() + audience.len() + id.len();
         let mut text = String::with_capacity(length);
+        text.push_str(ISSUER);
         let mut add = |part: &str| {
             text.push_str(part);
             text.len()
@@ -105,7 +109,12 @@ impl Federated {
         self.text.get(start..end).unwrap_or_default()
     }
 
-    pub(super) fn issuer(&self) -> &str {
+    fn issuer(&self) -> &str {
+        self.part(ISSUER.len(), self.issuer)
+    }
+
+    /// Whose ids they are, for the replay store: the issuer's, whichever client presents them.
+    pub(super) fn namespace(&self) -> &str {
         self.part(0, self.issuer)
     }
 
@@ -182,15 +191,16 @@ impl Federated {
         }
     }
 
-    /// What is to be claimed, so that it is used once.
-    pub(super) fn claim(&self, until: i64) -> Result<ReplayClaim, Error> {
+    /// The id that is to be claimed, so that it is used once.
+    pub(super) fn id(&self) -> Result<&str, Error> {
         let jti = self.part(self.audience, self.text.len());
         if jti.is_empty() {
             return Err(missing(
                 &"`jti` is missing or empty; tokens without one need `Trust::reusable`",
             ));
         }
-        Ok(ReplayClaim::new(jti, until)?)
+        check_id(jti)?;
+        Ok(jti)
     }
 }
 
