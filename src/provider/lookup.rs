@@ -66,7 +66,7 @@ use crate::{client::RegisteredClient, error::BoxError};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a client provider",
     label = "this cannot look clients up",
-    note = "implement `ClientProvider`, or wrap a closure with `provider_fn`"
+    note = "implement `ClientProvider`, or wrap an async function with `provider_fn`"
 )]
 pub trait ClientProvider: Send + Sync + 'static {
     /// The application's own client type, which handlers get back.

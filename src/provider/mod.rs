@@ -1,101 +1,26 @@
 //! Providers: where clients are looked up.
 //!
 //! [`ClientProvider`] is the trait to implement. [`MemoryProvider`] keeps its
-//! clients in memory, [`provider_fn`] makes a provider of a closure, and the others wrap a provider.
+//! clients in memory, [`provider_fn`] makes a provider of a function, and the others wrap a provider.
 
 #[cfg(feature = "cache")]
 pub(crate) mod cached;
 #[cfg(feature = "metadata-documents")]
 pub(crate) mod documents;
+mod function;
 pub(crate) mod lookup;
 pub(crate) mod memory;
 
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use self::cached::CachedProvider;
+pub use self::function::{FindClient, ProviderFn, provider_fn};
 pub use self::memory::{InvalidRecord, MemoryProvider};
 pub use crate::{client::InvalidRegistration, error::throttled::Throttled};
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use crate::{client::RegisteredClient, error::BoxError, provider::lookup::ClientProvider};
-
-/// Makes a provider of a closure.
-///
-/// The closure copies what it needs of the id before its future starts. Clients that do not name themselves are not
-/// found: for [`find_federated`](ClientProvider::find_federated), implement the trait.
-///
-/// # Examples
-///
-/// ```
-/// use tower_client_auth::{
-///     BoxError, ClientAuthLayer, ClientSecret, RegisteredClient, provider::provider_fn,
-/// };
-///
-/// struct Row {
-///     client_id: String,
-///     secret_sha256: [u8; 32],
-/// }
-///
-/// async fn row(_client_id: &str) -> Result<Option<Row>, BoxError> {
-///     // SELECT client_id, secret_sha256 FROM clients WHERE client_id = $1
-///     Ok(None)
-/// }
-///
-/// let layer = ClientAuthLayer::new(provider_fn(|client_id: &str| {
-///     let client_id = client_id.to_owned();
-///     async move {
-///         // With the id of the row, not the one that was asked for.
-///         Ok::<_, BoxError>(row(&client_id).await?.map(|row| {
-///             RegisteredClient::secret_post(
-///                 row.client_id,
-///                 [ClientSecret::sha256(row.secret_sha256)],
-///                 (),
-///             )
-///         }))
-///     }
-/// }));
-/// # drop(layer);
-/// ```
-pub fn provider_fn<F, Fut, C, E>(find: F) -> ProviderFn<F>
-where
-    F: Fn(&str) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<Option<RegisteredClient<C>>, E>> + Send,
-    C: Send + Sync + 'static,
-    E: Into<BoxError>,
-{
-    ProviderFn { find }
-}
-
-/// The provider that [`provider_fn`] makes.
-#[derive(Clone, Copy)]
-pub struct ProviderFn<F> {
-    find: F,
-}
-
-impl<F, Fut, C, E> ClientProvider for ProviderFn<F>
-where
-    F: Fn(&str) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<Option<RegisteredClient<C>>, E>> + Send,
-    C: Send + Sync + 'static,
-    E: Into<BoxError>,
-{
-    type Client = C;
-    type Error = E;
-
-    fn find_client(
-        &self,
-        client_id: &str,
-    ) -> impl Future<Output = Result<Option<RegisteredClient<C>>, E>> + Send {
-        (self.find)(client_id)
-    }
-}
-
-impl<F> fmt::Debug for ProviderFn<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ProviderFn").field(&format_args!("{}", std::any::type_name::<F>())).finish()
-    }
-}
 
 /// A provider of any kind behind one type, chosen while the program runs. It costs one allocation
 /// more per look-up.

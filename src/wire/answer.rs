@@ -62,9 +62,15 @@ impl OAuthError {
     pub const INVALID_REQUEST: Self = Self::new("invalid_request");
     /// `invalid_client`: the client is not authenticated (RFC 6749 §5.2). → 401, with a challenge for Basic
     ///
-    /// The layer answers this before any handler is called, and knows the right challenge. A client that is
-    /// authenticated and may not do what it asks for is [`UNAUTHORIZED_CLIENT`](Self::UNAUTHORIZED_CLIENT).
-    pub const INVALID_CLIENT: Self = Self::of("invalid_client", StatusCode::UNAUTHORIZED);
+    /// For handlers behind a layer that is [`optional`](crate::ClientAuthLayer::optional), with the text of the layer for
+    /// a request without credentials, "Client authentication is required". Every other layer answers before any handler is
+    /// called, and knows the right challenge. A client that is authenticated and may not do what it asks for is
+    /// [`UNAUTHORIZED_CLIENT`](Self::UNAUTHORIZED_CLIENT).
+    pub const INVALID_CLIENT: Self = Self::described(
+        "invalid_client",
+        StatusCode::UNAUTHORIZED,
+        "Client authentication is required",
+    );
     /// `invalid_grant`: the code, the refresh token, or whatever else is the grant, is unknown, expired,
     /// used, or another client's (RFC 6749 §5.2). → 400
     pub const INVALID_GRANT: Self = Self::new("invalid_grant");
@@ -136,10 +142,14 @@ impl OAuthError {
     }
 
     const fn of(code: &'static str, status: StatusCode) -> Self {
+        Self::described(code, status, "")
+    }
+
+    const fn described(code: &'static str, status: StatusCode, description: &'static str) -> Self {
         Self {
             code,
             status,
-            description: Cow::Borrowed(""),
+            description: Cow::Borrowed(description),
             uri: Cow::Borrowed(""),
             retry_after: None,
             kind: None,
@@ -154,7 +164,7 @@ impl OAuthError {
     }
 
     /// Says for the developer of the client what is wrong: the member `error_description`. Default: it is
-    /// left out.
+    /// left out, but of [`INVALID_CLIENT`](Self::INVALID_CLIENT).
     ///
     /// RFC 6749 §5.2 allows printable ASCII without `"` and `\`. What is else is replaced: `"` by `'`, `\` by
     /// `/`, and other characters by `?`.

@@ -38,11 +38,9 @@ fn expected(
 // R70, R72, R110.
 #[test]
 fn every_code_is_answered_as_its_rfc_says() {
-    let basic = &[("www-authenticate", "Basic realm=\"OAuth\", charset=\"UTF-8\"")][..];
     let wait = &[("retry-after", "1")][..];
     for (error, status, headers, code) in [
         (OAuthError::INVALID_REQUEST, 400, &[][..], "invalid_request"),
-        (OAuthError::INVALID_CLIENT, 401, basic, "invalid_client"),
         (OAuthError::INVALID_GRANT, 400, &[], "invalid_grant"),
         (OAuthError::UNAUTHORIZED_CLIENT, 400, &[], "unauthorized_client"),
         (OAuthError::UNSUPPORTED_GRANT_TYPE, 400, &[], "unsupported_grant_type"),
@@ -77,6 +75,18 @@ fn every_code_is_answered_as_its_rfc_says() {
         let document = format!(r#"{{"error":"{code}"}}"#);
         assert_eq!(wire(error), expected(status, headers, &document));
     }
+}
+
+// R70, R72: a handler behind an optional layer refuses as the layer would.
+#[test]
+fn invalid_client_is_answered_as_the_layer_answers_nothing() {
+    let layer = Harness::new().ask(&TestRequest::bare());
+    let (status, headers, body) = wire(OAuthError::INVALID_CLIENT);
+    assert_eq!((status, &headers, &body), (layer.status, &layer.headers, &layer.body));
+    assert_eq!(
+        OAuthError::INVALID_CLIENT.to_string(),
+        "invalid_client: Client authentication is required"
+    );
 }
 
 // R70.

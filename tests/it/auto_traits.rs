@@ -58,7 +58,7 @@ fn public_types_are_send_and_sync() {
     send_sync_static::<InvalidRegistration<Bare>>();
     send_sync_static::<MemoryProvider<Bare>>();
     send_sync_static::<BoxClientProvider<Bare>>();
-    send_sync_static::<ProviderFn<fn()>>();
+    send_sync_static::<ProviderFn<fn(), Bare, Bare>>();
     send_sync_static::<ClientSecret>();
     send_sync_static::<ClientMetadata>();
     send_sync_static::<AuthMethod>();
@@ -111,7 +111,7 @@ fn everything_is_debug_without_bounds() {
     debug::<InvalidRegistration<Bare>>();
     debug::<MemoryProvider<Bare>>();
     debug::<BoxClientProvider<Bare>>();
-    debug::<ProviderFn<fn()>>();
+    debug::<ProviderFn<fn(), Bare, Bare>>();
     debug::<RequestBody<Bare>>();
     debug::<ResponseBody<Bare>>();
     debug::<ResponseFuture<Service, Bare, Full<Bytes>>>();

@@ -85,7 +85,15 @@ fn every_kind_of_provider() {
     check(&Harness::of(BoxClientProvider::new(BoxClientProvider::new(clients())).clone()));
     let known = clients();
     check(&Harness::of(provider_fn(move |id: &str| ready(Ok::<_, Infallible>(known.get(id))))));
+    check(&Harness::of(provider_fn(find)));
+    check(&Harness::of(provider_fn(async |id: &str| find(id).await)));
     check(&Harness::of(Yielding(clients())));
+}
+
+/// Borrows the id across an await.
+async fn find(client_id: &str) -> Result<Found, BoxError> {
+    tokio::task::yield_now().await;
+    Ok(clients().get(client_id))
 }
 
 /// A provider that borrows the id across several awaits.
