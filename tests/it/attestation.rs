@@ -736,6 +736,40 @@ fn challenge_is_accepted_once_if_it_is_so_set() {
     }
 }
 
+// It is read before anybody is known.
+#[test]
+fn instance_key_of_more_than_4_kib_is_refused() {
+    let with_certificates = |length: usize| {
+        let chain = json!({"x5c": ["c".repeat(length)]});
+        let jwk = with(instance().jwk(), chain);
+        ask(&Pair::new().claims(json!({"cnf": {"jwk": jwk}})).request())
+    };
+    let accepted_length = 4096 - with(instance().jwk(), json!({"x5c": [""]})).to_string().len();
+    assert_eq!(with_certificates(accepted_length).status, 200);
+    assert_eq!(with_certificates(accepted_length + 1), refused(reason(I::InstanceKey)));
+}
+
+// Challenges are to be had for nothing: what is refused must leave nothing in the store.
+#[test]
+fn instance_with_its_share_of_the_replay_store_is_throttled_alone() {
+    let attesters = Attesters::new(ISSUER, MemoryReplayStore::new(32).clock(Clock::fixed(NOW)));
+    let harness = harness_of(
+        attesters
+            .unwrap()
+            .trust("wallet-provider", client_keys(attester(), "a"))
+            .challenges(Challenges::stateless(SECRET).unwrap().once()),
+    );
+    let ask = |instance, jti: usize| {
+        let proof = json!({"challenge": challenge(&harness.layer), "jti": jti.to_string()});
+        harness.ask(&Pair::of(instance).proof(proof).request()).status
+    };
+    let answers: Vec<_> = (0..64).map(|jti| ask(instance(), jti)).collect();
+    let accepted = answers.iter().take_while(|status| **status == 200).count();
+    assert!((1..16).contains(&accepted), "{accepted}");
+    assert_eq!(answers[accepted..], vec![StatusCode::TOO_MANY_REQUESTS; 64 - accepted]);
+    assert_eq!(ask(other_instance(), 0), 200);
+}
+
 // Replicas share the secret, and nothing else.
 #[test]
 fn challenge_of_one_replica_is_good_at_the_next() {

@@ -414,6 +414,36 @@ fn c10_layers_that_share_a_store_accept_a_token_once() {
     assert_eq!(revocation.ask(&ask), ask.accepted("worker", AuthMethod::PrivateKeyJwt));
 }
 
+// Whoever captured it may name another client that trusts the same issuer and subject.
+#[test]
+fn c10_token_is_used_once_by_all_clients_that_trust_it() {
+    let harness = harness([client("worker", [cluster()]), client("twin", [cluster()])]);
+    let token = form(&cluster_token(json!({})));
+    let ask = of("worker", &token);
+    assert_eq!(harness.ask(&ask), ask.accepted("worker", AuthMethod::PrivateKeyJwt));
+    assert_failed(&harness, "twin", &token, REPLAYED);
+}
+
+#[test]
+fn workload_with_its_share_of_the_replay_store_is_throttled_alone() {
+    let other = "system:serviceaccount:billing:other";
+    let subject = Trust::jwt(CLUSTER, other, keys(ed(), "cluster"));
+    let clients: Clients =
+        [client("worker", [cluster()]), client("other", [subject])].into_iter().collect();
+    let replay = MemoryReplayStore::new(8).clock(Clock::fixed(NOW));
+    let settings = Assertions::new(ISSUER, replay).unwrap();
+    let harness = Harness::of(clients).set(|layer| layer.assertions(settings));
+    let ask = |client_id, subject: &str, jti: &str| {
+        let token = cluster_token(json!({"sub": subject, "jti": jti}));
+        harness.ask(&of(client_id, &form(&token))).status
+    };
+    for jti in ["1", "2", "3", "4"] {
+        assert_eq!(ask("worker", WORKER, jti), 200);
+    }
+    assert_eq!(ask("worker", WORKER, "5"), 429);
+    assert_eq!(ask("other", other, "1"), 200);
+}
+
 /// Publishes the keys of the cluster at every address, while it is up.
 #[derive(Clone, Default)]
 struct Web {
@@ -642,6 +672,7 @@ fn trust_that_no_token_can_match_is_refused() {
         (vec![Trust::jwt("", WORKER, key())], "`issuer` is not an identifier, such as a URL"),
         (vec![Trust::jwt("a b", WORKER, key())], "`issuer` is not an identifier, such as a URL"),
         (vec![Trust::jwt("i".repeat(513), WORKER, key())], "`issuer` is longer than 512 bytes"),
+        (vec![Trust::jwt(CLUSTER, "s".repeat(513), key())], "`subject` is longer than 512 bytes"),
         (vec![Trust::jwt(CLUSTER, "", key())], "`subject` is empty, or has a control character"),
         (
             vec![Trust::jwt(CLUSTER, "a\nb", key())],

@@ -86,12 +86,12 @@ impl KeySet {
     /// If the text is no key, or it is private or symmetric, or cannot be used.
     pub(crate) fn of_one(json: &[u8]) -> Result<Self, InvalidKeys> {
         let value = text(json).and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
-        match value {
-            Some(value) if Jwk::read(value).has("kty") => match Jwk::read(value) {
-                jwk if jwk.symmetric.is_some() => Err(InvalidKeys::new("this is a symmetric key")),
-                jwk if jwk.private.is_some() => Err(InvalidKeys::PRIVATE),
-                jwk => Self::of([jwk].into_iter(), &Leaked::default()).not_empty(),
-            },
+        match value.map(Jwk::read).filter(|jwk| jwk.has("kty")) {
+            Some(jwk) if jwk.symmetric.is_some() => {
+                Err(InvalidKeys::new("this is a symmetric key"))
+            }
+            Some(jwk) if jwk.private.is_some() => Err(InvalidKeys::PRIVATE),
+            Some(jwk) => Self::of([jwk].into_iter(), &Leaked::default()).not_empty(),
             _ if read(json).is_ok() => Err(InvalidKeys::new(
                 "not a JSON Web Key: this is a set, for `ClientKeys::from_jwks`",
             )),

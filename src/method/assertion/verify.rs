@@ -172,7 +172,7 @@ async fn accept(
     }
     let jti = federated.id()?;
     let Some(store) = &settings.replay else { return Ok(()) };
-    if claimed(&**store, federated.namespace(), jti, until, timeout).await? {
+    if claimed(&**store, federated.workload(), jti, until, timeout).await? {
         Ok(())
     } else {
         Err(InvalidAssertion::Replayed.into())

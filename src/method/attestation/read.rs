@@ -19,6 +19,8 @@ use crate::{
 };
 
 const ATTESTATION_TYP: &str = "oauth-client-attestation+jwt";
+/// RSA of 16,384 bits, or another key with its certificates.
+const LONGEST_KEY: usize = 4 * 1024;
 const PROOF_TYP: &str = "oauth-client-attestation-pop+jwt";
 
 /// A signed JWT that is well-formed, and about which nothing else is known.
@@ -88,7 +90,9 @@ impl Attested {
                 return Err(InvalidAttestation::Malformed);
             }
             let confirmation = claims.cnf.ok_or(InvalidAttestation::MissingClaim)?.0;
-            let jwk = confirmation.jwk.ok_or(InvalidAttestation::InstanceKey)?;
+            // Whoever calls chooses how much there is to look through.
+            let jwk = confirmation.jwk.filter(|jwk| jwk.get().len() <= LONGEST_KEY);
+            let jwk = jwk.ok_or(InvalidAttestation::InstanceKey)?;
             // What is wrong with it may quote nothing, and says more than anybody needs.
             let key = KeySet::of_one(jwk.get().as_bytes())
                 .map_err(|_reason| InvalidAttestation::InstanceKey)?;

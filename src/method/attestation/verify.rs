@@ -230,7 +230,7 @@ fn judge(
     Ok(until.ceil() as i64)
 }
 
-/// Accepts the challenge, and then the proof, unless it was accepted before.
+/// Accepts the proof, unless it was accepted before, and then its challenge.
 async fn use_up(
     presented: &Credentials,
     attesters: &Attesters,
@@ -241,22 +241,28 @@ async fn use_up(
     let proved = &presented.proved;
     let jti = proved.jti.as_deref().map_err(|invalid| *invalid)?;
     let store = &*attesters.replay;
-    if let Some(challenges) = &attesters.challenges {
-        let challenge = proved.challenge.as_deref().unwrap_or_default();
-        let good = challenges.check(&attesters.issuer, challenge, now);
-        let good = good.ok_or(InvalidAttestation::Challenge)?;
-        // By itself and not with the instance, which could otherwise hand it on.
-        if challenges.once
-            && !claimed(store, challenge, "attestation_challenge", good.until, timeout).await?
-        {
-            return Err(InvalidAttestation::Challenge.into());
+    let challenge = match &attesters.challenges {
+        Some(challenges) => {
+            let challenge = proved.challenge.as_deref().unwrap_or_default();
+            let good = challenges.check(&attesters.issuer, challenge, now);
+            let good = good.ok_or(InvalidAttestation::Challenge)?;
+            challenges.once.then_some((challenge, good.until))
         }
-    }
+        None => None,
+    };
     // RFC 9278: two instances of a client may have one `jti`.
     let instance = ["urn:ietf:params:oauth:jwk-thumbprint:sha-256:", &presented.thumbprint];
-    if claimed(store, &instance.concat(), jti, until, timeout).await? {
-        Ok(())
-    } else {
-        Err(InvalidAttestation::Replayed.into())
+    if !claimed(store, &instance.concat(), jti, until, timeout).await? {
+        return Err(InvalidAttestation::Replayed.into());
+    }
+    // By itself and not with the instance, which could otherwise hand it on. It comes last: challenges are to be had for
+    // nothing, so that only the share of the instance bounds how many it has in the store.
+    match challenge {
+        Some((challenge, until))
+            if !claimed(store, challenge, "attestation_challenge", until, timeout).await? =>
+        {
+            Err(InvalidAttestation::Challenge.into())
+        }
+        _ => Ok(()),
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct Federated {
     assertion_type: Type,
     /// Whether the request names the client.
     named: bool,
-    /// [`ISSUER`] and the issuer, behind it the subject, the audience and the id, in one buffer.
+    /// [`ISSUER`] and the issuer, a space and the subject, behind them the audience and the id, in one buffer.
     text: String,
     issuer: usize,
     subject: usize,
@@ -84,14 +84,16 @@ impl Federated {
             Err(invalid) => ("", Err(invalid)),
         };
         let id = claims.jti.as_ref().map_or("", |jti| &jti.0);
-        let length = ISSUER.len() + issuer.len() + subject.len() + audience.len() + id.len();
+        let length = ISSUER.len() + issuer.len() + 1 + subject.len() + audience.len() + id.len();
         let mut text = String::with_capacity(length);
         text.push_str(ISSUER);
         let mut add = |part: &str| {
             text.push_str(part);
             text.len()
         };
-        let (issuer, subject, audience) = (add(issuer), add(subject), add(audience));
+        let issuer = add(issuer);
+        add(" ");
+        let (subject, audience) = (add(subject), add(audience));
         add(id);
         Ok(Box::new(Self {
             assertion_type,
@@ -113,13 +115,14 @@ impl Federated {
         self.part(ISSUER.len(), self.issuer)
     }
 
-    /// Whose ids they are, for the replay store: the issuer's, whichever client presents them.
-    pub(super) fn namespace(&self) -> &str {
-        self.part(0, self.issuer)
+    /// Whose ids they are, for the replay store: the issuer's, whichever client presents them. The subject is part of it,
+    /// so that one workload cannot take the share of all.
+    pub(super) fn workload(&self) -> &str {
+        self.part(0, self.subject)
     }
 
     fn subject(&self) -> &str {
-        self.part(self.issuer, self.subject)
+        self.part(self.issuer + 1, self.subject)
     }
 
     /// Issuer and subject, where nothing else tells who the client is.

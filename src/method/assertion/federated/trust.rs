@@ -16,8 +16,8 @@ use crate::{
 const MOST: usize = 20;
 /// A day, in seconds.
 const LONGEST_LIFETIME: i64 = 24 * 60 * 60;
-/// It is part of what the replay store keeps.
-const LONGEST_ISSUER: usize = 512;
+/// Of an issuer and of a subject, which are part of what the replay store keeps.
+const LONGEST_NAME: usize = 512;
 
 /// Whose tokens a client presents in place of a secret, and which of them, for
 /// [`RegisteredClient::federated`](crate::RegisteredClient::federated).
@@ -171,8 +171,11 @@ impl Trust {
             {
                 Some("`issuer` is not an identifier, such as a URL")
             }
-            Name::Jwt { issuer, .. } if issuer.len() > LONGEST_ISSUER => {
+            Name::Jwt { issuer, .. } if issuer.len() > LONGEST_NAME => {
                 Some("`issuer` is longer than 512 bytes")
+            }
+            Name::Jwt { subject, .. } if subject.len() > LONGEST_NAME => {
+                Some("`subject` is longer than 512 bytes")
             }
             Name::Jwt { subject, .. } if !is_text(subject) => {
                 Some("`subject` is empty, or has a control character")
