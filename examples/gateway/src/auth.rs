@@ -13,7 +13,7 @@ use tower_client_auth::{
 };
 
 use crate::{
-    clients::Clients,
+    clients::{Clients, Published},
     config::{self, CertificateSource, Config, Encoding, Kind, Mistake, Route, Store, Verified},
     identity, redis, telemetry,
 };
@@ -28,6 +28,7 @@ pub(crate) struct Memory {
     replay: Option<(usize, Arc<MemoryReplayStore>)>,
     throttle: Option<(config::Throttle, Arc<FailureThrottle>)>,
     redis: Option<Redis>,
+    published: Published,
 }
 
 /// A server that several gateways share.
@@ -108,6 +109,7 @@ pub(crate) fn base(
 ) -> Result<Layer, Mistake> {
     const NONE: &str = "there is no `[redis]`";
     let mut layer = ClientAuthLayer::new(clients);
+    let published = memory.published.source(&config.clients)?;
     if let Some(settings) = &config.assertions {
         let issuer = &settings.issuer;
         let assertions = match settings.replay.value {
@@ -117,7 +119,10 @@ pub(crate) fn base(
                 None => return Err(settings.replay.mistake(NONE)),
             },
         };
-        let assertions = assertions.map_err(|error| issuer.mistake(error.to_string()))?;
+        let mut assertions = assertions.map_err(|error| issuer.mistake(error.to_string()))?;
+        if let Some(keys) = &published {
+            assertions = assertions.jwks_source(keys.clone());
+        }
         layer = layer.assertions(assertions.legacy_audiences(settings.legacy_audiences.clone()));
     }
     if let Some(settings) = &config.throttle {
@@ -130,7 +135,11 @@ pub(crate) fn base(
         };
     }
     if let Some(certificates) = &config.certificates {
-        layer = layer.mutual_tls(mutual_tls(&certificates.source));
+        let mutual_tls = mutual_tls(&certificates.source);
+        layer = layer.mutual_tls(match published {
+            Some(keys) => mutual_tls.jwks_source(keys),
+            None => mutual_tls,
+        });
     }
     Ok(layer)
 }

@@ -2,6 +2,7 @@
 
 #[cfg_attr(not(feature = "postgres"), path = "disabled.rs")]
 mod postgres;
+mod published;
 
 use std::{
     io,
@@ -16,7 +17,7 @@ use tower_client_auth::{
 };
 
 use self::postgres::Database;
-pub(crate) use self::postgres::check as check_postgres;
+pub(crate) use self::{postgres::check as check_postgres, published::Published};
 use crate::config::{self, Mistake};
 
 /// How often it is seen that there is another source.
@@ -33,7 +34,7 @@ impl Clients {
     /// Reads the file, or prepares to connect.
     pub(crate) fn open(config: &config::Clients) -> Result<Self, Mistake> {
         match config {
-            config::Clients::File { path, poll } => {
+            config::Clients::File { path, poll, .. } => {
                 let clients = FileClients::open(&path.value, *poll);
                 let clients = clients.map_err(|error| path.mistake(error.to_string()))?;
                 Ok(Self::File(Arc::new(clients)))
@@ -77,15 +78,30 @@ impl ClientProvider for Clients {
             Self::Database(database) => database.find(client_id).await,
         }
     }
+
+    async fn find_federated(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<Option<RegisteredClient<ClientMetadata>>, BoxError> {
+        match self {
+            Self::File(clients) => {
+                let clients = clients.current.load_full();
+                Ok(clients.find_federated(issuer, subject).await?)
+            }
+            // Its tables have secrets alone.
+            Self::Database(_) => Ok(None),
+        }
+    }
 }
 
 /// What is wrong with single clients of a file, which do no harm to the others.
 pub(crate) fn warnings(config: &config::Clients) -> Vec<String> {
     let config::Clients::File { path, .. } = config else { return Vec::new() };
-    let read = MemoryProvider::from_json_file(&path.value);
-    let invalid = read.map(|(_, invalid)| invalid).unwrap_or_default();
+    let read = parse(&path.value);
+    let problems = read.map(|(_, problems)| problems).unwrap_or_default();
     let file = path.value.display();
-    invalid.iter().map(|record| format!("{file}: {record}")).collect()
+    problems.iter().map(|problem| format!("{file}: {problem}")).collect()
 }
 
 /// Those of a file.
@@ -159,10 +175,16 @@ impl FileClients {
 }
 
 fn read(path: &Path) -> io::Result<MemoryProvider> {
-    let (clients, invalid) = MemoryProvider::from_json_file(path)?;
-    for record in invalid {
-        let file = path.display();
-        tracing::warn!(%file, record = %record, "a client cannot authenticate");
+    let (clients, problems) = parse(path)?;
+    for problem in problems {
+        tracing::warn!(file = %path.display(), record = problem, "a client cannot authenticate");
     }
     Ok(clients)
+}
+
+/// The clients of a file, and which of them cannot authenticate.
+fn parse(path: &Path) -> io::Result<(MemoryProvider, Vec<String>)> {
+    let (clients, invalid) = MemoryProvider::from_json_file(path)?;
+    let problems = invalid.iter().map(ToString::to_string).chain(published::unfetched(path));
+    Ok((clients, problems.collect()))
 }

@@ -16,6 +16,8 @@ pub(crate) enum Clients {
         path: At<PathBuf>,
         /// Between two looks at it.
         poll: Duration,
+        /// Whose servers on loopback addresses may publish keys, too.
+        loopback_keys: Option<At<PathBuf>>,
     },
     Postgres {
         url: At<String>,
@@ -105,9 +107,10 @@ impl Clients {
     pub(super) fn read(table: &Table<'_>) -> Option<Self> {
         let (file, postgres) = (table.file("file"), table.secret("postgres"));
         let poll = table.seconds("poll_seconds", 2);
+        let loopback_keys = table.file("allow_loopback_keys");
         let cache = table.seconds("cache_seconds", 30);
         match (file, postgres) {
-            (Some(path), None) => Some(Self::File { path, poll }),
+            (Some(path), None) => Some(Self::File { path, poll, loopback_keys }),
             (None, Some(url)) => Some(Self::Postgres { url, cache }),
             (Some(_), Some(postgres)) => {
                 table.note(postgres.line, "clients are in a `file` or in `postgres`, not in both");

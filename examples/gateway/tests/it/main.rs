@@ -8,6 +8,8 @@ mod checked;
 mod forwarding;
 mod operated;
 mod pki;
+#[cfg(feature = "jwks-fetch")]
+mod published;
 mod readme;
 mod remembered;
 mod stores;
