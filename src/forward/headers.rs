@@ -113,6 +113,7 @@ impl Forward {
             self.client_id.as_ref(),
             self.auth_method.as_ref(),
             self.thumbprint.as_ref(),
+            self.key_thumbprint.as_ref(),
             self.signed.as_ref().map(|(name, _)| name),
         ];
         let others: Names = of_others.into_iter().flatten().cloned().collect();
@@ -129,7 +130,7 @@ impl Forward {
     /// The same, with the names of all.
     pub(super) fn named(mut self) -> Self {
         let signed = self.signed.as_ref().map(|(name, _)| name);
-        let names = [&self.client_id, &self.auth_method, &self.thumbprint];
+        let names = [&self.client_id, &self.auth_method, &self.thumbprint, &self.key_thumbprint];
         self.names = names.into_iter().filter_map(Option::as_ref).chain(signed).cloned().collect();
         self
     }

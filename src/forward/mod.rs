@@ -69,6 +69,7 @@ pub struct Forward {
     client_id: Option<HeaderName>,
     auth_method: Option<HeaderName>,
     thumbprint: Option<HeaderName>,
+    key_thumbprint: Option<HeaderName>,
     signed: Option<(HeaderName, signed::Signer)>,
     /// All of them.
     names: Names,
@@ -79,6 +80,7 @@ struct Identity<'a> {
     client_id: &'a str,
     method: &'static AuthMethod,
     thumbprint: Option<&'a str>,
+    key_thumbprint: Option<&'a str>,
 }
 
 /// The header fields that say so.
@@ -129,6 +131,23 @@ impl Forward {
     pub fn thumbprint(mut self, name: &str) -> Result<Self, ConfigError> {
         self.thumbprint = None;
         self.thumbprint = Some(self.checked(name)?);
+        Ok(self.named())
+    }
+
+    /// Sets the header `name` to the SHA-256 thumbprint (RFC 7638) of the key that an attestation was about, for upstreams
+    /// that bind grants to it (draft-ietf-oauth-attestation-based-client-auth-11 §10.3). Without an attestation there is no
+    /// such header.
+    ///
+    /// Only a layer with the setting `attestation` knows attestations.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`identity`](Self::identity).
+    #[cfg(feature = "unstable-attestation")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "unstable-attestation")))]
+    pub fn key_thumbprint(mut self, name: &str) -> Result<Self, ConfigError> {
+        self.key_thumbprint = None;
+        self.key_thumbprint = Some(self.checked(name)?);
         Ok(self.named())
     }
 
@@ -211,10 +230,11 @@ impl Forward {
         client_id: &str,
         method: &'static AuthMethod,
         certificate: Option<&Certificate>,
+        key_thumbprint: Option<&str>,
         clock: &Clock,
     ) -> Result<Fields, Error> {
         let thumbprint = certificate.map(Certificate::thumbprint);
-        let identity = Identity { client_id, method, thumbprint };
+        let identity = Identity { client_id, method, thumbprint, key_thumbprint };
         let signed = match &self.signed {
             Some((name, signer)) => {
                 let now = guard::hook("clock", || clock.unix_seconds());
@@ -223,11 +243,11 @@ impl Forward {
             }
             None => None,
         };
-        let thumbprint = thumbprint.map(str::to_owned);
         let values = [
             self.client_id.as_ref().zip(Some(percent_encode(client_id).into_owned())),
             self.auth_method.as_ref().zip(Some(method.as_str().to_owned())),
-            self.thumbprint.as_ref().zip(thumbprint),
+            self.thumbprint.as_ref().zip(thumbprint.map(str::to_owned)),
+            self.key_thumbprint.as_ref().zip(key_thumbprint.map(str::to_owned)),
             signed,
         ];
         let fields = values.into_iter().flatten().map(|(name, value)| {

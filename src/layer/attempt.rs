@@ -110,8 +110,9 @@ impl<P> Course<P> {
         let methods = &self.shared.policy.methods;
         let client = result.as_ref().ok()?;
         let certificate = self.head.as_ref().and_then(|head| mutual_tls::found(head, methods));
+        let key = self.presented.attestation().map(|attested| attested.thumbprint());
         let (client_id, method) = (client.client_id(), client.method());
-        match forward.identify(client_id, method, certificate, &methods.clock) {
+        match forward.identify(client_id, method, certificate, key.as_deref(), &methods.clock) {
             Ok(fields) => Some(fields),
             Err(error) => {
                 *result = Err(error);

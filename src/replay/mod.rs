@@ -77,9 +77,13 @@ pub trait ReplayStore: Send + Sync + 'static {
     /// Claims an assertion: `true` if it was not claimed before, `false` if it was.
     ///
     /// `until` is when the assertion ceases to be accepted, in seconds since the Unix epoch; the layer
-    /// claims it before that time. The store keeps the claim at least until then. `client_id` and `jti`
-    /// are at most a few hundred bytes long and hold no ASCII control characters; `jti` was chosen by
-    /// the client.
+    /// claims it before that time. The store keeps the claim at least until then. `jti` was chosen by the
+    /// client and is at most 256 bytes long. Neither holds ASCII control characters.
+    ///
+    /// `client_id` is not always that of a client, so that it must not refer to a table of clients. For the token of a
+    /// platform ([`Trust`](crate::assertion::Trust)) it is `iss:`, the issuer, a space and the subject, of 512 bytes each at
+    /// most; for an attestation (feature `unstable-attestation`) it is a URN with the thumbprint of the instance, and for a
+    /// challenge the challenge itself, with `attestation_challenge` as the `jti`.
     ///
     /// # Errors
     ///

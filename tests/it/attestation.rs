@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{HeaderValue, Request, StatusCode};
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt};
@@ -15,7 +16,7 @@ use tower_client_auth::{
     assertion::ClientKeys,
     attestation::{Attesters, Challenges, InvalidAttestation as I},
     body::RequestBody,
-    forward::Forward,
+    forward::{Forward, IdentitySigner},
     provider::{MemoryProvider, provider_fn},
     replay::MemoryReplayStore,
     tenant::TenantLayer,
@@ -858,6 +859,13 @@ fn abca_7_4_attested_client_without_attestation_is_refused() {
     assert_eq!(without.ask(&Pair::new().request()), refused(K::NoCredentials));
 }
 
+/// RFC 7638, of a key on P-256.
+fn jkt(key: &Key) -> String {
+    let jwk = key.jwk();
+    let members = format!(r#"{{"crv":"P-256","kty":"EC","x":{},"y":{}}}"#, jwk["x"], jwk["y"]);
+    base64url(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, members.as_bytes()))
+}
+
 // Case 27.
 #[test]
 fn thumbprint_of_the_instance_is_handed_on() {
@@ -882,12 +890,7 @@ fn thumbprint_of_the_instance_is_handed_on() {
         assert!(is_sensitive);
         thumbprint
     };
-    let jkt = |key: &Key| {
-        let jwk = key.jwk();
-        let members = format!(r#"{{"crv":"P-256","kty":"EC","x":{},"y":{}}}"#, jwk["x"], jwk["y"]);
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, members.as_bytes());
-        Some(base64url(digest))
-    };
+    let jkt = |key: &Key| Some(jkt(key));
     let proof = |pair: Pair, jti: &str| pair.proof(json!({"jti": jti})).request();
     assert_eq!(send(proof(Pair::new(), "1")), jkt(instance()));
     assert_eq!(send(proof(Pair::new(), "2")), jkt(instance()));
@@ -896,6 +899,42 @@ fn thumbprint_of_the_instance_is_handed_on() {
     assert_eq!(send(basic.clone()), None);
     let signal = Pair::new().claims(json!({"sub": "basic"})).proof(json!({"jti": "4"}));
     assert_eq!(send(signal.on(basic)), jkt(instance()));
+}
+
+// -11 §10.3: grants must be bound to the instance, also where the upstream issues them.
+#[test]
+fn upstream_is_told_the_key_of_the_instance() {
+    const NAME: &str = "x-client-key-thumbprint";
+    let pkcs8 =
+        aws_lc_rs::signature::Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new());
+    let signer =
+        IdentitySigner::new(pkcs8.unwrap().as_ref(), "https://gateway.example", ISSUER).unwrap();
+    let forward = Forward::new().key_thumbprint(NAME).unwrap().signed("x-identity", signer);
+    let harness = harness().set(|layer| layer.forward(forward.unwrap()));
+    let told = |request: &TestRequest| {
+        let seen = harness.ask(request).calls.pop().unwrap().headers;
+        let of = |name: &str| seen.iter().find(|(one, _)| one == name).map(|(_, value)| value);
+        let claims = BASE64_URL_SAFE_NO_PAD
+            .decode(of("x-identity").unwrap().split('.').nth(1).unwrap())
+            .unwrap();
+        let claims: Value = serde_json::from_slice(&claims).unwrap();
+        (of(NAME).cloned(), claims["cnf"].clone())
+    };
+    let forged =
+        |request: TestRequest| request.with(NAME, "x").with("x_client_key.thumbprint", "x");
+    let thumbprint = jkt(instance());
+    assert_eq!(
+        told(&forged(Pair::new().request())),
+        (Some(thumbprint.clone()), json!({"jkt": thumbprint}))
+    );
+    let basic = TestRequest::form("").basic("basic:basic-s3cr3t");
+    assert_eq!(told(&forged(basic)), (None, Value::Null));
+    let error = ConfigError::IdentityHeader(NAME.to_owned());
+    let twice = [
+        Forward::new().identity(NAME).unwrap().key_thumbprint(NAME),
+        Forward::new().key_thumbprint(NAME).unwrap().identity(NAME),
+    ];
+    assert_eq!(twice.map(Result::unwrap_err), [error.clone(), error]);
 }
 
 // The example of RFC 7638 §3.1 is an RSA key; RFC 8037 §A.3 has one of Ed25519.

@@ -8,7 +8,8 @@ pub(super) enum Signer {}
 
 impl Signer {
     pub(super) const fn token(&self, identity: &Identity<'_>, _now: i64) -> Option<String> {
-        let _unused = (identity.client_id, identity.method, identity.thumbprint);
+        let Identity { client_id, method, thumbprint, key_thumbprint } = *identity;
+        let _unused = (client_id, method, thumbprint, key_thumbprint);
         match *self {}
     }
 }

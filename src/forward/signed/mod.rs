@@ -27,7 +27,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// | `aud` | the upstream, as given here |
 /// | `sub` | the id of the client, as it is |
 /// | `auth_method` | its method, as in the IANA registry; `none` is a client that any caller may be |
-/// | `cnf` | `x5t#S256`, the thumbprint of its certificate (RFC 8705 §3.1), if it presented one |
+/// | `cnf` | `x5t#S256`, the thumbprint of its certificate (RFC 8705 §3.1), and `jkt`, that of the key which an attestation was about (RFC 9449 §6.1), if it presented one |
 /// | `iat`, `exp` | when it was signed, and until when it may be used, which is a minute at most |
 ///
 /// It says who is calling, not what for: within its lifetime whoever has it can use it again, with any request to
@@ -82,8 +82,10 @@ struct Claims<'a> {
 
 #[derive(Serialize)]
 struct Confirmation<'a> {
-    #[serde(rename = "x5t#S256")]
-    thumbprint: &'a str,
+    #[serde(rename = "x5t#S256", skip_serializing_if = "Option::is_none")]
+    thumbprint: Option<&'a str>,
+    #[serde(rename = "jkt", skip_serializing_if = "Option::is_none")]
+    key_thumbprint: Option<&'a str>,
 }
 
 impl IdentitySigner {
@@ -155,12 +157,15 @@ impl IdentitySigner {
 
     pub(super) fn token(&self, identity: &Identity<'_>, now: i64) -> Option<String> {
         let Inner { key, header, issuer, audience, lifetime, .. } = &*self.0;
+        let Identity { thumbprint, key_thumbprint, .. } = *identity;
         let claims = Claims {
             iss: issuer,
             aud: audience,
             sub: identity.client_id,
             auth_method: identity.method.as_str(),
-            cnf: identity.thumbprint.map(|thumbprint| Confirmation { thumbprint }),
+            cnf: thumbprint
+                .or(key_thumbprint)
+                .map(|_some| Confirmation { thumbprint, key_thumbprint }),
             iat: now,
             exp: now.saturating_add_unsigned(lifetime.as_secs()),
         };

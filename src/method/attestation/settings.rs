@@ -84,7 +84,9 @@ impl Attesters {
     /// proofs. Each proof is accepted once.
     ///
     /// The issuer is compared byte for byte, and never with anything that the caller sends. All layers of an issuer
-    /// need one store, as for [`Assertions::new`](crate::assertion::Assertions::new), and both may have the same one.
+    /// need one store, as for [`Assertions::new`](crate::assertion::Assertions::new). A store for attestations alone is
+    /// better than one for both: its shares are counted by instance, of which a client has many, so that they bound one
+    /// instance and not a whole product.
     /// Until there is a [`trust`](Self::trust), no attestation is accepted and nothing is announced.
     ///
     /// # Errors
@@ -176,6 +178,8 @@ impl Attesters {
     /// be that of any attester here, because the client is registered with none; one that is not good refuses the
     /// request. A `client_id` alone is no other method. Whether there was an attestation, the handler sees by
     /// [`key_thumbprint`](crate::AuthenticatedClient::key_thumbprint).
+    ///
+    /// An assertion beside an attestation that is refused has been used all the same, and the client makes a new one.
     #[must_use]
     pub fn as_signal(self) -> Self {
         Self { is_signal: true, ..self }
