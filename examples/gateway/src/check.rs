@@ -11,10 +11,10 @@ use tower_client_auth::{AuthMethod, provider::MemoryProvider};
 
 use crate::{
     config::{
-        At, CertificateSource, Clients, Config, Kind, Listener, Mistake, Route, Store, Target,
-        Verified,
+        At, CertificateSource, Certificates, Clients, Config, Kind, Listener, Mistake, Route,
+        Store, Target, Verified,
     },
-    identity, listen,
+    identity, listen, routes,
 };
 
 /// Those that are forwarded.
@@ -38,7 +38,10 @@ pub(crate) fn check(config: &Config) -> Vec<Mistake> {
     identity::check(config, &mut mistakes);
     let mut patterns = HashMap::new();
     for route in &config.routes {
-        if let Some(first) = patterns.insert(&route.pattern.value, route.pattern.line) {
+        let pattern = &route.pattern.value;
+        // In two spellings it is the same.
+        let pattern = (routes::normal(pattern.path()), pattern.is_prefix());
+        if let Some(first) = patterns.insert(pattern, route.pattern.line) {
             let what = format!("this route is there already, in line {first}");
             mistakes.push(route.pattern.mistake(what));
         }
@@ -48,17 +51,30 @@ pub(crate) fn check(config: &Config) -> Vec<Mistake> {
     mistakes
 }
 
+/// What is allowed, and may not be what was meant.
+pub(crate) fn warnings(config: &Config) -> Vec<Mistake> {
+    let admin = config.admin.iter().filter(|admin| !is_private(admin.value.ip()));
+    let what = "others than operators may reach this address: whoever does reads the metrics";
+    admin.map(|admin| admin.mistake(what)).collect()
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
 fn listeners(config: &Config, mistakes: &mut Vec<Mistake>) {
-    let mut taken = HashMap::new();
+    let mut taken: Vec<&At<SocketAddr>> = Vec::new();
     let addresses = config.listeners.iter().map(|listener| &listener.address);
     for address in addresses.chain(&config.admin) {
-        // Of port 0 each is another one.
-        if address.value.port() != 0
-            && let Some(first) = taken.insert(address.value, address.line)
-        {
-            let what = format!("{} is listened on already, in line {first}", address.value);
+        if let Some(first) = taken.iter().find(|first| collide(first.value, address.value)) {
+            let line = first.line;
+            let what = format!("{} is listened on already, in line {line}", address.value);
             mistakes.push(address.mistake(what));
         }
+        taken.push(address);
     }
     for tls in config.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
         let files = [Some(&tls.certificate), Some(&tls.key), tls.client_ca.as_ref()];
@@ -71,6 +87,14 @@ fn listeners(config: &Config, mistakes: &mut Vec<Mistake>) {
             mistakes.push(Mistake { line: tls.line, what: error.to_string() });
         }
     }
+}
+
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let is_same_host = one.ip() == other.ip()
+        || (one.is_ipv4() == other.is_ipv4()
+            && (one.ip().is_unspecified() || other.ip().is_unspecified()));
+    // Of port 0 each is another one.
+    one.port() == other.port() && one.port() != 0 && is_same_host
 }
 
 /// Says of a file that it cannot be read.
@@ -100,31 +124,39 @@ fn clients(config: &Config, mistakes: &mut Vec<Mistake>) {
 }
 
 fn stores(config: &Config, mistakes: &mut Vec<Mistake>) {
-    if let Some(url) = &config.redis
-        && let Err(error) = crate::redis::check(&url.value)
-    {
+    let replay = config.assertions.as_ref().map(|assertions| &assertions.replay);
+    let throttle = config.throttle.as_ref().map(|throttle| &throttle.store);
+    let stores = [replay, throttle].into_iter().flatten();
+    let mut shared = stores.filter(|store| store.value == Store::Redis);
+    let Some(url) = &config.redis else {
+        mistakes.extend(shared.map(|store| store.mistake("there is no `[redis]` with its `url`")));
+        return;
+    };
+    if let Err(error) = crate::redis::check(&url.value) {
         mistakes.push(url.mistake(error.to_string()));
-    }
-    let replay = config.assertions.as_ref().map(|assertions| assertions.replay.clone());
-    let throttle = config.throttle.as_ref().map(|throttle| throttle.store.clone());
-    for store in [replay, throttle].into_iter().flatten() {
-        if store.value == Store::Redis && config.redis.is_none() {
-            mistakes.push(store.mistake("there is no `[redis]` with its `url`"));
-        }
+    } else if shared.next().is_none() {
+        // Several gateways would each remember for itself.
+        let what = "nothing is kept in `[redis]`: neither `replay` nor `store` is `\"redis\"`";
+        mistakes.push(url.mistake(what));
     }
 }
 
 fn certificates(config: &Config, mistakes: &mut Vec<Mistake>) {
-    let Some(certificates) = &config.certificates else { return };
-    if certificates.source == CertificateSource::Connection && !asks_for_certificates(config) {
-        let what = "no listener asks clients for a certificate: `client_ca` or `client_certificates` in its `tls`";
-        mistakes.push(Mistake { line: certificates.line, what: what.to_owned() });
+    let tls = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+    let mut asking = tls.filter(|tls| tls.client_certificates);
+    match &config.certificates {
+        Some(Certificates { source: CertificateSource::Connection, line }) => {
+            if asking.next().is_none() {
+                let what = "no listener asks clients for a certificate: `client_ca` or `client_certificates` in its `tls`";
+                mistakes.push(Mistake { line: *line, what: what.to_owned() });
+            }
+        }
+        // It looks as if nobody came in without one.
+        _ => mistakes.extend(asking.map(|tls| {
+            let what = "the certificates that this asks for are not read: `[certificates]` has no `source = \"connection\"`";
+            Mistake { line: tls.line, what: what.to_owned() }
+        })),
     }
-}
-
-fn asks_for_certificates(config: &Config) -> bool {
-    let mut tls = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
-    tls.any(|tls| tls.client_certificates)
 }
 
 /// Why clients of this method cannot be authenticated.
@@ -161,7 +193,7 @@ fn verifies(config: &Config) -> bool {
 
 fn methods(route: &Route, config: &Config, mistakes: &mut Vec<Mistake>) {
     let mut note = |line, what: String| mistakes.push(Mistake { line, what });
-    for At { value, line } in &route.methods {
+    for At { value, line } in route.methods.iter().flatten() {
         if !METHODS.contains(value) {
             note(*line, format!("{:?} is no method of HTTP that is forwarded", value.as_str()));
         } else if route.kind == Kind::Form && *value != Method::POST {
@@ -174,11 +206,12 @@ fn methods(route: &Route, config: &Config, mistakes: &mut Vec<Mistake>) {
             note(method.line, format!("{} {problem}", method.value.as_str()));
         }
     }
-    if route.auth_methods.as_ref().is_some_and(Vec::is_empty) {
-        note(route.line, "`auth_methods` is empty: nobody could call".to_owned());
-    }
-    if route.kind == Kind::HeadersOnly && route.add_client_id {
-        note(route.line, "`add_client_id` takes a form, which this route does not read".to_owned());
+    let is_empty = [
+        ("methods", route.methods.as_ref().is_some_and(Vec::is_empty)),
+        ("auth_methods", route.auth_methods.as_ref().is_some_and(Vec::is_empty)),
+    ];
+    for (key, _) in is_empty.into_iter().filter(|(_, is_empty)| *is_empty) {
+        note(route.line, format!("`{key}` is empty: nobody could call"));
     }
 }
 

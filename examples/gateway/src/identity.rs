@@ -1,14 +1,18 @@
 //! What upstreams are told of a client.
 
-use tower_client_auth::forward::{Forward, IdentitySigner};
+use tower_client_auth::{
+    AuthMethod,
+    forward::{Forward, IdentitySigner},
+};
 
 use crate::{
     check::unreadable,
-    config::{At, Config, Identity, Mistake, Route, Signed, Target},
+    config::{At, Config, Identity, Kind, Mistake, Route, Signed, Target},
 };
 
 /// Finds what is wrong with it.
 pub(crate) fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
+    told_apart(config, mistakes);
     let Some(signed) = &config.identity.signed else {
         for audience in config.routes.iter().filter_map(|route| route.audience.as_ref()) {
             let what = "`audience` is of a signed identity: there is no `[identity.signed]`";
@@ -44,6 +48,38 @@ pub(crate) fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
             let what = "a route needs `audience`, the name of its upstream, for signed identities";
             mistakes.push(Mistake { line: route.line, what: what.to_owned() });
         }
+    }
+}
+
+/// Finds upstreams that cannot tell who is who.
+fn told_apart(config: &Config, mistakes: &mut Vec<Mistake>) {
+    let Identity { client_id, auth_method, signed, .. } = &config.identity;
+    let is_said = auth_method.is_some() || signed.is_some();
+    for route in &config.routes {
+        // Which may check for itself.
+        let checks = route.keep_credentials && matches!(route.target, Target::Upstream(_));
+        if route.optional && client_id.is_none() && !is_said && !checks {
+            let what =
+                "this route is `optional`, and without `[identity]` nobody is taken for a client";
+            mistakes.push(Mistake { line: route.line, what: what.to_owned() });
+        }
+    }
+    let is_public = |route: &&Route| {
+        let methods = route.auth_methods.as_ref();
+        let has_none =
+            |methods: &Vec<At<_>>| methods.iter().any(|method| method.value == AuthMethod::None);
+        route.kind == Kind::Form && methods.is_none_or(has_none)
+    };
+    if let Some(client_id) = client_id
+        && !is_said
+        && let Some(route) = config.routes.iter().find(is_public)
+    {
+        let line = route.line;
+        let what = format!(
+            "a public client, whose id anybody may give, is not told apart: `auth_method` is to be set, or \
+             `auth_methods` without `none` in line {line}"
+        );
+        mistakes.push(client_id.mistake(what));
     }
 }
 

@@ -52,11 +52,8 @@ const USAGE: &str = "usage: gateway --config FILE [--check]";
 
 /// All of them, a line for each.
 fn explain(path: &Path, mistakes: &[Mistake]) -> BoxError {
-    let lines = mistakes.iter().map(|Mistake { line, what }| match line {
-        0 => format!("{}: {what}", path.display()),
-        line => format!("{}:{line}: {what}", path.display()),
-    });
-    lines.collect::<Vec<_>>().join("\n").into()
+    let lines: Vec<_> = mistakes.iter().map(|mistake| mistake.of_file(path)).collect();
+    lines.join("\n").into()
 }
 
 async fn run(path: PathBuf) -> Result<(), BoxError> {

@@ -1,8 +1,10 @@
 //! Which route a request takes, and what becomes of it there.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     convert::Infallible,
+    fmt::Write,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -22,7 +24,7 @@ use crate::{
     auth,
     check::METHODS,
     clients::Clients,
-    config::{self, Config, Mistake, Pattern, Target},
+    config::{self, Config, Mistake, Target},
     forward_auth::ForwardAuth,
     identity, telemetry,
     telemetry::Measured,
@@ -34,12 +36,20 @@ pub(crate) const JWKS: &str = "/.well-known/jwks.json";
 /// All of a configuration that requests see. It is made anew for another configuration, while requests that have
 /// begun keep this one.
 pub(crate) struct Routes {
-    exact: HashMap<String, Route>,
+    /// By their [`normal`] paths.
+    exact: HashMap<String, Arc<Route>>,
     /// The longest first.
     prefixes: Vec<(String, Route)>,
     jwks: Option<Bytes>,
     unknown: Measured,
     pub(crate) clients: Clients,
+}
+
+/// What is at a path.
+enum Found<'a> {
+    Route(&'a Route),
+    /// Those of signed identities.
+    Keys(&'a Bytes),
 }
 
 struct Route {
@@ -68,10 +78,18 @@ impl Routes {
         };
         for route in &config.routes {
             let made = Route::new(config, route, base, pools)?;
-            match &route.pattern.value {
-                Pattern::Exact(path) => drop(routes.exact.insert(path.clone(), made)),
-                Pattern::Prefix(prefix) => routes.prefixes.push((prefix.clone(), made)),
+            let path = normal(route.pattern.value.path());
+            let path = path.ok_or_else(|| route.pattern.mistake(AMBIGUOUS))?.into_owned();
+            if route.pattern.value.is_prefix() {
+                routes.prefixes.push((path, made));
+            } else {
+                routes.exact.insert(path, Arc::new(made));
             }
+        }
+        // An upstream may take `/token/` for `/token`, and the other way round.
+        for (path, route) in routes.exact.clone() {
+            let other = path.strip_suffix('/').map_or_else(|| format!("{path}/"), str::to_owned);
+            routes.exact.entry(other).or_insert(route);
         }
         routes.prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
         Ok(routes)
@@ -81,35 +99,40 @@ impl Routes {
         self.jwks.clone()
     }
 
-    fn find(&self, path: &str) -> Option<&Route> {
-        self.exact.get(path).or_else(|| {
-            let mut prefixes = self.prefixes.iter();
-            prefixes.find(|(prefix, _)| is_below(path, prefix)).map(|(_, route)| route)
-        })
+    fn find(&self, path: &str) -> Result<Found<'_>, Refusal> {
+        let path = normal(path).ok_or(Refusal::PATH)?;
+        if !path.starts_with('/') {
+            // `CONNECT` and `OPTIONS *`, which are for the gateway itself.
+            return Err(Refusal::NO_ROUTE);
+        }
+        if let Some(route) = self.exact.get(&*path) {
+            return Ok(Found::Route(route));
+        }
+        let mut prefixes = self.prefixes.iter();
+        if let Some((_, route)) = prefixes.find(|(prefix, _)| is_below(&path, prefix)) {
+            return Ok(Found::Route(route));
+        }
+        let jwks = self.jwks.as_ref().filter(|_| path == JWKS);
+        jwks.map(Found::Keys).ok_or(Refusal::NO_ROUTE)
     }
 
     pub(crate) async fn answer(&self, mut request: Request<Incoming>) -> Answer {
         let began = Instant::now();
-        let host = settle_host(&mut request);
-        let path = request.uri().path();
-        let refusal = if host.is_err() {
-            Refusal::HOST
-        } else if is_ambiguous(path) {
-            Refusal::PATH
-        } else if !path.starts_with('/') {
-            // `CONNECT` and `OPTIONS *`, which are for the gateway itself.
-            Refusal::NO_ROUTE
-        } else if let Some(route) = self.find(path) {
-            let answer = route.answer(request).await;
-            route.measured.note(answer.status(), began);
-            return answer;
-        } else if let (JWKS, Some(jwks)) = (path, &self.jwks) {
-            return document("application/jwk-set+json", jwks.clone()).map(Either::Right);
-        } else {
-            Refusal::NO_ROUTE
-        };
-        self.unknown.note(refusal.status(), began);
-        refuse(refusal, request)
+        let host = settle_host(&mut request).map_err(|_invalid| Refusal::HOST);
+        match host.and_then(|()| self.find(request.uri().path())) {
+            Ok(Found::Route(route)) => {
+                let answer = route.answer(request).await;
+                route.measured.note(answer.status(), began);
+                answer
+            }
+            Ok(Found::Keys(jwks)) => {
+                document("application/jwk-set+json", jwks.clone()).map(Either::Right)
+            }
+            Err(refusal) => {
+                self.unknown.note(refusal.status(), began);
+                refuse(refusal, request)
+            }
+        }
     }
 }
 
@@ -120,10 +143,9 @@ impl Route {
         base: &auth::Layer,
         pools: &mut Vec<Pool>,
     ) -> Result<Self, Mistake> {
-        let name = match &route.pattern.value {
-            Pattern::Exact(path) => path.clone(),
-            Pattern::Prefix(prefix) => format!("{prefix}/*"),
-        };
+        let path = route.pattern.value.path();
+        let name =
+            if route.pattern.value.is_prefix() { format!("{path}/*") } else { path.to_owned() };
         let layer = auth::layer(base, config, route, &name)?;
         let mut forward_auth = None;
         let behind = match &route.target {
@@ -148,11 +170,11 @@ impl Route {
                 Behind::ForwardAuth(check)
             }
         };
-        let mut methods: Vec<_> = route.methods.iter().map(|method| method.value.clone()).collect();
-        if methods.is_empty() {
+        let methods = match &route.methods {
+            Some(methods) => methods.iter().map(|method| method.value.clone()).collect(),
             // Not `CONNECT`, whose content is none of its own, nor `TRACE`, whose answer has what was forwarded.
-            methods = METHODS.into();
-        }
+            None => METHODS.to_vec(),
+        };
         let names: Vec<_> = methods.iter().map(Method::as_str).collect();
         Ok(Self {
             service: layer.layer(behind),
@@ -207,18 +229,45 @@ fn is_below(path: &str, prefix: &str) -> bool {
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Whether an upstream may take it for another path than the one by which its route was found: it may remove dot segments
-/// and empty ones (RFC 3986 §5.2.4), parameters of a segment, and escapes that stand for themselves (§6.2.2.2).
-pub(crate) fn is_ambiguous(path: &str) -> bool {
-    let mut escapes = path.split('%').skip(1).map(|behind| behind.get(..2));
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/\\;".contains(&byte);
-    path.contains("//")
+pub(crate) const AMBIGUOUS: &str = "this path is refused, as it can be taken for another one";
+
+/// The spelling of a path by which its route is found: all but letters, digits, `-`, `.`, `_`, `~` and `/` is escaped
+/// (RFC 3986 §6.2.2), for to many servers `/a%3ab` is `/a:b`.
+///
+/// There is none for a path that an upstream may take for another one, whatever its route: it may remove dot segments
+/// and empty ones (§5.2.4), parameters of a segment, escapes that stand for themselves (§6.2.2.2), and escapes twice.
+pub(crate) fn normal(path: &str) -> Option<Cow<'_, str>> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    let is_ambiguous = path.contains("//")
         || path.contains([';', '\\'])
-        || path.split('/').any(|segment| matches!(segment, "." | ".."))
-        || escapes.any(|digits| {
-            let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-            byte.is_none_or(|byte| byte.is_ascii_control() || is_plain(byte))
-        })
+        || path.split('/').any(|segment| matches!(segment, "." | ".."));
+    if is_ambiguous {
+        return None;
+    }
+    if path.bytes().all(is_plain) {
+        return Some(path.into());
+    }
+    let mut normal = String::with_capacity(path.len() * 2);
+    let mut rest = path.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        rest = behind;
+        let mut byte = first;
+        if byte == b'%' {
+            let (digits, behind) = rest.split_first_chunk::<2>()?;
+            rest = behind;
+            byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+            if byte.is_ascii_control() || is_plain(byte) || b"\\;%".contains(&byte) {
+                return None;
+            }
+        }
+        if is_plain(byte) {
+            normal.push(char::from(byte));
+        } else {
+            // A string takes whatever is written.
+            let _written = write!(normal, "%{byte:02X}");
+        }
+    }
+    Some(normal.into())
 }
 
 /// What is behind the layer.

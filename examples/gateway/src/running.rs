@@ -21,6 +21,7 @@ use tokio::{
 use crate::{
     admin::Admin,
     auth::{self, Memory},
+    check,
     clients::{self, Clients},
     config::{self, At, Config, Mistake},
     listen::{self, Bound, Listening},
@@ -76,10 +77,9 @@ pub(crate) fn check(path: &Path) -> Result<String, Vec<Mistake>> {
     let config = Config::read(path)?;
     prepare(&config, Kept::default()).map_err(|mistake| vec![mistake])?;
     let (listeners, routes) = (config.listeners.len(), config.routes.len());
-    let mut said = String::new();
-    for warning in clients::warnings(&config.clients) {
-        said += &format!("warning: {warning}\n");
-    }
+    let warnings = check::warnings(&config).into_iter().map(|warning| warning.of_file(path));
+    let warnings = warnings.chain(clients::warnings(&config.clients));
+    let said: String = warnings.map(|warning| format!("warning: {warning}\n")).collect();
     let name = path.display();
     Ok(format!("{said}{name}: listeners: {listeners}, routes: {routes}, no mistakes"))
 }
@@ -201,6 +201,9 @@ impl Running {
 
     fn take(&mut self, config: Config, sockets: Sockets) {
         self.level.set(config.log);
+        for Mistake { line, what } in check::warnings(&config) {
+            tracing::warn!(line, warning = what, "a setting may not be what was meant");
+        }
         let mut old = std::mem::take(&mut self.listeners);
         let listeners = config.listeners.iter().zip(sockets.bound).zip(sockets.tls);
         for ((listener, bound), tls) in listeners {

@@ -110,8 +110,14 @@ impl Clients {
         let loopback_keys = table.file("allow_loopback_keys");
         let cache = table.seconds("cache_seconds", 30);
         match (file, postgres) {
-            (Some(path), None) => Some(Self::File { path, poll, loopback_keys }),
-            (None, Some(url)) => Some(Self::Postgres { url, cache }),
+            (Some(path), None) => {
+                table.refuse(&["cache_seconds"], "is for clients in `postgres`");
+                Some(Self::File { path, poll, loopback_keys })
+            }
+            (None, Some(url)) => {
+                table.refuse(&["poll_seconds", "allow_loopback_keys"], "is for clients in a `file`");
+                Some(Self::Postgres { url, cache })
+            }
             (Some(_), Some(postgres)) => {
                 table.note(postgres.line, "clients are in a `file` or in `postgres`, not in both");
                 None
@@ -132,6 +138,9 @@ impl Assertions {
         let legacy_audiences = table.texts("legacy_audiences").unwrap_or_default();
         let replay = table.one_of("replay", &STORES);
         let capacity = table.number("replay_capacity", 1..=100_000_000);
+        if replay.as_ref().is_some_and(|replay| replay.value == Store::Redis) {
+            table.refuse(&["replay_capacity"], "is for used assertions in memory");
+        }
         Some(Self {
             issuer: issuer?,
             legacy_audiences: legacy_audiences.into_iter().map(|url| url.value).collect(),
@@ -147,9 +156,14 @@ fn networks(table: &Table<'_>, key: &'static str) -> Vec<IpNet> {
     let texts = table.texts(key).unwrap_or_default().into_iter();
     let networks = texts.filter_map(|At { value, line }| {
         let address = || value.parse::<IpAddr>().ok().map(IpNet::from);
-        let network = value.parse().ok().or_else(address);
-        if network.is_none() {
-            table.note(line, format!("{value:?} in `{key}` is not {NETWORKS}"));
+        let network: Option<IpNet> = value.parse().ok().or_else(address);
+        match network {
+            None => table.note(line, format!("{value:?} in `{key}` is not {NETWORKS}")),
+            // Whoever connects could write what is believed.
+            Some(network) if network.prefix_len() == 0 => {
+                table.note(line, format!("{value:?} in `{key}` is everybody, not a proxy"));
+            }
+            Some(_) => {}
         }
         network
     });
@@ -193,28 +207,39 @@ impl Certificates {
         let name = table.parsed::<HeaderName>("header", NAME);
         let trusted = networks(table, "trusted_proxies");
         let verified_header = table.parsed::<HeaderName>("verified_header", NAME);
-        let verified_value = table.parsed::<HeaderValue>("verified_value", "the value of a header");
+        let verified_value =
+            table.parsed::<HeaderValue>("verified_value", "the value of a header, and not empty");
         let by_proxy = table.flag("verified_by_proxy");
         let source = source?;
         if !source.value {
-            for key in ["encoding", "header", "trusted_proxies", "verified_header"] {
-                if table.has(key) {
-                    let what = format!("`{key}` is for certificates of a header");
-                    table.note(source.line, what);
-                }
-            }
+            let of_headers = [
+                "encoding",
+                "header",
+                "trusted_proxies",
+                "verified_header",
+                "verified_value",
+                "verified_by_proxy",
+            ];
+            table.refuse(&of_headers, "is for certificates of a header");
             return Some(Self { line: source.line, source: CertificateSource::Connection });
         }
         let encoding = table.required("encoding", encoding)?.value;
         let name = match encoding {
-            Encoding::ClientCert | Encoding::Xfcc => HeaderName::from_static("client-cert"),
+            Encoding::ClientCert | Encoding::Xfcc => {
+                table.refuse(&["header"], "is not for this encoding, whose header has a name");
+                HeaderName::from_static("client-cert")
+            }
             _ => table.required("header", name)?.value,
         };
         if trusted.is_empty() {
             table.note(table.line(), "certificates of a header need `trusted_proxies`");
         }
         let verified = match (verified_header, verified_value) {
-            (Some(header), Some(value)) => Verified::If(header.value, value.value),
+            (Some(header), Some(value)) => {
+                let why = "says that all are verified, and `verified_header` which of them are";
+                table.refuse(&["verified_by_proxy"], why);
+                Verified::If(header.value, value.value)
+            }
             (None, None) if by_proxy => Verified::ByProxy,
             (None, None) => Verified::Never,
             (Some(At { line, .. }), None) | (None, Some(At { line, .. })) => {

@@ -14,7 +14,7 @@ pub(crate) use self::{
         Throttle, Verified,
     },
     reader::{At, Mistake},
-    routes::{Kind, Pattern, Protocol, Route, Target, Upstream},
+    routes::{Kind, Protocol, Route, Target, Upstream},
     server::{Listener, Tls},
 };
 use crate::check;
@@ -82,11 +82,6 @@ impl Config {
             let certificates = root.table("certificates");
             let identity = root.table("identity");
             let routes = root.tables("route");
-            for needed in ["listener", "route"] {
-                if !root.has(needed) {
-                    root.note(1, format!("there is no `[[{needed}]]`"));
-                }
-            }
             Self {
                 log: log.map_or(tracing::level_filters::LevelFilter::INFO, |log| log.value),
                 shutdown: Shutdown {

@@ -4,7 +4,6 @@
 
 use std::{
     cell::RefCell,
-    fmt,
     ops::{Range, RangeInclusive},
     path::{Path, PathBuf},
     str::FromStr,
@@ -16,16 +15,21 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-/// Something wrong, and where. It never quotes what may be a secret.
+/// Something wrong, or that may be, and where. It never quotes what may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Mistake {
     pub(crate) line: usize,
     pub(crate) what: String,
 }
 
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.what)
+impl Mistake {
+    /// As `--check` writes it.
+    pub(crate) fn of_file(&self, path: &Path) -> String {
+        let Self { line, what } = self;
+        match line {
+            0 => format!("{}: {what}", path.display()),
+            line => format!("{}:{line}: {what}", path.display()),
+        }
     }
 }
 
@@ -114,7 +118,10 @@ impl<'t> Table<'t> {
     }
 
     fn get(&self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
-        self.known.borrow_mut().push(key);
+        let mut known = self.known.borrow_mut();
+        if !known.contains(&key) {
+            known.push(key);
+        }
         self.table.get(key)
     }
 
@@ -139,15 +146,18 @@ impl<'t> Table<'t> {
         }
     }
 
+    /// A string that is not empty.
     pub(crate) fn text(&self, key: &'static str) -> Option<At<String>> {
-        self.read(key, "a string", |value| value.as_str().map(str::to_owned))
+        self.read(key, "a string, and not empty", |value| text(value).map(str::to_owned))
     }
 
     /// A string that may be in the environment instead, as `env:NAME`, because there is a password in it.
     pub(crate) fn secret(&self, key: &'static str) -> Option<At<String>> {
         let At { value, line } = self.text(key)?;
         let Some(name) = value.strip_prefix("env:") else { return Some(At { value, line }) };
-        if let Ok(value) = std::env::var(name) {
+        if let Ok(value) = std::env::var(name)
+            && !value.is_empty()
+        {
             return Some(At { value, line });
         }
         self.note(line, format!("{name} is not set, which `{key}` names"));
@@ -156,7 +166,7 @@ impl<'t> Table<'t> {
 
     /// A string that is a `T`; `wanted` says what that is.
     pub(crate) fn parsed<T: FromStr>(&self, key: &'static str, wanted: &str) -> Option<At<T>> {
-        self.read(key, wanted, |value| value.as_str()?.parse().ok())
+        self.read(key, wanted, |value| text(value)?.parse().ok())
     }
 
     /// One of these strings.
@@ -238,9 +248,13 @@ impl<'t> Table<'t> {
         Some(Table::new(self.reader, table.value, format!("[{key}] "), table.line))
     }
 
-    /// An array of tables.
+    /// An array of tables, which must be there.
     pub(crate) fn tables(&self, key: &'static str) -> Vec<Self> {
         let list = self.read(key, "an array of tables", DeValue::as_array);
+        let line = list.as_ref().map_or(self.line, |list| list.line);
+        if list.as_ref().map_or(!self.has(key), |list| list.value.is_empty()) {
+            self.note(line, format!("there is no `[[{key}]]`"));
+        }
         let tables = list.iter().flat_map(|list| list.value).filter_map(|item| {
             let line = self.reader.line(item.span());
             let table = item.get_ref().as_table();
@@ -252,6 +266,15 @@ impl<'t> Table<'t> {
         tables.collect()
     }
 
+    /// For what means nothing beside other settings: who wrote it takes it to mean something.
+    pub(crate) fn refuse(&self, keys: &[&'static str], why: &str) {
+        for key in keys {
+            if let Some(value) = self.get(key) {
+                self.note(self.reader.line(value.span()), format!("`{key}` {why}"));
+            }
+        }
+    }
+
     /// For what must be there.
     pub(crate) fn required<T>(&self, key: &'static str, value: Option<T>) -> Option<T> {
         if value.is_none() && !self.has(key) {
@@ -259,6 +282,10 @@ impl<'t> Table<'t> {
         }
         value
     }
+}
+
+fn text<'v>(value: &'v DeValue<'_>) -> Option<&'v str> {
+    value.as_str().filter(|text| !text.is_empty())
 }
 
 impl Drop for Table<'_> {

@@ -12,8 +12,8 @@ pub(crate) struct Route {
     pub(crate) line: usize,
     pub(crate) pattern: At<Pattern>,
     pub(crate) target: Target,
-    /// Those of HTTP. All if there are none.
-    pub(crate) methods: Vec<At<Method>>,
+    /// Those of HTTP.
+    pub(crate) methods: Option<Vec<At<Method>>>,
     pub(crate) auth_methods: Option<Vec<At<AuthMethod>>>,
     pub(crate) kind: Kind,
     pub(crate) optional: bool,
@@ -30,6 +30,18 @@ pub(crate) enum Pattern {
     Exact(String),
     /// This path, and all below it.
     Prefix(String),
+}
+
+impl Pattern {
+    /// As it is written.
+    pub(crate) fn path(&self) -> &str {
+        let (Self::Exact(path) | Self::Prefix(path)) = self;
+        path
+    }
+
+    pub(crate) const fn is_prefix(&self) -> bool {
+        matches!(self, Self::Prefix(_))
+    }
 }
 
 /// What is done with a request of an authenticated client.
@@ -71,20 +83,26 @@ impl Route {
         let pattern = Self::pattern(table);
         let is_forward_auth = table.flag("forward_auth");
         let target = if is_forward_auth {
-            let only_401_403 = table.flag("only_401_403");
-            for key in ["upstream", "protocol", "connect_seconds", "answer_seconds"] {
-                if table.has(key) {
-                    // Asked for, so that it is not unknown as well.
-                    let line = table.text(key).map_or(table.line(), |text| text.line);
-                    table.note(line, format!("a route with `forward_auth` has no `{key}`"));
-                }
-            }
-            Some(Target::ForwardAuth { only_401_403 })
+            let of_upstreams = [
+                "upstream",
+                "protocol",
+                "connect_seconds",
+                "answer_seconds",
+                "body_limit_bytes",
+                "keep_credentials",
+            ];
+            table.refuse(&of_upstreams, "is not for a route with `forward_auth`");
+            Some(Target::ForwardAuth { only_401_403: table.flag("only_401_403") })
         } else {
+            table.refuse(&["only_401_403"], "is for a route with `forward_auth`");
             Upstream::read(table).map(Target::Upstream)
         };
         let headers_only = table.flag("headers_only");
-        let methods = table.all_parsed("methods", "a method of HTTP").unwrap_or_default();
+        if headers_only || is_forward_auth {
+            let of_forms = ["body_seconds", "add_client_id"];
+            table.refuse(&of_forms, "is for a form, which this route does not read");
+        }
+        let methods = table.all_parsed("methods", "a method of HTTP");
         let auth_methods = table.texts("auth_methods").map(|methods| {
             let methods = methods.into_iter();
             let known = methods.filter_map(|At { value, line }| match AuthMethod::from(&*value) {
@@ -137,9 +155,13 @@ impl Route {
         };
         let is_path = text.value.starts_with('/')
             && text.value.parse::<Uri>().is_ok_and(|uri| uri.path() == text.value);
-        if !is_path || crate::routes::is_ambiguous(&text.value) {
+        if !is_path {
             let path = &text.value;
             table.note(text.line, format!("{path:?} is no path; it is such as \"/token\""));
+            return None;
+        }
+        if crate::routes::normal(&text.value).is_none() {
+            table.note(text.line, crate::routes::AMBIGUOUS);
             return None;
         }
         let At { mut value, line } = text;

@@ -92,6 +92,8 @@ trusted_proxies = ["10.0.0.0/33"]
         "gateway.toml:10: no.pem: No such file or directory (os error 2)",
         "gateway.toml:13: 127.0.0.1:7001 is listened on already, in line 9",
         "gateway.toml:16: missing.json: No such file or directory (os error 2)",
+        "gateway.toml:19: a public client, whose id anybody may give, is not told apart: `auth_method` is to be set, or \
+         `auth_methods` without `none` in line 27",
         "gateway.toml:19: the header \"host\" cannot say who the client is, or does so already",
     ];
     let mistakes = mistakes(wrong);
@@ -143,6 +145,238 @@ auth_methods = [
     assert_eq!(said.last().map(String::as_str), Some(expected[0]));
 }
 
+/// Of a file that is nothing but this.
+const MINIMAL: &str =
+    "[[listener]]\naddress = \"127.0.0.1:0\"\n[clients]\nfile = \"clients.json\"\n";
+
+#[test]
+fn path_is_one_route_in_every_spelling() {
+    let route =
+        |pattern: &str| format!("[[route]]\n{pattern}\nupstream = \"http://127.0.0.1:1\"\n");
+    let patterns = [
+        "path = \"/a:b\"",
+        "path = \"/a%3ab\"",
+        "path = \"/%61\"",
+        "prefix = \"/a/../b\"",
+        "path = \"/a?b\"",
+    ];
+    let expected = [
+        "gateway.toml:9: this route is there already, in line 6",
+        "gateway.toml:12: this path is refused, as it can be taken for another one",
+        "gateway.toml:15: this path is refused, as it can be taken for another one",
+        "gateway.toml:18: \"/a?b\" is no path; it is such as \"/token\"",
+    ];
+    assert_eq!(mistakes(&format!("{MINIMAL}{}", patterns.map(route).concat())), expected);
+}
+
+#[test]
+fn setting_that_means_nothing_where_it_stands_is_found() {
+    let wrong = r#"cache_seconds = 3
+[assertions]
+issuer = "https://as.example"
+[certificates]
+source = "connection"
+header = "x-cert"
+verified_value = "SUCCESS"
+verified_by_proxy = true
+[[route]]
+path = "/a"
+forward_auth = true
+upstream = "http://127.0.0.1:1"
+protocol = "h2c"
+answer_seconds = 1
+body_limit_bytes = 1
+keep_credentials = true
+add_client_id = true
+[[route]]
+path = "/b"
+upstream = "http://127.0.0.1:1"
+headers_only = true
+only_401_403 = true
+body_seconds = 1
+"#;
+    let expected = [
+        "gateway.toml:5: `cache_seconds` is for clients in `postgres`",
+        "gateway.toml:9: no listener asks clients for a certificate: `client_ca` or `client_certificates` in its `tls`",
+        "gateway.toml:10: `header` is for certificates of a header",
+        "gateway.toml:11: `verified_value` is for certificates of a header",
+        "gateway.toml:12: `verified_by_proxy` is for certificates of a header",
+        "gateway.toml:16: `upstream` is not for a route with `forward_auth`",
+        "gateway.toml:17: `protocol` is not for a route with `forward_auth`",
+        "gateway.toml:18: `answer_seconds` is not for a route with `forward_auth`",
+        "gateway.toml:19: `body_limit_bytes` is not for a route with `forward_auth`",
+        "gateway.toml:20: `keep_credentials` is not for a route with `forward_auth`",
+        "gateway.toml:21: `add_client_id` is for a form, which this route does not read",
+        "gateway.toml:26: `only_401_403` is for a route with `forward_auth`",
+        "gateway.toml:27: `body_seconds` is for a form, which this route does not read",
+    ];
+    assert_eq!(mistakes(&format!("{MINIMAL}{wrong}")), expected);
+    // Those of other choices.
+    let wrong = r#"[[listener]]
+address = "127.0.0.1:0"
+tls = { certificate = "server.pem", key = "server.key", client_certificates = true }
+[clients]
+postgres = ""
+poll_seconds = 3
+[assertions]
+issuer = "https://as.example"
+replay = "redis"
+replay_capacity = 3
+[certificates]
+source = "header"
+encoding = "xfcc"
+header = "x-cert"
+trusted_proxies = ["127.0.0.1"]
+verified_header = "x-verified"
+verified_value = "yes"
+verified_by_proxy = false
+[[route]]
+path = "/a"
+upstream = "http://127.0.0.1:1"
+"#;
+    let files = Files::new(wrong);
+    crate::pki::issue(&files);
+    let expected = [
+        "gateway.toml:3: the certificates that this asks for are not read: `[certificates]` has no `source = \"connection\"`",
+        "gateway.toml:5: `postgres` must be a string, and not empty",
+        "gateway.toml:9: there is no `[redis]` with its `url`",
+        "gateway.toml:10: `replay_capacity` is for used assertions in memory",
+        "gateway.toml:14: `header` is not for this encoding, whose header has a name",
+        "gateway.toml:18: `verified_by_proxy` says that all are verified, and `verified_header` which of them are",
+    ];
+    assert_eq!(files.check(), (Some(2), expected.map(str::to_owned).to_vec()));
+}
+
+#[cfg(feature = "redis")]
+#[test]
+fn store_that_nothing_is_kept_in_is_found() {
+    let rest = "[redis]\nurl = \"redis://127.0.0.1/\"\n[throttle]\nper_client = 3\n\
+        [[route]]\npath = \"/token\"\nupstream = \"http://127.0.0.1:1\"\n";
+    let expected = [
+        "gateway.toml:13: nothing is kept in `[redis]`: neither `replay` nor `store` is `\"redis\"`",
+    ];
+    assert_eq!(mistakes_of(rest), expected);
+}
+
+#[test]
+fn value_that_trusts_everybody_is_refused() {
+    let wrong = r#"[throttle]
+trusted_proxies = ["::/0"]
+[certificates]
+source = "header"
+encoding = "escaped-pem"
+header = "x-cert"
+trusted_proxies = ["10.0.0.0/8", "0.0.0.0/0"]
+verified_header = "x-verified"
+verified_value = ""
+[assertions]
+issuer = ""
+[identity.signed]
+key = "identity.pem"
+issuer = ""
+[[route]]
+path = "/a"
+upstream = "http://127.0.0.1:1"
+audience = ""
+methods = []
+auth_methods = []
+"#;
+    let files = Files::new(&format!("{MINIMAL}{wrong}"));
+    crate::pki::issue(&files);
+    let expected = [
+        "gateway.toml:6: \"::/0\" in `trusted_proxies` is everybody, not a proxy",
+        "gateway.toml:11: \"0.0.0.0/0\" in `trusted_proxies` is everybody, not a proxy",
+        "gateway.toml:12: `verified_header` and `verified_value` belong together",
+        "gateway.toml:13: `verified_value` must be the value of a header, and not empty",
+        "gateway.toml:15: `issuer` must be a string, and not empty",
+        "gateway.toml:18: `issuer` must be a string, and not empty",
+        "gateway.toml:19: `auth_methods` is empty: nobody could call",
+        "gateway.toml:19: `methods` is empty: nobody could call",
+        "gateway.toml:22: `audience` must be a string, and not empty",
+    ];
+    assert_eq!(files.check(), (Some(2), expected.map(str::to_owned).to_vec()));
+}
+
+#[test]
+fn upstream_that_cannot_tell_who_is_who_is_found() {
+    let route = "[[route]]\npath = \"/token\"\nupstream = \"http://127.0.0.1:1\"\n";
+    let check = |rest: &str| {
+        let (code, said) = Files::new(&format!("{MINIMAL}{rest}")).check();
+        (
+            code == Some(0),
+            said.into_iter().filter(|line| !line.contains("no mistakes")).collect::<Vec<_>>(),
+        )
+    };
+    let found = |line: &str| (false, vec![line.to_owned()]);
+    let fine = (true, Vec::new());
+    // Nobody, for a client.
+    let expected = "gateway.toml:5: this route is `optional`, and without `[identity]` nobody is taken for a client";
+    assert_eq!(check(&format!("{route}optional = true\n")), found(expected));
+    assert_eq!(check(&format!("{route}optional = true\nkeep_credentials = true\n")), fine);
+    // A public client, for one that has proved who it is.
+    let named = "[identity]\nclient_id = \"x-client-id\"\n";
+    let expected = "gateway.toml:6: a public client, whose id anybody may give, is not told apart: `auth_method` is to be \
+        set, or `auth_methods` without `none` in line 7";
+    assert_eq!(check(&format!("{named}{route}")), found(expected));
+    assert_eq!(check(&format!("{named}{route}auth_methods = [\"client_secret_basic\"]\n")), fine);
+    assert_eq!(check(&format!("{named}{route}headers_only = true\n")), fine);
+    assert_eq!(check(&format!("{named}auth_method = \"x-client-auth-method\"\n{route}")), fine);
+}
+
+#[test]
+fn address_is_taken_by_one_listener() {
+    let wrong = r#"[[listener]]
+address = "0.0.0.0:7001"
+[[listener]]
+address = "127.0.0.1:7001"
+[[listener]]
+address = "[::1]:7001"
+[admin]
+address = "[::]:7001"
+[clients]
+file = "clients.json"
+[[route]]
+path = "/token"
+upstream = "http://192.0.2.1:1"
+"#;
+    let expected = [
+        "gateway.toml:4: 127.0.0.1:7001 is listened on already, in line 2",
+        "gateway.toml:8: [::]:7001 is listened on already, in line 6",
+    ];
+    assert_eq!(mistakes(wrong), expected);
+}
+
+#[test]
+fn admin_listener_for_others_is_a_warning() {
+    let check = |address: &str| {
+        let rest = format!(
+            "[admin]\naddress = \"{address}\"\n[[route]]\npath = \"/token\"\nupstream = \"http://127.0.0.1:1\"\n"
+        );
+        let (code, mut said) = Files::new(&format!("{MINIMAL}{rest}")).check();
+        assert_eq!((code, said.pop().unwrap().contains("no mistakes")), (Some(0), true));
+        said
+    };
+    for address in ["0.0.0.0:9090", "[::]:9090", "192.0.2.1:9090"] {
+        let expected = "warning: gateway.toml:6: others than operators may reach this address: whoever does reads the metrics";
+        assert_eq!(check(address), [expected]);
+    }
+    for address in ["127.0.0.1:9090", "[::1]:9090", "10.1.2.3:9090", "[fd00::1]:9090"] {
+        assert_eq!(check(address), [""; 0], "{address}");
+    }
+}
+
+#[test]
+fn identity_is_no_header_that_has_a_meaning() {
+    let route = "[[route]]\npath = \"/token\"\nupstream = \"http://127.0.0.1:1\"\n";
+    for name in ["x-forwarded-for", "Via", "range", "keep-alive", "proxy", "If-Match"] {
+        let config = config(route).replace("x-client-id", name);
+        let expected = format!(
+            "gateway.toml:9: the header {name:?} cannot say who the client is, or does so already"
+        );
+        assert_eq!(mistakes(&config), [expected]);
+    }
+}
+
 #[test]
 fn key_that_is_none_is_found() {
     let tls = "tls = { certificate = \"server.pem\", key = \"batch.pem\" }";
@@ -165,11 +399,13 @@ fn key_that_is_none_is_found() {
 fn feature_that_is_missing_is_named() {
     let rest = "[redis]\nurl = \"redis://127.0.0.1/\"\n\
         [[route]]\npath = \"/token\"\nupstream = \"http://127.0.0.1:1\"\n";
-    let config =
-        config(rest).replace("file = \"clients.json\"", "postgres = \"postgres://127.0.0.1\"");
+    let config = config(rest).replace(
+        "file = \"clients.json\"\npoll_seconds = 1",
+        "postgres = \"postgres://127.0.0.1\"",
+    );
     let expected = [
         "gateway.toml:5: `postgres` needs the feature `postgres`",
-        "gateway.toml:13: [redis] needs the feature `redis`",
+        "gateway.toml:12: [redis] needs the feature `redis`",
     ];
     assert_eq!(mistakes(&config), expected);
 }
@@ -197,6 +433,10 @@ fn nothing_at_all_is_explained() {
         "gateway.toml:1: there is no `[[route]]`",
     ];
     assert_eq!(mistakes(""), expected);
+    let expected =
+        ["gateway.toml:1: there is no `[[listener]]`", "gateway.toml:2: there is no `[[route]]`"];
+    let nothing = "listener = []\nroute = []\n[clients]\nfile = \"clients.json\"\n";
+    assert_eq!(mistakes(nothing), expected);
 }
 
 #[test]

@@ -177,9 +177,12 @@ fn upstream_that_is_silent_is_504() {
 
 #[test]
 fn longest_prefix_wins_and_ends_at_a_segment() {
-    let (exact, short, long) = (Upstream::silent(), Upstream::silent(), Upstream::silent());
+    let [exact, short, long, reserved, slash, other] = [(); 6].map(|()| Upstream::silent());
     let routes = [
         ("path = \"/api/token\"", &exact),
+        ("path = \"/api/a:b\"", &reserved),
+        ("path = \"/api/(x)/\"", &slash),
+        ("path = \"/api/%28x%29\"", &other),
         ("prefix = \"/api\"", &short),
         ("prefix = \"/api/v2/\"", &long),
     ];
@@ -189,7 +192,14 @@ fn longest_prefix_wins_and_ends_at_a_segment() {
     let gateway = Gateway::start(&config(&routes.concat()), 1);
     for (path, upstream) in [
         ("/api/token", &exact),
-        ("/api/token/", &short),
+        // Other spellings, which an upstream may take for it.
+        ("/api/token/", &exact),
+        ("/api/a:b", &reserved),
+        ("/api/a%3Ab", &reserved),
+        ("/api/a%3ab/", &reserved),
+        ("/api/(x)/", &slash),
+        ("/api/%28x%29/", &slash),
+        ("/api/(x)", &other),
         ("/api", &short),
         ("/api/v2x", &short),
         ("/api/v2", &long),
@@ -216,13 +226,16 @@ fn longest_prefix_wins_and_ends_at_a_segment() {
         "/api;a/x",
         "/api%3Ba/x",
         "/api%00/x",
+        // What is decoded twice.
+        "/api/%2574oken",
+        "/api/100%25",
         "/api/%zz",
         "/api/%4",
     ] {
         let answer = call(gateway.address(), &format!("POST {path}"), &[FORM, BASIC], "a=b");
         assert_eq!(answer.status(), 400, "{path}");
     }
-    assert!(![exact, short, long].iter().any(Upstream::was_called));
+    assert!(![exact, short, long, reserved, slash, other].iter().any(Upstream::was_called));
 }
 
 #[test]
