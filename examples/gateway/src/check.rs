@@ -14,7 +14,7 @@ use crate::{
         At, CertificateSource, Certificates, Clients, Config, Kind, Listener, Mistake, Route,
         Store, Target, Verified,
     },
-    identity, listen, routes,
+    identity, listen,
 };
 
 /// Those that are forwarded.
@@ -39,8 +39,7 @@ pub(crate) fn check(config: &Config) -> Vec<Mistake> {
     let mut patterns = HashMap::new();
     for route in &config.routes {
         let pattern = &route.pattern.value;
-        // In two spellings it is the same.
-        let pattern = (routes::normal(pattern.path()), pattern.is_prefix());
+        let pattern = (&pattern.normal, pattern.is_prefix);
         if let Some(first) = patterns.insert(pattern, route.pattern.line) {
             let what = format!("this route is there already, in line {first}");
             mistakes.push(route.pattern.mistake(what));

@@ -78,12 +78,11 @@ impl Routes {
         };
         for route in &config.routes {
             let made = Route::new(config, route, base, pools)?;
-            let path = normal(route.pattern.value.path());
-            let path = path.ok_or_else(|| route.pattern.mistake(AMBIGUOUS))?.into_owned();
-            if route.pattern.value.is_prefix() {
-                routes.prefixes.push((path, made));
+            let pattern = &route.pattern.value;
+            if pattern.is_prefix {
+                routes.prefixes.push((pattern.normal.clone(), made));
             } else {
-                routes.exact.insert(path, Arc::new(made));
+                routes.exact.insert(pattern.normal.clone(), Arc::new(made));
             }
         }
         // An upstream may take `/token/` for `/token`, and the other way round.
@@ -143,9 +142,8 @@ impl Route {
         base: &auth::Layer,
         pools: &mut Vec<Pool>,
     ) -> Result<Self, Mistake> {
-        let path = route.pattern.value.path();
-        let name =
-            if route.pattern.value.is_prefix() { format!("{path}/*") } else { path.to_owned() };
+        let pattern = &route.pattern.value;
+        let name = format!("{}{}", pattern.path, if pattern.is_prefix { "/*" } else { "" });
         let layer = auth::layer(base, config, route, &name)?;
         let mut forward_auth = None;
         let behind = match &route.target {
@@ -228,8 +226,6 @@ fn refuse(refusal: Refusal, request: Request<Incoming>) -> Answer {
 fn is_below(path: &str, prefix: &str) -> bool {
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
-
-pub(crate) const AMBIGUOUS: &str = "this path is refused, as it can be taken for another one";
 
 /// The spelling of a path by which its route is found: all but letters, digits, `-`, `.`, `_`, `~` and `/` is escaped
 /// (RFC 3986 §6.2.2), for to many servers `/a%3ab` is `/a:b`.

@@ -115,7 +115,8 @@ impl Clients {
                 Some(Self::File { path, poll, loopback_keys })
             }
             (None, Some(url)) => {
-                table.refuse(&["poll_seconds", "allow_loopback_keys"], "is for clients in a `file`");
+                table
+                    .refuse(&["poll_seconds", "allow_loopback_keys"], "is for clients in a `file`");
                 Some(Self::Postgres { url, cache })
             }
             (Some(_), Some(postgres)) => {

@@ -250,7 +250,7 @@ impl<'t> Table<'t> {
 
     /// An array of tables, which must be there.
     pub(crate) fn tables(&self, key: &'static str) -> Vec<Self> {
-        let list = self.read(key, "an array of tables", DeValue::as_array);
+        let list = self.read(key, &format!("an array of tables, `[[{key}]]`"), DeValue::as_array);
         let line = list.as_ref().map_or(self.line, |list| list.line);
         if list.as_ref().map_or(!self.has(key), |list| list.value.is_empty()) {
             self.note(line, format!("there is no `[[{key}]]`"));

@@ -1,6 +1,6 @@
 //! Which requests go where.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use http::{Method, Uri};
 use tower_client_auth::AuthMethod;
@@ -25,23 +25,14 @@ pub(crate) struct Route {
     pub(crate) audience: Option<At<String>>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Pattern {
-    Exact(String),
-    /// This path, and all below it.
-    Prefix(String),
-}
-
-impl Pattern {
-    /// As it is written.
-    pub(crate) fn path(&self) -> &str {
-        let (Self::Exact(path) | Self::Prefix(path)) = self;
-        path
-    }
-
-    pub(crate) const fn is_prefix(&self) -> bool {
-        matches!(self, Self::Prefix(_))
-    }
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Pattern {
+    /// As it is written, without a slash at the end of a prefix.
+    pub(crate) path: String,
+    /// As it is compared.
+    pub(crate) normal: String,
+    /// Whether it is this path and all below it.
+    pub(crate) is_prefix: bool,
 }
 
 /// What is done with a request of an authenticated client.
@@ -160,18 +151,15 @@ impl Route {
             table.note(text.line, format!("{path:?} is no path; it is such as \"/token\""));
             return None;
         }
-        if crate::routes::normal(&text.value).is_none() {
-            table.note(text.line, crate::routes::AMBIGUOUS);
-            return None;
+        let At { value: mut path, line } = text;
+        if is_prefix {
+            path.truncate(path.trim_end_matches('/').len());
         }
-        let At { mut value, line } = text;
-        let value = if is_prefix {
-            value.truncate(value.trim_end_matches('/').len());
-            Pattern::Prefix(value)
-        } else {
-            Pattern::Exact(value)
+        let Some(normal) = crate::routes::normal(&path).map(Cow::into_owned) else {
+            table.note(line, "this path is refused, as it can be taken for another one");
+            return None;
         };
-        Some(At { value, line })
+        Some(At { value: Pattern { path, normal, is_prefix }, line })
     }
 }
 

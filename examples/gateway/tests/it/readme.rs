@@ -1,18 +1,51 @@
 //! What the README shows is what can be used.
 
-use crate::{pki, support::Files};
+use crate::{
+    pki,
+    support::{FORM, Files, Gateway, Upstream, call},
+};
 
 const README: &str = include_str!("../../README.md");
 
+/// The blocks in a language.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let begin = format!("```{language}\n");
+    let blocks = README.split(&begin).skip(1);
+    blocks.map(|block| block.split_once("```").unwrap().0).collect()
+}
+
 #[test]
-fn whole_configuration_has_no_mistakes() {
-    let (_, rest) = README.split_once("```toml\n").unwrap();
-    let (configuration, _) = rest.split_once("```").unwrap();
-    let files = Files::new(configuration);
-    pki::issue(&files);
-    let (code, said) = files.check();
-    assert_eq!(said, ["gateway.toml: listeners: 2, routes: 3, no mistakes"]);
-    assert_eq!(code, Some(0));
+fn configurations_have_no_mistakes() {
+    let expected = ["listeners: 1, routes: 2", "listeners: 2, routes: 3"];
+    let expected = expected.map(|counted| format!("gateway.toml: {counted}, no mistakes"));
+    let checked = blocks("toml").into_iter().map(|configuration| {
+        let files = Files::new(configuration);
+        pki::issue(&files);
+        files.check()
+    });
+    let expected = expected.map(|line| (Some(0), vec![line]));
+    assert_eq!(checked.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn first_one_does_what_is_said_of_it() {
+    let upstream = Upstream::silent();
+    let files = Files::new(
+        &blocks("toml")[0]
+            .replace("127.0.0.1:8080", "127.0.0.1:0")
+            .replace("127.0.0.1:9000", &upstream.address),
+    );
+    files.write("clients.json", blocks("json")[0]);
+    let gateway = Gateway::start_in(files, 1);
+    // batch:gX9kWZ2c
+    let basic = "authorization: Basic YmF0Y2g6Z1g5a1daMmM=";
+    for (first, lines) in [("GET /", &[basic][..]), ("POST /token", &[basic, FORM])] {
+        assert_eq!(call(gateway.address(), first, lines, "").status(), 204);
+        assert_eq!(upstream.received().header("x-client-id"), Some("batch"));
+    }
+    let wrong = "authorization: Basic YmF0Y2g6Z3Uzc3MzZA==";
+    assert_eq!(call(gateway.address(), "GET /", &[wrong], "").status(), 401);
+    gateway.wait_for(&[("reason", "wrong_secret"), ("client_id", "batch")]);
 }
 
 // The message of an unknown key lists those that there are.
