@@ -156,7 +156,11 @@ fn store() -> MemoryReplayStore {
 }
 
 fn attesters() -> Attesters {
-    Attesters::new(ISSUER, store())
+    attesters_with(store())
+}
+
+fn attesters_with(store: MemoryReplayStore) -> Attesters {
+    Attesters::new(ISSUER, store)
         .unwrap()
         .trust("wallet-provider", client_keys(attester(), "a"))
         .trust("other-provider", client_keys(other_attester(), "b"))
@@ -174,6 +178,13 @@ fn registered() -> Clients {
 
 fn harness_of(attesters: Attesters) -> Harness {
     Harness::of(registered()).set(|layer| layer.attestation(attesters))
+}
+
+/// With a clock that goes, for the layer and for the store.
+fn moving(attesters: impl FnOnce(MemoryReplayStore) -> Attesters) -> (Harness, Clock) {
+    let clock = Clock::fixed(NOW);
+    let attesters = attesters(MemoryReplayStore::default().clock(clock.clone()));
+    (harness_of(attesters).set(|layer| layer.clock(clock.clone())), clock)
 }
 
 fn harness() -> Harness {
@@ -351,6 +362,7 @@ fn abca_4_and_5_1_typ_is_the_one_of_each() {
         fails(&Pair::new().proof_header(json!({"typ": typ})), I::UnsupportedTyp, false);
     }
     passes(&Pair::new().header(json!({"typ": format!("application/{OF_ATTESTATION}")})));
+    passes(&Pair::new().proof_header(json!({"typ": format!("application/{OF_PROOF}")})));
     passes(&Pair::new().proof_header(json!({"typ": OF_PROOF.to_uppercase()})));
     for member in ["crit", "b64", "zip", "enc"] {
         let mut changes = json!({});
@@ -596,6 +608,18 @@ fn abca_12_1_one_of_a_thousand_equal_proofs_is_accepted() {
     );
 }
 
+// B13. The client's clock is a minute ahead, so that its proof is accepted for six.
+#[test]
+fn proof_stays_used_for_as_long_as_it_is_accepted() {
+    let (harness, clock) = moving(attesters_with);
+    let request = Pair::new().proof(json!({"iat": NOW + 60})).request();
+    assert_eq!(harness.ask(&request), accepted(&request));
+    clock.advance(Duration::from_secs(359));
+    assert_eq!(harness.ask(&request), failed(reason(I::Replayed), "wallet"));
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(harness.ask(&request), failed(reason(I::ProofTime), "wallet"));
+}
+
 // Case 21. B13.
 #[test]
 fn two_instances_may_have_one_id() {
@@ -735,6 +759,20 @@ fn challenge_is_accepted_once_if_it_is_so_set() {
         assert_eq!(answer, failed(reason(I::Challenge), "wallet"));
         assert!(offered.is_some());
     }
+}
+
+#[test]
+fn challenge_for_one_use_stays_used_for_as_long_as_it_is_good() {
+    let once = || Challenges::stateless(SECRET).unwrap().once();
+    let (harness, clock) = moving(|store| attesters_with(store).challenges(once()));
+    let challenge = challenge(&harness.layer);
+    let ask = |jti: &str, iat: i64| {
+        let proof = json!({"challenge": challenge, "jti": jti, "iat": iat});
+        without_challenge(harness.ask(&Pair::new().proof(proof).request())).0
+    };
+    assert_eq!(ask("1", NOW).status, 200);
+    clock.advance(Duration::from_secs(299));
+    assert_eq!(ask("2", NOW + 299), failed(reason(I::Challenge), "wallet"));
 }
 
 // It is read before anybody is known.

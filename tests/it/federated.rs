@@ -398,6 +398,23 @@ fn c10_token_is_used_once_unless_the_trust_says_otherwise() {
 }
 
 #[test]
+fn c10_token_stays_used_until_it_expires() {
+    let clock = Clock::fixed(NOW);
+    let store = MemoryReplayStore::default().clock(clock.clone());
+    let settings = Assertions::new(ISSUER, store).unwrap();
+    let trust = cluster().longest_lifetime(Duration::from_secs(3600));
+    let clients: Clients = [client("worker", [trust])].into_iter().collect();
+    let harness = Harness::of(clients).set(|layer| layer.assertions(settings).clock(clock.clone()));
+    let token = form(&cluster_token(json!({"exp": NOW + 3600})));
+    let ask = of("worker", &token);
+    assert_eq!(harness.ask(&ask), ask.accepted("worker", AuthMethod::PrivateKeyJwt));
+    clock.advance(Duration::from_secs(3599));
+    assert_failed(&harness, "worker", &token, REPLAYED);
+    clock.advance(Duration::from_secs(1));
+    assert_failed(&harness, "worker", &token, ErrorKind::Assertion(InvalidAssertion::Expired));
+}
+
+#[test]
 fn c10_layers_that_share_a_store_accept_a_token_once() {
     let used = store();
     let layer = || {
@@ -636,9 +653,12 @@ fn c16_assertion_of_a_grant_is_no_credential() {
         crate::jose::TYPE
     ));
     assert_eq!(harness.ask(&ask), ask.accepted("worker", AuthMethod::PrivateKeyJwt));
-    // An authorization grant (ID-JAG) in both places.
+    // A grant for a user, in both places: as RFC 7523 has it, without a `typ`, and as an ID-JAG.
+    let user = cluster_token(json!({"sub": "alice", "jti": "2"}));
+    let form_of_user = format!("assertion={user}&{}", form(&user));
+    assert_failed(&harness, "worker", &form_of_user, SUBJECT_MISMATCH);
     let claims =
-        json!({"aud": ISSUER, "exp": NOW + 300, "iss": CLUSTER, "jti": "2", "sub": WORKER});
+        json!({"aud": ISSUER, "exp": NOW + 300, "iss": CLUSTER, "jti": "3", "sub": WORKER});
     let header = json!({"alg": "EdDSA", "kid": "cluster", "typ": "oauth-id-jag+jwt"});
     let grant = signed(ed(), header, &claims);
     let ask = of("worker", &format!("assertion={grant}&{}", form(&grant)));

@@ -1,6 +1,11 @@
 """The same requests with attestations to `hyper_echo` and to node-oidc-provider, both asking for a challenge in each
 proof, and in what the answers differ. `DIFFERENCES` are those that are known, each with the reason; any other is a
-failure, and so is one that has gone. PyJWT makes the tokens."""
+failure, and so is one that has gone. PyJWT makes the tokens.
+
+oidc-provider 9.13 follows revision 12 of the draft and hyper_echo revision 11. Of these requests one alone is answered
+otherwise than by oidc-provider 9.12, which follows revision 10: one with an attestation without `iat`, which is refused. As far
+as they show, what a client sends by any of these revisions is accepted here. The second method of oidc-provider 9.13,
+`attest_jwt_client_auth_dpop`, is not built here."""
 
 import argparse
 import base64
@@ -26,7 +31,7 @@ GRANTED, NO_CLIENT, MALFORMED = "200", "401 invalid_client", "400 invalid_reques
 FRESH = "401 use_fresh_attestation"
 # What was asked: what the two answered, and why.
 DIFFERENCES = {
-    "no iat": ((GRANTED, NO_CLIENT), "`iat` is OPTIONAL (-11 §4); without it `exp` bounds the age"),
+    "no iat": ((GRANTED, NO_CLIENT), "`iat` is OPTIONAL (-11 §4), and oidc-provider, by -12, requires it; without it `exp` bounds the age"),
     "expired": ((FRESH, NO_CLIENT), "-11 §7.4: `use_fresh_attestation` MUST be used"),
     "two days old": ((FRESH, GRANTED), "how old it may be is local policy (-11 §7.1); oidc-provider leaves it to a hook"),
     "no kid": ((GRANTED, NO_CLIENT), "an attester with one key need not name it; with oidc-provider the application decides"),
@@ -91,6 +96,11 @@ class Wallets:
         claims = {name: value for name, value in claims.items() if name not in without}
         return jwt.encode(claims, key, algorithm(key), {"typ": "oauth-client-attestation-pop+jwt"} | dict(header))
 
+    def combined(self):
+        """A DPoP proof of the instance, of which the one method makes a proof of possession and the other does not."""
+        claims = {"htm": "POST", "htu": ISSUER + "/token", "jti": secrets.token_hex(8), "iat": int(time.time())}
+        return jwt.encode(claims, self.instance, "ES256", {"typ": "dpop+jwt", "jwk": public(self.instance)})
+
     def requests(self):
         """The name of each, and how its headers and its form are made of a challenge."""
 
@@ -141,6 +151,9 @@ class Wallets:
         )
         yield "beside a secret", pair(form="&client_id=wallet&client_secret=x")
         yield "beside a DPoP proof", pair(more=[("DPoP", "a.b.c")])
+        yield "a DPoP proof in place of the proof", lambda _: (
+            [(ATTESTATION, self.attestation()), ("DPoP", self.combined())], "&client_id=wallet",
+        )  # fmt: skip
         yield "no proof", lambda _: ([(ATTESTATION, self.attestation())], "&client_id=wallet")
         yield "no attestation", lambda challenge: ([(PROOF, self.proof(challenge))], "&client_id=wallet")
         yield "nothing but the client_id", lambda _: ([], "&client_id=wallet")
@@ -232,6 +245,17 @@ def main():
             tally.expect(answers == known, f"{what}: hyper_echo, oidc-provider {answers}, not {known}")
 
         ours = servers[0]
+        # oidc-provider remembers a `jti` for the client, and here it is for the instance.
+        def twins(server):
+            jti = secrets.token_hex(8)
+            for instance in (wallets.instance, wallets.edwards):
+                attestation = wallets.attestation(instance=instance)
+                proof = wallets.proof(challenge_of(server), instance, jti=jti)
+                yield told(send(server, [(ATTESTATION, attestation), (PROOF, proof)], ""))
+
+        answers = [list(twins(server)) for server in servers]
+        tally.expect(answers == [[GRANTED, GRANTED], [GRANTED, NO_CLIENT]], f"one jti, two instances: {answers}")
+
         # The same proof again, and the challenge of an answer for the next one.
         headers = [(ATTESTATION, wallets.attestation()), (PROOF, wallets.proof(challenge_of(ours)))]
         for wanted in (GRANTED, NO_CLIENT):
