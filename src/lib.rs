@@ -73,6 +73,9 @@ pub mod assertion {
 #[cfg(feature = "unstable-attestation")]
 #[cfg_attr(docsrs, doc(cfg(feature = "unstable-attestation")))]
 pub mod attestation {
+    #[cfg(feature = "unstable-attestation-x5c")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "unstable-attestation-x5c")))]
+    pub use crate::method::attestation::x5c::anchors::TrustAnchors;
     pub use crate::{
         error::attestation::InvalidAttestation,
         method::attestation::{challenge::Challenges, settings::Attesters},

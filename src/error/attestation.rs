@@ -39,6 +39,10 @@ pub enum InvalidAttestation {
     /// `attestation_attester_key`: the attester of the client has no such key, or several of which none is named
     /// (-11 §10.8). → 401 `invalid_client`
     AttesterKey,
+    /// `attestation_chain`: the certificates in `x5c` are more than 4, or lead to none of the trust anchors of the attester
+    /// ([`trust_anchors`](crate::attestation::Attesters)); the [source](std::error::Error::source) of the error says
+    /// what is wrong (-11 §10.8). → 401 `invalid_client`
+    Chain,
     /// `attestation_signature`: the signature of the attestation is not one of the attester's key (-11 §7.1). → 401
     /// `invalid_client`
     WrongSignature,
@@ -110,6 +114,10 @@ impl InvalidAttestation {
             },
             Self::AttesterKey => entry! {
                 "attestation_attester_key", "the attester has no such key, or several and the attestation names none",
+                FAILED
+            },
+            Self::Chain => entry! {
+                "attestation_chain", "the certificates of the attester are not trusted",
                 FAILED
             },
             Self::WrongSignature => entry! {

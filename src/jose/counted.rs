@@ -6,7 +6,7 @@ thread_local! {
     static VERIFICATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
-pub(super) fn note() {
+pub(crate) fn note() {
     VERIFICATIONS.set(VERIFICATIONS.get() + 1);
 }
 

@@ -12,7 +12,7 @@ pub struct InvalidCertificate {
 }
 
 impl InvalidCertificate {
-    pub(super) const fn new(reason: &'static str, at: usize) -> Self {
+    pub(crate) const fn new(reason: &'static str, at: usize) -> Self {
         Self { reason, at }
     }
 }
@@ -36,7 +36,7 @@ pub struct InvalidSubject {
 }
 
 impl InvalidSubject {
-    pub(super) const fn new(reason: &'static str, at: usize) -> Self {
+    pub(crate) const fn new(reason: &'static str, at: usize) -> Self {
         Self { reason, at }
     }
 }

@@ -11,7 +11,9 @@ mod name;
 #[cfg(feature = "rustls")]
 pub(crate) mod rustls;
 pub(crate) mod subject;
-mod types;
+pub(crate) mod types;
+#[cfg(feature = "unstable-attestation-x5c")]
+pub(crate) mod usage;
 mod value;
 mod walk;
 

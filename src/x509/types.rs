@@ -76,7 +76,7 @@ pub(super) fn is_folded(oid: &[u8]) -> bool {
 }
 
 /// The DER of a dotted OID. Its numbers may be as large as a UUID.
-pub(super) fn from_dotted(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn from_dotted(text: &str) -> Option<Vec<u8>> {
     let mut numbers = text.split('.').map(|number| {
         let canonical = number == "0" || !number.starts_with('0');
         let digits = canonical && number.bytes().all(|byte| byte.is_ascii_digit());

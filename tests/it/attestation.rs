@@ -1,6 +1,9 @@
 //! draft-ietf-oauth-attestation-based-client-auth: the rules of revision 11, B1 to B24 in the order of
 //! `tests/requirements.md`. Each test names the cases that it is of.
 
+#[cfg(feature = "unstable-attestation-x5c")]
+mod x5c;
+
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,
@@ -1291,5 +1294,5 @@ fn published_keys_of_an_attester_need_a_source() {
 #[test]
 fn every_reason_has_its_answer() {
     let rows = REFUSALS.iter().filter(|row| matches!(row.0, K::Attestation(_))).count();
-    assert_eq!(rows, 20);
+    assert_eq!(rows, 21);
 }

@@ -1,7 +1,7 @@
 //! The tests of the public interface. Those that take long to compile are packages of their own: the
 //! properties in `tests/props`, and the stacks that users build in `tests/stacks`.
 //!
-//! R1 to R149 are the rules of `tests/requirements.md`, D1 to D31 the rows of its last table. Which test
+//! R1 to R150 are the rules of `tests/requirements.md`, D1 to D31 the rows of its last table. Which test
 //! checks which rule; those of `fetch`, `isolate` and `method` are beside the code:
 //!
 //! | rule | tests |
@@ -155,6 +155,7 @@
 //! | R147 | `attestation::abca_6_1_proof_has_a_challenge_of_this_server`, `attestation::abca_6_1_challenge_is_for_those_whose_signatures_are_right`, `attestation::abca_6_2_fresh_challenge_comes_with_answers_to_attested_requests_alone`, `attestation::abca_6_3_challenge_endpoint_answers_with_a_new_one_each_time`, `attestation::challenge_is_accepted_once_if_it_is_so_set`, `attestation::challenge_for_one_use_stays_used_for_as_long_as_it_is_good`, `attestation::challenge_of_one_replica_is_good_at_the_next` |
 //! | R148 | `attestation::dpop_beside_a_proof_is_passed_on`, `attestation::abca_7_one_header_without_the_other_is_refused` |
 //! | R149 | `attestation::abca_8_metadata_names_what_is_accepted`, `attestation::thumbprint_of_the_instance_is_handed_on`, `attestation::rfc7638_3_1_and_rfc8037_a_3_thumbprints`, `attestation::failed_attestations_are_answered_alike`, `method::attestation::tests` |
+//! | R150 | `attestation::x5c::abca_10_8_chain_leads_to_an_anchor`, `attestation::x5c::rfc5280_6_chain_is_as_its_issuers_say`, `attestation::x5c::certificate_has_the_subject_that_is_asked_for`, `attestation::x5c::chain_is_bounded_before_anything_of_it_is_read`, `attestation::x5c::rfc8725_3_10_certificates_count_for_attesters_with_anchors_alone`, `method::attestation::tests::x5c::every_outcome_costs_a_verification_for_each_certificate_and_two` and more |
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

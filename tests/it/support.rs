@@ -427,6 +427,8 @@ pub(crate) const REFUSALS: &[(ErrorKind, u16, &str, &str, &str)] = {
         #[cfg(feature = "unstable-attestation")]
         (K::Attestation(InvalidAttestation::AttesterKey), 401, C, NOT_AUTHENTICATED, ""),
         #[cfg(feature = "unstable-attestation")]
+        (K::Attestation(InvalidAttestation::Chain), 401, C, NOT_AUTHENTICATED, ""),
+        #[cfg(feature = "unstable-attestation")]
         (K::Attestation(InvalidAttestation::WrongSignature), 401, C, NOT_AUTHENTICATED, ""),
         #[cfg(feature = "unstable-attestation")]
         (K::Attestation(InvalidAttestation::WrongProof), 401, C, NOT_AUTHENTICATED, ""),

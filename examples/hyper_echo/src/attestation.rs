@@ -1,7 +1,10 @@
 //! The flags that say whose attestations are accepted:
 //!
-//! - `--attesters FILE`: a JSON object of the key sets of attesters by their names. A client names its own in the member
-//!   `attester`, which is this crate's. It needs `--issuer`.
+//! - `--attesters FILE`: a JSON object of attesters by their names. Each is a key set (`keys`), or with the feature
+//!   `unstable-attestation-x5c` has `trust_anchors`, an array of certificates of authorities, each in PEM or as base64 of
+//!   its DER, and at most one of `subject_dn`, `san_dns` and `san_uri`, which the certificate of the attester must have; or
+//!   both. A client names its attester in the member `attester`. All of these but `keys` are this crate's own. It needs
+//!   `--issuer`.
 //! - `--attestation-challenges`: each proof needs a challenge. `POST /challenge` has one, for everybody.
 //! - `--challenge-secret FILE`: at least 32 bytes, which several processes share. Without, the secret is this process's own.
 //! - `--challenges-once`: each challenge is accepted once.
@@ -64,9 +67,8 @@ impl AttestationFlags {
             serde_json::from_str(&text).map_err(|error| format!("{file}: {error}"))?;
         let mut attesters = Attesters::new(issuer, replay)?;
         for (name, set) in sets {
-            let keys = ClientKeys::from_jwks(&set.to_string());
-            attesters =
-                attesters.trust(&name, keys.map_err(|error| format!("{file}: {name}: {error}"))?);
+            attesters = trust(attesters, &name, &set)
+                .map_err(|error| format!("{file}: {name}: {error}"))?;
         }
         if self.challenges {
             let challenges = self.challenges()?;
@@ -85,4 +87,54 @@ impl AttestationFlags {
             None => Challenges::stateless(GeneratedSecret::new()?.expose())?,
         })
     }
+}
+
+fn trust(mut attesters: Attesters, name: &str, set: &Value) -> Result<Attesters, BoxError> {
+    let anchors = set.get("trust_anchors");
+    if set.get("keys").is_some() || anchors.is_none() {
+        attesters = attesters.trust(name, ClientKeys::from_jwks(&set.to_string())?);
+    }
+    match anchors {
+        Some(anchors) => trust_anchors(attesters, name, anchors, set),
+        None => Ok(attesters),
+    }
+}
+
+#[cfg(feature = "unstable-attestation-x5c")]
+fn trust_anchors(
+    attesters: Attesters,
+    name: &str,
+    anchors: &Value,
+    set: &Value,
+) -> Result<Attesters, BoxError> {
+    use tower_client_auth::{attestation::TrustAnchors, mutual_tls::CertificateSubject};
+
+    let anchors = anchors.as_array().ok_or("`trust_anchors` is no array")?;
+    let in_pem = |anchor: &Value| match anchor.as_str() {
+        Some(pem) if pem.contains("-----BEGIN") => Ok(format!("{pem}\n")),
+        Some(base64) => {
+            Ok(format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n"))
+        }
+        None => Err("`trust_anchors` has something else than strings"),
+    };
+    let anchors = anchors.iter().map(in_pem).collect::<Result<String, _>>()?;
+    let stated = |member: &str| set.get(member).and_then(Value::as_str);
+    let subject = match (stated("subject_dn"), stated("san_dns"), stated("san_uri")) {
+        (None, None, None) => None,
+        (Some(name), None, None) => Some(CertificateSubject::dn(name)?),
+        (None, Some(host), None) => Some(CertificateSubject::dns(host)?),
+        (None, None, Some(uri)) => Some(CertificateSubject::uri(uri)?),
+        _ => return Err("there is more than one of `subject_dn`, `san_dns` and `san_uri`".into()),
+    };
+    Ok(attesters.trust_anchors(name, TrustAnchors::from_pem(&anchors)?, subject))
+}
+
+#[cfg(not(feature = "unstable-attestation-x5c"))]
+fn trust_anchors(
+    _attesters: Attesters,
+    _name: &str,
+    _anchors: &Value,
+    _set: &Value,
+) -> Result<Attesters, BoxError> {
+    Err(example_support::needs_feature("trust_anchors", "unstable-attestation-x5c"))
 }

@@ -8,6 +8,8 @@ mod read;
 mod registration;
 pub(crate) mod settings;
 mod verify;
+#[cfg_attr(not(feature = "unstable-attestation-x5c"), path = "x5c/disabled.rs")]
+pub(crate) mod x5c;
 
 pub(crate) use self::{
     answer::{NextChallenge, answer, endpoint},
@@ -96,7 +98,7 @@ impl Credentials {
 }
 
 pub(super) fn is_set_up(settings: &Settings) -> bool {
-    !settings.trusted.is_empty()
+    !settings.trusted.is_empty() || !settings.issued.is_empty()
 }
 
 /// Whether the request presents one of both.

@@ -15,7 +15,7 @@ use crate::{
         key::Key,
         set::KeySet,
     },
-    method::attestation::settings::Attesters,
+    method::attestation::{settings::Attesters, x5c::Chain},
 };
 
 const ATTESTATION_TYP: &str = "oauth-client-attestation+jwt";
@@ -28,6 +28,8 @@ const PROOF_TYP: &str = "oauth-client-attestation-pop+jwt";
 pub(super) struct Token {
     pub(super) algorithm: Algorithm,
     pub(super) kid: Option<Box<str>>,
+    /// The certificates of its key, of an attestation and where they matter.
+    pub(super) chain: Option<Chain>,
     /// How much of the text is signed, from its beginning.
     signed: usize,
     pub(super) signature: Vec<u8>,
@@ -54,14 +56,18 @@ impl Token {
             compact::decode(part, &mut bytes).ok_or(MALFORMED)?;
             Ok(bytes)
         };
-        let (header, claims) = (decode(parts.header)?, decode(parts.claims)?);
+        let (json, claims) = (decode(parts.header)?, decode(parts.claims)?);
         let signature = decode(parts.signature)?;
-        let header: Header<'_> = compact::object(Some(&header)).ok_or(MALFORMED)?;
+        let header: Header<'_> = compact::object(Some(&json)).ok_or(MALFORMED)?;
         let algorithm = validate(&header, typ, settings)?;
         let claims = read(&claims, algorithm)?;
+        let chain = match header.has_key && typ == ATTESTATION_TYP {
+            true => Chain::read(&json, &settings.issued)?,
+            false => None,
+        };
         let kid = header.kid.map(|kid| kid.0.into());
         let signed = parts.header.len() + 1 + parts.claims.len();
-        Ok((Self { algorithm, kid, signed, signature }, claims))
+        Ok((Self { algorithm, kid, chain, signed, signature }, claims))
     }
 }
 

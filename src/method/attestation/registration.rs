@@ -52,6 +52,13 @@ impl Registration {
             ErrorKind::UnusableRegistration if !attesters.trusted.contains_key(&*self.0) => Some(
                 Cause::Advice(&"the attester of the client is none of those of `Attesters::trust`"),
             ),
+            ErrorKind::Attestation(InvalidAttestation::AttesterKey)
+                if attesters.issued.has(&self.0) && !attesters.trusted.contains_key(&*self.0) =>
+            {
+                Some(Cause::Advice(
+                    &"the attestation has no `x5c`, and its attester is known by certificates",
+                ))
+            }
             ErrorKind::UnusableRegistration => Some(Cause::Advice(
                 &"the keys of the attester are at their `jwks_uri`: set `Attesters::jwks_source`",
             )),

@@ -11,7 +11,7 @@ use crate::{
     },
     method::{
         assertion::{decoy, settings::is_issuer},
-        attestation::challenge::Challenges,
+        attestation::{challenge::Challenges, x5c},
     },
     replay::{DynReplayStore, ReplayStore},
 };
@@ -68,6 +68,8 @@ pub struct Attesters {
     pub(super) issuer: Box<str>,
     pub(super) replay: Arc<dyn DynReplayStore>,
     pub(super) trusted: BTreeMap<Box<str>, ClientKeys>,
+    /// Those that are known by who issues their certificates.
+    pub(super) issued: x5c::Trusted,
     pub(super) challenges: Option<Challenges>,
     pub(super) longest_attestation: i64,
     pub(super) proof_window: i64,
@@ -106,6 +108,7 @@ impl Attesters {
             issuer: issuer.into(),
             replay: Arc::new(replay),
             trusted: BTreeMap::new(),
+            issued: x5c::Trusted::default(),
             challenges: None,
             longest_attestation: DEFAULT_AGE,
             proof_window: DEFAULT_WINDOW,
@@ -232,6 +235,7 @@ impl fmt::Debug for Attesters {
         f.debug_struct("Attesters")
             .field("issuer", &self.issuer)
             .field("trusted", &self.trusted)
+            .field("issued", &self.issued)
             .field("challenges", &self.challenges)
             .field("longest_attestation", &self.longest_attestation)
             .field("proof_window", &self.proof_window)

@@ -1,3 +1,6 @@
+#[cfg(feature = "unstable-attestation-x5c")]
+mod x5c;
+
 use std::sync::Arc;
 
 use aws_lc_rs::{

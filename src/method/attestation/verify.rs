@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    error::{Error, attestation::InvalidAttestation, kind::ErrorKind},
+    error::{Error, attestation::InvalidAttestation, cause::Cause, kind::ErrorKind},
     fetch::jwks::JwksCache,
     isolate::pool::{Attempt, Pool},
     jose::{
@@ -18,7 +18,12 @@ use crate::{
             signature::verify_one,
             verify::{claimed, published},
         },
-        attestation::{Credentials, read::Token, settings::Attesters},
+        attestation::{
+            Credentials,
+            read::Token,
+            settings::Attesters,
+            x5c::{Candidates, Refusal},
+        },
         verification::{Proof, Verification},
     },
 };
@@ -34,8 +39,8 @@ enum Trusted<'a> {
 }
 
 /// Checks both signatures and then what they sign, so that nothing is believed before. Whatever is wrong with
-/// the client, its attester or one of the signatures, it costs two verifications. The claim on the proof comes
-/// last, so that only the instance can use it up.
+/// the client, its attester or one of the signatures, it costs two verifications, beside those of certificates that the
+/// attestation brings. The claim on the proof comes last, so that only the instance can use it up.
 ///
 /// # Errors
 ///
@@ -67,15 +72,30 @@ pub(super) async fn verify(
         (Some(_), _) => Err(ErrorKind::MethodMismatch),
         (None, _) => Err(ErrorKind::UnknownClient),
     };
+    let client_id = presented.client_id();
+    let issued = match &presented.attestation.chain {
+        Some(chain) => {
+            let issued = &attesters.issued;
+            let candidates = match &trusted {
+                Ok(Trusted::One(name)) => issued.named(name),
+                Ok(Trusted::Any) => issued.all(),
+                Err(_) => Candidates::default(),
+            };
+            let of = (presented.attestation.algorithm, settings.clock.unix_seconds());
+            chain.key(candidates, issued, of, client_id, &state.pool).await?
+        }
+        None => None,
+    };
     let (mut failure, mut key, mut source) = (None, None, None);
     match trusted {
-        Err(kind) => failure = Some(kind),
-        Ok(trusted) => match find(&presented.attestation, trusted, attesters, timeout).await? {
-            Ok((found, remote)) => (key, source) = (Some(found), remote),
-            Err(kind) => failure = Some(kind),
-        },
+        Err(kind) => failure = Some(kind.into()),
+        Ok(trusted) => {
+            match find(&presented.attestation, trusted, issued, attesters, timeout).await? {
+                Ok((found, remote)) => (key, source) = (Some(found), remote),
+                Err(error) => failure = Some(error),
+            }
+        }
     }
-    let client_id = presented.client_id();
     let (attestation, possession) = (&presented.attestation, &presented.proof);
     let signed = attestation.signed(presented.attestation_text());
     let genuine = is_made_with(key.as_ref(), attestation, signed, client_id, &state.pool).await?;
@@ -86,8 +106,8 @@ pub(super) async fn verify(
     let proven = is_proven(key, possession, signed, (client_id, genuine), pool).await?;
     // The other method decides who the client is.
     let proof = proof?;
-    if let Some(kind) = failure {
-        return Err(kind.into());
+    if let Some(error) = failure {
+        return Err(error);
     }
     if !genuine {
         return Err(InvalidAttestation::WrongSignature.into());
@@ -114,20 +134,33 @@ type Found<'a> = (Arc<Key>, Option<(&'a JwksCache, Arc<str>)>);
 async fn find<'a>(
     attestation: &Token,
     trusted: Trusted<'_>,
+    issued: Option<Result<Arc<Key>, Refusal>>,
     attesters: &'a Attesters,
     timeout: Option<Duration>,
-) -> Result<Result<Found<'a>, ErrorKind>, Error> {
-    match trusted {
-        Trusted::One(name) => match attesters.trusted.get(name) {
-            Some(keys) => find_in(keys, attestation, attesters, timeout).await,
-            None => Ok(Err(ErrorKind::UnusableRegistration)),
+) -> Result<Result<Found<'a>, Error>, Error> {
+    let refused =
+        |why| Error::from(InvalidAttestation::Chain).because(|_kind| Some(Cause::Advice(why)));
+    match (trusted, issued) {
+        (_, Some(Ok(key))) => Ok(Ok((key, None))),
+        (Trusted::One(_), Some(Err(why))) => Ok(Err(refused(why))),
+        (Trusted::One(name), None) => match attesters.trusted.get(name) {
+            Some(keys) => {
+                let found = find_in(keys, attestation, attesters, timeout).await?;
+                Ok(found.map_err(Error::from))
+            }
+            None if attesters.issued.has(name) => Ok(Err(InvalidAttestation::AttesterKey.into())),
+            None => Ok(Err(ErrorKind::UnusableRegistration.into())),
         },
-        Trusted::Any => {
-            let mut none = InvalidAttestation::AttesterKey.into();
+        (Trusted::Any, issued) => {
+            let mut none = match issued {
+                Some(Err(why)) => refused(why),
+                _ => InvalidAttestation::AttesterKey.into(),
+            };
             for keys in attesters.trusted.values() {
                 match find_in(keys, attestation, attesters, timeout).await? {
                     Ok(found) => return Ok(Ok(found)),
-                    Err(kind) => none = kind,
+                    Err(kind) if attestation.chain.is_none() => none = kind.into(),
+                    Err(_) => {}
                 }
             }
             Ok(Err(none))

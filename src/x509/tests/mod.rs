@@ -5,6 +5,8 @@ mod certificates;
 mod names;
 mod openssl;
 mod registrations;
+#[cfg(feature = "unstable-attestation-x5c")]
+mod usage;
 
 use store_harness::certificate::Certificate;
 

@@ -1,4 +1,4 @@
-//! Certificates in DER with whatever names a test wants, right and wrong. Nobody signed them.
+//! Certificates in DER with whatever names a test wants, right and wrong. Nobody signed them, unless the test does.
 //!
 //! ```
 //! use store_harness::certificate::{Attribute, Certificate, SubjectAltName};
@@ -155,8 +155,10 @@ impl SubjectAltName {
 pub struct Certificate {
     version: Vec<u8>,
     serial: u8,
+    issuer: Vec<u8>,
     validity: Vec<u8>,
     subject: Vec<u8>,
+    key: Vec<u8>,
     alternatives: Vec<u8>,
     extensions: Vec<u8>,
 }
@@ -166,8 +168,13 @@ impl Default for Certificate {
         Self {
             version: element(0xa0, &element(0x02, &[2])),
             serial: 1,
+            issuer: Vec::new(),
             validity: Vec::new(),
             subject: Vec::new(),
+            key: sequence(&[
+                &sequence(&[&oid("1.2.840.10045.2.1"), &oid("1.2.840.10045.3.1.7")]),
+                &element(0x03, &[0, 4]),
+            ]),
             alternatives: Vec::new(),
             extensions: Vec::new(),
         }
@@ -211,6 +218,28 @@ impl Certificate {
         self
     }
 
+    /// The next extension, which has to be understood.
+    #[must_use]
+    pub fn critical(mut self, dotted: &str, value: &[u8]) -> Self {
+        let truth = element(0x01, &[0xff]);
+        self.extensions.extend(sequence(&[&oid(dotted), &truth, &element(0x04, value)]));
+        self
+    }
+
+    /// The content of the name of who issued it.
+    #[must_use]
+    pub fn issuer(mut self, rdns: &[u8]) -> Self {
+        self.issuer = rdns.to_vec();
+        self
+    }
+
+    /// Its key, as a `SubjectPublicKeyInfo`.
+    #[must_use]
+    pub fn key(mut self, info: &[u8]) -> Self {
+        self.key = info.to_vec();
+        self
+    }
+
     /// Both of its times, as elements.
     #[must_use]
     pub fn valid(mut self, not_before: &[u8], not_after: &[u8]) -> Self {
@@ -235,11 +264,12 @@ impl Certificate {
     /// The whole certificate.
     #[must_use]
     pub fn der(&self) -> Vec<u8> {
-        let algorithm = sequence(&[&oid("1.2.840.10045.4.3.2")]);
-        let key = sequence(&[
-            &sequence(&[&oid("1.2.840.10045.2.1"), &oid("1.2.840.10045.3.1.7")]),
-            &element(0x03, &[0, 4]),
-        ]);
+        self.signed(&sequence(&[&oid("1.2.840.10045.4.3.2")]), |_signed| vec![1])
+    }
+
+    /// The whole certificate, with this algorithm, an element, and this signature.
+    #[must_use]
+    pub fn signed(&self, algorithm: &[u8], sign: impl FnOnce(&[u8]) -> Vec<u8>) -> Vec<u8> {
         let mut extensions = self.extensions.clone();
         if !self.alternatives.is_empty() {
             let names = element(0x04, &element(0x30, &self.alternatives));
@@ -251,13 +281,14 @@ impl Certificate {
         let signed = sequence(&[
             &self.version,
             &element(0x02, &[self.serial]),
-            &algorithm,
-            &element(0x30, &[]),
+            algorithm,
+            &element(0x30, &self.issuer),
             &self.validity,
             &element(0x30, &self.subject),
-            &key,
+            &self.key,
             &extensions,
         ]);
-        sequence(&[&signed, &algorithm, &element(0x03, &[0, 1])])
+        let signature = sign(&signed);
+        sequence(&[&signed, algorithm, &element(0x03, &[&[0], &*signature].concat())])
     }
 }

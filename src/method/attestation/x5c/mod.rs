@@ -1,0 +1,157 @@
+//! Attesters that are known by who issues their certificates
+//! (draft-ietf-oauth-attestation-based-client-auth-11 §10.8; RFC 7515 §4.1.6).
+
+pub(crate) mod anchors;
+mod api;
+mod path;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use rustls_pki_types::CertificateDer;
+use serde::de::MapAccess;
+
+use crate::{
+    error::{Error, attestation::InvalidAttestation},
+    isolate::pool::{Attempt, Pool, Work},
+    jose::{
+        alg::Algorithm,
+        compact,
+        json::{Members, Text, Value},
+        key::Key,
+    },
+    method::attestation::x5c::anchors::Anchored,
+};
+
+/// Of the certificates of a chain: that of the attester, and what is between it and the anchor, which may be there,
+/// too.
+const MOST: usize = 4;
+
+/// What the settings say of attesters with certificates.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trusted {
+    by_name: BTreeMap<Box<str>, Arc<Anchored>>,
+    /// How many anchors of one name there are beyond the first: as authorities change their keys, each has to be tried.
+    namesakes: usize,
+}
+
+/// Those of whom one may have signed.
+pub(super) type Candidates = Vec<Arc<Anchored>>;
+
+impl Trusted {
+    fn add(&mut self, attester: &str, anchored: Anchored) {
+        self.by_name.insert(attester.into(), Arc::new(anchored));
+        let mut alike = BTreeMap::<_, usize>::new();
+        for name in self.by_name.values().flat_map(|anchored| anchored.names()) {
+            *alike.entry(name).or_default() += 1;
+        }
+        self.namesakes = alike.values().max().map_or(0, |most| most - 1);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    pub(super) fn has(&self, attester: &str) -> bool {
+        self.by_name.contains_key(attester)
+    }
+
+    /// The attester of this name, if it has certificates.
+    pub(super) fn named(&self, attester: &str) -> Candidates {
+        self.by_name.get(attester).into_iter().cloned().collect()
+    }
+
+    pub(super) fn all(&self) -> Candidates {
+        self.by_name.values().cloned().collect()
+    }
+}
+
+/// The `x5c` of a header: certificates, of which nothing is known yet.
+pub(super) struct Chain(Arc<[CertificateDer<'static>]>);
+
+/// Why a chain is not believed, for the operator.
+pub(super) type Refusal = &'static &'static str;
+
+impl Chain {
+    /// Reads that of the header, if it has one and there are attesters with certificates.
+    pub(super) fn read(
+        header: &[u8],
+        trusted: &Trusted,
+    ) -> Result<Option<Self>, InvalidAttestation> {
+        const MALFORMED: InvalidAttestation = InvalidAttestation::Malformed;
+
+        if trusted.is_empty() {
+            return Ok(None);
+        }
+        let header: Header<'_> = compact::object(Some(header)).ok_or(MALFORMED)?;
+        let Some(certificates) = header.x5c else { return Ok(None) };
+        match certificates.len() {
+            0 => return Err(MALFORMED),
+            1..=MOST => {}
+            _ => return Err(InvalidAttestation::Chain),
+        }
+        let decode = |text: &Text<'_>| BASE64_STANDARD.decode(text.0.as_bytes());
+        let certificates = certificates.iter().map(|text| decode(text).map(CertificateDer::from));
+        let certificates: Result<_, _> = certificates.collect();
+        certificates.map(|certificates| Some(Self(certificates))).map_err(|_quotes_it| MALFORMED)
+    }
+
+    /// The key of the attester, or `None` if no candidate is known by certificates. Whatever is wrong with the chain, and
+    /// whether there are candidates or not, costs as many verifications.
+    ///
+    /// # Errors
+    ///
+    /// If too many are being verified. Within that, why the chain is not believed.
+    pub(super) async fn key(
+        &self,
+        candidates: Candidates,
+        trusted: &Trusted,
+        (algorithm, now): (Algorithm, i64),
+        client_id: &str,
+        pool: &Pool,
+    ) -> Result<Option<Result<Arc<Key>, Refusal>>, Error> {
+        static WORK: LazyLock<Work> =
+            LazyLock::new(|| Work::new(Duration::from_micros(400), false));
+
+        let known = !candidates.is_empty();
+        let chain = Arc::clone(&self.0);
+        let most = chain.len() + trusted.namesakes;
+        // The share of the client is that of all its instances, and everybody knows its id.
+        if !path::is_slow(&chain) {
+            let verified = path::verify(&chain, &candidates, algorithm, now, most);
+            return Ok(known.then_some(verified));
+        }
+        let job = move || path::verify(&chain, &candidates, algorithm, now, most);
+        let attempt = Attempt { client_id, known, cost: 0 };
+        let verified = Box::pin(pool.run(attempt, &WORK, job)).await?;
+        Ok(verified.filter(|_| known))
+    }
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chain").field("certificates", &self.0.len()).finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct Header<'a> {
+    x5c: Option<Vec<Text<'a>>>,
+}
+
+impl<'de> Members<'de> for Header<'de> {
+    const USUAL: &'static [&'static str] = &["alg", "typ", "x5c", "kid"];
+
+    fn read<A: MapAccess<'de>>(&mut self, name: &str, value: Value<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "x5c" => self.x5c = Some(value.parse()?),
+            _ => value.ignore()?,
+        }
+        Ok(())
+    }
+}
