@@ -1,7 +1,7 @@
 //! A token endpoint in hyper, whose methods this documentation shows in use.
 //!
 //! ```text
-//! cargo run --example token_endpoint --features tokio
+//! cargo run --example token_endpoint --features tokio -- 127.0.0.1:8080
 //! curl -u batch:gX9kWZ2c6qyVbDmC5rN1uA -d grant_type=client_credentials http://127.0.0.1:8080/token
 //! ```
 //!
@@ -17,7 +17,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use serde::Deserialize;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::sleep};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_client_auth::{
     AuthenticatedClient, BoxError, ClientAuthLayer, ClientMetadata, ClientSecret, Limits,
@@ -68,9 +68,15 @@ async fn main() -> Result<(), BoxError> {
         let answer = token(&request).map(|token| Response::new(Full::from(token)));
         Ok::<_, Infallible>(answer.unwrap_or_else(OAuthError::into_response))
     }));
-    let listener = TcpListener::bind("127.0.0.1:8080").await?;
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    let listener = TcpListener::bind(address).await?;
+    println!("listening on http://{}", listener.local_addr()?);
     loop {
-        let (stream, peer) = listener.accept().await?;
+        let Ok((stream, peer)) = listener.accept().await else {
+            // Too many open files: callers can cause that, so it must not end the server.
+            sleep(Duration::from_millis(100)).await;
+            continue;
+        };
         let service = service.clone().map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
             request
