@@ -17,6 +17,7 @@ README = ROOT / "examples/gateway/README.md"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 CLIENTS = [{"client_id": "batch", "client_secret": "gX9kWZ2c"}]
 CONFIG = """
+{limits}
 [[listener]]
 address = "127.0.0.1:0"
 [clients]
@@ -99,8 +100,8 @@ def nginx(arguments, gateway, origin):
         yield port
 
 
-def ask(port, method, path, headers=(), body=None):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+def ask(port, method, path, headers=(), body=None, caller="127.0.0.1"):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20, source_address=(caller, 0))
     connection.putrequest(method, path, skip_accept_encoding=True)
     for name, value in dict(headers).items():
         # Each spelling as it is.
@@ -114,8 +115,8 @@ def ask(port, method, path, headers=(), body=None):
     return answer, text
 
 
-def basic(secret):
-    return {"Authorization": "Basic " + base64.b64encode(f"batch:{secret}".encode()).decode()}
+def basic(secret, client="batch"):
+    return {"Authorization": "Basic " + base64.b64encode(f"{client}:{secret}".encode()).decode()}
 
 
 def expect(what, got, wanted):
@@ -165,6 +166,23 @@ def cases(port):
     expect("the question itself", answer.status, 404)
 
 
+def throttled(port):
+    """Callers are counted by their own addresses, not by that of nginx."""
+    for attempt in range(4):
+        answer, _ = ask(port, "GET", "/api", basic("gu3ss3d", f"nobody{attempt}"), caller="127.0.0.9")
+        expect(f"guess {attempt}", answer.status, 401 if attempt < 3 else 403)
+    good, forged = basic("gX9kWZ2c"), {"X-Forwarded-For": "127.0.0.8"}
+    for headers in good, good | forged:
+        answer, _ = ask(port, "GET", "/api", headers, caller="127.0.0.9")
+        expect("who guessed", answer.status, 403)
+        answer, _ = ask(port, "POST", "/token", headers | FORM, b"a=1", caller="127.0.0.9")
+        expect("who guessed, with a form", answer.status, 429)
+    answer, text = ask(port, "GET", "/api", good, caller="127.0.0.8")
+    expect("another caller", (answer.status, identity(text)), (200, BATCH))
+    answer, _ = ask(port, "POST", "/token", good | FORM, b"a=1", caller="127.0.0.8")
+    expect("another caller, with a form", answer.status, 200)
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name in ("gateway", "debian", "scratch"):
@@ -177,12 +195,15 @@ def main():
     with upstream() as origin:
         methods = 'methods = ["GET", "POST"]'
 
-        def configured(settings):
-            config.write_text(CONFIG.format(settings=settings, upstream=origin))
+        def configured(settings, limits=""):
+            config.write_text(CONFIG.format(settings=settings, limits=limits, upstream=origin))
             return serving([arguments.gateway, "--config", config], log)
 
         with configured(f"only_401_403 = true\n{methods}") as gateway, nginx(arguments, gateway, origin) as port:
             cases(port)
+        limits = '[throttle]\nper_address = 3\nperiod_seconds = 3600\ntrusted_proxies = ["127.0.0.1"]'
+        with configured("only_401_403 = true", limits) as gateway, nginx(arguments, gateway, origin) as port:
+            throttled(port)
         with configured("optional = true") as gateway, nginx(arguments, gateway, origin) as port:
             answer, text = ask(port, "GET", "/api", SPOOF)
             expect("nobody where it is optional", (answer.status, identity(text)), (200, []))
