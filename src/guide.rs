@@ -124,7 +124,7 @@ pub mod threat_model {}
 pub mod troubleshooting {}
 
 #[cfg(feature = "unstable-attestation")]
-#[doc = include_str!("docs/wallets.md")]
+#[cfg_attr(not(doctest), doc = include_str!("docs/wallets.md"))]
 pub mod wallets {}
 
 #[doc = include_str!("docs/why.md")]

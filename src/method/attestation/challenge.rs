@@ -75,7 +75,8 @@ impl Challenges {
         Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, secret), once: false })
     }
 
-    /// Accepts each challenge once: it is claimed in the replay store. Default: it may be used again while it is
+    /// Accepts each challenge once: it is claimed in the replay store of the
+    /// [`Attesters`](crate::attestation::Attesters). Default: it may be used again while it is
     /// good, as the draft leaves to the server (-11 §6); each proof is accepted once in any case.
     ///
     /// A client that sends several requests at the same time needs a challenge for each of them.

@@ -137,8 +137,8 @@ impl Attesters {
     /// [window](Self::proof_window).
     ///
     /// An instance gets its first one from the [endpoint](crate::ClientAuthLayer::challenge), or with the refusal
-    /// of a proof without one (`use_attestation_challenge`), and the next one with each answer, in
-    /// `OAuth-Client-Attestation-Challenge`.
+    /// of a proof without one (`use_attestation_challenge`), and the next one with each answer to a request that was
+    /// authenticated with an attestation, in `OAuth-Client-Attestation-Challenge`.
     #[must_use]
     pub fn challenges(self, challenges: Challenges) -> Self {
         Self { challenges: Some(challenges), ..self }

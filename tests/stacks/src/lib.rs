@@ -25,6 +25,11 @@ struct Gateways;
 #[doc = include_str!("../../../src/docs/testing.md")]
 struct Testing;
 
+/// And the page about wallets, with their challenge endpoint.
+#[cfg(all(doctest, feature = "axum", feature = "unstable-attestation"))]
+#[doc = include_str!("../../../src/docs/wallets.md")]
+struct Wallets;
+
 /// And the page about client certificates, with listeners for them.
 #[cfg(all(doctest, feature = "rustls"))]
 #[doc = include_str!("../../../src/docs/mutual_tls.md")]
