@@ -1,6 +1,6 @@
 //! Attestations without the feature `unstable-attestation`: their headers say nothing.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, ops::Deref, time::Duration};
 
 use http::{HeaderMap, HeaderName, request::Parts};
 
@@ -18,6 +18,14 @@ pub(crate) type Settings = Infallible;
 /// There is none.
 #[derive(Clone)]
 pub(crate) enum Thumbprint {}
+
+impl Deref for Thumbprint {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match *self {}
+    }
+}
 
 /// There are none.
 pub(crate) enum Credentials {}
