@@ -6,10 +6,13 @@ use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tower_client_auth::{OAuthError, body::ResponseBody};
 
+use crate::upstream::Counted;
+
 /// What is behind the layer answers: an upstream, or the gateway.
-pub(crate) type Reply = Response<Either<Incoming, Full<Bytes>>>;
+pub(crate) type Reply = Response<ReplyBody>;
+type ReplyBody = Either<Counted<Incoming>, Full<Bytes>>;
 /// What callers get.
-pub(crate) type Answer = Response<Either<ResponseBody<Either<Incoming, Full<Bytes>>>, Full<Bytes>>>;
+pub(crate) type Answer = Response<Either<ResponseBody<ReplyBody>, Full<Bytes>>>;
 
 /// A refusal of the gateway. Nothing of the request is in it.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +76,11 @@ impl Refusal {
         StatusCode::BAD_GATEWAY,
         "upstream_invalid",
         "The upstream server did not answer as HTTP requires",
+    );
+    pub(crate) const BUSY: Self = Self::upstream(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "upstream_busy",
+        "The upstream server has as many requests as it may have",
     );
     pub(crate) const LATE: Self = Self::upstream(
         StatusCode::GATEWAY_TIMEOUT,

@@ -1,16 +1,15 @@
 //! Sockets: what is accepted from them, and how they are given up.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, task::Poll, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, task::Poll, time::Duration};
 
-use arc_swap::ArcSwapOption;
-use example_support::{Peer, Tls, connection};
+use example_support::{Peer, Sending, Tls, connection};
 use http::{Request, Response};
 use http_body::Body;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::oneshot,
+    sync::{oneshot, watch},
     task::{JoinHandle, JoinSet},
     time::{sleep, timeout},
 };
@@ -21,11 +20,19 @@ use crate::{config, telemetry::Connected};
 /// The time that a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
+/// How connections are served.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) tls: Option<Tls>,
+    /// For which a caller may take nothing of an answer.
+    pub(crate) send: Duration,
+}
+
 /// A socket that is listened on.
 pub(crate) struct Listening {
     /// As it is configured: port 0 is any.
     pub(crate) address: SocketAddr,
-    tls: Arc<ArcSwapOption<Tls>>,
+    settings: watch::Sender<Settings>,
     stop: oneshot::Sender<Duration>,
     task: JoinHandle<()>,
 }
@@ -51,7 +58,7 @@ impl Bound {
     }
 
     /// Begins to accept.
-    pub(crate) fn serve<S, F, B, E>(self, tls: Option<Tls>, service: S) -> Listening
+    pub(crate) fn serve<S, F, B, E>(self, settings: Settings, service: S) -> Listening
     where
         S: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Response<B>, E>> + Send + 'static,
@@ -59,17 +66,17 @@ impl Bound {
         E: Into<BoxError> + 'static,
     {
         let Self { address, listener } = self;
-        let tls = Arc::new(ArcSwapOption::new(tls.map(Arc::new)));
+        let (settings, current) = watch::channel(settings);
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(accept(listener, Arc::clone(&tls), service, stopped));
-        Listening { address, tls, stop, task }
+        let task = tokio::spawn(accept(listener, current, service, stopped));
+        Listening { address, settings, stop, task }
     }
 }
 
 impl Listening {
     /// For connections from now on.
-    pub(crate) fn set_tls(&self, tls: Option<Tls>) {
-        self.tls.store(tls.map(Arc::new));
+    pub(crate) fn set(&self, settings: Settings) {
+        self.settings.send_replace(settings);
     }
 
     /// Accepts no more, and lets what has begun take this long: what is left then is cut off. The task ends with it.
@@ -82,7 +89,7 @@ impl Listening {
 
 async fn accept<S, F, B, E>(
     listener: TcpListener,
-    tls: Arc<ArcSwapOption<Tls>>,
+    settings: watch::Receiver<Settings>,
     service: S,
     mut stopped: oneshot::Receiver<Duration>,
 ) where
@@ -94,11 +101,13 @@ async fn accept<S, F, B, E>(
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let serve = |connections: &mut JoinSet<()>, stream: TcpStream, peer| {
-        let (watcher, service, tls) = (graceful.watcher(), service.clone(), tls.load_full());
+        let (watcher, service) = (graceful.watcher(), service.clone());
+        let Settings { tls, send } = settings.borrow().clone();
         connections.spawn(async move {
             let _connected = Connected::new();
             // Small answers would wait for the peer to confirm the one before.
             let _unsupported = stream.set_nodelay(true);
+            let stream = Sending::new(stream, send);
             // A connection that breaks concerns only its peer.
             if let Some(tls) = tls {
                 // Within the task: who does not finish the handshake keeps nobody waiting.
@@ -111,14 +120,14 @@ async fn accept<S, F, B, E>(
                         }
                         service(request)
                     });
-                    let _closed = watcher.watch(connection(stream, service)).await;
+                    let _closed = watcher.watch(connection(stream, service, send)).await;
                 }
             } else {
                 let service = service_fn(move |mut request: Request<Incoming>| {
                     request.extensions_mut().insert(Peer::from(peer));
                     service(request)
                 });
-                let _closed = watcher.watch(connection(stream, service)).await;
+                let _closed = watcher.watch(connection(stream, service, send)).await;
             }
         });
     };

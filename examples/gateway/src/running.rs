@@ -24,7 +24,7 @@ use crate::{
     check,
     clients::{self, Clients},
     config::{self, At, Config, Mistake},
-    listen::{self, Bound, Listening},
+    listen::{self, Bound, Listening, Settings},
     routes::{self, Current, Routes},
     telemetry::{self, Level},
     upstream::Pool,
@@ -213,11 +213,11 @@ impl Running {
                     announce("listening on", if tls.is_some() { "https" } else { "http" }, &bound);
                     let current = Arc::clone(&self.current);
                     let service = move |request| routes::serve(Arc::clone(&current), request);
-                    self.listeners.push(bound.serve(tls, service));
+                    self.listeners.push(bound.serve(Settings { tls, send: config.send }, service));
                 }
                 (None, Some(known)) => {
                     let known = old.swap_remove(known);
-                    known.set_tls(tls);
+                    known.set(Settings { tls, send: config.send });
                     self.listeners.push(known);
                 }
                 // `bind` has found it.
@@ -235,7 +235,9 @@ impl Running {
         if let Some(bound) = sockets.admin {
             announce("admin at", "http", &bound);
             let endpoints = self.endpoints.clone();
-            self.admin = Some(bound.serve(None, move |request| endpoints.clone().serve(request)));
+            let settings = Settings { tls: None, send: config.send };
+            let service = move |request| endpoints.clone().serve(request);
+            self.admin = Some(bound.serve(settings, service));
         }
         self.config = config;
     }

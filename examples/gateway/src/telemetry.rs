@@ -73,11 +73,12 @@ impl Measured {
 }
 
 /// Of an upstream, by reason.
-pub(crate) struct Failures([(&'static str, Counter); 3]);
+pub(crate) struct Failures([(&'static str, Counter); 4]);
 
 impl Failures {
     pub(crate) fn new(route: &str) -> Self {
-        Self([Refusal::DOWN, Refusal::NO_ANSWER, Refusal::LATE].map(|Refusal { reason, .. }| {
+        let refusals = [Refusal::DOWN, Refusal::NO_ANSWER, Refusal::LATE, Refusal::BUSY];
+        Self(refusals.map(|Refusal { reason, .. }| {
             let counter = metrics::counter!("gateway_upstream_failures_total", "route" => route.to_owned(), "reason" => reason);
             (reason, counter)
         }))

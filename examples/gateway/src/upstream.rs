@@ -1,6 +1,12 @@
 //! The servers behind.
 
-use std::{error::Error, sync::Arc, time::Duration};
+mod bounds;
+
+use std::{
+    error::Error,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use example_support::proxy::{causes, end_hop, has_cause, is_answer, is_timeout};
 use http::{
@@ -13,9 +19,11 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tower_client_auth::{BoxError, body::RequestBody};
 
+pub(crate) use self::bounds::Counted;
+use self::bounds::{Count, Counts, InTime};
 use crate::{
     answer::{Refusal, Reply},
     config::{self, Protocol},
@@ -26,7 +34,10 @@ use crate::{
 /// would be lost; most wait for longer than this.
 const IDLE: Duration = Duration::from_secs(4);
 
-type Sent = Either<RequestBody<Incoming>, Limited<RequestBody<Incoming>>>;
+/// What a connection may hold of an answer. Hyper takes 400 KB.
+const BUFFER: usize = 64 * 1024;
+
+type Sent = Counted<InTime<Either<RequestBody<Incoming>, Limited<RequestBody<Incoming>>>>>;
 
 /// Connections, which outlive a configuration.
 #[derive(Clone)]
@@ -34,6 +45,7 @@ pub(crate) struct Pool {
     client: Client<HttpConnector, Sent>,
     protocol: Protocol,
     connect: Duration,
+    counts: Counts,
 }
 
 impl Pool {
@@ -45,8 +57,10 @@ impl Pool {
             .http2_only(upstream.protocol == Protocol::H2c)
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
+            .http1_max_buf_size(BUFFER)
             .build(connector);
-        Self { client, protocol: upstream.protocol, connect: upstream.connect }
+        let counts = Counts::default();
+        Self { client, protocol: upstream.protocol, connect: upstream.connect, counts }
     }
 
     pub(crate) fn serves(&self, upstream: &config::Upstream) -> bool {
@@ -58,6 +72,8 @@ impl Pool {
 pub(crate) struct Upstream {
     pool: Pool,
     authority: Authority,
+    requests: Arc<AtomicUsize>,
+    max_requests: usize,
     answer: Duration,
     /// For bodies that are streamed.
     body_limit: Option<usize>,
@@ -73,7 +89,17 @@ impl Upstream {
     ) -> Option<Arc<Self>> {
         let authority = upstream.url.value.authority()?.clone();
         let failures = telemetry::Failures::new(route);
-        Some(Arc::new(Self { pool, authority, answer: upstream.answer, body_limit, failures }))
+        let requests = pool.counts.of(&authority);
+        let config::Upstream { answer, max_requests, .. } = *upstream;
+        Some(Arc::new(Self {
+            pool,
+            authority,
+            requests,
+            max_requests,
+            answer,
+            body_limit,
+            failures,
+        }))
     }
 
     pub(crate) async fn forward(
@@ -84,17 +110,26 @@ impl Upstream {
         if self.body_limit.is_some_and(|limit| announced(&head.headers) > limit as u64) {
             return Ok(refuse(Refusal::TOO_LARGE));
         }
+        let Some(counted) = Count::new(&self.requests, self.max_requests) else {
+            let reason = Refusal::BUSY.reason;
+            tracing::error!(upstream = %self.authority, reason, "refused");
+            self.failures.count(Refusal::BUSY);
+            return Ok(refuse(Refusal::BUSY));
+        };
         end_hop(&mut head.headers);
         self.address(&mut head)?;
         let body = match self.body_limit {
             Some(limit) => Either::Right(Limited::new(body, limit)),
             None => Either::Left(body),
         };
+        // An answer that has begun does not end the upload.
+        let body = InTime::new(body, Instant::now() + self.answer * 2);
+        let body = Counted::new(body, Arc::clone(&counted));
         let asked = self.pool.client.request(Request::from_parts(head, body));
         let refusal = match timeout(self.answer, asked).await {
             Ok(Ok(mut response)) if is_answer(&response) => {
                 end_hop(response.headers_mut());
-                return Ok(response.map(Either::Left));
+                return Ok(response.map(|body| Either::Left(Counted::new(body, counted))));
             }
             Ok(Ok(response)) => {
                 let (status, reason) = (response.status().as_u16(), Refusal::NO_ANSWER.reason);

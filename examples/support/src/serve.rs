@@ -26,8 +26,12 @@ use tower_service::Service;
 /// connection that is idle for as long is closed. What the body may take is a setting of the layer
 /// that authenticates, `body_deadline`.
 const HEAD: Duration = Duration::from_secs(30);
+/// The time for which a caller may take nothing of an answer, before it is cut off.
+const SEND: Duration = Duration::from_secs(60);
 /// The time that requests may still take when the server is told to stop.
 const LAST: Duration = Duration::from_secs(3);
+/// What a connection may hold of a request, and as much of an answer. Hyper takes 400 KB of each.
+const BUFFER: usize = 64 * 1024;
 
 /// The address that a request came from, in its extensions.
 #[derive(Clone, Copy, Debug)]
@@ -121,6 +125,7 @@ impl Server {
                     break;
                 }
             };
+            let stream = Sending::new(stream, SEND);
             let (watcher, inner) = (graceful.watcher(), service.clone());
             let mut service = Extending { inner, extensions: Extensions::new() };
             service.extensions.insert(Peer(peer));
@@ -133,13 +138,13 @@ impl Server {
                     if let Ok(Ok((stream, certificate))) = timeout(HEAD, tls.accept(stream)).await {
                         certificate.map(|certificate| service.extensions.insert(certificate));
                         let service = TowerToHyperService::new(service);
-                        let _closed = watcher.watch(connection(stream, service)).await;
+                        let _closed = watcher.watch(connection(stream, service, SEND)).await;
                     }
                     return;
                 }
                 // A connection that breaks concerns only its peer.
                 let service = TowerToHyperService::new(service);
-                let _closed = watcher.watch(connection(stream, service)).await;
+                let _closed = watcher.watch(connection(stream, service, SEND)).await;
             });
         }
         drop(self.listener);
@@ -170,9 +175,9 @@ impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for Extending<S> 
     }
 }
 
-/// Serves a connection over HTTP/1.1.
+/// Serves a connection over HTTP/1.1. [`Sending`] ends it when its caller takes nothing of an answer.
 #[cfg(not(feature = "http2"))]
-pub fn connection<I, S, B>(stream: I, service: S) -> impl GracefulConnection
+pub fn connection<I, S, B>(stream: I, service: S, _send: Duration) -> impl GracefulConnection
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>>,
@@ -181,12 +186,14 @@ where
     hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
+        .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(stream), service)
 }
 
-/// Serves a connection over HTTP/1.1, or HTTP/2 if that is what the peer begins with.
+/// Serves a connection over HTTP/1.1, or HTTP/2 if that is what the peer begins with. A stream of HTTP/2 is reset when
+/// its caller takes nothing of the answer for `send`; [`Sending`] ends a connection for the same reason.
 #[cfg(feature = "http2")]
-pub fn connection<I, S, B>(stream: I, service: S) -> impl GracefulConnection
+pub fn connection<I, S, B>(stream: I, service: S, send: Duration) -> impl GracefulConnection
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: hyper::service::Service<
@@ -197,21 +204,32 @@ where
         >,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    use hyper_util::{rt::TokioExecutor, server::conn::auto};
+    use hyper::service::service_fn;
+    use hyper_util::server::conn::auto;
 
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+    let mut builder = auto::Builder::new(streams::Streams { limit: send });
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(BUFFER);
     // HTTP/2 has no such setting. A peer that stops within a head does not answer pings for long.
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD).keep_alive_timeout(HEAD);
+    let mut http2 = builder.http2();
+    http2.timer(TokioTimer::new()).keep_alive_interval(HEAD).keep_alive_timeout(HEAD);
+    http2.max_send_buf_size(BUFFER);
     let stream = first::First::new(stream, HEAD);
+    let service = service_fn(move |request| {
+        let answer = service.call(request);
+        async move { Ok::<_, S::Error>(answer.await?.map(streams::Taken::new)) }
+    });
     builder.serve_connection(TokioIo::new(stream), service).into_owned()
 }
 
 #[cfg(feature = "http2")]
 mod first;
+mod send;
+#[cfg(feature = "http2")]
+mod streams;
 #[cfg(feature = "tls")]
 mod tls;
 
+pub use send::Sending;
 #[cfg(feature = "tls")]
 pub use tls::Tls;
 

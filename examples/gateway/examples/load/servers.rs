@@ -23,6 +23,8 @@ use tokio::{net::TcpListener, time::timeout};
 use tower_client_auth::BoxError;
 
 const START: Duration = Duration::from_secs(30);
+/// Nobody here takes as long to read.
+pub(crate) const SEND: Duration = Duration::from_secs(60);
 
 /// A directory that is removed in the end.
 pub(crate) struct Folder(pub(crate) PathBuf);
@@ -130,7 +132,7 @@ where
         stream.set_nodelay(true)?;
         let service = service_fn(service.clone());
         tokio::spawn(async move {
-            let connection = example_support::connection(stream, service);
+            let connection = example_support::connection(stream, service, SEND);
             let _closed = Box::pin(watched(connection)).await;
         });
     }

@@ -25,7 +25,7 @@ use tower_client_auth::BoxError;
 
 use crate::{
     requests::{Kind, clients},
-    servers::{Folder, Program},
+    servers::{Folder, Program, SEND},
 };
 
 const WORKERS: usize = 12;
@@ -194,7 +194,7 @@ async fn upstream() -> Result<String, BoxError> {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(async move {
-                let _closed = connection(stream, service_fn(echo)).await;
+                let _closed = connection(stream, service_fn(echo), SEND).await;
             });
         }
     });

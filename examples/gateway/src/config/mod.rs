@@ -24,6 +24,8 @@ use crate::check;
 pub(crate) struct Config {
     pub(crate) log: tracing::level_filters::LevelFilter,
     pub(crate) shutdown: Shutdown,
+    /// For which a caller may take nothing of an answer.
+    pub(crate) send: Duration,
     pub(crate) admin: Option<At<SocketAddr>>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) clients: Clients,
@@ -68,6 +70,7 @@ impl Config {
             let log = root.one_of("log", &server::LEVELS);
             let delay = root.number("shutdown_delay_seconds", 0..=3600);
             let drain = root.seconds("drain_seconds", 20);
+            let send = root.seconds("send_seconds", 60);
             let admin = root.table("admin").and_then(|admin| {
                 admin.required("address", admin.parsed("address", server::ADDRESS))
             });
@@ -88,6 +91,7 @@ impl Config {
                     delay: Duration::from_secs(delay.map_or(0, |delay| delay.value)),
                     drain,
                 },
+                send,
                 admin,
                 listeners,
                 assertions: assertions.as_ref().and_then(Assertions::read),

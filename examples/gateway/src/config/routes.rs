@@ -7,6 +7,9 @@ use tower_client_auth::AuthMethod;
 
 use crate::config::reader::{At, Table};
 
+/// Each has a descriptor, as its caller has, and a process has 1,024 unless it is told otherwise.
+const MAX_REQUESTS: usize = 400;
+
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Route {
     pub(crate) line: usize,
@@ -51,6 +54,8 @@ pub(crate) struct Upstream {
     pub(crate) protocol: Protocol,
     pub(crate) connect: Duration,
     pub(crate) answer: Duration,
+    /// How many requests it may have at a time.
+    pub(crate) max_requests: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,6 +84,7 @@ impl Route {
                 "protocol",
                 "connect_seconds",
                 "answer_seconds",
+                "max_requests",
                 "body_limit_bytes",
                 "keep_credentials",
             ];
@@ -170,6 +176,8 @@ impl Upstream {
             table.one_of("protocol", &[("http/1.1", Protocol::Http1), ("h2c", Protocol::H2c)]);
         let connect = table.seconds("connect_seconds", 5);
         let answer = table.seconds("answer_seconds", 30);
+        let max_requests = table.number("max_requests", 1..=u64::from(u32::MAX));
+        let max_requests = max_requests.and_then(|max| usize::try_from(max.value).ok());
         let At { value, line } = url?;
         let uri = value.parse::<Uri>().ok().filter(|uri| {
             uri.scheme_str() == Some("http")
@@ -186,6 +194,7 @@ impl Upstream {
             protocol: protocol.map_or(Protocol::Http1, |protocol| protocol.value),
             connect,
             answer,
+            max_requests: max_requests.unwrap_or(MAX_REQUESTS),
         })
     }
 }

@@ -86,7 +86,7 @@ trusted_proxies = ["10.0.0.0/33"]
 "#;
     let expected = [
         "gateway.toml:2: `drain_seconds` must be a number between 1 and 86400",
-        "gateway.toml:3: has no key `colour`; it has `log`, `shutdown_delay_seconds`, `drain_seconds`, `admin`, \
+        "gateway.toml:3: has no key `colour`; it has `log`, `shutdown_delay_seconds`, `drain_seconds`, `send_seconds`, `admin`, \
          `listener`, `clients`, `redis`, `assertions`, `throttle`, `certificates`, `identity`, `route`",
         "gateway.toml:6: `address` must be an address with a port, such as `\"127.0.0.1:8080\"`",
         "gateway.toml:10: no.pem: No such file or directory (os error 2)",

@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod asked;
+mod bounded;
 mod certificates;
 mod checked;
 mod forwarding;

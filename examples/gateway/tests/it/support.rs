@@ -293,7 +293,6 @@ pub(crate) fn call(address: &str, first: &str, lines: &[&str], body: &str) -> Me
 }
 
 /// Asks again and again until it is so.
-#[cfg(any(feature = "postgres", feature = "redis"))]
 pub(crate) fn until(is_so: impl Fn() -> bool) {
     let began = std::time::Instant::now();
     while !is_so() {

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::Path, sync::Arc};
 
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
@@ -94,10 +94,10 @@ impl Tls {
     /// # Errors
     ///
     /// If the handshake fails, or the certificate of the client cannot be read.
-    pub async fn accept(
+    pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        stream: TcpStream,
-    ) -> Result<(TlsStream<TcpStream>, Option<ClientCertificate>), BoxError> {
+        stream: S,
+    ) -> Result<(TlsStream<S>, Option<ClientCertificate>), BoxError> {
         let stream = self.acceptor.accept(stream).await?;
         let certificate = ClientCertificate::of(stream.get_ref().1, self.authorities.as_deref())?;
         Ok((stream, certificate))

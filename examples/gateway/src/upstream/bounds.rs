@@ -1,0 +1,127 @@
+//! What bounds a request that is with an upstream: how many there are, and how long an upload may take.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use http::uri::Authority;
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tower_client_auth::BoxError;
+
+/// How many requests each upstream has, whichever configuration they began with.
+#[derive(Clone, Default)]
+pub(super) struct Counts(Arc<Mutex<Vec<Known>>>);
+
+type Known = (Authority, Weak<AtomicUsize>);
+
+impl Counts {
+    pub(super) fn of(&self, authority: &Authority) -> Arc<AtomicUsize> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.retain(|(_, count)| count.strong_count() > 0);
+        let known = counts.iter().find(|(known, _)| known == authority);
+        known.and_then(|(_, count)| count.upgrade()).unwrap_or_else(|| {
+            let count = Arc::default();
+            counts.push((authority.clone(), Arc::downgrade(&count)));
+            count
+        })
+    }
+}
+
+/// A request that counts for as long as it is there.
+pub(super) struct Count(Arc<AtomicUsize>);
+
+impl Count {
+    /// `None` if there are as many as there may be.
+    pub(super) fn new(requests: &Arc<AtomicUsize>, max: usize) -> Option<Arc<Self>> {
+        let count = Arc::new(Self(Arc::clone(requests)));
+        (requests.fetch_add(1, Ordering::Relaxed) < max).then_some(count)
+    }
+}
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A body of a request that counts, or of its answer.
+pub(crate) struct Counted<B> {
+    body: B,
+    _count: Arc<Count>,
+}
+
+impl<B> Counted<B> {
+    pub(super) const fn new(body: B, count: Arc<Count>) -> Self {
+        Self { body, _count: count }
+    }
+}
+
+impl<B: Body + Unpin> Body for Counted<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A body that must have come by an instant.
+pub(super) struct InTime<B> {
+    body: B,
+    end: Instant,
+    /// While it is waited for.
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl<B> InTime<B> {
+    pub(super) const fn new(body: B, end: Instant) -> Self {
+        Self { body, end, deadline: None }
+    }
+}
+
+impl<B: Body<Error: Into<BoxError>> + Unpin> Body for InTime<B> {
+    type Data = B::Data;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
+        let this = &mut *self;
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context)
+            && (frame.is_none() || Instant::now() < this.end)
+        {
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        let end = this.end;
+        let deadline = this.deadline.get_or_insert_with(|| Box::pin(sleep_until(end)));
+        let late = io::Error::new(io::ErrorKind::TimedOut, "the upload took too long");
+        deadline.as_mut().poll(context).map(|()| Some(Err(late.into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
