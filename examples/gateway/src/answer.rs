@@ -53,6 +53,11 @@ impl Refusal {
         "method_not_allowed",
         "The method is not allowed here",
     );
+    pub(crate) const CODING: Self = Self::request(
+        StatusCode::NOT_IMPLEMENTED,
+        "unknown_coding",
+        "The transfer coding is not chunked",
+    );
     pub(crate) const TOO_LARGE: Self =
         Self::request(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large");
     pub(crate) const ABORTED: Self =

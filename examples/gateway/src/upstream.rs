@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use example_support::proxy::{causes, end_hop, has_cause, is_answer, is_timeout};
+use example_support::proxy::{causes, end_hop, has_cause, is_answer, is_framed, is_timeout};
 use http::{
     HeaderMap, Request, Uri, Version, header,
     uri::{Authority, PathAndQuery, Scheme},
@@ -107,6 +107,9 @@ impl Upstream {
         request: Request<RequestBody<Incoming>>,
     ) -> Result<Reply, BoxError> {
         let (mut head, body) = request.into_parts();
+        if !is_framed(&head.headers) {
+            return Ok(refuse(Refusal::CODING));
+        }
         if self.body_limit.is_some_and(|limit| announced(&head.headers) > limit as u64) {
             return Ok(refuse(Refusal::TOO_LARGE));
         }

@@ -74,22 +74,25 @@ pub fn settle_host<B>(request: &mut Request<B>) -> Result<(), InvalidHost> {
 #[non_exhaustive]
 pub struct InvalidHost;
 
-/// Whether the body of an answer is what its head says, once [`end_hop`] has taken the codings of the connection
-/// away: one that is compressed there, or has two lengths (RFC 9112 §6.3), is another one to the caller. Nor is an answer one
-/// that changes the protocol, which nobody asked for.
+/// Whether a body is what its head says once [`end_hop`] has taken the coding of the connection away: one that is
+/// compressed there, or has two lengths (RFC 9112 §6.1, §6.3), is another one to the next server. Such a request is to be answered 501.
 #[must_use]
-pub fn is_answer<B>(response: &Response<B>) -> bool {
-    let headers = response.headers();
+pub fn is_framed(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let is_framed = match (codings.next(), codings.next()) {
+    match (codings.next(), codings.next()) {
         (None, _) => true,
         (Some(coding), None) => {
             coding.as_bytes().eq_ignore_ascii_case(b"chunked")
                 && !headers.contains_key(header::CONTENT_LENGTH)
         }
         (Some(_), Some(_)) => false,
-    };
-    is_framed && response.status() != StatusCode::SWITCHING_PROTOCOLS
+    }
+}
+
+/// Whether an answer can be handed on. One that changes the protocol cannot, for nobody asked for that.
+#[must_use]
+pub fn is_answer<B>(response: &Response<B>) -> bool {
+    response.status() != StatusCode::SWITCHING_PROTOCOLS && is_framed(response.headers())
 }
 
 /// An error and what caused it, which the error does not say of itself.

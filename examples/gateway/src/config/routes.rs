@@ -185,7 +185,7 @@ impl Upstream {
                 && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
         });
         let Some(value) = uri else {
-            let what = "`upstream` must be such as \"http://127.0.0.1:8080\", without a path";
+            let what = "`upstream` must be such as \"http://127.0.0.1:8080\", without a path and without TLS";
             table.note(line, what);
             return None;
         };

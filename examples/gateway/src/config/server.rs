@@ -50,6 +50,9 @@ impl Tls {
         let key = table.required("key", table.file("key"));
         let client_ca = table.file("client_ca");
         let any = table.flag("client_certificates");
+        if client_ca.is_some() {
+            table.refuse(&["client_certificates"], "is what `client_ca` does already");
+        }
         Some(Self {
             line: table.line(),
             certificate: certificate?,

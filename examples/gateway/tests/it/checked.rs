@@ -100,7 +100,7 @@ trusted_proxies = ["10.0.0.0/33"]
     let (first, rest) = mistakes.split_at(expected.len().min(mistakes.len()));
     assert_eq!(first, expected);
     let expected = [
-        "gateway.toml:23: `upstream` must be such as \"http://127.0.0.1:8080\", without a path",
+        "gateway.toml:23: `upstream` must be such as \"http://127.0.0.1:8080\", without a path and without TLS",
         "gateway.toml:24: `methods` must be an array of strings",
         "gateway.toml:25: \"magic\" in `auth_methods` is no method of this gateway",
         "gateway.toml:29: the upstream is this gateway itself, which listens there by line 9",
@@ -214,7 +214,7 @@ body_seconds = 1
     // Those of other choices.
     let wrong = r#"[[listener]]
 address = "127.0.0.1:0"
-tls = { certificate = "server.pem", key = "server.key", client_certificates = true }
+tls = { certificate = "server.pem", key = "server.key", client_ca = "clients-ca.pem", client_certificates = false }
 [clients]
 postgres = ""
 poll_seconds = 3
@@ -237,6 +237,7 @@ upstream = "http://127.0.0.1:1"
     let files = Files::new(wrong);
     crate::pki::issue(&files);
     let expected = [
+        "gateway.toml:3: `client_certificates` is what `client_ca` does already",
         "gateway.toml:3: the certificates that this asks for are not read: `[certificates]` has no `source = \"connection\"`",
         "gateway.toml:5: `postgres` must be a string, and not empty",
         "gateway.toml:9: there is no `[redis]` with its `url`",

@@ -73,7 +73,8 @@ fn configuration_with_a_mistake_is_refused() {
     gateway.signal("-HUP");
     let event = gateway.wait_for(&[("message", "the configuration stays as it was")]);
     assert_eq!(event["line"], 14);
-    let mistake = "`upstream` must be such as \"http://127.0.0.1:8080\", without a path";
+    let mistake =
+        "`upstream` must be such as \"http://127.0.0.1:8080\", without a path and without TLS";
     assert_eq!(event["mistake"], mistake);
     assert_eq!(call(gateway.address(), "POST /token", &[FORM, BASIC], "a=b").body, "old");
     // And one whose address is taken.
