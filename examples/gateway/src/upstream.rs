@@ -107,11 +107,17 @@ impl Upstream {
         request: Request<RequestBody<Incoming>>,
     ) -> Result<Reply, BoxError> {
         let (mut head, body) = request.into_parts();
-        if !is_framed(&head.headers) {
-            return Ok(refuse(Refusal::CODING));
-        }
-        if self.body_limit.is_some_and(|limit| announced(&head.headers) > limit as u64) {
-            return Ok(refuse(Refusal::TOO_LARGE));
+        let is_larger = |limit| announced(&head.headers) > limit as u64;
+        let own = if !is_framed(&head.headers) {
+            Some(Refusal::CODING)
+        } else if self.body_limit.is_some_and(is_larger) {
+            Some(Refusal::TOO_LARGE)
+        } else {
+            None
+        };
+        if let Some(refusal) = own {
+            telemetry::log_own_refusal(refusal, &head);
+            return Ok(refuse(refusal));
         }
         let Some(counted) = Count::new(&self.requests, self.max_requests) else {
             let reason = Refusal::BUSY.reason;
@@ -140,13 +146,17 @@ impl Upstream {
                 Refusal::NO_ANSWER
             }
             Ok(Err(error)) => {
-                if has_cause(&error, |cause| cause.is::<LengthLimitError>()) {
-                    return Ok(refuse(Refusal::TOO_LARGE));
-                }
-                // It is not to blame for a caller that hung up.
-                if has_cause(&error, is_of_the_caller) {
-                    tracing::info!(upstream = %self.authority, reason = Refusal::ABORTED.reason, "refused");
-                    return Ok(refuse(Refusal::ABORTED));
+                // It is not to blame for a body that is too large, or for a caller that hung up.
+                let own = if has_cause(&error, |cause| cause.is::<LengthLimitError>()) {
+                    Some(Refusal::TOO_LARGE)
+                } else if has_cause(&error, is_of_the_caller) {
+                    Some(Refusal::ABORTED)
+                } else {
+                    None
+                };
+                if let Some(refusal) = own {
+                    tracing::info!(upstream = %self.authority, reason = refusal.reason, "refused");
+                    return Ok(refuse(refusal));
                 }
                 let refusal =
                     if has_cause(&error, is_timeout) { Refusal::LATE } else { Refusal::DOWN };
