@@ -11,7 +11,7 @@
 //! | `check` | what is wrong with it as a whole |
 //! | `running`, `signals` | starting, reloading and stopping |
 //! | `listen` | sockets, TLS, and connections that end |
-//! | `routes` | which request goes where |
+//! | `routes`, `paths` | which request goes where |
 //! | `auth`, `identity`, `clients`, `redis` | the layer of each route, and what upstreams are told |
 //! | `upstream`, `forward_auth` | what is behind the layer |
 //! | `admin`, `telemetry` | what operators see |
@@ -25,6 +25,7 @@ mod config;
 mod forward_auth;
 mod identity;
 mod listen;
+mod paths;
 #[cfg_attr(not(feature = "redis"), path = "redis/disabled.rs")]
 mod redis;
 mod routes;

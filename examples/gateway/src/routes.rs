@@ -1,10 +1,8 @@
 //! Which route a request takes, and what becomes of it there.
 
 use std::{
-    borrow::Cow,
     collections::HashMap,
     convert::Infallible,
-    fmt::Write,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -26,7 +24,9 @@ use crate::{
     clients::Clients,
     config::{self, Config, Mistake, Target},
     forward_auth::ForwardAuth,
-    identity, telemetry,
+    identity,
+    paths::{is_below, normal},
+    telemetry,
     telemetry::Measured,
     upstream::{Pool, Upstream},
 };
@@ -220,50 +220,6 @@ impl Route {
 fn refuse(refusal: Refusal, request: Request<Incoming>) -> Answer {
     telemetry::log_own_refusal(refusal, &request.into_parts().0);
     refusal.answer().map(Either::Right)
-}
-
-/// Whether it is this path, or one below it. A path that begins with the same letters is another one.
-fn is_below(path: &str, prefix: &str) -> bool {
-    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// The spelling of a path by which its route is found: all but letters, digits, `-`, `.`, `_`, `~` and `/` is escaped
-/// (RFC 3986 §6.2.2), for to many servers `/a%3ab` is `/a:b`.
-///
-/// There is none for a path that an upstream may take for another one, whatever its route: it may remove dot segments
-/// and empty ones (§5.2.4), parameters of a segment, escapes that stand for themselves (§6.2.2.2), and escapes twice.
-pub(crate) fn normal(path: &str) -> Option<Cow<'_, str>> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
-    let is_ambiguous = path.contains("//")
-        || path.contains([';', '\\'])
-        || path.split('/').any(|segment| matches!(segment, "." | ".."));
-    if is_ambiguous {
-        return None;
-    }
-    if path.bytes().all(is_plain) {
-        return Some(path.into());
-    }
-    let mut normal = String::with_capacity(path.len() * 2);
-    let mut rest = path.as_bytes();
-    while let Some((&first, behind)) = rest.split_first() {
-        rest = behind;
-        let mut byte = first;
-        if byte == b'%' {
-            let (digits, behind) = rest.split_first_chunk::<2>()?;
-            rest = behind;
-            byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-            if byte.is_ascii_control() || is_plain(byte) || b"\\;%".contains(&byte) {
-                return None;
-            }
-        }
-        if is_plain(byte) {
-            normal.push(char::from(byte));
-        } else {
-            // A string takes whatever is written.
-            let _written = write!(normal, "%{byte:02X}");
-        }
-    }
-    Some(normal.into())
 }
 
 /// What is behind the layer.

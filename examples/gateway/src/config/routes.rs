@@ -161,7 +161,7 @@ impl Route {
         if is_prefix {
             path.truncate(path.trim_end_matches('/').len());
         }
-        let Some(normal) = crate::routes::normal(&path).map(Cow::into_owned) else {
+        let Some(normal) = crate::paths::normal(&path).map(Cow::into_owned) else {
             table.note(line, "this path is refused, as it can be taken for another one");
             return None;
         };
