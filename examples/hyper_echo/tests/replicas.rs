@@ -278,21 +278,31 @@ impl Race {
         accepted
     }
 
-    /// Each credential was accepted once, and refused like this else.
+    /// Each credential was accepted once, and refused like this else. Redis may be late on a busy machine: whom it did
+    /// not answer in time is told 503, and may have used the credential up.
     #[track_caller]
     fn assert_once(&self, what: &str, count: usize, refusal: (u16, &str), begin: Instant) {
         let by_server = [0, 1]
             .map(|server| self.count(|sent| sent.server == server && sent.answer() == ACCEPTED));
         let refused = self.count(|sent| sent.answer() == refusal);
+        let late = self.count(|sent| sent.answer() == UNAVAILABLE);
         let seconds = begin.elapsed().as_secs_f64();
         println!(
             "{what}: {count}, each sent {TIMES} times: {by_server:?} accepted by the two processes, \
-             {refused} refused, in {seconds:.1} s"
+             {refused} refused, {late} × 503, in {seconds:.1} s"
         );
-        let wrong: Vec<_> =
-            self.accepted(count).into_iter().enumerate().filter(|(_, times)| *times != 1).collect();
-        assert_eq!(wrong, [], "each exactly once");
-        assert_eq!(refused, count * (TIMES - 1), "all others are refused alike");
+        let accepted = self.accepted(count);
+        assert!(accepted.iter().all(|times| *times <= 1), "one was accepted twice");
+        let is_late = |number: usize| {
+            self.count(|sent| sent.number == number && sent.answer() == UNAVAILABLE) > 0
+        };
+        let lost: Vec<_> = (0..count)
+            .filter(|number| accepted.get(*number) == Some(&0) && !is_late(*number))
+            .collect();
+        assert!(lost.is_empty(), "never accepted: {lost:?}");
+        let total = by_server.iter().sum::<usize>() + refused + late;
+        assert_eq!(total, count * TIMES, "all others are refused alike");
+        assert!(late <= count / 100, "Redis was there");
         assert!(by_server.iter().all(|accepted| *accepted > 0), "they never met");
     }
 }
@@ -379,12 +389,10 @@ async fn never_twice_through_outages(what: &str, make: fn(&Parties, usize) -> Pr
             .iter()
             .any(|[killing, .., back]| sent.end >= *killing && sent.start <= *back + STORE_TIMEOUT)
     };
-    let wrong = race.count(|sent| match sent.answer() {
-        ACCEPTED | REFUSED => false,
-        UNAVAILABLE => !is_outage(sent),
-        _ => true,
-    });
-    assert_eq!(wrong, 0, "answers without a reason");
+    let other = race.count(|sent| ![ACCEPTED, REFUSED, UNAVAILABLE].contains(&sent.answer()));
+    assert_eq!(other, 0, "answers without a reason");
+    let late = race.count(|sent| sent.answer() == UNAVAILABLE && !is_outage(sent));
+    assert!(late <= THROUGH_OUTAGES / 100, "Redis was there");
     for server in servers {
         server.stop().unwrap();
     }
