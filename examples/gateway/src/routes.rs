@@ -107,12 +107,13 @@ impl Routes {
         if let Some(route) = self.exact.get(&*path) {
             return Ok(Found::Route(route));
         }
-        let mut prefixes = self.prefixes.iter();
-        if let Some((_, route)) = prefixes.find(|(prefix, _)| is_below(&path, prefix)) {
-            return Ok(Found::Route(route));
+        // Whoever answers for all other paths must not publish keys in the name of the gateway.
+        if let Some(jwks) = self.jwks.as_ref().filter(|_| path == JWKS) {
+            return Ok(Found::Keys(jwks));
         }
-        let jwks = self.jwks.as_ref().filter(|_| path == JWKS);
-        jwks.map(Found::Keys).ok_or(Refusal::NO_ROUTE)
+        let mut prefixes = self.prefixes.iter();
+        let prefix = prefixes.find(|(prefix, _)| is_below(&path, prefix));
+        prefix.map(|(_, route)| Found::Route(route)).ok_or(Refusal::NO_ROUTE)
     }
 
     pub(crate) async fn answer(&self, mut request: Request<Incoming>) -> Answer {

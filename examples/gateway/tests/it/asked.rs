@@ -121,7 +121,10 @@ fn nobody_has_no_headers() {
 fn identity_is_signed_for_its_audience() {
     let signed = "audience = \"https://api.example\"\n[identity.signed]\nkey = \"identity.pem\"\n\
         issuer = \"https://gateway.example\"\n[admin]\naddress = \"127.0.0.1:0\"\n";
-    let route = "[[route]]\npath = \"/check\"\nforward_auth = true\n";
+    // Nor do the keys come from whoever answers for all other paths.
+    let route = "[[route]]\nprefix = \"/\"\nupstream = \"http://127.0.0.1:9\"\n\
+        audience = \"https://other.example\"\noptional = true\n\
+        [[route]]\npath = \"/check\"\nforward_auth = true\n";
     let files = Files::new(&config(&format!("{route}{signed}")));
     pki::issue(&files);
     let gateway = Gateway::start_in(files, 2);
