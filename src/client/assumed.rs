@@ -64,7 +64,7 @@ impl<C> AuthenticatedClient<C> {
     #[cfg_attr(docsrs, doc(cfg(all(feature = "unstable-attestation", feature = "test-util"))))]
     #[must_use]
     pub fn with_key_thumbprint(mut self, thumbprint: &str) -> Self {
-        self.set_attested_key(thumbprint.into());
+        self.set_attested_key(std::sync::Arc::new(thumbprint.into()));
         self
     }
 }

@@ -12,7 +12,11 @@ use crate::{
     forward::Fields,
     isolate::{guard::Caught, span},
     layer::{outcome::Outcome, shared::Shared},
-    method::{Method, mutual_tls},
+    method::{
+        Method,
+        attestation::{self, NextChallenge},
+        mutual_tls,
+    },
     provider::lookup::ClientProvider,
     throttle::{Asked, refusal},
     wire::{admission::Protocol, authorization::Presence},
@@ -54,7 +58,7 @@ pub(super) fn begin<P: ClientProvider>(mut course: Course<P>) -> Authentication 
                 }
                 if let Some(attested) = course.presented.attestation() {
                     client.set_attested_key(attested.thumbprint());
-                    attested.next_challenge().offer(methods);
+                    NextChallenge::send(methods, head);
                 }
                 // Replaces whatever a caller or an outer layer put there.
                 head.extensions.insert(client);
@@ -110,9 +114,9 @@ impl<P> Course<P> {
         let methods = &self.shared.policy.methods;
         let client = result.as_ref().ok()?;
         let certificate = self.head.as_ref().and_then(|head| mutual_tls::found(head, methods));
-        let key = self.presented.attestation().map(|attested| attested.thumbprint());
+        let key = self.presented.attestation().map(attestation::Credentials::instance);
         let (client_id, method) = (client.client_id(), client.method());
-        match forward.identify(client_id, method, certificate, key.as_deref(), &methods.clock) {
+        match forward.identify(client_id, method, certificate, key, &methods.clock) {
             Ok(fields) => Some(fields),
             Err(error) => {
                 *result = Err(error);

@@ -1,6 +1,13 @@
 //! The decision: one look-up, then one verification, for every client.
 
-use std::{future::Future, hint::black_box};
+use std::{
+    future::Future,
+    hint::black_box,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use pin_project_lite::pin_project;
 
 use crate::{
     client::{RegisteredClient, authenticated::AuthenticatedClient},
@@ -17,6 +24,28 @@ use crate::{
 
 static LOOKUPS: Histogram = meter!("client_auth_lookup_duration_seconds");
 
+pin_project! {
+    /// One future for both look-ups: for each place where it may wait, every attempt pays.
+    #[project = LookupProj]
+    enum Lookup<F, G> {
+        ById { #[pin] find: F },
+        // Boxed, so that the attempts of all others stay small.
+        Issued { find: Pin<Box<G>> },
+    }
+}
+
+impl<F: Future, G: Future<Output = F::Output>> Future for Lookup<F, G> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        match self.project() {
+            LookupProj::ById { find } => find.poll(cx),
+            LookupProj::Issued { find } => find.as_mut().poll(cx),
+        }
+    }
+}
+
 impl<P: ClientProvider> Course<P> {
     // Every attempt is as large as this, so it borrows nothing that `self` can tell again.
     #[expect(clippy::manual_async_fn, reason = "an `async fn` would hold its argument twice")]
@@ -31,19 +60,22 @@ impl<P: ClientProvider> Course<P> {
             let client_id = self.presented.client_id();
             let deadline = Deadline::new(self.shared.policy.limits.provider_deadline);
             let start = meter::start();
-            let found = if let Some((issuer, subject)) = self.presented.issued() {
-                // Boxed, so that the attempts of all others stay small.
-                let provider = &self.shared.provider;
-                let find = move || provider.find_federated(issuer, subject);
-                Box::pin(guard(find, deadline)).await
-            } else {
-                guard(|| self.shared.provider.find_client(client_id), deadline).await
+            let provider = &self.shared.provider;
+            let find = || match self.presented.issued() {
+                None => Lookup::ById { find: provider.find_client(client_id) },
+                Some((issuer, subject)) => {
+                    Lookup::Issued { find: Box::pin(provider.find_federated(issuer, subject)) }
+                }
             };
-            let found = found.map(|found| found.map_err(Into::into));
+            let found = guard(find, deadline).await.map(|found| found.map_err(Into::into));
             LOOKUPS.record_since(start);
             let found = match found {
                 Ok(Ok(found)) => found,
-                Ok(Err(cause)) if UnusableClient::caused(&*cause, client_id) => {
+                // Where no id was asked for, none says whose registration it is.
+                Ok(Err(cause))
+                    if self.presented.issued().is_none()
+                        && UnusableClient::caused(&*cause, client_id) =>
+                {
                     return Err(Box::pin(self.unusable(cause)).await);
                 }
                 Ok(Err(cause)) => return Err(Error::provider(cause)),
@@ -59,10 +91,7 @@ impl<P: ClientProvider> Course<P> {
             };
             // Where it was found by what somebody else issued, its registration says whether it is the one.
             let known = found.filter(|_| !mismatch || self.presented.issued().is_some());
-            let proof = match self.verify(known.as_ref()) {
-                Verification::Done(proof) => proof,
-                Verification::Pending(proof) => proof.await,
-            };
+            let proof = self.verify(known.as_ref()).await;
             match (known, proof) {
                 (Some(registered), Ok(proof)) => Ok(AuthenticatedClient::new(registered, proof)),
                 (None, Err(error)) if mismatch && error.kind() == ErrorKind::UnknownClient => {
@@ -97,11 +126,7 @@ impl<P: ClientProvider> Course<P> {
 
     /// The refusal of a client whose registration the provider could not use, after the work for an unknown one.
     async fn unusable(&self, cause: BoxError) -> Error {
-        let verified = match self.verify(None) {
-            Verification::Done(proof) => proof,
-            Verification::Pending(proof) => proof.await,
-        };
-        match verified {
+        match self.verify(None).await {
             Err(error) if error.kind() != ErrorKind::UnknownClient => error,
             _ => Error::with_source(ErrorKind::UnusableRegistration, cause),
         }

@@ -3,7 +3,6 @@
 use std::{
     fmt,
     future::Future,
-    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -53,7 +52,9 @@ pin_project! {
     enum State<S, P, B, F> {
         // The exchange stays where it is from step to step, because it is large.
         Exchange { exchange: Exchange<S, P>, #[pin] step: Step<B> },
-        Call { #[pin] future: F, challenge: NextChallenge },
+        Call { #[pin] future: F },
+        // By itself, so that no other call is larger.
+        Attested { #[pin] future: F, challenge: NextChallenge },
         Done,
     }
 }
@@ -79,8 +80,6 @@ struct Exchange<S, P> {
     inner: S,
     shared: Option<Arc<Shared<P>>>,
     started: Option<Instant>,
-    /// For the answer.
-    challenge: NextChallenge,
 }
 
 impl<S, P, B, M> ResponseFuture<S, P, B, M>
@@ -114,7 +113,6 @@ where
             inner,
             started: shared.policy.observers.start(&shared.policy.methods.clock),
             shared: Some(shared),
-            challenge: NextChallenge::default(),
         };
         let step = exchange.admit(body);
         Self { state: State::Exchange { exchange, step } }
@@ -187,9 +185,8 @@ impl<S, P: ClientProvider> Exchange<S, P> {
         let Some(shared) = self.shared.take() else {
             return Step::refuse(ErrorKind::Abandoned);
         };
-        if let Some(attested) = presented.attestation() {
-            self.challenge = attested.next_challenge().clone();
-        }
+        // It goes by the step that looks at the head once more, and is ready for long.
+        self.ready_after_auth |= presented.attestation().is_some();
         let attempt = attempt::begin(Course {
             head: self.head.take(),
             admitted: (self.protocol, self.authorization),
@@ -214,14 +211,15 @@ where
     // What is taken is there: each step takes what the one before has left, and none is done twice.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
+        let answer = |response: Response<R>| {
+            response.map(|body| <M as BodyMode<R>>::response(ResponseBody::inner(body)))
+        };
         let refusal = loop {
             let (exchange, mut step) = match state.as_mut().project() {
                 StateProj::Exchange { exchange, step } => (exchange, step),
-                StateProj::Call { future, challenge } => {
-                    return future.poll(cx).map_ok(|mut response| {
-                        challenge.put(response.headers_mut());
-                        response.map(|body| <M as BodyMode<R>>::response(ResponseBody::inner(body)))
-                    });
+                StateProj::Call { future } => return future.poll(cx).map_ok(answer),
+                StateProj::Attested { future, challenge } => {
+                    return future.poll(cx).map_ok(|response| answer(challenge.put(response)));
                 }
                 // Polled after it was ready.
                 StateProj::Done => return Poll::Pending,
@@ -262,11 +260,17 @@ where
                     if exchange.ready_after_auth {
                         ready!(exchange.inner.poll_ready(cx))?;
                     }
+                    let challenge = exchange.head.as_mut().and_then(NextChallenge::receive);
                     let (Some(body), Some(head)) = (body.take(), exchange.head.take()) else {
                         return Poll::Pending;
                     };
                     let body = <M as BodyMode<B>>::request(body);
-                    exchange.inner.call(Request::from_parts(head, body))
+                    let future = exchange.inner.call(Request::from_parts(head, body));
+                    if let Some(challenge) = challenge {
+                        state.set(State::Attested { future, challenge });
+                        continue;
+                    }
+                    future
                 }
                 StepProj::Refuse { error } => {
                     let (Some(head), Some(shared), Some(error)) =
@@ -281,8 +285,7 @@ where
                     );
                 }
             };
-            let challenge = mem::take(&mut exchange.challenge);
-            state.set(State::Call { future, challenge });
+            state.set(State::Call { future });
         };
         state.set(State::Done);
         Poll::Ready(Ok(
@@ -306,7 +309,7 @@ where
                 Step::Wait { .. } => "ready",
                 Step::Refuse { .. } => "refuse",
             },
-            State::Call { .. } => "call",
+            State::Call { .. } | State::Attested { .. } => "call",
             State::Done => "done",
         };
         f.debug_struct("ResponseFuture").field("state", &state).finish()

@@ -44,7 +44,7 @@ pub(super) fn verify<'a>(
     };
     let (secrets, misfit): (&[_], _) = match matching {
         Ok(Matching::Public) => {
-            return Verification::Done(Ok(Proof { method: Method::None, secret: None }));
+            return Verification::done(Ok(Proof { method: Method::None, secret: None }));
         }
         Ok(Matching::Secret(secrets)) => (secrets, None),
         // On the way of a wrong secret, unless that is slow.
@@ -61,7 +61,7 @@ pub(super) fn verify<'a>(
         | Credentials::MutualTls(_)
         | Credentials::Attestation(_) => {
             let kind = misfit.unwrap_or(ErrorKind::WrongSecret);
-            return Verification::Done(Err(kind.into()));
+            return Verification::done(Err(kind.into()));
         }
     };
     let proof = move |secret| Ok(Proof { method, secret: Some(secret) });
@@ -90,7 +90,7 @@ pub(super) fn verify<'a>(
     }
     let compared = black_box(presented.compare(secrets, now));
     let kind = match misfit.map_or(compared, Err) {
-        Ok(secret) => return Verification::Done(proof(secret)),
+        Ok(secret) => return Verification::done(proof(secret)),
         Err(kind) => kind,
     };
     let dummy = state.decoy.dummy();
@@ -105,7 +105,7 @@ pub(super) fn verify<'a>(
     if rest > 0 {
         presented.forms().for_each(|presented| dummy.spend(presented, rest, now));
     }
-    Verification::Done(Err(kind.into()))
+    Verification::done(Err(kind.into()))
 }
 
 /// A secret, and as it was before form-decoding, if that may be meant.

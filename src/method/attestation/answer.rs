@@ -1,9 +1,7 @@
 //! The challenges that answers hand out.
 
-use std::sync::{Arc, OnceLock};
-
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request::Parts};
 
 use crate::{
     clock::Clock,
@@ -15,31 +13,30 @@ use crate::{
 
 const CHALLENGE: HeaderName = HeaderName::from_static("oauth-client-attestation-challenge");
 
-/// The challenge for the next proof, which an answer hands out (-11 §6.2). Whoever answers has it from the
-/// beginning, and it is filled in once the client has authenticated: it does not go through the attempt, because each
-/// move costs.
-#[derive(Clone, Default)]
-pub(crate) struct NextChallenge(Option<Arc<OnceLock<HeaderValue>>>);
+/// The challenge for the next proof, which an answer hands out (-11 §6.2). From the attempt to the answer it is on its way
+/// in the extensions of the request, where it costs others nothing.
+#[derive(Clone)]
+pub(crate) struct NextChallenge(Box<HeaderValue>);
 
 impl NextChallenge {
-    /// One that may be filled in.
-    pub(super) fn expected() -> Self {
-        Self(Some(Arc::default()))
+    /// A fresh one, if challenges are asked for.
+    #[cold]
+    pub(crate) fn send(settings: &method::Settings, head: &mut Parts) {
+        if let Some(value) = value(settings) {
+            head.extensions.insert(Self(Box::new(value)));
+        }
     }
 
-    /// Fills it in, if challenges are asked for.
+    /// The one that is on its way.
     #[cold]
-    pub(crate) fn offer(&self, settings: &method::Settings) {
-        if let (Some(place), Some(value)) = (&self.0, value(settings)) {
-            let _once = place.set(value);
-        }
+    pub(crate) fn receive(head: &mut Parts) -> Option<Self> {
+        head.extensions.remove()
     }
 
     #[inline]
-    pub(crate) fn put(&self, headers: &mut HeaderMap) {
-        if let Some(value) = self.0.as_ref().and_then(|place| place.get()) {
-            put(value.clone(), headers);
-        }
+    pub(crate) fn put<B>(&self, mut response: Response<B>) -> Response<B> {
+        put((*self.0).clone(), response.headers_mut());
+        response
     }
 }
 

@@ -108,6 +108,6 @@ impl<C> AuthenticatedClient<C> {
     #[cfg_attr(docsrs, doc(cfg(feature = "unstable-attestation")))]
     #[must_use]
     pub fn key_thumbprint(&self) -> Option<&str> {
-        self.attested_key().map(|thumbprint| &**thumbprint)
+        self.attested_key().map(|thumbprint| &***thumbprint)
     }
 }

@@ -1,8 +1,8 @@
 //! Attestations without the feature `unstable-attestation`: their headers say nothing.
 
-use std::{convert::Infallible, ops::Deref, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
-use http::{HeaderMap, HeaderName, request::Parts};
+use http::{HeaderMap, HeaderName, Response, request::Parts};
 
 use crate::{
     error::{cause::Cause, kind::ErrorKind, problem::Problem},
@@ -18,14 +18,6 @@ pub(crate) type Settings = Infallible;
 /// There is none.
 #[derive(Clone)]
 pub(crate) enum Thumbprint {}
-
-impl Deref for Thumbprint {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        match *self {}
-    }
-}
 
 /// There are none.
 pub(crate) enum Credentials {}
@@ -43,11 +35,11 @@ impl Credentials {
         match *self {}
     }
 
-    pub(crate) const fn next_challenge(&self) -> &NextChallenge {
+    pub(crate) const fn thumbprint(&self) -> Thumbprint {
         match *self {}
     }
 
-    pub(crate) const fn thumbprint(&self) -> Thumbprint {
+    pub(crate) const fn instance(&self) -> &str {
         match *self {}
     }
 }
@@ -137,15 +129,18 @@ pub(super) const fn verify<'a>(
 }
 
 /// There is none.
-#[derive(Clone, Default)]
-pub(crate) struct NextChallenge(());
+pub(crate) enum NextChallenge {}
 
 impl NextChallenge {
-    #[expect(clippy::unused_self, reason = "as with the feature")]
-    pub(crate) const fn offer(&self, _settings: &method::Settings) {}
+    pub(crate) const fn send(_settings: &method::Settings, _head: &mut Parts) {}
 
-    #[expect(clippy::unused_self, reason = "as with the feature")]
-    pub(crate) const fn put(&self, _headers: &mut HeaderMap) {}
+    pub(crate) const fn receive(_head: &mut Parts) -> Option<Self> {
+        None
+    }
+
+    pub(crate) const fn put<B>(&self, _response: Response<B>) -> Response<B> {
+        match *self {}
+    }
 }
 
 pub(crate) const fn answer(

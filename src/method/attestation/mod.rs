@@ -43,8 +43,8 @@ use crate::{
 pub(super) const AVAILABLE: bool = true;
 
 pub(crate) type Settings = Arc<Attesters>;
-/// That of the key of an instance.
-pub(crate) type Thumbprint = Arc<str>;
+/// That of the key of an instance. One pointer, because every client that is handed on has room for it.
+pub(crate) type Thumbprint = Arc<Box<str>>;
 
 /// Both tokens as they were presented, and what was read of them.
 pub(crate) struct Credentials {
@@ -60,7 +60,6 @@ pub(crate) struct Credentials {
     thumbprint: Thumbprint,
     /// Those of another method, to which the attestation is but a signal.
     beside: Option<method::Credentials>,
-    next: NextChallenge,
 }
 
 impl Credentials {
@@ -79,13 +78,13 @@ impl Credentials {
         self.beside.as_ref()
     }
 
-    /// For the answer.
-    pub(crate) const fn next_challenge(&self) -> &NextChallenge {
-        &self.next
-    }
-
     pub(crate) fn thumbprint(&self) -> Thumbprint {
         Arc::clone(&self.thumbprint)
+    }
+
+    /// Which of those of the client it is.
+    pub(crate) fn instance(&self) -> &str {
+        &self.thumbprint
     }
 
     fn attestation_text(&self) -> &str {
@@ -188,14 +187,13 @@ fn read(
     Ok(Credentials {
         text: [attestation_text, proof_text].concat().into(),
         attestation_length: attestation_text.len(),
-        thumbprint: key.thumbprint().into(),
+        thumbprint: Arc::new(key.thumbprint().into()),
         attestation,
         attested,
         proof,
         proved,
         key,
         beside: None,
-        next: NextChallenge::expected(),
     })
 }
 

@@ -17,7 +17,7 @@ use crate::{
     method::{
         self, Registration, State,
         attestation::{Credentials, challenge::Challenges, settings::Attesters},
-        verification::{Proof, Verification},
+        verification::Proof,
     },
     replay::MemoryReplayStore,
     secret::stored::ClientSecret,
@@ -84,10 +84,7 @@ fn verified(
     settings: &method::Settings,
 ) -> Result<Proof, Error> {
     let state = State::default();
-    match super::verify(presented, registration, settings, &state, None) {
-        Verification::Done(proof) => proof,
-        Verification::Pending(proof) => run(proof),
-    }
+    run(super::verify(presented, registration, settings, &state, None))
 }
 
 /// Nothing here waits for anything.

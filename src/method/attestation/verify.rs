@@ -24,7 +24,7 @@ use crate::{
             settings::Attesters,
             x5c::{Candidates, Refusal},
         },
-        verification::{Proof, Verification},
+        verification::Proof,
     },
 };
 
@@ -57,10 +57,7 @@ pub(super) async fn verify(
     };
     let proof = match &presented.beside {
         None => Ok(Proof { method: Method::AttestJwt, secret: None }),
-        Some(other) => match method::verify(other, registration, settings, state, timeout) {
-            Verification::Done(proof) => proof,
-            Verification::Pending(proof) => proof.await,
-        },
+        Some(other) => method::verify(other, registration, settings, state, timeout).await,
     };
     // RFC 8725 §3.1: the registration decides, and no header has a say.
     let trusted = match (registration, &presented.beside) {

@@ -122,7 +122,7 @@ pub(super) fn verify<'a>(
     timeout: Option<Duration>,
 ) -> Verification<'a> {
     let Some(mutual_tls) = settings.mutual_tls.as_deref() else {
-        return Verification::Done(Err(ErrorKind::MethodNotAccepted.into()));
+        return Verification::done(Err(ErrorKind::MethodNotAccepted.into()));
     };
     let certificate = &presented.certificate;
     let registered = match known {
@@ -168,7 +168,7 @@ pub(super) fn verify<'a>(
         }
         (Some(_), None) => Err(ErrorKind::MethodMismatch.into()),
     };
-    Verification::Done(judged.map(proof))
+    Verification::done(judged.map(proof))
 }
 
 const fn proof(method: Method) -> Proof {

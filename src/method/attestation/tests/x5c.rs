@@ -77,11 +77,8 @@ fn outcome(
     let presented = read(&headers, attesters, &Limits::new()).unwrap();
     let state = State::default();
     counted::take();
-    let proof = match verify(&presented, registration, settings, &state, None) {
-        Verification::Done(proof) => Poll::Ready(proof),
-        Verification::Pending(proof) => pin!(proof).poll(&mut Context::from_waker(Waker::noop())),
-    };
-    match proof {
+    let proof = pin!(verify(&presented, registration, settings, &state, None));
+    match proof.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(proof) => (proof.err().map(|error| error.kind()), counted::take()),
         Poll::Pending => (Some(K::Abandoned), 0),
     }
