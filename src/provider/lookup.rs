@@ -92,7 +92,10 @@ pub trait ClientProvider: Send + Sync + 'static {
     /// yet. Of a JWT-SVID the issuer is the trust domain, as in `spiffe://prod.example`. What counts is the registration
     /// of the client that is returned: it must trust the issuer for this subject. The contract is that of
     /// [`find_client`](Self::find_client), and the layer still asks once. Where two clients have one issuer and
-    /// subject, there is none: do not return the first.
+    /// subject, there is none: do not return the first. An [`InvalidRegistration`](crate::provider::InvalidRegistration)
+    /// is answered 503 here, because no id was asked for that would tell whose it is; where it is the one of this issuer and
+    /// subject, return what [`into_unusable`](crate::provider::InvalidRegistration::into_unusable) makes of it, which is
+    /// answered 401.
     ///
     /// A provider that wraps another one hands it on, or such requests are refused.
     ///

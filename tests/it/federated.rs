@@ -1076,6 +1076,48 @@ fn cache_remembers_which_client_it_is_and_looks_it_up_by_its_id() {
     assert_eq!(asked.take(), names[..2]);
 }
 
+/// Fails as if one of many rows could not be used.
+struct OneBadRow {
+    client_id: &'static str,
+    returned: bool,
+}
+
+impl ClientProvider for OneBadRow {
+    type Client = App;
+    type Error = BoxError;
+
+    async fn find_client(&self, _: &str) -> Result<Option<RegisteredClient<App>>, BoxError> {
+        Ok(None)
+    }
+
+    async fn find_federated(
+        &self,
+        _issuer: &str,
+        _subject: &str,
+    ) -> Result<Option<RegisteredClient<App>>, BoxError> {
+        match RegisteredClient::federated(self.client_id, [], app(self.client_id)) {
+            Err(invalid) if self.returned => Ok(Some(invalid.into_unusable())),
+            client => Ok(Some(client?)),
+        }
+    }
+}
+
+#[test]
+fn unusable_registration_is_an_outage_where_no_id_says_whose_it_is() {
+    let ask = |subject| TestRequest::form(form(&cluster_token(json!({"sub": subject}))));
+    let harness = |client_id, returned| {
+        Harness::of(OneBadRow { client_id, returned }).set(|layer| layer.assertions(settings()))
+    };
+    // A subject is no id, whatever it says.
+    for subject in [WORKER, "worker"] {
+        let answer = harness("worker", false).ask(&ask(subject));
+        let asked = format!("{CLUSTER} {subject}");
+        assert_eq!(answer, failed(ErrorKind::Provider, &asked));
+        let answer = harness("worker", true).ask(&ask(subject));
+        assert_eq!(answer, failed(ErrorKind::UnusableRegistration, &asked));
+    }
+}
+
 #[test]
 fn provider_that_fails_is_an_outage_also_for_issuers() {
     let harness = Harness::of(ByName(client("worker", [cluster()])))

@@ -134,6 +134,35 @@ mod tests {
         assert!(read_as_ids > 1_000);
     }
 
+    // All short patterns and ids, of which some are of another trust domain.
+    #[test]
+    fn pattern_stands_for_ids_that_have_its_segments() {
+        let mut paths = vec![String::new()];
+        for length in 0..5 {
+            let longest: Vec<_> =
+                paths.iter().filter(|path| path.len() == length).cloned().collect();
+            let longer =
+                longest.iter().flat_map(|path| ['a', '.', '/', '*'].map(|c| format!("{path}{c}")));
+            paths.extend(longer);
+        }
+        let all: Vec<_> = paths.iter().map(|path| format!("spiffe://td{path}")).collect();
+        let ids = || all.iter().filter(|id| read(id).is_some());
+        let mut matched = 0;
+        for pattern in all.iter().filter(|pattern| fault("td", pattern).is_none()) {
+            let segments: Vec<_> = pattern.split('/').collect();
+            for id in ids() {
+                let of_id: Vec<_> = id.split('/').collect();
+                let expected = match segments.split_last() {
+                    Some((&"*", first)) => of_id.starts_with(first) && of_id.len() > first.len(),
+                    _ => segments == of_id,
+                };
+                assert_eq!(matches(pattern, id), expected, "{pattern} {id}");
+                matched += u32::from(expected);
+            }
+        }
+        assert!(matched > 50, "{matched}");
+    }
+
     #[test]
     fn prefix_ends_at_a_segment() {
         for (pattern, id, expected) in [
