@@ -188,6 +188,13 @@ impl JwksCache {
         self
     }
 
+    /// Counts these as [trusted](Self::trusted), too.
+    #[cfg(feature = "unstable-attestation")]
+    pub(crate) fn also_trusted(self, jwks_uris: impl IntoIterator<Item = Arc<str>>) -> Self {
+        let trusted = self.0.trusted.iter().cloned().chain(jwks_uris).collect::<Vec<_>>();
+        self.trusted(trusted)
+    }
+
     /// How long a fetch may take before it counts as failed. Default: 10 seconds.
     ///
     /// It needs the timer of the tokio runtime (`enable_time`). Without one, a fetch ends when the next

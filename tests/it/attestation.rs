@@ -16,7 +16,7 @@ use tower::{Layer, ServiceExt};
 use tower_client_auth::{
     AuthMethod, AuthenticatedClient, ClientAuthLayer, ClientMetadata, Clock, ConfigError,
     ErrorKind as K, RegisteredClient,
-    assertion::ClientKeys,
+    assertion::{ClientKeys, FetchedJwks, JwksCache, JwksSource},
     attestation::{Attesters, Challenges, InvalidAttestation as I},
     body::RequestBody,
     forward::{Forward, IdentitySigner},
@@ -1288,6 +1288,80 @@ fn published_keys_of_an_attester_need_a_source() {
     let request = Pair::new().request();
     let answer = harness_of(published()).ask(&request);
     assert_eq!(answer, failed(K::UnusableRegistration, "wallet"));
+}
+
+/// Has these keys at every address, or none.
+struct Published(Option<String>);
+
+impl JwksSource for Published {
+    type Error = std::io::Error;
+
+    async fn fetch(&self, _jwks_uri: &str) -> std::io::Result<FetchedJwks> {
+        let keys = self.0.clone().ok_or(std::io::ErrorKind::HostUnreachable)?;
+        Ok(FetchedJwks::new(keys.into(), None))
+    }
+}
+
+fn published(keys: Option<&Key>) -> JwksCache {
+    let keys = keys.map(|key| jwks([with(key.jwk(), json!({"kid": "a"}))]));
+    // Of nobody who is not trusted.
+    JwksCache::new(Published(keys)).clock(Clock::fixed(NOW)).max_per_host(1, 0)
+}
+
+fn at_an_address() -> ClientKeys {
+    ClientKeys::jwks_uri("https://attester.example/jwks").unwrap()
+}
+
+// The operator names attesters, so that strangers keep none waiting.
+#[test]
+fn addresses_of_attesters_are_trusted() {
+    let attesters = Attesters::new(ISSUER, store()).unwrap();
+    let source = published(Some(attester()));
+    let harness =
+        harness_of(attesters.jwks_source(source).trust("wallet-provider", at_an_address()));
+    let request = Pair::new().request();
+    assert_eq!(harness.ask(&request), accepted(&request));
+}
+
+// A signal does not say whose it is.
+#[test]
+fn signal_of_any_attester_with_a_fitting_key_is_believed() {
+    let signed_by = |signer, kid: Value, jti: &str| {
+        let pair = Pair::new().signed_by(signer).claims(json!({"sub": "basic"}));
+        let pair = pair.header(json!({"kid": kid})).proof(json!({"jti": jti}));
+        pair.request().basic("basic:basic-s3cr3t")
+    };
+    let harness = harness_of(
+        Attesters::new(ISSUER, store())
+            .unwrap()
+            .as_signal()
+            .trust("1", client_keys(attester(), "a"))
+            .trust("2", client_keys(other_attester(), "a"))
+            .trust("3", client_keys(other_instance(), "a"))
+            .trust("4", client_keys(other_attester(), "b")),
+    );
+    let signers = [attester(), other_attester(), other_instance()];
+    for (index, signer) in signers.into_iter().enumerate() {
+        for kid in [json!("a"), Value::Null] {
+            let request = signed_by(signer, kid.clone(), &format!("{index} {kid}"));
+            assert_eq!(harness.ask(&request).status, 200, "{index} {kid}");
+        }
+    }
+    let nobodys = signed_by(instance(), json!("a"), "1");
+    assert_eq!(harness.ask(&nobodys), failed(reason(I::WrongSignature), "basic"));
+}
+
+#[test]
+fn outage_of_an_attester_refuses_no_signal_of_another() {
+    let attesters = attesters().as_signal().jwks_source(published(None));
+    let harness = harness_of(attesters.trust("1", at_an_address()));
+    let of = |kid: &str| {
+        let pair = Pair::new().claims(json!({"sub": "basic"})).header(json!({"kid": kid}));
+        pair.request().basic("basic:basic-s3cr3t")
+    };
+    assert_eq!(harness.ask(&of("a")).status, 200);
+    // It may be one of the keys that cannot be had.
+    assert_eq!(harness.ask(&of("c")).status, 503);
 }
 
 // The table of answers has a row for each.

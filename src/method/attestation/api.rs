@@ -31,6 +31,7 @@ impl<P, M> ClientAuthLayer<P, M> {
             policy.admission.attested = true;
             policy.optional.attested = true;
         });
+        let attesters = attesters.with_trusted_addresses();
         layer.set_methods(|methods| methods.attestation = Some(Arc::new(attesters)))
     }
 

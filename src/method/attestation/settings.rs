@@ -7,7 +7,7 @@ use crate::{
     fetch::jwks::JwksCache,
     jose::{
         alg::{Algorithm, Algorithms},
-        keys::ClientKeys,
+        keys::{ClientKeys, Source},
     },
     method::{
         assertion::{decoy, settings::is_issuer},
@@ -178,8 +178,8 @@ impl Attesters {
     /// method, and answered 400.
     ///
     /// The other method, with a secret or an assertion, decides who the client is; `sub` has to agree. The attestation may
-    /// be that of any attester here, because the client is registered with none; one that is not good refuses the
-    /// request. A `client_id` alone is no other method. Whether there was an attestation, the handler sees by
+    /// be that of any attester here, because the client is registered with none: of those with a fitting key up to 4 are
+    /// asked, in the order of their names. One that is not good refuses the request. A `client_id` alone is no other method. Whether there was an attestation, the handler sees by
     /// [`key_thumbprint`](crate::AuthenticatedClient::key_thumbprint).
     ///
     /// An assertion beside an attestation that is refused has been used all the same, and the client makes a new one.
@@ -217,9 +217,21 @@ impl Attesters {
 
     /// Where the keys of attesters with a `jwks_uri` come from: a [`JwksSource`](crate::assertion::JwksSource), or a
     /// [`JwksCache`] around one. Default: nowhere, so that their clients never authenticate.
+    ///
+    /// The addresses of attesters are [trusted](JwksCache::trusted) from the start.
     #[must_use]
     pub fn jwks_source(self, source: impl Into<JwksCache>) -> Self {
         Self { remote: Some(source.into()), ..self }
+    }
+
+    /// With the addresses of its attesters trusted: they are the operator's, and wait for no stranger.
+    pub(super) fn with_trusted_addresses(self) -> Self {
+        let addresses = self.trusted.values().filter_map(|keys| match keys.source() {
+            Source::Published(uri) => Some(Arc::clone(uri)),
+            Source::Registered(_) => None,
+        });
+        let addresses: Vec<_> = addresses.collect();
+        Self { remote: self.remote.map(|remote| remote.also_trusted(addresses)), ..self }
     }
 
     /// Here and not for each refusal, of which anybody can cause many.
