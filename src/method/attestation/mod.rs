@@ -4,6 +4,7 @@
 mod answer;
 mod api;
 pub(crate) mod challenge;
+mod keys;
 mod read;
 mod registration;
 pub(crate) mod settings;
