@@ -24,6 +24,12 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// own choice. Any connection that can be cloned will do: the `ConnectionManager` of the crate
 /// `redis` reconnects by itself, its `MultiplexedConnection` does not.
 ///
+/// A `ConnectionManager` does so when the connection breaks, and not when it hangs: where a proxy keeps it open and says
+/// nothing more, every claim is an error until the process ends. `C` must give such a connection up after some commands in a row
+/// without an answer, those included that are dropped unanswered after `response_timeout`. The example `gateway` has such a
+/// connection, in `src/redis/connection.rs`. Of a peer that is gone without a word
+/// `TcpSettings::set_keepalive` and `set_user_timeout` of the crate `redis` tell.
+///
 /// # What Redis must promise
 ///
 /// - It evicts nothing: `maxmemory-policy noeviction`. Room for an entry is about 150 bytes. Nothing here

@@ -45,7 +45,8 @@ return 1";
 /// `maxmemory-policy volatile-ttl` forgets those with the fewest failures first.
 ///
 /// The application makes the connection: any that can be cloned will do. The `ConnectionManager` of the crate
-/// `redis` connects again by itself, its `MultiplexedConnection` does not.
+/// `redis` connects again by itself, its `MultiplexedConnection` does not. One that hangs has to be given up by `C`, as
+/// [`RedisReplayStore`](crate::replay::RedisReplayStore) says: until then each process counts for itself.
 ///
 /// # Examples
 ///

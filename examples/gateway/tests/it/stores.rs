@@ -49,6 +49,16 @@ mod postgres {
 
 #[cfg(feature = "redis")]
 mod redis {
+    use std::{
+        io::{Read, Write},
+        net::{TcpListener, TcpStream},
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        thread,
+    };
+
     use store_harness::Redis;
 
     use crate::{
@@ -59,6 +69,38 @@ mod redis {
     fn gateway(redis: &Redis, upstream: &Upstream, rest: &str) -> Gateway {
         let url = redis.url();
         Gateway::start_in(files(upstream, &format!("{rest}[redis]\nurl = \"{url}\"\n")), 1)
+    }
+
+    /// A proxy in front of Redis, and what makes those of its connections that are open say nothing more.
+    fn relay(redis: &Redis) -> (String, impl Fn()) {
+        let behind = redis.url().replace("redis://", "").replace('/', "");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("redis://{}/", listener.local_addr().unwrap());
+        let [opened, silent] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+        let hang = {
+            let (opened, silent) = (Arc::clone(&opened), Arc::clone(&silent));
+            move || silent.store(opened.load(Ordering::SeqCst), Ordering::SeqCst)
+        };
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let number = opened.fetch_add(1, Ordering::SeqCst);
+                let server = TcpStream::connect(&behind).unwrap();
+                let back = (server.try_clone().unwrap(), stream.try_clone().unwrap());
+                for (mut from, mut to) in [(stream, server), back] {
+                    let silent = Arc::clone(&silent);
+                    thread::spawn(move || {
+                        let mut bytes = [0; 4096];
+                        while let Ok(read @ 1..) = from.read(&mut bytes) {
+                            let is_silent = number < silent.load(Ordering::SeqCst);
+                            if !is_silent && to.write_all(&bytes[..read]).is_err() {
+                                break;
+                            }
+                        }
+                    });
+                }
+            }
+        });
+        (url, hang)
     }
 
     fn post(gateway: &Gateway, lines: &[&str], form: &str) -> u16 {
@@ -82,6 +124,41 @@ mod redis {
         redis.restart().unwrap();
         until(|| post(one, &[FORM], &assertion()) == 204);
         assert_eq!(post(one, &[FORM], &used), 401);
+    }
+
+    #[test]
+    fn connection_that_hangs_is_made_anew() {
+        let Some(redis) = Redis::start().unwrap() else { return };
+        let (url, hang) = relay(&redis);
+        let upstream = Upstream::silent();
+        let settings = format!(
+            "[assertions]\nissuer = \"https://as.example\"\nreplay = \"redis\"\n[redis]\nurl = \"{url}\"\n"
+        );
+        let gateway = Gateway::start_in(files(&upstream, &settings), 1);
+        let used = assertion();
+        assert_eq!(post(&gateway, &[FORM], &used), 204);
+        hang();
+        assert_eq!(post(&gateway, &[FORM], &assertion()), 503);
+        gateway.wait_for(&[("reason", "replay_store")]);
+        until(|| post(&gateway, &[FORM], &assertion()) == 204);
+        assert_eq!(post(&gateway, &[FORM], &used), 401);
+    }
+
+    // It waits for less than the connection does, and drops what it waits for.
+    #[test]
+    fn connection_that_hangs_is_made_anew_for_the_throttle() {
+        let Some(redis) = Redis::start().unwrap() else { return };
+        let (url, hang) = relay(&redis);
+        let upstream = Upstream::silent();
+        let throttle = "[throttle]\nstore = \"redis\"\nper_client = 2\nperiod_seconds = 3600\n";
+        let one = gateway(&redis, &upstream, throttle);
+        let two = format!("{throttle}[redis]\nurl = \"{url}\"\n");
+        let two = Gateway::start_in(files(&upstream, &two), 1);
+        assert_eq!([post(&one, &[FORM, WRONG], ""), post(&one, &[FORM, WRONG], "")], [401; 2]);
+        until(|| post(&two, &[FORM, BASIC], "a=b") == 429);
+        hang();
+        assert_eq!(post(&two, &[FORM, BASIC], "a=b"), 204);
+        until(|| post(&two, &[FORM, BASIC], "a=b") == 429);
     }
 
     #[test]
