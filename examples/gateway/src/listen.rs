@@ -6,7 +6,7 @@ use example_support::{Peer, Sending, Tls, connection};
 use http::{Request, Response};
 use http_body::Body;
 use hyper::{body::Incoming, service::service_fn};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{oneshot, watch},
@@ -26,6 +26,16 @@ pub(crate) struct Settings {
     pub(crate) tls: Option<Tls>,
     /// For which a caller may take nothing of an answer.
     pub(crate) send: Duration,
+}
+
+impl Settings {
+    /// Whether connections that began with `old` could have begun with these.
+    fn keep(&self, old: &Self) -> bool {
+        match (&self.tls, &old.tls) {
+            (Some(tls), Some(old)) => tls.is_equivalent(old),
+            (tls, old) => tls.is_none() && old.is_none(),
+        }
+    }
 }
 
 /// A socket that is listened on.
@@ -74,7 +84,8 @@ impl Bound {
 }
 
 impl Listening {
-    /// For connections from now on.
+    /// For connections from now on. Those that began with another certificate, or whose certificate was judged by other
+    /// authorities, end with the request in hand.
     pub(crate) fn set(&self, settings: Settings) {
         self.settings.send_replace(settings);
     }
@@ -89,7 +100,7 @@ impl Listening {
 
 async fn accept<S, F, B, E>(
     listener: TcpListener,
-    settings: watch::Receiver<Settings>,
+    mut settings: watch::Receiver<Settings>,
     service: S,
     mut stopped: oneshot::Receiver<Duration>,
 ) where
@@ -98,12 +109,12 @@ async fn accept<S, F, B, E>(
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     E: Into<BoxError> + 'static,
 {
-    let graceful = GracefulShutdown::new();
+    let mut current = settings.borrow_and_update().clone();
+    let mut graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
-    let serve = |connections: &mut JoinSet<()>, stream: TcpStream, peer| {
-        let (watcher, service) = (graceful.watcher(), service.clone());
-        let Settings { tls, send } = settings.borrow().clone();
-        connections.spawn(async move {
+    let serve = |stream: TcpStream, peer, settings: Settings, watcher: Watcher| {
+        let (service, Settings { tls, send }) = (service.clone(), settings);
+        async move {
             let _connected = Connected::new();
             // Small answers would wait for the peer to confirm the one before.
             let _unsupported = stream.set_nodelay(true);
@@ -129,31 +140,49 @@ async fn accept<S, F, B, E>(
                 });
                 let _closed = watcher.watch(connection(stream, service, send)).await;
             }
-        });
+        }
     };
     let drain = loop {
         tokio::select! {
+            // A connection that is accepted after a change is one of the new ones.
+            biased;
+            Ok(()) = settings.changed() => {
+                let new = settings.borrow_and_update().clone();
+                if new.keep(&current) {
+                    // With its sessions.
+                    current.send = new.send;
+                } else {
+                    current = new;
+                    connections.spawn(std::mem::take(&mut graceful).shutdown());
+                }
+            }
+            drain = &mut stopped => break drain.unwrap_or_default(),
+            // Those that have ended are forgotten.
+            Some(_ended) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => serve(&mut connections, stream, peer),
+                Ok((stream, peer)) => {
+                    connections.spawn(serve(stream, peer, current.clone(), graceful.watcher()));
+                }
                 // Too many open files, or a peer that has gone again.
                 Err(error) => {
                     tracing::warn!(%error, "no connection");
                     sleep(Duration::from_millis(100)).await;
                 }
             },
-            // Those that have ended are forgotten.
-            Some(_ended) = connections.join_next() => {}
-            drain = &mut stopped => break drain.unwrap_or_default(),
         }
     };
     // Who is in the queue has been told that there is a connection.
     while let Poll::Ready(Ok((stream, peer))) =
         std::future::poll_fn(|context| Poll::Ready(listener.poll_accept(context))).await
     {
-        serve(&mut connections, stream, peer);
+        connections.spawn(serve(stream, peer, current.clone(), graceful.watcher()));
     }
     drop(listener);
-    if timeout(drain, graceful.shutdown()).await.is_err() {
+    let ended = async {
+        graceful.shutdown().await;
+        while connections.join_next().await.is_some() {}
+    };
+    if timeout(drain, ended).await.is_err() {
         connections.shutdown().await;
         tracing::warn!(seconds = drain.as_secs(), "connections were cut off");
     }

@@ -1,12 +1,13 @@
 //! TLS, and certificates of clients: of the connection, and of a header.
 
 use std::{
-    io::BufReader,
+    io::{self, BufReader, Write},
     net::TcpStream,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
+        mpsc::channel,
     },
 };
 
@@ -21,7 +22,7 @@ use tower_client_auth::mutual_tls::ClientCertificate;
 
 use crate::{
     pki,
-    support::{BASIC, FORM, Files, Gateway, Message, Upstream, call, config, connect},
+    support::{BASIC, FORM, Files, Gateway, Message, PATIENCE, Upstream, call, config, connect},
 };
 
 const CLIENTS: &str = r#"[
@@ -55,28 +56,39 @@ fn connected(gateway: &Gateway, config: ClientConfig) -> Stream {
     StreamOwned::new(connection, connect(gateway.address()))
 }
 
-/// A connection with the certificate of this name, or with none.
-fn secure(gateway: &Gateway, name: Option<&str>) -> Stream {
-    let files = &gateway.files;
-    let config = match name {
+/// Of a client with the certificate of this name, or with none.
+fn presenting(files: &Files, name: Option<&str>) -> ClientConfig {
+    match name {
         Some(name) => {
             let key = PrivateKeyDer::from_pem_file(files.path(&format!("{name}.key"))).unwrap();
             let chain = vec![certificate(&files.path(&format!("{name}.pem")))];
             client(files).with_client_auth_cert(chain, key).unwrap()
         }
         None => client(files).with_no_client_auth(),
-    };
-    connected(gateway, config)
+    }
+}
+
+fn secure(gateway: &Gateway, name: Option<&str>) -> Stream {
+    connected(gateway, presenting(&gateway.files, name))
 }
 
 fn post(stream: &mut Stream, lines: &[&str], body: &str) -> Message {
+    send(stream, lines, body).unwrap();
+    read(stream).unwrap()
+}
+
+/// `None` where the gateway has ended the connection.
+fn read(stream: &mut Stream) -> Option<Message> {
+    Message::read(&mut BufReader::new(stream))
+}
+
+fn send(stream: &mut Stream, lines: &[&str], body: &str) -> io::Result<()> {
     let head: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
     let length = body.len();
     let request = format!(
         "POST /token HTTP/1.1\r\nHost: as.example\r\n{head}content-length: {length}\r\n\r\n{body}"
     );
-    std::io::Write::write_all(stream, request.as_bytes()).unwrap();
-    Message::read(&mut BufReader::new(stream)).unwrap()
+    stream.write_all(request.as_bytes())
 }
 
 /// With this `tls`, and this behind it.
@@ -134,8 +146,56 @@ fn certificate_of_the_server_is_changed_without_a_new_socket() {
     let presented = ClientCertificate::unverified(presented).unwrap();
     assert_ne!(before, after);
     assert_eq!(presented.thumbprint(), after);
-    // The old connection goes on.
-    assert_eq!(post(&mut old, &[FORM, BASIC], "a=b").status(), 204);
+    assert_eq!(read(&mut old), None);
+}
+
+#[test]
+fn connection_outlives_a_reload_that_changes_none_of_its_certificates() {
+    let upstream = Upstream::silent();
+    let gateway = gateway(&upstream, TLS, "[certificates]\nsource = \"connection\"");
+    let mut stream = secure(&gateway, Some("batch"));
+    // A request may be faster than the end, and the next one is not.
+    for _ in 0..3 {
+        assert_eq!(post(&mut stream, &[FORM], "client_id=batch").status(), 204);
+        gateway.signal("-HUP");
+        gateway.wait_for(&[("message", "the configuration was read again")]);
+    }
+}
+
+#[test]
+fn connection_whose_authority_is_replaced_ends_with_its_request() {
+    let (release, held) = channel::<()>();
+    let held = Arc::new(Mutex::new(held));
+    let upstream = Upstream::new(move |_| {
+        held.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        "HTTP/1.1 204 No Content\r\n\r\n".to_owned()
+    });
+    let gateway = gateway(&upstream, TLS, "[certificates]\nsource = \"connection\"");
+    let (mut idle, mut busy) = (secure(&gateway, Some("batch")), secure(&gateway, Some("batch")));
+    for stream in [&mut idle, &mut busy] {
+        release.send(()).unwrap();
+        assert_eq!(post(stream, &[FORM], "client_id=batch").status(), 204);
+        assert_eq!(upstream.received().header("x-client-id"), Some("batch"));
+    }
+    send(&mut busy, &[FORM], "client_id=batch").unwrap();
+    assert_eq!(upstream.received().header("x-client-id"), Some("batch"));
+    // The certificate of the server is the same one.
+    let server = ["server.pem", "server.key"].map(|name| (name, gateway.files.path(name)));
+    let server = server.map(|(name, path)| (name, std::fs::read(path).unwrap()));
+    let before = presenting(&gateway.files, Some("batch"));
+    pki::issue(&gateway.files);
+    for (name, contents) in server {
+        gateway.files.write(name, contents);
+    }
+    gateway.signal("-HUP");
+    gateway.wait_for(&[("message", "the configuration was read again")]);
+    assert_eq!(read(&mut idle), None);
+    release.send(()).unwrap();
+    assert_eq!(read(&mut busy).unwrap().status(), 204);
+    assert_eq!(read(&mut busy), None);
+    let mut new = connected(&gateway, before);
+    assert_eq!(post(&mut new, &[FORM], "client_id=batch").status(), 401);
+    assert!(!upstream.was_called());
 }
 
 #[test]

@@ -24,6 +24,14 @@ pub struct Tls {
     acceptor: TlsAcceptor,
     /// Whose certificates are verified.
     authorities: Option<Arc<dyn ClientCertVerifier>>,
+    made_of: Arc<MadeOf>,
+}
+
+#[derive(PartialEq, Eq)]
+struct MadeOf {
+    chain: Vec<CertificateDer<'static>>,
+    /// Of client certificates. Empty if any is taken and none is verified, and `None` if none is asked for.
+    authorities: Option<Vec<CertificateDer<'static>>>,
 }
 
 impl fmt::Debug for Tls {
@@ -40,11 +48,12 @@ impl Tls {
     /// If a file cannot be read or used.
     pub fn without_clients(chain: &Path, key: &Path) -> Result<Self, BoxError> {
         let key = PrivateKeyDer::from_pem_file(key).map_err(|error| named(key, error))?;
+        let made_of = MadeOf { chain: certificates(chain)?, authorities: None };
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
-            .with_single_cert(certificates(chain)?, key)?;
-        Ok(Self::new(config, None))
+            .with_single_cert(made_of.chain.clone(), key)?;
+        Ok(Self::new(config, None, made_of))
     }
 
     /// From PEM files: the chain of the server and its key, and the authorities of client certificates,
@@ -59,11 +68,12 @@ impl Tls {
         authorities: Option<&Path>,
     ) -> Result<Self, BoxError> {
         let provider = Arc::new(default_provider());
+        let trusted = authorities.map(certificates).transpose()?.unwrap_or_default();
         let authorities = match authorities {
-            Some(file) => {
+            Some(_) => {
                 let mut roots = RootCertStore::empty();
-                for authority in certificates(file)? {
-                    roots.add(authority)?;
+                for authority in &trusted {
+                    roots.add(authority.clone())?;
                 }
                 let roots = Arc::new(roots);
                 let verifier =
@@ -73,19 +83,31 @@ impl Tls {
             None => None,
         };
         let key = PrivateKeyDer::from_pem_file(key).map_err(|error| named(key, error))?;
+        let made_of = MadeOf { chain: certificates(chain)?, authorities: Some(trusted) };
         let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(Arc::new(AnyClientCertificate::new(&provider)))
-            .with_single_cert(certificates(chain)?, key)?;
-        Ok(Self::new(config, authorities))
+            .with_single_cert(made_of.chain.clone(), key)?;
+        Ok(Self::new(config, authorities, made_of))
     }
 
-    fn new(mut config: ServerConfig, authorities: Option<Arc<dyn ClientCertVerifier>>) -> Self {
+    fn new(
+        mut config: ServerConfig,
+        authorities: Option<Arc<dyn ClientCertVerifier>>,
+        made_of: MadeOf,
+    ) -> Self {
         if cfg!(feature = "http2") {
             config.alpn_protocols.push(b"h2".to_vec());
         }
         config.alpn_protocols.push(b"http/1.1".to_vec());
-        Self { acceptor: Arc::new(config).into(), authorities }
+        Self { acceptor: Arc::new(config).into(), authorities, made_of: Arc::new(made_of) }
+    }
+
+    /// Whether the certificate of the server and the authorities of clients are the same ones, so that a connection that
+    /// began with the one could have begun with the other.
+    #[must_use]
+    pub fn is_equivalent(&self, other: &Self) -> bool {
+        self.made_of == other.made_of
     }
 
     /// Shakes hands, and verifies the certificate after it: rustls does not do that again where a
