@@ -176,6 +176,7 @@ mod cache;
 mod cases;
 #[cfg(all(feature = "metadata-documents", feature = "redis"))]
 mod documents_redis;
+mod examples;
 #[cfg(feature = "jwt")]
 mod federated;
 mod forward;

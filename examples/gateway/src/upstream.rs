@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use example_support::proxy::{causes, end_hop, has_cause, is_answer, is_framed, is_timeout};
+use example_support::proxy::{
+    causes, end_hop, has_cause, is_answer, is_framed, is_timeout, join_cookies,
+};
 use http::{
     HeaderMap, Request, Uri, Version, header,
     uri::{Authority, PathAndQuery, Scheme},
@@ -182,7 +184,10 @@ impl Upstream {
         target.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
         head.uri = Uri::from_parts(target)?;
         match self.pool.protocol {
-            Protocol::Http1 => head.version = Version::HTTP_11,
+            Protocol::Http1 => {
+                head.version = Version::HTTP_11;
+                join_cookies(&mut head.headers);
+            }
             Protocol::H2c => {
                 head.version = Version::HTTP_2;
                 // `:authority` takes its place, and the two must not differ (RFC 9113 §8.3.1).

@@ -26,7 +26,7 @@ use std::{net::SocketAddr, process::ExitCode, time::Duration};
 use bytes::Bytes;
 use example_support::{
     Flags, Server, print_refusal,
-    proxy::{causes, end_hop, has_cause, is_answer, is_timeout, settle_host},
+    proxy::{causes, end_hop, has_cause, is_answer, is_timeout, join_cookies, settle_host},
 };
 use http::{Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::{Either, Full};
@@ -93,6 +93,8 @@ impl Upstream {
         if self.version == Version::HTTP_2 {
             // `:authority` takes its place, and the two must not differ (RFC 9113 §8.3.1).
             head.headers.remove(header::HOST);
+        } else {
+            join_cookies(&mut head.headers);
         }
         let (status, description) = match timeout(
             self.deadline,

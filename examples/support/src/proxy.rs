@@ -69,6 +69,20 @@ pub fn settle_host<B>(request: &mut Request<B>) -> Result<(), InvalidHost> {
     Ok(())
 }
 
+/// Makes one line of the cookies, which HTTP/2 may send apart and of which a server of HTTP/1.1 may read the first alone
+/// (RFC 9113 §8.2.3).
+pub fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(header::COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let cookies: Vec<_> =
+        headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    // Valid values with a semicolon between them are one.
+    if let Ok(cookies) = HeaderValue::from_bytes(&cookies.join(&b"; "[..])) {
+        headers.insert(header::COOKIE, cookies);
+    }
+}
+
 /// It is not clear which host a request is for.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]

@@ -7,6 +7,7 @@ mod bounded;
 mod certificates;
 mod checked;
 mod forwarding;
+mod http2;
 mod operated;
 mod pki;
 #[cfg(feature = "jwks-fetch")]
