@@ -19,14 +19,14 @@ const LONGEST_AGE: f64 = 24.0 * 3_600.0;
 const ATTESTATION: &str = "oauth-client-attestation";
 const PROOF: &str = "oauth-client-attestation-pop";
 
-fn keys() -> &'static [Ed25519KeyPair; 2] {
+pub(crate) fn keys() -> &'static [Ed25519KeyPair; 2] {
     static KEYS: OnceLock<[Ed25519KeyPair; 2]> = OnceLock::new();
     // None that everybody knows: the layer refuses such keys.
     let seed = |n: u8| std::array::from_fn::<u8, 32, _>(|at| (at as u8).wrapping_mul(29) ^ n);
     KEYS.get_or_init(|| [85, 170].map(|n| Ed25519KeyPair::from_seed_unchecked(&seed(n)).unwrap()))
 }
 
-fn x(key: &Ed25519KeyPair) -> String {
+pub(crate) fn x(key: &Ed25519KeyPair) -> String {
     base64url(key.public_key().as_ref())
 }
 
@@ -49,27 +49,29 @@ pub fn check(input: &[u8]) {
     let [attester, instance] = keys();
     let Ok(text) = std::str::from_utf8(attestation) else { return };
     let text = text.replace("KEY", &x(instance));
-    let signed = sign(attester, "oauth-client-attestation+jwt", text.as_bytes());
-    let proven = sign(instance, "oauth-client-attestation-pop+jwt", proof);
+    let header = |typ: &str| json!({"typ": typ, "alg": "EdDSA"});
+    let proof_header = header("oauth-client-attestation-pop+jwt");
+    let signed = sign(attester, &header("oauth-client-attestation+jwt"), text.as_bytes());
+    let proven = sign(instance, &proof_header, proof);
     let layer = layer();
     if is_accepted(&layer, signed.as_bytes(), proven.as_bytes()) {
         assert!(object(text.as_bytes()).is_none_or(|claims| may_attest(&claims)));
         assert!(object(proof).is_none_or(|claims| may_prove(&claims)));
         // Nobody can use it again.
         assert!(!is_accepted(&layer, signed.as_bytes(), proven.as_bytes()));
-        let other = sign(attester, "oauth-client-attestation-pop+jwt", proof);
+        let other = sign(attester, &proof_header, proof);
         assert!(!is_accepted(&layer, signed.as_bytes(), other.as_bytes()));
     }
 }
 
-fn sign(key: &Ed25519KeyPair, typ: &str, claims: &[u8]) -> String {
-    let header = json!({"typ": typ, "alg": "EdDSA"}).to_string();
+pub(crate) fn sign(key: &Ed25519KeyPair, header: &Value, claims: &[u8]) -> String {
+    let header = header.to_string();
     let input = format!("{}.{}", base64url(header.as_bytes()), base64url(claims));
     let signature = base64url(key.sign(input.as_bytes()).as_ref());
     format!("{input}.{signature}")
 }
 
-fn is_accepted(
+pub(crate) fn is_accepted(
     layer: &ClientAuthLayer<MemoryProvider<()>>,
     attestation: &[u8],
     proof: &[u8],

@@ -6,6 +6,7 @@ pub mod attestation;
 #[path = "../../harness/src/certificate.rs"]
 pub mod certificate;
 pub mod certificates;
+pub mod chain;
 pub mod claims;
 pub mod document;
 pub mod headers;
