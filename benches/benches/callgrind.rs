@@ -14,6 +14,8 @@ use std::{
     process::{Command, ExitCode},
 };
 
+#[cfg(feature = "unstable-attestation")]
+use support::attestations;
 #[cfg(feature = "jwt")]
 use support::{
     assertions::{Alg, What},
@@ -46,6 +48,8 @@ enum Job {
     Assertion(Alg, What),
     #[cfg(feature = "jwt")]
     Federated(Alg, federated::What),
+    #[cfg(feature = "unstable-attestation")]
+    Attestation(attestations::What),
     /// Reading a certificate: its digest, and the walk through its DER.
     #[cfg(feature = "mtls")]
     Certificate,
@@ -83,6 +87,10 @@ const THROTTLE: [Stack; 2] = [Stack::LayerPeer, Stack::LayerThrottled];
 /// What platforms sign with.
 #[cfg(feature = "jwt")]
 const PLATFORMS: [Alg; 2] = [Alg::Es256, Alg::Rs256];
+/// Beyond its signatures, an attestation with its proof costs so much more than two assertions: it brings a key, which is
+/// read, and of which a thumbprint is made.
+#[cfg(feature = "unstable-attestation")]
+const OWN_OF_ATTESTATION: f64 = 2.50;
 /// What is forwarded beside what is handed on as it is, which is counted for itself: a form that only may have
 /// credentials, and one that has.
 const FORWARDED: [(Stack, Case); 3] = [
@@ -161,6 +169,18 @@ fn jobs() -> Vec<Job> {
         let refused = What::ALL.into_iter().filter(|what| !what.status().is_success());
         jobs.extend(refused.map(|what| Job::Assertion(alg, what)));
     }
+    // What is counted without attestations is not counted once more.
+    #[cfg(feature = "unstable-attestation")]
+    {
+        jobs.retain(|job| match *job {
+            Job::Request { stack, shape, clients, .. } => {
+                (stack, shape, clients) == (Stack::Layer, Shape::Usual, CLIENTS)
+            }
+            Job::Assertion(alg, what) => alg == Alg::Es256 && what.status().is_success(),
+            _ => false,
+        });
+        jobs.extend(attestations::What::ALL.map(Job::Attestation));
+    }
     jobs
 }
 
@@ -220,6 +240,8 @@ fn prepare(job: Job) -> Ready {
         }
         #[cfg(feature = "jwt")]
         Job::Federated(alg, what) => federated::prepare(alg, what).unwrap_or_else(nothing),
+        #[cfg(feature = "unstable-attestation")]
+        Job::Attestation(what) => attestations::prepare(what).unwrap_or_else(nothing),
     }
 }
 
@@ -671,6 +693,11 @@ fn table(counts: &Counts) -> ExitCode {
     // The others, and their budgets, are those of a build without it.
     #[cfg(feature = "mtls")]
     goals.retain(|goal| goal.name == "mutual TLS");
+    #[cfg(feature = "unstable-attestation")]
+    let attested = {
+        goals.clear();
+        attested(counts, &mut goals)
+    };
     let good = report::goals(&goals);
     let alone = |stack: Stack, case: Case| {
         (format!("{}, {}", stack.name(), case.name()), counts.usual(stack, case) as u64)
@@ -680,10 +707,13 @@ fn table(counts: &Counts) -> ExitCode {
     let layer = counts.connection(Stack::Layer, Case::Basic);
     connections.push(("layer, basic".to_owned(), layer as u64));
     // A hundred instructions more are seen in each.
-    let held = budget::check("callgrind", 1.0, &budgets)
-        & budget::check("callgrind of connections", 0.4, &connections)
-        & budget::check("callgrind of a throttle", 5.0, &throttle)
-        & budget::check("atomics", 0.0, &atomics);
+    let held = cfg!(feature = "unstable-attestation")
+        || budget::check("callgrind", 1.0, &budgets)
+            & budget::check("callgrind of connections", 0.4, &connections)
+            & budget::check("callgrind of a throttle", 5.0, &throttle)
+            & budget::check("atomics", 0.0, &atomics);
+    #[cfg(feature = "unstable-attestation")]
+    let held = held & budget::check("callgrind of attestations", 1.0, &attested);
     #[cfg(feature = "mtls")]
     let held = held & budget::check("callgrind of mutual TLS", 1.0, &certificates);
     report::verdict(held & good)
@@ -847,4 +877,45 @@ fn of_platforms(counts: &Counts, goals: &mut Vec<Goal>, budgets: &mut Vec<(Strin
             });
         }
     }
+}
+
+#[cfg(feature = "unstable-attestation")]
+fn attested(counts: &Counts, goals: &mut Vec<Goal>) -> Vec<(String, u64)> {
+    use attestations::What as Attestation;
+
+    println!("\nper request with an attestation");
+    let count = |what| counts.of(Job::Attestation(what));
+    for what in Attestation::ALL {
+        println!("{:<16} {:>9.0}", what.name(), count(what));
+    }
+    let assertion = |what| counts.of(Job::Assertion(Alg::Es256, what));
+    let own = assertion(What::Right) - assertion(What::Bare);
+    let more = count(Attestation::Right) - count(Attestation::Bare);
+    goals.push(Goal {
+        name: "attestation",
+        what: format!("{more:.0} beyond two signatures / {own:.0} of an assertion, twice"),
+        value: more / own / 2.0,
+        must: OWN_OF_ATTESTATION,
+        target: 1.10,
+    });
+    let refused = Attestation::ALL.into_iter().filter(|what| !what.status().is_success());
+    for what in refused.filter(|what| *what != Attestation::WrongAttestation) {
+        goals.push(Goal {
+            name: "refusals alike",
+            what: format!("{} / wrong, attestation, less 1, in %", what.name()),
+            value: apart(count(what), count(Attestation::WrongAttestation)),
+            must: 1.0,
+            target: 0.5,
+        });
+    }
+    let mut budgets: Vec<_> = [Case::Basic, Case::Public, Case::WrongFirst]
+        .map(|case| {
+            let count = counts.usual(Stack::Layer, case) as u64;
+            (format!("layer without attesters, {}", case.name()), count)
+        })
+        .to_vec();
+    let counted = Attestation::ALL.into_iter().filter(|what| *what != Attestation::Bare);
+    budgets
+        .extend(counted.map(|what| (format!("attestation, {}", what.name()), count(what) as u64)));
+    budgets
 }

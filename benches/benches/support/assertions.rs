@@ -199,9 +199,13 @@ pub(crate) fn input(header: &str, claims: &str) -> String {
 pub(crate) fn form(input: &str, signature: &[u8]) -> String {
     format!(
         "grant_type=client_credentials&client_assertion_type=\
-         urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion={input}.{}",
-        BASE64.encode(signature)
+         urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion={}",
+        compact(input, signature)
     )
+}
+
+pub(crate) fn compact(input: &str, signature: &[u8]) -> String {
+    format!("{input}.{}", BASE64.encode(signature))
 }
 
 fn mac_key() -> hmac::Key {

@@ -63,6 +63,7 @@ fn made_with() -> String {
         ("axum", cfg!(feature = "axum")),
         ("jwt", cfg!(feature = "jwt")),
         ("mtls", cfg!(feature = "mtls")),
+        ("unstable-attestation", cfg!(feature = "unstable-attestation")),
     ] {
         if on {
             made_with += ", ";

@@ -5,6 +5,8 @@
 pub(crate) mod argon2id;
 #[cfg(feature = "jwt")]
 pub(crate) mod assertions;
+#[cfg(feature = "unstable-attestation")]
+pub(crate) mod attestations;
 pub(crate) mod budget;
 #[cfg(feature = "mtls")]
 pub(crate) mod certificates;
