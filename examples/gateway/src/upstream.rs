@@ -22,7 +22,9 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use tokio::time::{Instant, timeout};
-use tower_client_auth::{BoxError, body::RequestBody};
+use tower_client_auth::{
+    AuthMethod, AuthenticatedClient, BoxError, ClientMetadata, body::RequestBody,
+};
 
 pub(crate) use self::bounds::Counted;
 use self::bounds::{Count, Counts, InTime};
@@ -121,7 +123,11 @@ impl Upstream {
             telemetry::log_own_refusal(refusal, &head);
             return Ok(refuse(refusal));
         }
-        let Some(counted) = Count::new(&self.requests, self.max_requests) else {
+        // Strangers must not take all places of those who authenticate.
+        let client = head.extensions.get::<AuthenticatedClient<ClientMetadata>>();
+        let is_known = client.is_some_and(|client| *client.method() != AuthMethod::None);
+        let max = if is_known { self.max_requests } else { self.max_requests.div_ceil(2) };
+        let Some(counted) = Count::new(&self.requests, max) else {
             let reason = Refusal::BUSY.reason;
             tracing::error!(upstream = %self.authority, reason, "refused");
             self.failures.count(Refusal::BUSY);

@@ -4,9 +4,9 @@ use std::{
     io::{BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, channel},
+        mpsc::{Receiver, Sender, channel},
     },
     thread,
 };
@@ -68,11 +68,11 @@ fn upload_ends_although_the_answer_has_begun() {
     assert!(answer.ends_with("1\r\na\r\n"), "{answer}");
 }
 
-#[test]
-fn upstream_has_no_more_requests_than_it_may() {
-    let (release, held) = channel::<()>();
+/// An upstream that keeps its first request until it is told to answer.
+fn holding() -> (Upstream, Sender<()>) {
+    let (release, held) = channel();
     let (held, first) = (Mutex::new(held), AtomicBool::new(true));
-    let hold = std::sync::Arc::new(move || {
+    let hold = Arc::new(move || {
         if first.swap(false, Ordering::Relaxed) {
             held.lock().unwrap().recv_timeout(PATIENCE).unwrap();
         }
@@ -81,6 +81,12 @@ fn upstream_has_no_more_requests_than_it_may() {
         hold();
         "HTTP/1.1 204 No Content\r\n\r\n".to_owned()
     });
+    (upstream, release)
+}
+
+#[test]
+fn upstream_has_no_more_requests_than_it_may() {
+    let (upstream, release) = holding();
     let route = |path: &str| {
         let url = &upstream.address;
         format!("[[route]]\npath = \"{path}\"\nupstream = \"http://{url}\"\nmax_requests = 1\n")
@@ -106,4 +112,20 @@ fn upstream_has_no_more_requests_than_it_may() {
     release.send(()).unwrap();
     assert_eq!(Message::read(&mut BufReader::new(&stream)).unwrap().status(), 204);
     until(|| call(gateway.address(), "POST /revoke", &[FORM, BASIC], "a=b").status() == 204);
+}
+
+#[test]
+fn strangers_leave_half_of_an_upstream_to_clients() {
+    let (upstream, release) = holding();
+    let gateway =
+        Gateway::start(&streamed(&upstream.address, "max_requests = 2\noptional = true\n"), 1);
+    let stream = connect(gateway.address());
+    send(&stream, "GET /file", &[], "");
+    assert_eq!(upstream.received().first, "GET /file HTTP/1.1");
+    let status = |lines: &[&str]| call(gateway.address(), "GET /file", lines, "").status();
+    assert_eq!(status(&[]), 503);
+    assert_eq!(status(&[BASIC]), 204);
+    release.send(()).unwrap();
+    assert_eq!(Message::read(&mut BufReader::new(&stream)).unwrap().status(), 204);
+    until(|| status(&[]) == 204);
 }
