@@ -90,6 +90,13 @@ impl AttestationFlags {
 }
 
 fn trust(mut attesters: Attesters, name: &str, set: &Value) -> Result<Attesters, BoxError> {
+    const MEMBERS: [&str; 5] = ["keys", "trust_anchors", "subject_dn", "san_dns", "san_uri"];
+
+    let members = set.as_object().ok_or("an attester is no object")?;
+    // What is mistyped would say nothing of whose certificates are taken.
+    if let Some(other) = members.keys().find(|member| !MEMBERS.contains(&member.as_str())) {
+        return Err(format!("`{other}` is no member of an attester").into());
+    }
     let anchors = set.get("trust_anchors");
     if set.get("keys").is_some() || anchors.is_none() {
         attesters = attesters.trust(name, ClientKeys::from_jwks(&set.to_string())?);
@@ -118,8 +125,12 @@ fn trust_anchors(
         None => Err("`trust_anchors` has something else than strings"),
     };
     let anchors = anchors.iter().map(in_pem).collect::<Result<String, _>>()?;
-    let stated = |member: &str| set.get(member).and_then(Value::as_str);
-    let subject = match (stated("subject_dn"), stated("san_dns"), stated("san_uri")) {
+    let stated = |member: &str| match set.get(member) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.as_str())),
+        Some(_) => Err(format!("`{member}` is no string")),
+    };
+    let subject = match (stated("subject_dn")?, stated("san_dns")?, stated("san_uri")?) {
         (None, None, None) => None,
         (Some(name), None, None) => Some(CertificateSubject::dn(name)?),
         (None, Some(host), None) => Some(CertificateSubject::dns(host)?),
