@@ -1,13 +1,15 @@
-//! What the key of a certificate may be used for (RFC 5280 §4.2.1.3), and how the certificate is signed.
+//! What a certificate says that it may be used for (RFC 5280 §4.2.1.3), and how it is signed.
 
 use crate::x509::{
-    element::{Elements, OBJECT_IDENTIFIER, SEQUENCE},
+    element::{Element, Elements, OBJECT_IDENTIFIER, SEQUENCE},
     invalid::InvalidCertificate,
     walk::{BIT_STRING, BOOLEAN, EXTENSIONS, OCTET_STRING},
 };
 
 /// 2.5.29.15.
 const KEY_USAGE: [u8; 3] = [0x55, 0x1d, 0x0f];
+/// 2.5.29.19.
+const BASIC_CONSTRAINTS: [u8; 3] = [0x55, 0x1d, 0x13];
 const NO_CERTIFICATE: &str = "it is no certificate";
 
 /// Bits of the first byte.
@@ -23,6 +25,33 @@ pub(crate) enum KeyUsage {
 ///
 /// If it is no certificate in DER, as far as it is read, or says it twice.
 pub(crate) fn allows(der: &[u8], usage: KeyUsage) -> Result<bool, InvalidCertificate> {
+    let Some(value) = extension(der, KEY_USAGE, "there is a key usage a second time")? else {
+        return Ok(true);
+    };
+    let bits = value.elements().required(BIT_STRING, "the key usage is no bit string")?;
+    // The first byte says how many bits of the last one are none.
+    let first = bits.content.get(1).copied().unwrap_or_default();
+    Ok(first & usage as u8 != 0)
+}
+
+/// Whether the certificate is that of an authority, or says nothing about it, as those of version 1 (§4.2.1.9).
+///
+/// # Errors
+///
+/// As those of [`allows`].
+pub(crate) fn may_be_authority(der: &[u8]) -> Result<bool, InvalidCertificate> {
+    let twice = "there are basic constraints a second time";
+    let Some(value) = extension(der, BASIC_CONSTRAINTS, twice)? else { return Ok(true) };
+    let mut constraints =
+        value.elements().required(SEQUENCE, "the basic constraints are no sequence")?.elements();
+    Ok(constraints.optional(BOOLEAN)?.is_some_and(|stated| stated.content != [0]))
+}
+
+fn extension<'a>(
+    der: &'a [u8],
+    wanted: [u8; 3],
+    twice: &'static str,
+) -> Result<Option<Element<'a>>, InvalidCertificate> {
     let mut signed = Elements::new(der)
         .required(SEQUENCE, NO_CERTIFICATE)?
         .elements()
@@ -42,18 +71,12 @@ pub(crate) fn allows(der: &[u8], usage: KeyUsage) -> Result<bool, InvalidCertifi
             let id = extension.required(OBJECT_IDENTIFIER, "an extension has no OID")?;
             extension.optional(BOOLEAN)?;
             let value = extension.required(OCTET_STRING, "an extension has no value")?;
-            if id.content != KEY_USAGE {
-                continue;
-            }
-            let bits = value.elements().required(BIT_STRING, "the key usage is no bit string")?;
-            // The first byte says how many bits of the last one are none.
-            let first = bits.content.get(1).copied().unwrap_or_default();
-            if found.replace(first & usage as u8 != 0).is_some() {
-                return Err(InvalidCertificate::new("there is a key usage a second time", id.at));
+            if id.content == wanted && found.replace(value).is_some() {
+                return Err(InvalidCertificate::new(twice, id.at));
             }
         }
     }
-    Ok(found.unwrap_or(true))
+    Ok(found)
 }
 
 /// The signature of a certificate.

@@ -7,7 +7,7 @@ use rustls_pki_types::{CertificateDer, TrustAnchor, pem::PemObject};
 use crate::x509::{
     invalid::{InvalidCertificate, InvalidSubject},
     subject::CertificateSubject,
-    types,
+    types, usage,
 };
 
 /// RFC 9509 §3: `id-kp-jwt`, 1.3.6.1.5.5.7.3.37.
@@ -41,7 +41,7 @@ impl TrustAnchors {
     ///
     /// # Errors
     ///
-    /// If there is none, one of them cannot be read, or there is a private key.
+    /// If there is none, one of them cannot be read or is not that of an authority, or there is a private key.
     pub fn from_pem(pem: &str) -> Result<Self, InvalidCertificate> {
         if let Some(at) = pem.find("PRIVATE KEY-----") {
             return Err(InvalidCertificate::new("there is a private key", at));
@@ -59,18 +59,21 @@ impl TrustAnchors {
     ///
     /// # Errors
     ///
-    /// If there is none, or one of them cannot be read.
+    /// If there is none, or one of them cannot be read or is not that of an authority.
     pub fn from_der<T: AsRef<[u8]>>(
         certificates: impl IntoIterator<Item = T>,
     ) -> Result<Self, InvalidCertificate> {
         let anchors = certificates.into_iter().map(|der| {
             let der = CertificateDer::from(der.as_ref());
-            let anchor = webpki::anchor_from_trusted_cert(&der);
-            anchor.map(|anchor| anchor.to_owned())
+            let unreadable = |_quotes_it| InvalidCertificate::new("it is no DER of a certificate", 0);
+            let anchor = webpki::anchor_from_trusted_cert(&der).map_err(unreadable)?.to_owned();
+            if usage::may_be_authority(&der)? {
+                return Ok(anchor);
+            }
+            let other = "it is not that of an authority: to trust it alone, give its key to `Attesters::trust`";
+            Err(InvalidCertificate::new(other, 0))
         });
-        let anchors: Arc<[_]> = anchors
-            .collect::<Result<_, _>>()
-            .map_err(|_quotes_it| InvalidCertificate::new("it is no DER of a certificate", 0))?;
+        let anchors: Arc<[_]> = anchors.collect::<Result<_, _>>()?;
         if anchors.is_empty() {
             return Err(InvalidCertificate::new("there is no certificate", 0));
         }

@@ -27,6 +27,8 @@ impl Attesters {
     /// ([`Limits::credential`](crate::Limits::credential)).
     ///
     /// An attester may have both: an attestation with `x5c` is then judged by its certificates, one without by its keys.
+    /// A [signal](Self::as_signal), which may be that of any attester, counts if its certificates or its key are right, and
+    /// up to 4 attesters with certificates are asked, in the order of their names.
     /// Authorities for a name that is there already take the place of those that it had.
     ///
     /// # Examples
