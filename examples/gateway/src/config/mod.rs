@@ -64,7 +64,7 @@ impl Config {
 
     fn parse(text: &str, directory: &Path) -> Result<Self, Vec<Mistake>> {
         let reader = Reader::new(text, directory);
-        let table = reader.parse();
+        let table = reader.parse()?;
         let config = {
             let root = reader.root(&table);
             let log = root.one_of("log", &server::LEVELS);

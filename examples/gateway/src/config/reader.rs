@@ -66,14 +66,17 @@ impl<'a> Reader<'a> {
         Self { text, directory, mistakes: RefCell::default() }
     }
 
-    pub(crate) fn parse(&self) -> Spanned<DeTable<'a>> {
+    /// What is no TOML is all that can be said of it: settings that seem to be missing may be there.
+    pub(crate) fn parse(&self) -> Result<Spanned<DeTable<'a>>, Vec<Mistake>> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
-        for error in errors {
-            let line = self.line(error.span().unwrap_or_default());
-            let what = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
-            self.note(line, what);
-        }
-        table
+        let mistakes = errors.iter().map(|error| Mistake {
+            line: self.line(error.span().unwrap_or_default()),
+            what: error.message().split_whitespace().collect::<Vec<_>>().join(" "),
+        });
+        let mut mistakes: Vec<_> = mistakes.collect();
+        mistakes.sort();
+        mistakes.dedup();
+        if mistakes.is_empty() { Ok(table) } else { Err(mistakes) }
     }
 
     pub(crate) fn root<'t>(&'t self, table: &'t Spanned<DeTable<'a>>) -> Table<'t> {
