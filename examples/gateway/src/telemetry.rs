@@ -12,7 +12,7 @@ use tracing_subscriber::{
 };
 
 use crate::answer::Refusal;
-use example_support::{Peer, cut};
+use example_support::{Peer, cut, proxy::causes};
 
 /// In seconds: an answer from memory takes under a millisecond, a slow upstream half a minute.
 const BUCKETS: [f64; 12] =
@@ -152,9 +152,7 @@ impl Level {
 /// sent: it is cut, and JSON escapes it.
 pub(crate) fn log_refusal(route: &str, outcome: &Outcome<'_>) {
     let Some(error) = outcome.error() else { return };
-    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    let causes: Vec<_> = causes.map(ToString::to_string).collect();
-    let cause = (!causes.is_empty()).then(|| causes.join(": "));
+    let cause = std::error::Error::source(error).map(|cause| causes(&cause));
     let head = outcome.request();
     let peer = head.extensions.get::<Peer>().map(|peer| peer.0.to_string());
     let client_id = outcome.client_id().map(cut);

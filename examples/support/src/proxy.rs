@@ -1,6 +1,6 @@
 //! What a proxy does between the connection of a caller and that to the server behind.
 
-use std::{error::Error, io};
+use std::{error::Error, io, iter};
 
 use hyper::{
     HeaderMap, Request, Response, StatusCode, Version,
@@ -109,13 +109,14 @@ pub fn is_answer<B>(response: &Response<B>) -> bool {
     response.status() != StatusCode::SWITCHING_PROTOCOLS && is_framed(response.headers())
 }
 
-/// An error and what caused it, which the error does not say of itself.
+/// An error and what caused it. Some errors say what their cause says, which is written once.
 #[must_use]
 pub fn causes(error: &dyn Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", causes(cause)),
-        None => error.to_string(),
-    }
+    let causes = iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |said, cause| match cause.to_string() {
+        cause if said.ends_with(&cause) => said,
+        cause => format!("{said}: {cause}"),
+    })
 }
 
 /// Whether `is_it` is true of an error, or of one that caused it.
@@ -127,4 +128,45 @@ pub fn has_cause(error: &(dyn Error + 'static), is_it: fn(&(dyn Error + 'static)
 #[must_use]
 pub fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().map(io::Error::kind) == Some(io::ErrorKind::TimedOut)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{error::Error, fmt};
+
+    use super::causes;
+
+    #[derive(Debug)]
+    struct Said(&'static str, Option<Box<Self>>);
+
+    impl fmt::Display for Said {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Said {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1.as_deref().map(|cause| cause as _)
+        }
+    }
+
+    #[test]
+    fn cause_that_is_said_already_is_not_said_again() {
+        let said = |errors: &[&'static str]| {
+            let error =
+                errors.iter().rev().fold(None, |cause, said| Some(Box::new(Said(said, cause))));
+            error.map(|error| causes(&*error))
+        };
+        let expected = |said: &str| Some(said.to_owned());
+        assert_eq!(said(&["late"]), expected("late"));
+        assert_eq!(said(&["a", "b", "c"]), expected("a: b: c"));
+        assert_eq!(said(&["broken pipe", "broken pipe"]), expected("broken pipe"));
+        assert_eq!(
+            said(&["sending: broken pipe", "broken pipe", "c"]),
+            expected("sending: broken pipe: c")
+        );
+        // It is another one.
+        assert_eq!(said(&["pipe", "broken pipe"]), expected("pipe: broken pipe"));
+    }
 }
