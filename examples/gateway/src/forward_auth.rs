@@ -31,6 +31,11 @@ impl ForwardAuth {
         &self,
         request: &mut Request<Incoming>,
     ) -> Result<Option<Method>, Refusal> {
+        // First, for it is what is logged.
+        let uri = told(request.headers(), ["x-original-uri", "x-forwarded-uri"])?;
+        if let Some(uri) = uri {
+            *request.uri_mut() = uri;
+        }
         let headers = request.headers();
         // Of several, one may be the caller's: whatever it is, a form is not seen.
         let types = headers.get_all(header::CONTENT_TYPE).iter();
@@ -38,13 +43,7 @@ impl ForwardAuth {
         if types.any(is_form) {
             return Err(Refusal::FORM);
         }
-        let method = told(headers, ["x-original-method", "x-forwarded-method"])?;
-        let uri = told(headers, ["x-original-uri", "x-forwarded-uri"])?;
-        // It is what is logged.
-        if let Some(uri) = uri {
-            *request.uri_mut() = uri;
-        }
-        Ok(method)
+        told(headers, ["x-original-method", "x-forwarded-method"])
     }
 
     /// Yes, and who it is.

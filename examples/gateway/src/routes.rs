@@ -53,6 +53,8 @@ enum Found<'a> {
 }
 
 struct Route {
+    /// As it is logged and counted.
+    name: String,
     service: tower_client_auth::ClientAuth<Behind, Clients>,
     /// At least one.
     methods: Vec<Method>,
@@ -130,7 +132,7 @@ impl Routes {
             }
             Err(refusal) => {
                 self.unknown.note(refusal.status(), began);
-                refuse(refusal, request)
+                refuse(refusal, None, request)
             }
         }
     }
@@ -181,6 +183,7 @@ impl Route {
             methods,
             forward_auth,
             measured: Measured::new(&name),
+            name,
         })
     }
 
@@ -188,13 +191,13 @@ impl Route {
         let original = match &self.forward_auth {
             Some(check) => match check.receive(&mut request) {
                 Ok(original) => original,
-                Err(refusal) => return check.pass(refuse(refusal, request)),
+                Err(refusal) => return check.pass(self.refuse(refusal, request)),
             },
             None => None,
         };
         let method = original.as_ref().unwrap_or(request.method());
         if !self.methods.contains(method) {
-            let mut answer = refuse(Refusal::METHOD, request);
+            let mut answer = self.refuse(Refusal::METHOD, request);
             if let Some(allow) = &self.allow {
                 answer.headers_mut().insert(header::ALLOW, allow.clone());
             }
@@ -216,10 +219,14 @@ impl Route {
             None => answer,
         }
     }
+
+    fn refuse(&self, refusal: Refusal, request: Request<Incoming>) -> Answer {
+        refuse(refusal, Some(&self.name), request)
+    }
 }
 
-fn refuse(refusal: Refusal, request: Request<Incoming>) -> Answer {
-    telemetry::log_own_refusal(refusal, &request.into_parts().0);
+fn refuse(refusal: Refusal, route: Option<&str>, request: Request<Incoming>) -> Answer {
+    telemetry::log_own_refusal(refusal, route, &request.into_parts().0);
     refusal.answer().map(Either::Right)
 }
 

@@ -179,11 +179,11 @@ pub(crate) fn log_refusal(route: &str, outcome: &Outcome<'_>) {
     if error.is_internal() { event!(error) } else { event!(info) }
 }
 
-/// One line for a request that did not get as far as the layer.
-pub(crate) fn log_own_refusal(refusal: Refusal, head: &http::request::Parts) {
+/// One line for a request that the gateway refuses itself, so that nobody has looked who calls.
+pub(crate) fn log_own_refusal(refusal: Refusal, route: Option<&str>, head: &http::request::Parts) {
     let peer = head.extensions.get::<Peer>().map(|peer| peer.0.to_string());
     let (reason, path) = (refusal.reason, cut(head.uri.path()));
-    tracing::info!(reason, status = refusal.status().as_u16(), peer, path, "refused");
+    tracing::info!(route, reason, status = refusal.status().as_u16(), peer, path, "refused");
 }
 
 /// How often the exporter moves what was recorded from its buffers.

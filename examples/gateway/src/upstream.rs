@@ -81,6 +81,7 @@ pub(crate) struct Upstream {
     answer: Duration,
     /// For bodies that are streamed.
     body_limit: Option<usize>,
+    route: String,
     failures: telemetry::Failures,
 }
 
@@ -102,6 +103,7 @@ impl Upstream {
             max_requests,
             answer,
             body_limit,
+            route: route.to_owned(),
             failures,
         }))
     }
@@ -120,7 +122,7 @@ impl Upstream {
             None
         };
         if let Some(refusal) = own {
-            telemetry::log_own_refusal(refusal, &head);
+            telemetry::log_own_refusal(refusal, Some(&self.route), &head);
             return Ok(refuse(refusal));
         }
         // Strangers must not take all places of those who authenticate.

@@ -59,7 +59,11 @@ fn form_is_refused_because_it_is_not_seen() {
     assert_eq!(call(gateway.address(), "GET /check", &joined, "").status(), 415);
     let two = [BASIC, "content-type: text/plain", FORM];
     assert_eq!(call(gateway.address(), "GET /check", &two, "").status(), 415);
-    gateway.wait_for(&[("reason", "form_not_seen")]);
+    let asked = ["x-original-method: PUT", "x-original-uri: /api/v2?secret=gu3ss3d", FORM];
+    assert_eq!(call(gateway.address(), "GET /check", &asked, "").status(), 415);
+    let event = gateway.wait_for(&[("reason", "form_not_seen"), ("path", "/api/v2")]);
+    assert_eq!(event["route"], "/check/*");
+    assert!(!event.to_string().contains("gu3ss3d"));
     let json = [BASIC, "content-type: application/json"];
     assert_eq!(call(gateway.address(), "GET /check", &json, "").status(), 200);
 }
@@ -96,7 +100,7 @@ fn caller_cannot_say_which_method_it_uses() {
     ] {
         assert_eq!(status(&[BASIC, lines[0], lines[1]]), 400, "{lines:?}");
     }
-    gateway.wait_for(&[("reason", "unclear_question")]);
+    gateway.wait_for(&[("reason", "unclear_question"), ("route", "/check/*")]);
     assert_eq!(status(&[BASIC, "x-forwarded-method: GET", "x-original-method: GET"]), 200);
 }
 

@@ -268,7 +268,7 @@ fn headers_only_streams_what_it_does_not_read() {
     assert_eq!(request.header("x-client-id"), Some("demo-basic"));
     // Announced, and found out.
     assert_eq!(call(gateway.address(), "PUT /token", &[BASIC], "123456789").status(), 413);
-    gateway.wait_for(&[("reason", "body_too_large"), ("path", "/token")]);
+    gateway.wait_for(&[("reason", "body_too_large"), ("route", "/token")]);
     let chunked = [BASIC, "transfer-encoding: chunked"];
     let body = "9\r\n123456789\r\n0\r\n\r\n";
     assert_eq!(call(gateway.address(), "PUT /token", &chunked, body).status(), 413);
@@ -278,7 +278,7 @@ fn headers_only_streams_what_it_does_not_read() {
     let answer = call(gateway.address(), "PUT /token", &coded, "1\r\na\r\n0\r\n\r\n");
     let description = "The transfer coding is not chunked";
     assert_eq!(answer, refusal("501 Not Implemented", "invalid_request", description, &[]));
-    gateway.wait_for(&[("reason", "unknown_coding"), ("path", "/token")]);
+    gateway.wait_for(&[("reason", "unknown_coding"), ("route", "/token"), ("path", "/token")]);
     let answer = call(gateway.address(), "POST /token", &[BASIC], "a");
     let expected = refusal(
         "405 Method Not Allowed",
