@@ -240,6 +240,22 @@ fn c5_client_id_chooses_the_client_and_the_subject_must_be_its_own() {
     assert_eq!(harness.ask(&ask), ask.accepted("worker", AuthMethod::PrivateKeyJwt));
 }
 
+/// Caches and stores put the two together, with one of these between them.
+#[test]
+fn issuer_or_subject_with_a_control_character_is_not_looked_up() {
+    let harness = harness([client("worker", [cluster()])]);
+    let malformed = refused(ErrorKind::Assertion(InvalidAssertion::Malformed));
+    for changes in [
+        json!({"iss": format!("{CLUSTER}\n")}),
+        json!({"iss": "a\u{7f}b"}),
+        json!({"sub": format!("{WORKER}\u{0}")}),
+    ] {
+        let token = form(&cluster_token(changes));
+        assert_eq!(harness.ask(&TestRequest::form(&token)), malformed);
+        assert_eq!(harness.ask(&of("worker", &token)), malformed);
+    }
+}
+
 #[test]
 fn c6_client_is_found_by_issuer_and_subject() {
     let harness = harness([client("worker", [cluster()]), client("build", [actions()])]);
