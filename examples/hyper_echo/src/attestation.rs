@@ -149,3 +149,30 @@ fn trust_anchors(
 ) -> Result<Attesters, BoxError> {
     Err(example_support::needs_feature("trust_anchors", "unstable-attestation-x5c"))
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use serde_json::json;
+    use tower_client_auth::replay::MemoryReplayStore;
+
+    use super::*;
+
+    // What was to say whose certificates are taken must not be passed over.
+    #[test]
+    fn attester_with_a_mistyped_member_is_refused() {
+        let error = |set: Value| {
+            let attesters =
+                Attesters::new("https://as.example", MemoryReplayStore::default()).unwrap();
+            trust(attesters, "wallet", &set).unwrap_err().to_string()
+        };
+        let mistyped = json!({"trust_anchors": ["AA=="], "san_dn": "attester.example"});
+        assert_eq!(error(mistyped), "`san_dn` is no member of an attester");
+        assert_eq!(error(json!("x")), "an attester is no object");
+        #[cfg(feature = "unstable-attestation-x5c")]
+        {
+            let list = json!({"trust_anchors": ["AA=="], "san_dns": ["attester.example"]});
+            assert_eq!(error(list), "`san_dns` is no string");
+        }
+    }
+}
