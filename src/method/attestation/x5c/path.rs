@@ -32,11 +32,12 @@ use crate::{
     },
 };
 
-/// Those of the crate that the rest of this one computes with, but for what is as slow as another one and looks like
-/// P-256: SHA-256 with P-384.
-static ALGORITHMS: [&dyn SignatureVerificationAlgorithm; 15] = [
+/// Those of the crate that the rest of this one computes with. OpenSSL signs with SHA-256 unless it is told otherwise, also with a key
+/// on P-384.
+static ALGORITHMS: [&dyn SignatureVerificationAlgorithm; 16] = [
     aws_lc_rs::ECDSA_P256_SHA256,
     aws_lc_rs::ECDSA_P256_SHA384,
+    aws_lc_rs::ECDSA_P384_SHA256,
     aws_lc_rs::ECDSA_P384_SHA384,
     aws_lc_rs::ECDSA_P384_SHA512,
     aws_lc_rs::ECDSA_P521_SHA512,
@@ -208,10 +209,12 @@ impl SignatureVerificationAlgorithm for Counted<'_> {
 
 /// Whether a verification takes so long that the async worker must not do it.
 pub(super) fn is_slow(chain: &[CertificateDer<'_>]) -> bool {
-    chain
-        .iter()
-        .filter_map(|der| Signature::of(der).ok())
-        .any(|signature| algorithm_of(&signature).is_slow(signature.bytes.len()))
+    chain.iter().filter_map(|der| Signature::of(der).ok()).any(|signature| {
+        let algorithm = algorithm_of(&signature);
+        // Two numbers of 32 bytes, as DER.
+        let is_long_curve = algorithm == Algorithm::Es256 && signature.bytes.len() > 72;
+        is_long_curve || algorithm.is_slow(signature.bytes.len())
+    })
 }
 
 fn algorithm_of(signature: &Signature<'_>) -> Algorithm {
@@ -286,8 +289,9 @@ mod tests {
         const RS256: &str = "1.2.840.113549.1.1.11";
         for (slow, dotted, length) in [
             (false, ES256, 70),
-            // Of a longer curve, with a shorter hash, it is not verified.
-            (false, ES256, 102),
+            (false, ES256, 72),
+            // Of a longer curve, with a shorter hash.
+            (true, ES256, 102),
             (true, "1.2.840.10045.4.3.3", 102),
             (true, "1.2.840.10045.4.3.4", 137),
             (false, "1.3.101.112", 64),
