@@ -36,6 +36,15 @@ def listens(port):
     return ready
 
 
+def _end(process):
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 @contextlib.contextmanager
 def running(command, log, ready, environment=None):
     """Runs `command` until the block ends, which begins when it is `ready`."""
@@ -49,12 +58,7 @@ def running(command, log, ready, environment=None):
             time.sleep(0.02)
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _end(process)
 
 
 def unpacked(debian, path):
@@ -99,12 +103,7 @@ def serving(command, log):
             address.pid = process.pid
             yield address
         finally:
-            process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            _end(process)
             reader.join(STOP_SECONDS)
 
 
