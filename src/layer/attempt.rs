@@ -9,7 +9,7 @@ use crate::{
     client::authenticated::AuthenticatedClient,
     compat::dialect::Presented,
     error::{Error, kind::ErrorKind},
-    forward::Fields,
+    forward::{Fields, Forward},
     isolate::{guard::Caught, span},
     layer::{outcome::Outcome, shared::Shared},
     method::{
@@ -47,7 +47,13 @@ pub(super) fn begin<P: ClientProvider>(mut course: Course<P>) -> Authentication 
         // Of the application are also the clock, the errors of the provider and what a client is made of.
         let result = Caught::new(course.authenticate()).await;
         let mut result = result.unwrap_or_else(|| Err(ErrorKind::Panicked.into()));
-        let forwarded = course.forwarded(&mut result);
+        let mut forwarded = None;
+        if let (Some(forward), Ok(client)) = (&course.shared.policy.forward, &result) {
+            match course.identify(forward, client) {
+                Ok(fields) => forwarded = Some(fields),
+                Err(error) => result = Err(error),
+            }
+        }
         unreported.decide(&result);
         let Some(head) = &mut course.head else { return Ok(None) };
         match result {
@@ -107,22 +113,16 @@ impl<P> Course<P> {
         }
     }
 
-    /// What the upstream is told of the client, if there is one. Where it cannot be told, the attempt has failed.
-    #[inline]
-    fn forwarded<C>(&self, result: &mut Result<AuthenticatedClient<C>, Error>) -> Option<Fields> {
-        let forward = self.shared.policy.forward.as_deref()?;
+    /// What the upstream is told of the client. Where it cannot be told, the attempt has failed.
+    fn identify<C>(
+        &self,
+        forward: &Forward,
+        client: &AuthenticatedClient<C>,
+    ) -> Result<Fields, Error> {
         let methods = &self.shared.policy.methods;
-        let client = result.as_ref().ok()?;
         let certificate = self.head.as_ref().and_then(|head| mutual_tls::found(head, methods));
         let key = self.presented.attestation().map(attestation::Credentials::instance);
-        let (client_id, method) = (client.client_id(), client.method());
-        match forward.identify(client_id, method, certificate, key, &methods.clock) {
-            Ok(fields) => Some(fields),
-            Err(error) => {
-                *result = Err(error);
-                None
-            }
-        }
+        forward.identify(client.client_id(), client.method(), certificate, key, &methods.clock)
     }
 
     /// The same error with what the request tells of it, for the operator.
