@@ -163,10 +163,18 @@ impl<'a> Jwk<'a> {
 }
 
 fn text<'a>(name: &'static str, value: &'a RawValue) -> Result<Cow<'a, str>, Fault> {
-    let text: Result<Text<'a>, _> = serde_json::from_str(value.get());
     // Such as half a surrogate pair.
     let reason = if value.get().starts_with('"') { "is not Unicode" } else { "is not a string" };
-    text.map(|text| text.0).map_err(|_quotes_it| Fault::of(name, reason))
+    string(value).ok_or(Fault::of(name, reason))
+}
+
+fn string(value: &RawValue) -> Option<Cow<'_, str>> {
+    let quoted = value.get().strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    match quoted.filter(|text| memchr::memchr(b'\\', text.as_bytes()).is_none()) {
+        // The parser has looked for everything else that a string must not have.
+        Some(text) => Some(Cow::Borrowed(text)),
+        None => serde_json::from_str(value.get()).ok().map(|Text(text)| text),
+    }
 }
 
 fn is_empty(value: &RawValue) -> bool {
@@ -206,7 +214,7 @@ impl<'de> Visitor<'de> for JwkVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Jwk<'de>, A::Error> {
         let mut jwk = Jwk::default();
         while let Some((name, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
-            let Ok(Text(name)) = serde_json::from_str::<Text<'de>>(name.get()) else { continue };
+            let Some(name) = string(name) else { continue };
             if let Some(member) = MEMBERS.into_iter().find(|member| *member == name) {
                 if jwk.members.iter().any(|(read, _)| *read == member) {
                     jwk.malformed = Some(Fault::of(member, "is there more than once"));

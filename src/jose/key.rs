@@ -1,7 +1,7 @@
 //! One public key, checked when it is read and prepared when it is used.
 
 #[cfg(feature = "unstable-attestation")]
-mod thumbprint;
+mod alone;
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +13,7 @@ use crate::jose::{
     alg::{Algorithm, Algorithms},
     invalid::Fault,
     jwk::Jwk,
-    weak,
+    spki, weak,
 };
 
 /// NIST SP 800-57 and RFC 7518 §3.3 ask for 2048 bits at least; beyond 8192 a verification takes
@@ -234,16 +234,17 @@ impl RsaKey {
 }
 
 fn ec(jwk: &Jwk<'_>) -> Result<Public, Fault> {
-    let (algorithm, parameters, length): (_, &'static EcdsaVerificationAlgorithm, usize) =
+    let (algorithm, parameters, length, before): (_, &'static EcdsaVerificationAlgorithm, _, _) =
         match &*jwk.required("crv")? {
-            "P-256" => (Algorithm::Es256, &signature::ECDSA_P256_SHA256_FIXED, 32),
-            "P-384" => (Algorithm::Es384, &signature::ECDSA_P384_SHA384_FIXED, 48),
-            "P-521" => (Algorithm::Es512, &signature::ECDSA_P521_SHA512_FIXED, 66),
+            "P-256" => (Algorithm::Es256, &signature::ECDSA_P256_SHA256_FIXED, 32, spki::P256),
+            "P-384" => (Algorithm::Es384, &signature::ECDSA_P384_SHA384_FIXED, 48, spki::P384),
+            "P-521" => (Algorithm::Es512, &signature::ECDSA_P521_SHA512_FIXED, 66, spki::P521),
             "secp256k1" => return Err(Fault::of("crv", "is secp256k1, not P-256, P-384 or P-521")),
             _ => return Err(Fault::of("crv", "is not P-256, P-384 or P-521")),
         };
-    // SEC 1 §2.3.3: 4 marks an uncompressed point.
-    let mut point = vec![4];
+    // As DER, because the library tries that first: it validates a bare point once more.
+    let mut point = Vec::with_capacity(before.len() + 2 * length);
+    point.extend(before);
     for name in ["x", "y"] {
         let coordinate = jwk.number(name)?;
         let Some(zeros) = length.checked_sub(coordinate.len()) else {

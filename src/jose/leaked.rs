@@ -171,7 +171,7 @@ impl<'a> Withdrawn<'a> {
     pub(crate) fn fault(&self, jwk: &Jwk<'_>) -> Option<Fault> {
         let (part, _) = part(jwk)?;
         let fault = if weak::is_well_known(&part) {
-            Fault::whole("has a private key that everybody knows")
+            weak::WELL_KNOWN_KEY
         } else if self.all {
             Fault::whole("may belong to a private key in the set")
         } else if self.parts.contains(&part) {

@@ -1,6 +1,8 @@
 //! Keys that somebody else than their owner can sign with. Finding them takes a few microseconds, because
 //! providers read keys for each request.
 
+use crate::jose::invalid::Fault;
+
 /// The odd primes up to 751, which NIST SP 800-89 §5.3.3 names.
 const PRIMES: [u64; 132] = [
     3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97,
@@ -205,6 +207,9 @@ const P521_GENERATOR: [u8; 65] = [
     0xde, 0x33, 0x48, 0xb3, 0xc1, 0x85, 0x6a, 0x42, 0x9b, 0xf9, 0x7e, 0x7e, 0x31, 0xc2, 0xe5, 0xbd,
     0x66,
 ];
+
+/// What is said of a key that is well known.
+pub(super) const WELL_KNOWN_KEY: Fault = Fault::whole("has a private key that everybody knows");
 
 /// Whether everybody knows the private key, by the end of the modulus or coordinate.
 pub(super) fn is_well_known(part: &[u8; 32]) -> bool {

@@ -17,13 +17,16 @@ pub(crate) use self::{
     registration::Registration,
 };
 
-use std::{mem, str, sync::Arc, time::Duration};
+use std::{
+    mem, str,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use http::{HeaderMap, HeaderName, request::Parts};
 
 use crate::{
     error::{Error, attestation::InvalidAttestation, cause::Cause, kind::ErrorKind},
-    jose::key::Key,
     method::{
         self, Method, State,
         attestation::{
@@ -56,9 +59,8 @@ pub(crate) struct Credentials {
     attested: Attested,
     proof: Token,
     proved: Proved,
-    /// That of the instance.
-    key: Arc<Key>,
-    thumbprint: Thumbprint,
+    /// That of the instance, once it has proved to have the key.
+    thumbprint: OnceLock<Thumbprint>,
     /// Those of another method, to which the attestation is but a signal.
     beside: Option<method::Credentials>,
 }
@@ -80,12 +82,16 @@ impl Credentials {
     }
 
     pub(crate) fn thumbprint(&self) -> Thumbprint {
-        Arc::clone(&self.thumbprint)
+        Arc::clone(self.made_thumbprint())
     }
 
     /// Which of those of the client it is.
     pub(crate) fn instance(&self) -> &str {
-        &self.thumbprint
+        self.made_thumbprint()
+    }
+
+    fn made_thumbprint(&self) -> &Thumbprint {
+        self.thumbprint.get_or_init(|| Arc::new(self.attested.key.thumbprint().into()))
     }
 
     fn attestation_text(&self) -> &str {
@@ -184,16 +190,15 @@ fn read(
     let (attestation_text, proof_text) = (text(attestation)?, text(proof)?);
     let (attestation, attested) = Attested::read(attestation_text, attesters)?;
     let (proof, proved) = Proved::read(proof_text, attesters)?;
-    let key = attested.key(&proof)?;
+    attested.check_algorithm(&proof)?;
     Ok(Credentials {
         text: [attestation_text, proof_text].concat().into(),
         attestation_length: attestation_text.len(),
-        thumbprint: Arc::new(key.thumbprint().into()),
+        thumbprint: OnceLock::new(),
         attestation,
         attested,
         proof,
         proved,
-        key,
         beside: None,
     })
 }
@@ -206,7 +211,9 @@ fn field<'a>(
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) if !value.as_bytes().contains(&b',') => Ok(Some(value.as_bytes())),
+        (Some(value), None) if memchr::memchr(b',', value.as_bytes()).is_none() => {
+            Ok(Some(value.as_bytes()))
+        }
         _ => Err(InvalidAttestation::Repeated),
     }
 }

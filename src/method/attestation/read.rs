@@ -13,7 +13,6 @@ use crate::{
         header::Header,
         json::{Audience, Date, Members, Object, Text, Value},
         key::Key,
-        set::KeySet,
     },
     method::attestation::{settings::Attesters, x5c::Chain},
 };
@@ -46,23 +45,22 @@ impl Token {
         text: &str,
         typ: &str,
         settings: &Attesters,
-        read: impl FnOnce(&[u8], Algorithm) -> Result<T, InvalidAttestation>,
+        read: impl FnOnce(&[u8]) -> Result<T, InvalidAttestation>,
     ) -> Result<(Self, T), InvalidAttestation> {
         const MALFORMED: InvalidAttestation = InvalidAttestation::Malformed;
 
         let parts = Parts::split(text).ok_or(MALFORMED)?;
-        let decode = |part| {
-            let mut bytes = Vec::with_capacity(base64::decoded_len_estimate(text.len()));
-            compact::decode(part, &mut bytes).ok_or(MALFORMED)?;
-            Ok(bytes)
-        };
-        let (json, claims) = (decode(parts.header)?, decode(parts.claims)?);
-        let signature = decode(parts.signature)?;
-        let header: Header<'_> = compact::object(Some(&json)).ok_or(MALFORMED)?;
+        let mut json = Vec::with_capacity(base64::decoded_len_estimate(text.len()));
+        let header = compact::decode(parts.header, &mut json).ok_or(MALFORMED)?;
+        let claims = compact::decode(parts.claims, &mut json).ok_or(MALFORMED)?;
+        let mut signature = Vec::new();
+        compact::decode(parts.signature, &mut signature).ok_or(MALFORMED)?;
+        let json_of_header = json.get(header).unwrap_or_default();
+        let header: Header<'_> = compact::object(Some(json_of_header)).ok_or(MALFORMED)?;
         let algorithm = validate(&header, typ, settings)?;
-        let claims = read(&claims, algorithm)?;
+        let claims = read(json.get(claims).unwrap_or_default())?;
         let chain = match header.has_key && typ == ATTESTATION_TYP {
-            true => Chain::read(&json, &settings.issued)?,
+            true => Chain::read(json_of_header, &settings.issued)?,
             false => None,
         };
         let kid = header.kid.map(|kid| kid.0.into());
@@ -75,7 +73,8 @@ impl Token {
 #[derive(Debug)]
 pub(super) struct Attested {
     pub(super) client_id: Box<str>,
-    key: KeySet,
+    /// That of the instance.
+    pub(super) key: Arc<Key>,
     pub(super) exp: Option<f64>,
     pub(super) iat: Option<f64>,
     pub(super) nbf: Option<f64>,
@@ -86,7 +85,7 @@ impl Attested {
         text: &str,
         settings: &Attesters,
     ) -> Result<(Token, Self), InvalidAttestation> {
-        Token::read(text, ATTESTATION_TYP, settings, |json, _algorithm| {
+        Token::read(text, ATTESTATION_TYP, settings, |json| {
             let claims: AttestationClaims<'_> =
                 compact::object(Some(json)).ok_or(InvalidAttestation::Malformed)?;
             let sub = claims.sub.as_ref().map(|sub| &*sub.0).filter(|sub| !sub.is_empty());
@@ -100,12 +99,11 @@ impl Attested {
             let jwk = confirmation.jwk.filter(|jwk| jwk.get().len() <= LONGEST_KEY);
             let jwk = jwk.ok_or(InvalidAttestation::InstanceKey)?;
             // What is wrong with it may quote nothing, and says more than anybody needs.
-            let key = KeySet::of_one(jwk.get().as_bytes())
-                .map_err(|_reason| InvalidAttestation::InstanceKey)?;
+            let key = Key::alone(jwk).map_err(|_reason| InvalidAttestation::InstanceKey)?;
             let seconds = |date: Option<Date>| date.map(|Date(seconds)| seconds);
             Ok(Self {
                 client_id: sub.into(),
-                key,
+                key: Arc::new(key),
                 exp: seconds(claims.exp),
                 iat: seconds(claims.iat),
                 nbf: seconds(claims.nbf),
@@ -113,11 +111,10 @@ impl Attested {
         })
     }
 
-    /// The key of the instance, if it can have signed the proof.
-    pub(super) fn key(&self, proof: &Token) -> Result<Arc<Key>, InvalidAttestation> {
-        // There is but this one, so that a `kid` says nothing.
-        let found = self.key.find(proof.algorithm, None);
-        found.map(|(key, _)| Arc::clone(key)).map_err(|_unfit| InvalidAttestation::InstanceKey)
+    /// Whether the key of the instance can have signed the proof. There is but this one, so that a `kid` says nothing.
+    pub(super) fn check_algorithm(&self, proof: &Token) -> Result<(), InvalidAttestation> {
+        let fits = self.key.is_for(proof.algorithm);
+        if fits { Ok(()) } else { Err(InvalidAttestation::InstanceKey) }
     }
 }
 
@@ -140,7 +137,7 @@ impl Proved {
         text: &str,
         settings: &Attesters,
     ) -> Result<(Token, Self), InvalidAttestation> {
-        Token::read(text, PROOF_TYP, settings, |json, _algorithm| {
+        Token::read(text, PROOF_TYP, settings, |json| {
             let claims: ProofClaims<'_> =
                 compact::object(Some(json)).ok_or(InvalidAttestation::Malformed)?;
             let seconds = |date: Option<Date>| date.map(|Date(seconds)| seconds);

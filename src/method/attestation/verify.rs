@@ -97,7 +97,7 @@ pub(super) async fn verify(
         others += 1;
     };
     // Of an instance that nobody vouches for, it is the signature of a stranger.
-    let key = Some(&presented.key);
+    let key = Some(&presented.attested.key);
     let signed = possession.signed(presented.proof_text());
     let pool = &state.pool;
     let proven = is_proven(key, possession, signed, (client_id, genuine), pool).await?;
@@ -212,7 +212,7 @@ async fn use_up(
         None => None,
     };
     // RFC 9278: two instances of a client may have one `jti`.
-    let instance = ["urn:ietf:params:oauth:jwk-thumbprint:sha-256:", &presented.thumbprint];
+    let instance = ["urn:ietf:params:oauth:jwk-thumbprint:sha-256:", presented.instance()];
     if !claimed(store, &instance.concat(), jti, until, timeout).await? {
         return Err(InvalidAttestation::Replayed.into());
     }
