@@ -81,8 +81,8 @@ impl TrustAnchors {
     }
 
     /// Also takes certificates with this purpose in their extended key usage, as a dotted OID. Default: those that have no
-    /// such extension, or have `id-kp-jwt` (RFC 9509) or `anyExtendedKeyUsage` in it. So the certificate of a TLS server
-    /// signs no attestation.
+    /// such extension, or have `id-kp-jwt` (RFC 9509, `1.3.6.1.5.5.7.3.37`) or `anyExtendedKeyUsage` in it. So the certificate
+    /// of a TLS server signs no attestation.
     ///
     /// # Errors
     ///
