@@ -237,8 +237,8 @@ impl<P, M> ClientAuthLayer<P, M> {
     /// Reads credentials from the headers alone, and passes the body through as a stream, whatever
     /// the request method and media type.
     ///
-    /// For gateways. Only `client_secret_basic` can succeed; body parameters are left to the inner
-    /// service.
+    /// For gateways. Only `client_secret_basic` can succeed, and `attest_jwt_client_auth` where that is set; body parameters
+    /// are left to the inner service.
     ///
     /// # Errors
     ///
