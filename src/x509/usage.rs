@@ -1,9 +1,9 @@
-//! What a certificate says that it may be used for (RFC 5280 §4.2.1.3), and how it is signed.
+//! What a certificate says that it may be used for (RFC 5280 §4.2.1.3), who issued it, and how it is signed.
 
 use crate::x509::{
     element::{Element, Elements, OBJECT_IDENTIFIER, SEQUENCE},
     invalid::InvalidCertificate,
-    walk::{BIT_STRING, BOOLEAN, EXTENSIONS, OCTET_STRING},
+    walk::{BIT_STRING, BOOLEAN, EXTENSIONS, INTEGER, VERSION, each_extension},
 };
 
 /// 2.5.29.15.
@@ -52,37 +52,94 @@ fn extension<'a>(
     wanted: [u8; 3],
     twice: &'static str,
 ) -> Result<Option<Element<'a>>, InvalidCertificate> {
-    let mut signed = Elements::new(der)
-        .required(SEQUENCE, NO_CERTIFICATE)?
-        .elements()
-        .required(SEQUENCE, NO_CERTIFICATE)?
-        .elements();
+    let mut signed = signed(der)?;
     let mut found = None;
     while !signed.is_empty() {
         let element = signed.read()?;
-        if element.tag != EXTENSIONS {
-            continue;
-        }
-        let mut extensions =
-            element.elements().required(SEQUENCE, "the extensions are missing")?.elements();
-        while !extensions.is_empty() {
-            let mut extension =
-                extensions.required(SEQUENCE, "an extension is no sequence")?.elements();
-            let id = extension.required(OBJECT_IDENTIFIER, "an extension has no OID")?;
-            extension.optional(BOOLEAN)?;
-            let value = extension.required(OCTET_STRING, "an extension has no value")?;
-            if id.content == wanted && found.replace(value).is_some() {
-                return Err(InvalidCertificate::new(twice, id.at));
-            }
+        if element.tag == EXTENSIONS {
+            each_extension(element.elements(), |id, value| {
+                if id.content == wanted && found.replace(value).is_some() {
+                    return Err(InvalidCertificate::new(twice, id.at));
+                }
+                Ok(())
+            })?;
         }
     }
     Ok(found)
 }
 
+/// What is signed.
+fn signed(der: &[u8]) -> Result<Elements<'_>, InvalidCertificate> {
+    let mut all = Elements::new(der).required(SEQUENCE, NO_CERTIFICATE)?.elements();
+    Ok(all.required(SEQUENCE, NO_CERTIFICATE)?.elements())
+}
+
+/// Who issued a certificate to whom: the content of both names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link<'a> {
+    pub(crate) issuer: &'a [u8],
+    pub(crate) subject: &'a [u8],
+    /// The content of the `SubjectPublicKeyInfo`.
+    pub(crate) key: &'a [u8],
+}
+
+impl<'a> Link<'a> {
+    /// # Errors
+    ///
+    /// If it is no certificate in DER, as far as it is read.
+    pub(crate) fn of(der: &'a [u8]) -> Result<Self, InvalidCertificate> {
+        let mut signed = signed(der)?;
+        signed.optional(VERSION)?;
+        signed.required(INTEGER, "the serial number is missing")?;
+        signed.required(SEQUENCE, "the algorithm is missing")?;
+        let issuer = signed.required(SEQUENCE, "the issuer is missing")?;
+        signed.required(SEQUENCE, "the validity is missing")?;
+        let subject = signed.required(SEQUENCE, "the subject is missing")?;
+        let key = signed.required(SEQUENCE, "the key is missing")?;
+        Ok(Self { issuer: issuer.content, subject: subject.content, key: key.content })
+    }
+}
+
+/// A public key (RFC 5280 §4.1.2.7).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PublicKey<'a> {
+    /// The content of its `AlgorithmIdentifier`.
+    pub(crate) algorithm: &'a [u8],
+    pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> PublicKey<'a> {
+    /// Reads the content of a `SubjectPublicKeyInfo`.
+    ///
+    /// # Errors
+    ///
+    /// If it is none.
+    pub(crate) fn of(info: &'a [u8]) -> Result<Self, InvalidCertificate> {
+        let mut info = Elements::new(info);
+        let algorithm = info.required(SEQUENCE, "the algorithm of the key is missing")?.content;
+        let bits = info.required(BIT_STRING, "the key is missing")?.content;
+        Ok(Self { algorithm, bytes: bits.get(1..).unwrap_or_default() })
+    }
+
+    /// Whether it is an RSA key (RFC 8017 §A.1.1) with an exponent beyond 24 bits, which takes up to twice as long.
+    pub(crate) fn has_long_exponent(&self) -> bool {
+        let exponent = || {
+            let key = Elements::new(self.bytes).required(SEQUENCE, "it is no RSA key")?;
+            let mut numbers = key.elements();
+            numbers.required(INTEGER, "the modulus is missing")?;
+            numbers.required(INTEGER, "the exponent is missing")
+        };
+        exponent().is_ok_and(|exponent: Element<'_>| exponent.content.len() > 3)
+    }
+}
+
 /// The signature of a certificate.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Signature<'a> {
     pub(crate) signed: &'a [u8],
-    /// The content of its OID.
+    /// The content of its `AlgorithmIdentifier`.
+    pub(crate) identifier: &'a [u8],
+    /// The content of the OID of that.
     pub(crate) algorithm: &'a [u8],
     pub(crate) bytes: &'a [u8],
 }
@@ -94,13 +151,14 @@ impl<'a> Signature<'a> {
     pub(crate) fn of(der: &'a [u8]) -> Result<Self, InvalidCertificate> {
         let mut all = Elements::new(der).required(SEQUENCE, NO_CERTIFICATE)?.elements();
         let signed = all.required(SEQUENCE, NO_CERTIFICATE)?;
-        let algorithm = all
-            .required(SEQUENCE, "the algorithm of the signature is missing")?
+        let identifier = all.required(SEQUENCE, "the algorithm of the signature is missing")?;
+        let algorithm = identifier
             .elements()
             .required(OBJECT_IDENTIFIER, "the algorithm of the signature has no OID")?;
         let bits = all.required(BIT_STRING, "the signature is missing")?;
         Ok(Self {
             signed: signed.whole,
+            identifier: identifier.content,
             algorithm: algorithm.content,
             bytes: bits.content.get(1..).unwrap_or_default(),
         })

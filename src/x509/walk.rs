@@ -8,18 +8,18 @@ use der::{
 };
 
 use crate::x509::{
-    element::{Elements, OBJECT_IDENTIFIER, SEQUENCE},
+    element::{Element, Elements, OBJECT_IDENTIFIER, SEQUENCE},
     invalid::InvalidCertificate,
     name,
 };
 
 pub(super) const BOOLEAN: u8 = 0x01;
-const INTEGER: u8 = 0x02;
+pub(super) const INTEGER: u8 = 0x02;
 pub(super) const BIT_STRING: u8 = 0x03;
-pub(super) const OCTET_STRING: u8 = 0x04;
+const OCTET_STRING: u8 = 0x04;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
-const VERSION: u8 = 0xa0;
+pub(super) const VERSION: u8 = 0xa0;
 const ISSUER_UNIQUE_ID: u8 = 0x81;
 const SUBJECT_UNIQUE_ID: u8 = 0x82;
 pub(super) const EXTENSIONS: u8 = 0xa3;
@@ -119,10 +119,17 @@ fn time(validity: &mut Elements<'_>) -> Result<i64, InvalidCertificate> {
     Ok(i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX))
 }
 
-fn alternatives(mut tagged: Elements<'_>) -> Result<Range<usize>, InvalidCertificate> {
+/// Hands the OID and the value of each extension to `read`.
+///
+/// # Errors
+///
+/// If they are no extensions, or what `read` has against them.
+pub(super) fn each_extension<'a>(
+    mut tagged: Elements<'a>,
+    mut read: impl FnMut(Element<'a>, Element<'a>) -> Result<(), InvalidCertificate>,
+) -> Result<(), InvalidCertificate> {
     let mut extensions = tagged.required(SEQUENCE, "the extensions are missing")?.elements();
     tagged.end("there is something behind the extensions")?;
-    let mut found = None;
     while !extensions.is_empty() {
         let mut extension =
             extensions.required(SEQUENCE, "an extension is no sequence")?.elements();
@@ -130,8 +137,16 @@ fn alternatives(mut tagged: Elements<'_>) -> Result<Range<usize>, InvalidCertifi
         extension.optional(BOOLEAN)?;
         let value = extension.required(OCTET_STRING, "an extension has no value")?;
         extension.end("there is something behind the value of an extension")?;
+        read(id, value)?;
+    }
+    Ok(())
+}
+
+fn alternatives(tagged: Elements<'_>) -> Result<Range<usize>, InvalidCertificate> {
+    let mut found = None;
+    each_extension(tagged, |id, value| {
         if id.content != SUBJECT_ALT_NAME {
-            continue;
+            return Ok(());
         }
         let mut inside = value.elements();
         let names = inside.required(SEQUENCE, "the alternative names are missing")?;
@@ -141,7 +156,8 @@ fn alternatives(mut tagged: Elements<'_>) -> Result<Range<usize>, InvalidCertifi
             let reason = "there are alternative names a second time";
             return Err(InvalidCertificate::new(reason, id.at));
         }
-    }
+        Ok(())
+    })?;
     Ok(found.unwrap_or_default())
 }
 

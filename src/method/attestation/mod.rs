@@ -46,6 +46,10 @@ use crate::{
 /// Whether this build can check attestations.
 pub(super) const AVAILABLE: bool = true;
 
+/// Of so many attesters a signal may be. Its client has authenticated by its other method, so that only it can cause the
+/// work.
+const MOST_ATTESTERS: usize = 4;
+
 pub(crate) type Settings = Arc<Attesters>;
 /// That of the key of an instance. One pointer, because every client that is handed on has room for it.
 pub(crate) type Thumbprint = Arc<Box<str>>;

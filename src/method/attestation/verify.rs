@@ -10,7 +10,7 @@ use crate::{
         self, Method, State,
         assertion::{decoy, signature::verify_one, verify::claimed},
         attestation::{
-            Credentials,
+            Credentials, MOST_ATTESTERS,
             keys::{Trusted, find},
             read::Token,
             settings::Attesters,
@@ -22,10 +22,6 @@ use crate::{
 
 /// FAPI 2.0 Security Profile §5.3.2.1, as for assertions.
 const CLOCK_SKEW: f64 = 60.0;
-
-/// How many more attesters are asked for a signal whose signature is not that of the first. The client has authenticated
-/// by its other method, so that only it can cause the work.
-const MOST_OTHERS: usize = 3;
 
 /// Checks both signatures and then what they sign, so that nothing is believed before. Whatever is wrong with
 /// the client, its attester or one of the signatures, it costs two verifications, beside those of certificates that the
@@ -91,10 +87,10 @@ pub(super) async fn verify(
         let made = is_made_with(key.as_ref(), attestation, signed, client_id, &state.pool).await?;
         // A signal does not say whose it is, and attesters may have given their keys the same `kid`.
         let is_anybodys = matches!(trusted, Ok(Trusted::Any)) && !matches!(issued, Some(Ok(_)));
-        if made || failure.is_some() || !is_anybodys || others == MOST_OTHERS {
+        others += 1;
+        if made || failure.is_some() || !is_anybodys || others == MOST_ATTESTERS {
             break made;
         }
-        others += 1;
     };
     // Of an instance that nobody vouches for, it is the signature of a stranger.
     let key = Some(&presented.attested.key);

@@ -26,6 +26,10 @@ impl Attesters {
     /// header may be 8 KiB long, of which a certificate in `x5c` takes 16/9 of its size
     /// ([`Limits::credential`](crate::Limits::credential)).
     ///
+    /// Several anchors may have one name, as those of an authority that has changed its key: then each chain costs a
+    /// verification more for each of them beyond the first. No more ways are tried, so a chain is refused, though right, that
+    /// has two intermediate certificates with one name besides, if the right one is tried too late.
+    ///
     /// An attester may have both: an attestation with `x5c` is then judged by its certificates, one without by its keys.
     /// A [signal](Self::as_signal), which may be that of any attester, counts if its certificates or its key are right, and
     /// up to 4 attesters with certificates are asked, in the order of their names.

@@ -4,6 +4,7 @@
 pub(crate) mod anchors;
 mod api;
 mod path;
+mod work;
 
 use std::{
     collections::BTreeMap,
@@ -18,14 +19,14 @@ use serde::de::MapAccess;
 
 use crate::{
     error::{Error, attestation::InvalidAttestation},
-    isolate::pool::{Attempt, Pool, Work},
+    isolate::pool::{self, Attempt, Pool},
     jose::{
         alg::Algorithm,
         compact,
         json::{Members, Text, Value},
         key::Key,
     },
-    method::attestation::x5c::anchors::Anchored,
+    method::attestation::x5c::{anchors::Anchored, work::Work},
 };
 
 /// Of the certificates of a chain: that of the attester, and what is between it and the anchor, which may be there,
@@ -101,8 +102,8 @@ impl Chain {
         certificates.map(|certificates| Some(Self(certificates))).map_err(|_quotes_it| MALFORMED)
     }
 
-    /// The key of the attester, or `None` if no candidate is known by certificates. Whatever is wrong with the chain, and
-    /// whether there are candidates or not, costs as many verifications.
+    /// The key of the attester, or `None` if no candidate is known by certificates. Whatever is wrong with the chain, if
+    /// anything, and whether there are candidates or not, it costs the same verifications.
     ///
     /// # Errors
     ///
@@ -115,20 +116,25 @@ impl Chain {
         client_id: &str,
         pool: &Pool,
     ) -> Result<Option<Result<Arc<Key>, Refusal>>, Error> {
-        static WORK: LazyLock<Work> =
-            LazyLock::new(|| Work::new(Duration::from_micros(400), false));
+        static SLOW: LazyLock<pool::Work> =
+            LazyLock::new(|| pool::Work::new(Duration::from_micros(400), false));
 
         let known = !candidates.is_empty();
-        let chain = Arc::clone(&self.0);
-        let most = chain.len() + trusted.namesakes;
-        // The share of the client is that of all its instances, and everybody knows its id.
-        if !path::is_slow(&chain) {
-            let verified = path::verify(&chain, &candidates, algorithm, now, most);
+        let (everyone, namesakes) = (trusted.all(), trusted.namesakes);
+        let work = Work::of(&self.0, &everyone, namesakes);
+        if !work.is_slow() {
+            let verified = path::verify(&self.0, &candidates, algorithm, now, &work);
             return Ok(known.then_some(verified));
         }
-        let job = move || path::verify(&chain, &candidates, algorithm, now, most);
+        drop(work);
+        let chain = Arc::clone(&self.0);
+        let job = move || {
+            let work = Work::of(&chain, &everyone, namesakes);
+            path::verify(&chain, &candidates, algorithm, now, &work)
+        };
+        // The share of the client is that of all its instances, and everybody knows its id.
         let attempt = Attempt { client_id, known, cost: 0 };
-        let verified = Box::pin(pool.run(attempt, &WORK, job)).await?;
+        let verified = Box::pin(pool.run(attempt, &SLOW, job)).await?;
         Ok(verified.filter(|_| known))
     }
 }
