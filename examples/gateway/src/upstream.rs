@@ -131,7 +131,7 @@ impl Upstream {
         let max = if is_known { self.max_requests } else { self.max_requests.div_ceil(2) };
         let Some(counted) = Count::new(&self.requests, max) else {
             let reason = Refusal::BUSY.reason;
-            tracing::error!(upstream = %self.authority, reason, "refused");
+            tracing::error!(route = self.route, upstream = %self.authority, reason, "refused");
             self.failures.count(Refusal::BUSY);
             return Ok(refuse(Refusal::BUSY));
         };
@@ -152,7 +152,7 @@ impl Upstream {
             }
             Ok(Ok(response)) => {
                 let (status, reason) = (response.status().as_u16(), Refusal::NO_ANSWER.reason);
-                tracing::error!(upstream = %self.authority, reason, answered = status, "refused");
+                tracing::error!(route = self.route, upstream = %self.authority, reason, answered = status, "refused");
                 Refusal::NO_ANSWER
             }
             Ok(Err(error)) => {
@@ -165,18 +165,18 @@ impl Upstream {
                     None
                 };
                 if let Some(refusal) = own {
-                    tracing::info!(upstream = %self.authority, reason = refusal.reason, "refused");
+                    tracing::info!(route = self.route, upstream = %self.authority, reason = refusal.reason, "refused");
                     return Ok(refuse(refusal));
                 }
                 let refusal =
                     if has_cause(&error, is_timeout) { Refusal::LATE } else { Refusal::DOWN };
                 let error = causes(&error);
-                tracing::error!(upstream = %self.authority, reason = refusal.reason, error, "refused");
+                tracing::error!(route = self.route, upstream = %self.authority, reason = refusal.reason, error, "refused");
                 refusal
             }
             Err(_elapsed) => {
                 let reason = Refusal::LATE.reason;
-                tracing::error!(upstream = %self.authority, reason, "refused");
+                tracing::error!(route = self.route, upstream = %self.authority, reason, "refused");
                 Refusal::LATE
             }
         };

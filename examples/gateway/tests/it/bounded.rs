@@ -101,7 +101,7 @@ fn upstream_has_no_more_requests_than_it_may() {
         assert_eq!(answer.header("retry-after"), Some("1"));
         let body = r#"{"error":"temporarily_unavailable","error_description":"The upstream server has as many requests as it may have"}"#;
         assert_eq!(answer.body, body);
-        gateway.wait_for(&[("reason", "upstream_busy")]);
+        gateway.wait_for(&[("reason", "upstream_busy"), ("route", "/revoke")]);
     };
     refused();
     // They are counted whichever configuration they began with.

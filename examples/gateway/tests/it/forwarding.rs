@@ -156,7 +156,7 @@ fn upstream_that_hangs_up_is_502() {
     let expected =
         refusal("502 Bad Gateway", "temporarily_unavailable", description, &["retry-after: 1"]);
     assert_eq!(answer, expected);
-    gateway.wait_for(&[("reason", "upstream_down"), ("level", "ERROR")]);
+    gateway.wait_for(&[("reason", "upstream_down"), ("level", "ERROR"), ("route", "/token")]);
     hanging_up.join().unwrap();
 }
 
@@ -173,6 +173,7 @@ fn upstream_that_is_silent_is_504() {
     let expected =
         refusal("504 Gateway Timeout", "temporarily_unavailable", description, &["retry-after: 1"]);
     assert_eq!(answer, expected);
+    gateway.wait_for(&[("reason", "upstream_late"), ("level", "ERROR"), ("route", "/token")]);
 }
 
 #[test]
@@ -272,7 +273,11 @@ fn headers_only_streams_what_it_does_not_read() {
     let chunked = [BASIC, "transfer-encoding: chunked"];
     let body = "9\r\n123456789\r\n0\r\n\r\n";
     assert_eq!(call(gateway.address(), "PUT /token", &chunked, body).status(), 413);
-    gateway.wait_for(&[("reason", "body_too_large"), ("upstream", &upstream.address)]);
+    gateway.wait_for(&[
+        ("reason", "body_too_large"),
+        ("upstream", &upstream.address),
+        ("route", "/token"),
+    ]);
     // RFC 9112 §6.1: to the upstream it would be another body.
     let coded = [BASIC, "transfer-encoding: gzip, chunked"];
     let answer = call(gateway.address(), "PUT /token", &coded, "1\r\na\r\n0\r\n\r\n");
@@ -297,7 +302,7 @@ fn upstream_is_not_to_blame_for_a_caller_that_hangs_up() {
     send(&stream, "PUT /token", &[BASIC, "content-length: 10"], "");
     std::io::Write::write_all(&mut &stream, b"123").unwrap();
     stream.shutdown(std::net::Shutdown::Write).unwrap();
-    gateway.wait_for(&[("reason", "body_incomplete"), ("level", "INFO")]);
+    gateway.wait_for(&[("reason", "body_incomplete"), ("level", "INFO"), ("route", "/token")]);
 }
 
 #[test]
@@ -350,7 +355,11 @@ fn answer_that_is_none_is_502() {
         let expected =
             refusal("502 Bad Gateway", "temporarily_unavailable", description, &["retry-after: 1"]);
         assert_eq!(given, expected, "{answer}");
-        gateway.wait_for(&[("reason", "upstream_invalid"), ("level", "ERROR")]);
+        gateway.wait_for(&[
+            ("reason", "upstream_invalid"),
+            ("level", "ERROR"),
+            ("route", "/token"),
+        ]);
     }
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
     let upstream = Upstream::new(|_| chunked.to_owned());
