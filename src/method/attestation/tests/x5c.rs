@@ -175,6 +175,8 @@ fn every_outcome_costs_a_verification_for_each_certificate_and_two() {
         let attesters = Attesters::new("https://as.example", store)
             .unwrap()
             .trust("b", keys)
+            // With another attester under the same authorities, which costs the first nothing.
+            .trust_anchors("d", anchors.clone(), CertificateSubject::dn("CN=another").unwrap())
             .trust_anchors("a", anchors, subject);
         let mut settings = method::Settings { clock: Clock::fixed(NOW), ..Default::default() };
         settings.attestation = Some(Arc::new(attesters));

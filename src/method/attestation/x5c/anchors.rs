@@ -1,6 +1,6 @@
 //! The authorities that issue the certificates of attesters.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use rustls_pki_types::{CertificateDer, TrustAnchor, pem::PemObject};
 
@@ -120,8 +120,12 @@ impl Anchored {
         &self.anchors.purposes
     }
 
-    /// The names of the anchors, in DER.
-    pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
-        self.anchors().iter().map(|anchor| anchor.subject.as_ref())
+    /// How many of the anchors have one name, beyond the first.
+    pub(super) fn namesakes(&self) -> usize {
+        let mut alike = BTreeMap::<&[u8], usize>::new();
+        for anchor in self.anchors() {
+            *alike.entry(anchor.subject.as_ref()).or_default() += 1;
+        }
+        alike.into_values().max().map_or(0, |most| most - 1)
     }
 }

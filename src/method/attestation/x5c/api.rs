@@ -27,8 +27,9 @@ impl Attesters {
     /// ([`Limits::credential`](crate::Limits::credential)).
     ///
     /// Several anchors may have one name, as those of an authority that has changed its key: then each chain costs a
-    /// verification more for each of them beyond the first. No more ways are tried, so a chain is refused, though right, that
-    /// has two intermediate certificates with one name besides, if the right one is tried too late.
+    /// verification more for each of them beyond the first, also those of other attesters. No more ways are tried, so a chain
+    /// is refused, though right, that has two intermediate certificates with one name besides, if the right one is tried too
+    /// late.
     ///
     /// An attester may have both: an attestation with `x5c` is then judged by its certificates, one without by its keys.
     /// A [signal](Self::as_signal), which may be that of any attester, counts if its certificates or its key are right, and

@@ -26,7 +26,10 @@ use crate::{
         json::{Members, Text, Value},
         key::Key,
     },
-    method::attestation::x5c::{anchors::Anchored, work::Work},
+    method::attestation::x5c::{
+        anchors::Anchored,
+        work::{Authorities, Work},
+    },
 };
 
 /// Of the certificates of a chain: that of the attester, and what is between it and the anchor, which may be there,
@@ -37,8 +40,9 @@ const MOST: usize = 4;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trusted {
     by_name: BTreeMap<Box<str>, Arc<Anchored>>,
-    /// How many anchors of one name there are beyond the first: as authorities change their keys, each has to be tried.
+    /// How many anchors of one name an attester has beyond the first: as authorities change their keys, each has to be tried.
     namesakes: usize,
+    authorities: Arc<Authorities>,
 }
 
 /// Those of whom one may have signed.
@@ -47,11 +51,9 @@ pub(super) type Candidates = Vec<Arc<Anchored>>;
 impl Trusted {
     fn add(&mut self, attester: &str, anchored: Anchored) {
         self.by_name.insert(attester.into(), Arc::new(anchored));
-        let mut alike = BTreeMap::<_, usize>::new();
-        for name in self.by_name.values().flat_map(|anchored| anchored.names()) {
-            *alike.entry(name).or_default() += 1;
-        }
-        self.namesakes = alike.values().max().map_or(0, |most| most - 1);
+        let attesters = || self.by_name.values().map(|anchored| &**anchored);
+        self.namesakes = attesters().map(Anchored::namesakes).max().unwrap_or_default();
+        self.authorities = Arc::new(Authorities::of(attesters()));
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -120,16 +122,16 @@ impl Chain {
             LazyLock::new(|| pool::Work::new(Duration::from_micros(400), false));
 
         let known = !candidates.is_empty();
-        let (everyone, namesakes) = (trusted.all(), trusted.namesakes);
-        let work = Work::of(&self.0, &everyone, namesakes);
+        let namesakes = trusted.namesakes;
+        let work = Work::of(&self.0, &trusted.authorities, namesakes);
         if !work.is_slow() {
             let verified = path::verify(&self.0, &candidates, algorithm, now, &work);
             return Ok(known.then_some(verified));
         }
         drop(work);
-        let chain = Arc::clone(&self.0);
+        let (chain, authorities) = (Arc::clone(&self.0), Arc::clone(&trusted.authorities));
         let job = move || {
-            let work = Work::of(&chain, &everyone, namesakes);
+            let work = Work::of(&chain, &authorities, namesakes);
             path::verify(&chain, &candidates, algorithm, now, &work)
         };
         // The share of the client is that of all its instances, and everybody knows its id.

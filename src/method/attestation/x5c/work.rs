@@ -2,11 +2,9 @@
 //! or has these authorities.
 
 use std::{
-    iter,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    collections::{BTreeMap, BTreeSet},
+    fmt, iter,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use rustls_pki_types::{
@@ -52,20 +50,45 @@ const SIGNATURES: [(&[u8], Algorithm); 7] = [
     (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0d], Algorithm::Rs512),
 ];
 
+/// The keys of the authorities of all attesters, by their names: the content of both in DER.
+#[derive(Clone, Default)]
+pub(super) struct Authorities(BTreeMap<Box<[u8]>, BTreeSet<Box<[u8]>>>);
+
+impl Authorities {
+    pub(super) fn of<'a>(everyone: impl Iterator<Item = &'a Anchored>) -> Self {
+        let mut by_name = BTreeMap::<Box<[u8]>, BTreeSet<_>>::new();
+        for anchor in everyone.flat_map(Anchored::anchors) {
+            let keys = by_name.entry(anchor.subject.as_ref().into()).or_default();
+            keys.insert(anchor.subject_public_key_info.as_ref().into());
+        }
+        Self(by_name)
+    }
+
+    fn named(&self, name: &[u8]) -> impl Iterator<Item = &[u8]> {
+        self.0.get(name).into_iter().flatten().map(|key| &**key)
+    }
+}
+
+impl fmt::Debug for Authorities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authorities").field("names", &self.0.len()).finish_non_exhaustive()
+    }
+}
+
 /// The verifications that a chain costs, whether they are needed or not.
 #[derive(Debug)]
 pub(super) struct Work<'a>(Vec<Step<'a>>);
 
 impl<'a> Work<'a> {
     /// So many as there are certificates, and those of `more` anchors beyond the first. What they take depends on who may have
-    /// issued the certificates, which is found among the chain and the anchors of `everyone`: not of the client alone.
+    /// issued the certificates, which is found among the chain and the `authorities`: not those of the client alone.
     pub(super) fn of(
         chain: &'a [CertificateDer<'_>],
-        everyone: &'a [Arc<Anchored>],
+        authorities: &'a Authorities,
         more: usize,
     ) -> Self {
         let links: Vec<_> = chain.iter().filter_map(|der| Link::of(der).ok()).collect();
-        let issuers = |der| Issuer::all(der, &links, everyone);
+        let issuers = |der| Issuer::all(der, &links, authorities);
         // From the anchor to the attester, in the order in which a path is verified.
         let certificates: Vec<_> = chain.iter().rev().map(|der| (der, issuers(der))).collect();
         let rounds = (0..).flat_map(|round| iter::repeat_n(round, chain.len()));
@@ -114,7 +137,7 @@ impl<'a> Step<'a> {
     fn new(der: &'a [u8], issuers: &[Issuer<'a>], round: usize) -> Self {
         let unreadable = Signature { signed: der, algorithm: &[], identifier: &[], bytes: &[] };
         let signature = Signature::of(der).unwrap_or(unreadable);
-        let issuer = issuers.iter().cycle().nth(round.checked_rem(issuers.len()).unwrap_or(0));
+        let issuer = issuers.get(round % issuers.len().max(1));
         Self { signature, issuer: issuer.copied(), is_done: AtomicBool::new(false) }
     }
 
@@ -184,15 +207,13 @@ struct Issuer<'a> {
 }
 
 impl<'a> Issuer<'a> {
-    fn all(der: &[u8], links: &[Link<'a>], everyone: &'a [Arc<Anchored>]) -> Vec<Self> {
+    fn all(der: &[u8], links: &[Link<'a>], authorities: &'a Authorities) -> Vec<Self> {
         let (Ok(Link { issuer, .. }), Ok(signature)) = (Link::of(der), Signature::of(der)) else {
             return Vec::new();
         };
-        let anchors = everyone.iter().flat_map(|anchored| anchored.anchors());
-        let anchors = anchors.filter(|anchor| anchor.subject.as_ref() == issuer);
-        let anchors = anchors.map(|anchor| anchor.subject_public_key_info.as_ref());
         let others = links.iter().filter(|link| link.subject == issuer).map(|link| link.key);
-        let keys = anchors.chain(others).filter_map(|info| PublicKey::of(info).ok());
+        let keys =
+            authorities.named(issuer).chain(others).filter_map(|info| PublicKey::of(info).ok());
         keys.filter_map(|key| {
             let fits = |algorithm: &&&dyn SignatureVerificationAlgorithm| {
                 algorithm.signature_alg_id().as_ref() == signature.identifier
@@ -259,6 +280,7 @@ mod tests {
     // What is slow takes of the share of the client in the pool, and all its instances have one.
     #[test]
     fn chain_is_slow_if_one_of_its_signatures_is() {
+        let nobody = Authorities::default();
         let signed = |dotted: &str, length: usize| {
             let stranger = Certificate::new().issuer(&name("stranger"));
             CertificateDer::from(signed(&stranger, &[&oid(dotted)], length))
@@ -275,9 +297,10 @@ mod tests {
             (true, RS256, 768),
         ] {
             let chain = [signed(ECDSA_SHA256, 70), signed(dotted, length)];
-            assert_eq!(Work::of(&chain, &[], 0).is_slow(), slow, "{dotted} {length}");
+            assert_eq!(Work::of(&chain, &nobody, 0).is_slow(), slow, "{dotted} {length}");
         }
-        assert!(!Work::of(&[CertificateDer::from_slice(b"no certificate")], &[], 0).is_slow());
+        let chain = [CertificateDer::from_slice(b"no certificate")];
+        assert!(!Work::of(&chain, &nobody, 0).is_slow());
     }
 
     // R149. What is left has another price.
@@ -288,7 +311,8 @@ mod tests {
             CertificateDer::from(signed(&certificate, &[&oid(ECDSA_SHA256)], 70))
         };
         let chain = [certificate("attester"), certificate("authority"), certificate("beside")];
-        let work = Work::of(&chain, &[], 1);
+        let nobody = Authorities::default();
+        let work = Work::of(&chain, &nobody, 1);
         let done = || work.0.iter().map(|step| step.is_done.load(Ordering::Relaxed));
         let signed = |der| Signature::of(der).unwrap().signed;
         assert!(work.take(signed(&chain[0])));
@@ -303,6 +327,7 @@ mod tests {
     // R149. The OID of the signature names the hash alone, and the signature may be made up.
     #[test]
     fn work_is_that_of_the_key_of_the_issuer() {
+        let nobody = Authorities::default();
         let rsa = |exponent: &[u8]| {
             let numbers = [element(0x02, &[0x7f; 256]), element(0x02, exponent)];
             sequence(&[&numbers.concat()])
@@ -337,12 +362,12 @@ mod tests {
             };
             // As an anchor, and from the caller.
             let anchors = TrustAnchors::from_der([&authority]).unwrap();
-            let everyone = [Arc::new(Anchored::new(anchors, None))];
+            let authorities = Authorities::of([&Anchored::new(anchors, None)].into_iter());
             let chain = [leaf.clone()];
-            let work = Work::of(&chain, &everyone, 1);
+            let work = Work::of(&chain, &authorities, 1);
             assert_eq!((kinds(&work), work.is_slow()), (vec![expected; 2], slow));
             let chain = [leaf, CertificateDer::from(authority)];
-            let work = Work::of(&chain, &[], 0);
+            let work = Work::of(&chain, &nobody, 0);
             assert_eq!((kinds(&work), work.is_slow()), (vec![None, expected], slow));
         }
     }
