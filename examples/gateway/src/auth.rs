@@ -123,7 +123,9 @@ pub(crate) fn base(
         if let Some(keys) = &published {
             assertions = assertions.jwks_source(keys.clone());
         }
-        layer = layer.assertions(assertions.legacy_audiences(settings.legacy_audiences.clone()));
+        layer = layer.assertions(
+            assertions.legacy_audiences(settings.legacy_audiences.clone()).spiffe_jwt(),
+        );
     }
     if let Some(settings) = &config.throttle {
         layer = match settings.store.value {

@@ -7,14 +7,15 @@ use std::{
 };
 
 use http::Method;
-use tower_client_auth::{AuthMethod, provider::MemoryProvider};
+use tower_client_auth::provider::MemoryProvider;
 
 use crate::{
     config::{
         At, CertificateSource, Certificates, Clients, Config, Kind, Listener, Mistake, Route,
-        Store, Target, Verified,
+        Store, Target,
     },
     identity, listen,
+    methods::missing,
 };
 
 /// Those that are forwarded.
@@ -155,38 +156,6 @@ fn certificates(config: &Config, mistakes: &mut Vec<Mistake>) {
             let what = "the certificates that this asks for are not read: `[certificates]` has no `source = \"connection\"`";
             Mistake { line: tls.line, what: what.to_owned() }
         })),
-    }
-}
-
-/// Why clients of this method cannot be authenticated.
-fn missing(method: &AuthMethod, route: &Route, config: &Config) -> Option<&'static str> {
-    let is_certificate =
-        matches!(method, AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth);
-    match method {
-        AuthMethod::ClientSecretBasic => None,
-        _ if route.kind == Kind::HeadersOnly => {
-            Some("takes a form, which a route with `headers_only` or `forward_auth` does not read")
-        }
-        AuthMethod::PrivateKeyJwt | AuthMethod::ClientSecretJwt if config.assertions.is_none() => {
-            Some("needs `[assertions]`")
-        }
-        _ if is_certificate && config.certificates.is_none() => {
-            Some("needs `[certificates]`, where certificates come from")
-        }
-        AuthMethod::TlsClientAuth if !verifies(config) => Some(
-            "needs certificates that are verified: `client_ca` of a listener, or `verified_header` of `[certificates]`",
-        ),
-        _ => None,
-    }
-}
-
-fn verifies(config: &Config) -> bool {
-    match config.certificates.as_ref().map(|certificates| &certificates.source) {
-        Some(CertificateSource::Header { verified, .. }) => *verified != Verified::Never,
-        _ => {
-            let mut tls = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
-            tls.any(|tls| tls.client_ca.is_some())
-        }
     }
 }
 

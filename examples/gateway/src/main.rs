@@ -8,7 +8,7 @@
 //! | room | what is there |
 //! |---|---|
 //! | `config` | the file, and the lines of its mistakes |
-//! | `check` | what is wrong with it as a whole |
+//! | `check`, `methods` | what is wrong with it as a whole, and which methods it accepts |
 //! | `running`, `signals` | starting, reloading and stopping |
 //! | `listen` | sockets, TLS, and connections that end |
 //! | `routes`, `paths` | which request goes where |
@@ -25,6 +25,7 @@ mod config;
 mod forward_auth;
 mod identity;
 mod listen;
+mod methods;
 mod paths;
 #[cfg_attr(not(feature = "redis"), path = "redis/disabled.rs")]
 mod redis;

@@ -61,7 +61,7 @@ fn prepare(config: &Config, mut kept: Kept) -> Result<(Routes, Kept), Mistake> {
         {
             clients
         }
-        _ => Clients::open(&config.clients)?,
+        _ => Clients::open(config)?,
     };
     kept.clients = Some((config.clients.clone(), clients.clone()));
     let base = auth::base(config, clients.clone(), &mut kept.memory)?;
@@ -78,7 +78,7 @@ pub(crate) fn check(path: &Path) -> Result<String, Vec<Mistake>> {
     prepare(&config, Kept::default()).map_err(|mistake| vec![mistake])?;
     let (listeners, routes) = (config.listeners.len(), config.routes.len());
     let warnings = check::warnings(&config).into_iter().map(|warning| warning.of_file(path));
-    let warnings = warnings.chain(clients::warnings(&config.clients));
+    let warnings = warnings.chain(clients::warnings(&config));
     let said: String = warnings.map(|warning| format!("warning: {warning}\n")).collect();
     let name = path.display();
     Ok(format!("{said}{name}: listeners: {listeners}, routes: {routes}, no mistakes"))

@@ -3,6 +3,7 @@
 #[cfg_attr(not(feature = "postgres"), path = "disabled.rs")]
 mod postgres;
 mod published;
+mod records;
 
 use std::{
     io,
@@ -18,7 +19,10 @@ use tower_client_auth::{
 
 use self::postgres::Database;
 pub(crate) use self::{postgres::check as check_postgres, published::Published};
-use crate::config::{self, Mistake};
+use crate::{
+    config::{self, Config, Mistake},
+    methods::Unaccepted,
+};
 
 /// How often it is seen that there is another source.
 const SOURCE: Duration = Duration::from_secs(2);
@@ -32,10 +36,10 @@ pub(crate) enum Clients {
 
 impl Clients {
     /// Reads the file, or prepares to connect.
-    pub(crate) fn open(config: &config::Clients) -> Result<Self, Mistake> {
-        match config {
+    pub(crate) fn open(config: &Config) -> Result<Self, Mistake> {
+        match &config.clients {
             config::Clients::File { path, poll, .. } => {
-                let clients = FileClients::open(&path.value, *poll);
+                let clients = FileClients::open(&path.value, *poll, Unaccepted::new(config));
                 let clients = clients.map_err(|error| path.mistake(error.to_string()))?;
                 Ok(Self::File(Arc::new(clients)))
             }
@@ -96,9 +100,9 @@ impl ClientProvider for Clients {
 }
 
 /// What is wrong with single clients of a file, which do no harm to the others.
-pub(crate) fn warnings(config: &config::Clients) -> Vec<String> {
-    let config::Clients::File { path, .. } = config else { return Vec::new() };
-    let read = parse(&path.value);
+pub(crate) fn warnings(config: &Config) -> Vec<String> {
+    let config::Clients::File { path, .. } = &config.clients else { return Vec::new() };
+    let read = parse(&path.value, &Unaccepted::new(config));
     let problems = read.map(|(_, problems)| problems).unwrap_or_default();
     let file = path.value.display();
     problems.iter().map(|problem| format!("{file}: {problem}")).collect()
@@ -108,6 +112,7 @@ pub(crate) fn warnings(config: &config::Clients) -> Vec<String> {
 pub(crate) struct FileClients {
     path: PathBuf,
     poll: Duration,
+    unaccepted: Unaccepted,
     current: ArcSwap<MemoryProvider>,
     seen: Mutex<Seen>,
 }
@@ -140,11 +145,11 @@ impl Stamp {
 }
 
 impl FileClients {
-    fn open(path: &Path, poll: Duration) -> io::Result<Self> {
+    fn open(path: &Path, poll: Duration, unaccepted: Unaccepted) -> io::Result<Self> {
         // First, so that what is written meanwhile is seen as a change.
         let seen = Mutex::new(Seen { read: Stamp::of(path), failed: None });
-        let current = ArcSwap::from_pointee(read(path)?);
-        Ok(Self { path: path.to_owned(), poll, current, seen })
+        let current = ArcSwap::from_pointee(read(path, &unaccepted)?);
+        Ok(Self { path: path.to_owned(), poll, unaccepted, current, seen })
     }
 
     fn refresh(&self) {
@@ -157,7 +162,7 @@ impl FileClients {
             return;
         }
         let is_said = seen.failed.replace(stamp) == Some(stamp);
-        match read(&self.path) {
+        match read(&self.path, &self.unaccepted) {
             Ok(clients) => {
                 *seen = Seen { read: stamp, failed: None };
                 self.current.store(Arc::new(clients));
@@ -174,8 +179,8 @@ impl FileClients {
     }
 }
 
-fn read(path: &Path) -> io::Result<MemoryProvider> {
-    let (clients, problems) = parse(path)?;
+fn read(path: &Path, unaccepted: &Unaccepted) -> io::Result<MemoryProvider> {
+    let (clients, problems) = parse(path, unaccepted)?;
     for problem in problems {
         tracing::warn!(file = %path.display(), record = problem, "a client cannot authenticate");
     }
@@ -183,8 +188,11 @@ fn read(path: &Path) -> io::Result<MemoryProvider> {
 }
 
 /// The clients of a file, and which of them cannot authenticate.
-fn parse(path: &Path) -> io::Result<(MemoryProvider, Vec<String>)> {
+fn parse(path: &Path, unaccepted: &Unaccepted) -> io::Result<(MemoryProvider, Vec<String>)> {
     let (clients, invalid) = MemoryProvider::from_json_file(path)?;
-    let problems = invalid.iter().map(ToString::to_string).chain(published::unfetched(path));
-    Ok((clients, problems.collect()))
+    let mut problems: Vec<_> = invalid.iter().map(ToString::to_string).collect();
+    let records = records::read(path);
+    problems.extend(published::unfetched(&records));
+    problems.extend(records::unaccepted(records, unaccepted));
+    Ok((clients, problems))
 }

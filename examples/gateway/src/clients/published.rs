@@ -1,7 +1,5 @@
 //! The keys that clients, and the issuers whose tokens they present, publish at a `jwks_uri`.
 
-use std::path::Path;
-
 use serde_json::Value;
 use tower_client_auth::{AuthMethod, ClientMetadata, assertion::JwksCache};
 
@@ -25,7 +23,8 @@ impl Published {
         use tower_client_auth::assertion::HttpsJwksSource;
 
         let config::Clients::File { path, loopback_keys, .. } = config else { return Ok(None) };
-        let addresses: Vec<_> = addresses(&path.value).into_iter().map(|(_, uri)| uri).collect();
+        let records = super::records::read(&path.value);
+        let addresses: Vec<_> = addresses(&records).map(|(_, uri)| uri.to_owned()).collect();
         let authorities = loopback_keys.as_ref().map(|file| {
             let pem = std::fs::read(&file.value);
             pem.map_err(|error| file.mistake(format!("{}: {error}", file.value.display())))
@@ -78,28 +77,21 @@ impl Published {
 }
 
 /// Which clients of a file cannot authenticate because their keys are not fetched, and why.
-pub(super) fn unfetched(path: &Path) -> Vec<String> {
-    if cfg!(feature = "jwks-fetch") { Vec::new() } else { without_source(addresses(path)) }
+pub(super) fn unfetched(clients: &[ClientMetadata]) -> Vec<String> {
+    if cfg!(feature = "jwks-fetch") { Vec::new() } else { without_source(clients) }
 }
 
-fn without_source(addresses: Vec<(String, String)>) -> Vec<String> {
+fn without_source(clients: &[ClientMetadata]) -> Vec<String> {
     let needed = example_support::needs_feature("`jwks_uri`", "jwks-fetch");
-    addresses.into_iter().map(|(client_id, _)| format!("client {client_id:?}: {needed}")).collect()
+    addresses(clients).map(|(client_id, _)| format!("client {client_id:?}: {needed}")).collect()
 }
 
-/// The clients of a file with the addresses of their keys. What cannot be read is told elsewhere.
-fn addresses(path: &Path) -> Vec<(String, String)> {
-    let records = std::fs::read(path).ok().and_then(|json| {
-        let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&json);
-        serde_json::from_slice::<Vec<Value>>(json).ok()
-    });
-    let records = records.unwrap_or_default().into_iter();
-    let clients =
-        records.filter_map(|record| serde_json::from_value::<ClientMetadata>(record).ok());
-    clients.flat_map(addresses_of).collect()
+/// The clients with the addresses of their keys.
+fn addresses(clients: &[ClientMetadata]) -> impl Iterator<Item = (&str, &str)> {
+    clients.iter().flat_map(addresses_of)
 }
 
-fn addresses_of(client: ClientMetadata) -> Vec<(String, String)> {
+fn addresses_of(client: &ClientMetadata) -> Vec<(&str, &str)> {
     let identities = client.other.get("federated_identities").and_then(Value::as_array);
     let of_issuers = identities
         .into_iter()
@@ -109,37 +101,56 @@ fn addresses_of(client: ClientMetadata) -> Vec<(String, String)> {
     let uris: Vec<&str> = match client.auth_method() {
         AuthMethod::PrivateKeyJwt => own.into_iter().chain(of_issuers).collect(),
         AuthMethod::SelfSignedTlsClientAuth => own.into_iter().collect(),
+        // A SPIFFE bundle is in the record.
         _ => Vec::new(),
     };
-    uris.into_iter().map(|uri| (client.client_id.clone(), uri.to_owned())).collect()
+    uris.into_iter().map(|uri| (&*client.client_id, uri)).collect()
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::{Value, addresses_of, without_source};
+    use serde_json::{Value, json};
+
+    use super::{ClientMetadata, addresses, without_source};
+
+    const URI: &str = "https://c.example/jwks";
+
+    fn client(record: Value) -> ClientMetadata {
+        serde_json::from_value(record).unwrap()
+    }
 
     #[test]
     fn client_whose_keys_are_not_fetched_is_told_why() {
-        let told = without_source(vec![("c".to_owned(), "https://c.example/jwks".to_owned())]);
+        let client = client(json!({
+            "client_id": "c", "jwks_uri": URI, "token_endpoint_auth_method": "private_key_jwt",
+        }));
+        let told = without_source(&[client]);
         assert_eq!(told, ["client \"c\": `jwks_uri` needs the feature `jwks-fetch`"]);
     }
 
     #[test]
     fn addresses_are_those_of_methods_with_keys() {
-        let found = |record: Value| serde_json::from_value(record).map(addresses_of).ok();
-        let uri = "https://c.example/jwks";
-        let one = || Some(vec![("c".to_owned(), uri.to_owned())]);
-        let record = |method: &str| serde_json::json!({"client_id": "c", "jwks_uri": uri, "token_endpoint_auth_method": method});
-        assert_eq!(found(record("private_key_jwt")), one());
-        assert_eq!(found(record("self_signed_tls_client_auth")), one());
-        assert_eq!(found(record("client_secret_basic")), Some(vec![]));
-        assert_eq!(found(record("tls_client_auth")), Some(vec![]));
-        let identities = serde_json::json!({
+        let with = |method: &str| {
+            let client = client(json!({
+                "client_id": "c", "jwks_uri": URI, "token_endpoint_auth_method": method,
+            }));
+            addresses(&[client])
+                .map(|(id, uri)| (id.to_owned(), uri.to_owned()))
+                .collect::<Vec<_>>()
+        };
+        let one = [("c".to_owned(), URI.to_owned())];
+        assert_eq!(with("private_key_jwt"), one);
+        assert_eq!(with("self_signed_tls_client_auth"), one);
+        for method in ["client_secret_basic", "tls_client_auth", "spiffe_jwt"] {
+            assert_eq!(with(method), [], "{method}");
+        }
+        let identities = client(json!({
             "client_id": "c", "token_endpoint_auth_method": "private_key_jwt", "federated_identities": [
-                {"issuer": "https://a.example", "subject": "s", "jwks_uri": uri},
+                {"issuer": "https://a.example", "subject": "s", "jwks_uri": URI},
                 {"issuer": "https://b.example", "subject": "s", "jwks": {"keys": []}},
             ],
-        });
-        assert_eq!(found(identities), one());
+        }));
+        assert_eq!(addresses(&[identities]).collect::<Vec<_>>(), [("c", URI)]);
     }
 }

@@ -1,6 +1,11 @@
 //! `--check`, which says all that is wrong, and where.
 
-use crate::support::{Files, config};
+use serde_json::json;
+
+use crate::{
+    signed::Key,
+    support::{Files, config},
+};
 
 fn mistakes(config: &str) -> Vec<String> {
     let (code, mistakes) = Files::new(config).check();
@@ -36,6 +41,100 @@ fn client_that_cannot_authenticate_is_a_warning() {
     ];
     assert_eq!(said, expected);
     assert_eq!(code, Some(0));
+}
+
+/// A client of each method, and one whose tokens another issuer makes.
+fn clients_of_each_method() -> String {
+    const SECRET: &str = "gX9kWZ2c-gX9kWZ2c-gX9kWZ2c-gX9kWZ2c";
+    let key = Key::new();
+    let keys = key.set();
+    let (mut pinned, mut bundle) = (keys.clone(), keys.clone());
+    pinned["keys"][0]["x5c"] = json!([key.certificate()]);
+    bundle["keys"][0]["use"] = json!("jwt-svid");
+    bundle["keys"][0]["kid"] = json!("svid");
+    let pod = json!({"issuer": "https://k8s.example", "subject": "pod", "jwks": keys});
+    let mut records = [
+        json!({"client_id": "basic", "client_secret": SECRET}),
+        json!({"client_id": "form", "client_secret": SECRET}),
+        json!({"client_id": "app"}),
+        json!({"client_id": "mac", "client_secret": SECRET}),
+        json!({"client_id": "signer", "jwks": keys}),
+        json!({"client_id": "pod", "federated_identities": [pod]}),
+        json!({"client_id": "workload", "spiffe_id": "spiffe://a.example/b", "spiffe_bundle": bundle}),
+        json!({"client_id": "worker", "tls_client_auth_san_dns": "worker.example"}),
+        json!({"client_id": "pinned", "jwks": pinned}),
+    ];
+    let methods = [
+        "client_secret_basic",
+        "client_secret_post",
+        "none",
+        "client_secret_jwt",
+        "private_key_jwt",
+        "private_key_jwt",
+        "spiffe_jwt",
+        "tls_client_auth",
+        "self_signed_tls_client_auth",
+    ];
+    for (record, method) in records.iter_mut().zip(methods) {
+        record["token_endpoint_auth_method"] = json!(method);
+    }
+    json!(records).to_string()
+}
+
+/// What `--check` says of the clients.
+fn warnings_of(rest: &str) -> Vec<String> {
+    let files = Files::new(&config(rest));
+    files.write("clients.json", clients_of_each_method());
+    crate::pki::issue(&files);
+    let (code, mut said) = files.check();
+    assert_eq!((code, said.pop().unwrap().contains("no mistakes")), (Some(0), true), "{said:?}");
+    let begin = "warning: clients.json: client ";
+    said.iter().map(|line| line.strip_prefix(begin).unwrap_or(line).to_owned()).collect()
+}
+
+#[test]
+fn client_whose_method_is_not_accepted_is_a_warning() {
+    const ROUTE: &str = "[[route]]\npath = \"/token\"\nupstream = \"http://127.0.0.1:1\"\n";
+    const ASSERTIONS: &str = "[assertions]\nissuer = \"https://as.example\"\n";
+    const HEADER: &str = "[certificates]\nsource = \"header\"\nencoding = \"client-cert\"\ntrusted_proxies = [\"10.0.0.1\"]\n";
+    let expected = [
+        r#""mac": `client_secret_jwt` needs `[assertions]`"#,
+        r#""signer": `private_key_jwt` needs `[assertions]`"#,
+        r#""pod": `private_key_jwt` needs `[assertions]`"#,
+        r#""workload": `spiffe_jwt` needs `[assertions]`"#,
+        r#""worker": `tls_client_auth` needs `[certificates]`, where certificates come from"#,
+        r#""pinned": `self_signed_tls_client_auth` needs `[certificates]`, where certificates come from"#,
+    ];
+    assert_eq!(warnings_of(ROUTE), expected);
+    let certificates = &expected[4..];
+    assert_eq!(warnings_of(&format!("{ROUTE}{ASSERTIONS}")), certificates);
+    let unverified = [
+        r#""worker": `tls_client_auth` needs certificates that are verified: `client_ca` of a listener, or `verified_header` of `[certificates]`"#,
+    ];
+    assert_eq!(warnings_of(&format!("{ROUTE}{ASSERTIONS}{HEADER}")), unverified);
+    let verified = format!("{ROUTE}{ASSERTIONS}{HEADER}verified_by_proxy = true\n");
+    assert_eq!(warnings_of(&verified), [""; 0]);
+    // No section is missing.
+    let left_out = [
+        r#""form": `client_secret_post` is accepted by no `[[route]]`: `headers_only`, `forward_auth` or `auth_methods` leaves it out"#,
+        r#""app": `none` is accepted by no `[[route]]`: `headers_only`, `forward_auth` or `auth_methods` leaves it out"#,
+    ];
+    let headers = format!("{ROUTE}headers_only = true\n");
+    assert_eq!(warnings_of(&headers)[..2], left_out);
+    let named = ROUTE.replace("/token", "/named") + "auth_methods = [\"none\"]\n";
+    assert_eq!(warnings_of(&format!("{headers}{named}"))[..1], left_out[..1]);
+    assert_eq!(warnings_of(&format!("{headers}{named}"))[1..], expected);
+}
+
+#[test]
+fn client_that_has_another_problem_is_told_of_that_alone() {
+    let route = "[[route]]\npath = \"/token\"\nupstream = \"http://127.0.0.1:1\"";
+    let files = Files::new(&config(route));
+    let client = r#"[{"client_id": "signer", "token_endpoint_auth_method": "private_key_jwt"}]"#;
+    files.write("clients.json", client);
+    let (_, said) = files.check();
+    let expected = "warning: clients.json: record 0: client \"signer\": `private_key_jwt` needs";
+    assert_eq!((said.len(), said[0].starts_with(expected)), (2, true), "{said:?}");
 }
 
 #[test]
@@ -305,7 +404,11 @@ fn upstream_that_cannot_tell_who_is_who_is_found() {
         let (code, said) = Files::new(&format!("{MINIMAL}{rest}")).check();
         (
             code == Some(0),
-            said.into_iter().filter(|line| !line.contains("no mistakes")).collect::<Vec<_>>(),
+            said.into_iter()
+                .filter(|line| {
+                    line.starts_with("gateway.toml:5:") || line.starts_with("gateway.toml:6:")
+                })
+                .collect::<Vec<_>>(),
         )
     };
     let found = |line: &str| (false, vec![line.to_owned()]);

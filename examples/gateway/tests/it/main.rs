@@ -14,5 +14,6 @@ mod pki;
 mod published;
 mod readme;
 mod remembered;
+mod signed;
 mod stores;
 mod support;

@@ -175,6 +175,33 @@ fn clients_are_read_again_and_stay_if_they_cannot_be() {
 }
 
 #[test]
+fn client_whose_method_is_not_accepted_is_logged_whenever_it_is_read() {
+    let signer = crate::remembered::clients();
+    let files = crate::support::Files::new(&config(&route(&named("ok"))));
+    files.write("clients.json", &signer);
+    let gateway = Gateway::start_in(files, 1);
+    let said = |rest: &str| {
+        let record = format!("client \"signer\": `private_key_jwt` {rest}");
+        let event = gateway.wait_for(&[("message", "a client cannot authenticate")]);
+        assert_eq!((&event["level"], &event["record"]), (&"WARN".into(), &record.into()));
+    };
+    said("needs `[assertions]`");
+    // With another file, and with another configuration.
+    gateway.files.write("clients.json", format!("{signer} "));
+    said("needs `[assertions]`");
+    gateway.wait_for(&[("message", "the clients were read again")]);
+    let route = route(&named("ok"));
+    let assertions = "[assertions]\nissuer = \"https://as.example\"\n";
+    let left_out = format!("{route}auth_methods = [\"client_secret_basic\"]\n{assertions}");
+    gateway.files.write("gateway.toml", config(&left_out));
+    gateway.signal("-HUP");
+    said(
+        "is accepted by no `[[route]]`: `headers_only`, `forward_auth` or `auth_methods` leaves it out",
+    );
+    gateway.wait_for(&[RELOADED]);
+}
+
+#[test]
 fn clients_that_could_not_be_read_are_tried_again() {
     let upstream = named("ok");
     let gateway = Gateway::start(&config(&route(&upstream)), 1);

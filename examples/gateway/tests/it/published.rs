@@ -8,14 +8,8 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
-use base64::{
-    Engine,
-    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
-};
-use rcgen::{CertificateParams, KeyPair, PKCS_ED25519, PublicKeyData, SigningKey};
 use rustls::{
     ServerConfig, ServerConnection, StreamOwned,
     crypto::aws_lc_rs::default_provider,
@@ -25,10 +19,10 @@ use serde_json::{Value, json};
 
 use crate::{
     pki,
+    signed::{ISSUER, Key},
     support::{FORM, Files, Gateway, Message, Upstream, call, config},
 };
 
-const ISSUER: &str = "https://as.example";
 const CLUSTER: &str = "https://kubernetes.example";
 const WORKER: &str = "system:serviceaccount:billing:worker";
 
@@ -82,37 +76,6 @@ impl Keys {
     fn fetches(&self) -> usize {
         self.fetches.load(Ordering::SeqCst)
     }
-}
-
-struct Key(KeyPair);
-
-impl Key {
-    fn new() -> Self {
-        Self(KeyPair::generate_for(&PKCS_ED25519).unwrap())
-    }
-
-    fn set(&self) -> Value {
-        let x = base64url(self.0.der_bytes());
-        json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "use": "sig", "x": x}]})
-    }
-
-    /// The form of a client that presents a token with these claims, which are right else.
-    fn form(&self, claims: &Value) -> String {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let mut all = json!({"aud": ISSUER, "exp": now + 60, "jti": number.to_string()});
-        all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
-        let header = base64url(r#"{"alg":"EdDSA"}"#);
-        let input = format!("{header}.{}", base64url(all.to_string()));
-        let signature = base64url(self.0.sign(input.as_bytes()).unwrap());
-        let kind = dev_keys::ASSERTION_TYPE.replace(':', "%3A");
-        format!("client_assertion_type={kind}&client_assertion={input}.{signature}")
-    }
-}
-
-fn base64url(bytes: impl AsRef<[u8]>) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
 fn own(client_id: &str, uri: &str) -> Value {
@@ -215,12 +178,8 @@ fn published_certificate_authenticates() {
     );
     let files = files(&upstream, &clients);
     let key = Key::new();
-    let certificate = |key: &Key| {
-        let params = CertificateParams::new(vec!["batch.example".to_owned()]).unwrap();
-        BASE64_STANDARD.encode(params.self_signed(&key.0).unwrap().der())
-    };
     let mut set = key.set();
-    let own = certificate(&key);
+    let own = key.certificate();
     set["keys"][0]["x5c"] = json!([own]);
     let keys = Keys::start(&files, &set);
     let client = json!({
@@ -233,7 +192,7 @@ fn published_certificate_authenticates() {
         let header = format!("client-cert: :{certificate}:");
         call(gateway.address(), "POST /token", &[FORM, &header], "client_id=batch").status()
     };
-    assert_eq!([post(&own), post(&certificate(&Key::new()))], [204, 401]);
+    assert_eq!([post(&own), post(&Key::new().certificate())], [204, 401]);
     assert_eq!(upstream.received().header("x-client-id"), Some("batch"));
 }
 

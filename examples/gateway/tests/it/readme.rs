@@ -18,13 +18,16 @@ fn blocks(language: &str) -> Vec<&'static str> {
 fn configurations_have_no_mistakes() {
     let expected = ["listeners: 1, routes: 2", "listeners: 2, routes: 3"];
     let expected = expected.map(|counted| format!("gateway.toml: {counted}, no mistakes"));
+    // The clients of each.
+    let clients = blocks("json");
     // The one after them is a part.
-    let checked = blocks("toml").into_iter().take(2).map(|configuration| {
-        let files = Files::new(configuration);
-        pki::issue(&files);
-        files.write("clients.json", blocks("json")[1]);
-        files.check()
-    });
+    let checked =
+        blocks("toml").into_iter().zip(clients).take(2).map(|(configuration, clients)| {
+            let files = Files::new(configuration);
+            pki::issue(&files);
+            files.write("clients.json", clients);
+            files.check()
+        });
     let expected = expected.map(|line| (Some(0), vec![line]));
     assert_eq!(checked.collect::<Vec<_>>(), expected);
 }
