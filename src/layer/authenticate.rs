@@ -90,11 +90,8 @@ impl<P: ClientProvider> Course<P> {
                 None => black_box(client_id) != client_id,
             };
             // Where it was found by what somebody else issued, its registration says whether it is the one.
-            let known = found.filter(|_| !mismatch || self.presented.issued().is_some());
-            let proof = match self.verify(known.as_ref()) {
-                Verification::Done(proof) => proof.into_inner(),
-                Verification::Pending(proof) => proof.await,
-            };
+            let known = if mismatch && self.presented.issued().is_none() { None } else { found };
+            let proof = self.verify(known.as_ref()).await;
             match (known, proof) {
                 (Some(registered), Ok(proof)) => Ok(AuthenticatedClient::new(registered, proof)),
                 (None, Err(error)) if mismatch && error.kind() == ErrorKind::UnknownClient => {

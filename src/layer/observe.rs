@@ -70,16 +70,27 @@ impl Observers {
     }
 
     /// Hands a secret that was right to the hook. Its failure is not the request's.
+    #[inline]
     pub(crate) fn offer<C>(&self, presented: &Presented, client: &AuthenticatedClient<C>) {
-        let Some(hook) = &self.secret else { return };
-        let Some(secret) = presented.secret(client.proof()) else { return };
-        let matched = SecretMatch {
-            client_id: client.client_id(),
-            label: client.secret_label(),
-            presented: PresentedSecret::new(secret),
-        };
-        let _told = guard::hook("on_secret_match", || hook(&matched));
+        if let Some(hook) = &self.secret {
+            offer(&**hook, presented, client);
+        }
     }
+}
+
+#[cold]
+fn offer<C>(
+    hook: &(impl Fn(&SecretMatch<'_>) + ?Sized),
+    presented: &Presented,
+    client: &AuthenticatedClient<C>,
+) {
+    let Some(secret) = presented.secret(client.proof()) else { return };
+    let matched = SecretMatch {
+        client_id: client.client_id(),
+        label: client.secret_label(),
+        presented: PresentedSecret::new(secret),
+    };
+    let _told = guard::hook("on_secret_match", || hook(&matched));
 }
 
 /// The clock may be the application's, and panic.

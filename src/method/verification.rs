@@ -1,7 +1,7 @@
 //! What a verification brings.
 
 use std::{
-    future::{Future, Ready, ready},
+    future::Future,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -18,13 +18,13 @@ pub(crate) struct Proof {
 
 /// A verification: most take no longer than a comparison, and only the others are on the heap.
 pub(crate) enum Verification<'a> {
-    Done(Ready<Result<Proof, Error>>),
+    Done(Option<Result<Proof, Error>>),
     Pending(Pin<Box<dyn Future<Output = Result<Proof, Error>> + Send + 'a>>),
 }
 
 impl Verification<'_> {
     pub(crate) fn done(proof: Result<Proof, Error>) -> Self {
-        Self::Done(ready(proof))
+        Self::Done(Some(proof))
     }
 }
 
@@ -34,7 +34,8 @@ impl Future for Verification<'_> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.get_mut() {
-            Self::Done(proof) => Pin::new(proof).poll(cx),
+            // Polled after it was ready, it is pending.
+            Self::Done(proof) => proof.take().map_or(Poll::Pending, Poll::Ready),
             Self::Pending(proof) => proof.as_mut().poll(cx),
         }
     }
