@@ -101,9 +101,11 @@ impl Forward {
             remove_elements(headers, &TRAILER, |name| trailers.has(name));
         }
         // A map without room for all of them gets none: a name without its method would be another client.
-        let mut inserted = fields.into_iter().map(|(name, value)| headers.try_insert(name, value));
-        if inserted.any(|inserted| inserted.is_err()) {
-            self.names.remove_from(headers);
+        for (name, value) in fields {
+            if headers.try_insert(name, value).is_err() {
+                self.names.remove_from(headers);
+                break;
+            }
         }
     }
 
@@ -147,10 +149,14 @@ fn begins_like(name: &[u8], beginning: &str) -> bool {
 
 /// Takes the credentials of clients away, and leaves those of other schemes. Tells whether there were any.
 fn remove_basic(headers: &mut http::HeaderMap) -> bool {
-    let others = headers.get_all(AUTHORIZATION).iter();
-    let others: Vec<_> = others.filter(|value| !is_basic(value.as_bytes())).cloned().collect();
-    let Some(_first) = headers.get(AUTHORIZATION) else { return false };
-    if others.len() == headers.get_all(AUTHORIZATION).iter().count() {
+    let mut found = false;
+    let is_other = |value: &&HeaderValue| {
+        let is_basic = is_basic(value.as_bytes());
+        found |= is_basic;
+        !is_basic
+    };
+    let others: Vec<_> = headers.get_all(AUTHORIZATION).iter().filter(is_other).cloned().collect();
+    if !found {
         return false;
     }
     headers.remove(AUTHORIZATION);

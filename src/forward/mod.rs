@@ -243,18 +243,20 @@ impl Forward {
             }
             None => None,
         };
-        let values = [
-            self.client_id.as_ref().zip(Some(percent_encode(client_id).into_owned())),
-            self.auth_method.as_ref().zip(Some(method.as_str().to_owned())),
-            self.thumbprint.as_ref().zip(thumbprint.map(str::to_owned)),
-            self.key_thumbprint.as_ref().zip(key_thumbprint.map(str::to_owned)),
-            signed,
+        let told = [
+            self.client_id
+                .as_ref()
+                .map(|name| (name, HeaderValue::from_str(&percent_encode(client_id)))),
+            self.auth_method.as_ref().map(|name| (name, HeaderValue::from_str(method.as_str()))),
+            self.thumbprint.as_ref().zip(thumbprint.map(HeaderValue::from_str)),
+            self.key_thumbprint.as_ref().zip(key_thumbprint.map(HeaderValue::from_str)),
+            signed.map(|(name, token)| (name, HeaderValue::try_from(token))),
         ];
-        let fields = values.into_iter().flatten().map(|(name, value)| {
+        let mut fields = Fields::with_capacity(told.len());
+        for (name, value) in told.into_iter().flatten() {
             // All of them are ASCII.
-            let value = HeaderValue::try_from(value).map_err(|_unfit| ErrorKind::Panicked)?;
-            Ok((name.clone(), value))
-        });
-        fields.collect()
+            fields.push((name.clone(), value.map_err(|_unfit| ErrorKind::Panicked)?));
+        }
+        Ok(fields)
     }
 }

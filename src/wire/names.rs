@@ -19,7 +19,7 @@ impl FromIterator<HeaderName> for Names {
 pub(crate) fn is_like(name: &[u8], other: &[u8]) -> bool {
     let fold =
         |byte: &u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
-    name.len() == other.len() && name.iter().map(fold).eq(other.iter().map(fold))
+    name.len() == other.len() && name.iter().zip(other).all(|(one, two)| fold(one) == fold(two))
 }
 
 impl Names {
