@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf, task::Poll, time::Duration};
 
-use example_support::{Peer, Sending, Tls, connection};
+use example_support::{Eager, Peer, Sending, Tls, connection};
 use http::{Request, Response};
 use http_body::Body;
 use hyper::{body::Incoming, service::service_fn};
@@ -131,14 +131,16 @@ async fn accept<S, F, B, E>(
                         }
                         service(request)
                     });
-                    let _closed = watcher.watch(connection(stream, service, send)).await;
+                    let connection = watcher.watch(connection(stream, service, send));
+                    let _closed = Eager::new(connection).await;
                 }
             } else {
                 let service = service_fn(move |mut request: Request<Incoming>| {
                     request.extensions_mut().insert(Peer::from(peer));
                     service(request)
                 });
-                let _closed = watcher.watch(connection(stream, service, send)).await;
+                let connection = watcher.watch(connection(stream, service, send));
+                let _closed = Eager::new(connection).await;
             }
         }
     };

@@ -14,6 +14,16 @@ pub(crate) fn is_below(path: &str, prefix: &str) -> bool {
 /// and empty ones (§5.2.4), parameters of a segment, escapes that stand for themselves (§6.2.2.2), and escapes twice.
 pub(crate) fn normal(path: &str) -> Option<Cow<'_, str>> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    // Nearly all, so that they are read once.
+    let mut before = b'/';
+    let mut is_simple = |byte| {
+        let is_empty_or_dot = before == b'/' && matches!(byte, b'/' | b'.');
+        before = byte;
+        is_plain(byte) && !is_empty_or_dot
+    };
+    if path.strip_prefix('/').is_some_and(|path| path.bytes().all(&mut is_simple)) {
+        return Some(path.into());
+    }
     let is_ambiguous = path.contains("//")
         || path.contains([';', '\\'])
         || path.split('/').any(|segment| matches!(segment, "." | ".."));

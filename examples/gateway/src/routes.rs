@@ -206,7 +206,11 @@ impl Route {
                 None => answer,
             };
         }
-        let answer = self.service.clone().oneshot(request).await;
+        let mut service = self.service.clone();
+        let answer = match service.ready().await {
+            Ok(service) => service.call(request).await,
+            Err(error) => Err(error),
+        };
         let answer = match answer {
             Ok(answer) => answer.map(Either::Left),
             Err(error) => {

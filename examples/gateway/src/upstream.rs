@@ -21,7 +21,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tower_client_auth::{
     AuthMethod, AuthenticatedClient, BoxError, ClientMetadata, body::RequestBody,
 };
@@ -142,7 +142,7 @@ impl Upstream {
             None => Either::Left(body),
         };
         // An answer that has begun does not end the upload.
-        let body = InTime::new(body, Instant::now() + self.answer * 2);
+        let body = InTime::new(body, self.answer * 2);
         let body = Counted::new(body, Arc::clone(&counted));
         let asked = self.pool.client.request(Request::from_parts(head, body));
         let refusal = match timeout(self.answer, asked).await {

@@ -19,7 +19,7 @@ pub use crate::{
     flags::{Flags, needs_feature, variable},
     manage::{Registration, Rotation},
     refusal::{cut, print_refusal},
-    serve::{Peer, Sending, Server, connection},
+    serve::{Eager, Peer, Sending, Server, connection},
 };
 
 use std::{

@@ -17,11 +17,15 @@ const OF_THE_HOP: [&str; 7] =
 /// `Transfer-Encoding`, and `Content_Length` may count for the length. The layer has taken out of the
 /// `Connection` of a request what may not be there.
 pub fn end_hop(headers: &mut HeaderMap) {
+    let mut gone: Vec<_> =
+        headers.keys().filter(|name| is_of_the_hop(name.as_str())).cloned().collect();
+    if gone.is_empty() {
+        // Neither is there a `Connection`, which would name more.
+        return;
+    }
     let connection = headers.get_all(header::CONNECTION).iter();
     let named = connection.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
-    let named = named.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
-    let spelled = headers.keys().filter(|name| is_of_the_hop(name.as_str())).cloned();
-    let gone: Vec<_> = named.chain(spelled).collect();
+    gone.extend(named.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()));
     for name in gone {
         headers.remove(name);
     }
@@ -29,7 +33,12 @@ pub fn end_hop(headers: &mut HeaderMap) {
 
 fn is_of_the_hop(name: &str) -> bool {
     const LENGTH: &str = "content-length";
-    OF_THE_HOP.iter().any(|one| is_like(name, one)) || (is_like(name, LENGTH) && name != LENGTH)
+    // Each request and each answer asks of all its headers.
+    match name.len() {
+        2 | 5 | 7 | 10 | 16 | 17 => OF_THE_HOP.iter().any(|one| is_like(name, one)),
+        14 => name != LENGTH && is_like(name, LENGTH),
+        _ => false,
+    }
 }
 
 /// Whether `name` is `other`, which is words with hyphens, to a server that tells only letters and digits apart.
@@ -55,9 +64,11 @@ pub fn settle_host<B>(request: &mut Request<B>) -> Result<(), InvalidHost> {
         return Err(InvalidHost);
     }
     let authority = match (request.uri().authority(), host) {
-        (Some(authority), _) => authority.clone(),
+        (Some(authority), _) => authority,
+        (None, Some(host)) if is_plain_host(host.as_bytes()) => return Ok(()),
         (None, Some(host)) => {
-            Authority::try_from(host.as_bytes()).map_err(|_invalid| InvalidHost)?
+            let authority = Authority::try_from(host.as_bytes()).map_err(|_invalid| InvalidHost)?;
+            return if authority.as_str().contains('@') { Err(InvalidHost) } else { Ok(()) };
         }
         (None, None) => return Ok(()),
     };
@@ -67,6 +78,15 @@ pub fn settle_host<B>(request: &mut Request<B>) -> Result<(), InvalidHost> {
     let host = HeaderValue::try_from(authority.as_str()).map_err(|_invalid| InvalidHost)?;
     request.headers_mut().insert(header::HOST, host);
     Ok(())
+}
+
+/// A name or an address of version 4, with a port or without: what nearly all are, so that they need not be parsed.
+fn is_plain_host(host: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-.".contains(byte);
+    let mut parts = host.splitn(2, |&byte| byte == b':');
+    let (name, port) = (parts.next(), parts.next());
+    name.is_some_and(|name| !name.is_empty() && name.iter().all(is_plain))
+        && port.is_none_or(|port| !port.is_empty() && port.iter().all(u8::is_ascii_digit))
 }
 
 /// Makes one line of the cookies, which HTTP/2 may send apart and of which a server of HTTP/1.1 may read the first alone
@@ -93,14 +113,10 @@ pub struct InvalidHost;
 #[must_use]
 pub fn is_framed(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    match (codings.next(), codings.next()) {
-        (None, _) => true,
-        (Some(coding), None) => {
-            coding.as_bytes().eq_ignore_ascii_case(b"chunked")
-                && !headers.contains_key(header::CONTENT_LENGTH)
-        }
-        (Some(_), Some(_)) => false,
-    }
+    let Some(coding) = codings.next() else { return true };
+    codings.next().is_none()
+        && coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+        && !headers.contains_key(header::CONTENT_LENGTH)
 }
 
 /// Whether an answer can be handed on. One that changes the protocol cannot, for nobody asked for that.

@@ -138,13 +138,14 @@ impl Server {
                     if let Ok(Ok((stream, certificate))) = timeout(HEAD, tls.accept(stream)).await {
                         certificate.map(|certificate| service.extensions.insert(certificate));
                         let service = TowerToHyperService::new(service);
-                        let _closed = watcher.watch(connection(stream, service, SEND)).await;
+                        let connection = watcher.watch(connection(stream, service, SEND));
+                        let _closed = Eager::new(connection).await;
                     }
                     return;
                 }
                 // A connection that breaks concerns only its peer.
                 let service = TowerToHyperService::new(service);
-                let _closed = watcher.watch(connection(stream, service, SEND)).await;
+                let _closed = Eager::new(watcher.watch(connection(stream, service, SEND))).await;
             });
         }
         drop(self.listener);
@@ -221,6 +222,7 @@ where
     builder.serve_connection(TokioIo::new(stream), service).into_owned()
 }
 
+mod eager;
 #[cfg(feature = "http2")]
 mod first;
 mod send;
@@ -229,6 +231,7 @@ mod streams;
 #[cfg(feature = "tls")]
 mod tls;
 
+pub use eager::Eager;
 pub use send::Sending;
 #[cfg(feature = "tls")]
 pub use tls::Tls;

@@ -8,6 +8,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::uri::Authority;
@@ -83,17 +84,19 @@ impl<B: Body + Unpin> Body for Counted<B> {
     }
 }
 
-/// A body that must have come by an instant.
+/// A body that must have come in time. It counts from when it is asked for first.
 pub(super) struct InTime<B> {
     body: B,
-    end: Instant,
+    limit: Duration,
+    /// Not for what is there already.
+    end: Option<Instant>,
     /// While it is waited for.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl<B> InTime<B> {
-    pub(super) const fn new(body: B, end: Instant) -> Self {
-        Self { body, end, deadline: None }
+    pub(super) const fn new(body: B, limit: Duration) -> Self {
+        Self { body, limit, end: None, deadline: None }
     }
 }
 
@@ -106,12 +109,16 @@ impl<B: Body<Error: Into<BoxError>> + Unpin> Body for InTime<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         let this = &mut *self;
-        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context)
-            && (frame.is_none() || Instant::now() < this.end)
-        {
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        let frame = Pin::new(&mut this.body).poll_frame(context);
+        let is_last = matches!(frame, Poll::Ready(None)) || this.body.is_end_stream();
+        if frame.is_ready() && is_last {
+            return frame.map_err(Into::into);
         }
-        let end = this.end;
+        let now = Instant::now();
+        let end = *this.end.get_or_insert(now + this.limit);
+        if frame.is_ready() && now < end {
+            return frame.map_err(Into::into);
+        }
         let deadline = this.deadline.get_or_insert_with(|| Box::pin(sleep_until(end)));
         let late = io::Error::new(io::ErrorKind::TimedOut, "the upload took too long");
         deadline.as_mut().poll(context).map(|()| Some(Err(late.into())))
