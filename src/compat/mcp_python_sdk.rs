@@ -195,9 +195,9 @@ fn method<C>(presented: &Presented, client: &RegisteredClient<C>) -> Result<Meth
         };
     };
     match &**problem {
-        Problem::NoSecret(AuthMethod::ClientSecretBasic) => basic(),
-        Problem::NoSecret(AuthMethod::ClientSecretPost) => Ok(Method::Post),
-        Problem::NoSecret(method)
+        Problem::NoSecret { method: AuthMethod::ClientSecretBasic, .. } => basic(),
+        Problem::NoSecret { method: AuthMethod::ClientSecretPost, .. } => Ok(Method::Post),
+        Problem::NoSecret { method, .. }
         | Problem::Invalid(method, _)
         | Problem::UnsupportedMethod(method) => Err(unsupported(method)),
         Problem::PublicWithSecret => Err(ErrorKind::MethodMismatch.into()),

@@ -11,7 +11,11 @@ pub(crate) enum Problem {
     NoClientId,
     /// In this member. No request can have one there (RFC 6749 Appendix A, RFC 7617 §2).
     ControlCharacter(&'static str),
-    NoSecret(AuthMethod),
+    NoSecret {
+        method: AuthMethod,
+        /// Whether the registration names no method, and this is the default of RFC 7591 §2.
+        is_default: bool,
+    },
     PublicWithSecret,
     UnsupportedMethod(AuthMethod),
     /// What the method needs is missing or wrong. The text names the member and quotes nothing of it.
@@ -48,7 +52,14 @@ impl fmt::Display for Problem {
             Self::Declared => f.write_str("the registration is unusable"),
             Self::NoClientId => f.write_str("`client_id` is empty"),
             Self::ControlCharacter(member) => write!(f, "`{member}` has a control character"),
-            Self::NoSecret(method) => write!(f, "`{method}` needs a secret and none is stored"),
+            Self::NoSecret { method, is_default } => {
+                write!(f, "`{method}`")?;
+                if *is_default {
+                    // Who never wrote it does not know where it comes from.
+                    f.write_str(", the default of `token_endpoint_auth_method`,")?;
+                }
+                f.write_str(" needs a secret and none is stored")
+            }
             Self::PublicWithSecret => f.write_str("`none` contradicts a stored secret"),
             // Anything may have been stored as the name, also what belongs to another member.
             Self::UnsupportedMethod(AuthMethod::Other(_)) => {

@@ -43,7 +43,7 @@ impl Registration {
             (AuthMethod::ClientSecretBasic, Some(secrets)) => Ok(Self::Basic(secrets)),
             (AuthMethod::ClientSecretPost, Some(secrets)) => Ok(Self::Post(secrets)),
             (AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost, None) => {
-                Err(Problem::NoSecret(method.clone()))
+                Err(Problem::NoSecret { method: method.clone(), is_default: false })
             }
             (AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth, _) => {
                 mutual_tls::Registration::from_method(method).map(Self::MutualTls)
@@ -101,7 +101,12 @@ impl Registration {
             }
             method => {
                 let problem = secret.as_ref().and_then(problem::of_presented);
-                let registration = Self::from_secrets(&method, secret)?;
+                let is_default = metadata.stated_method().is_none();
+                let registration = Self::from_secrets(&method, secret);
+                let registration = registration.map_err(|problem| match problem {
+                    Problem::NoSecret { method, .. } => Problem::NoSecret { method, is_default },
+                    problem => problem,
+                })?;
                 problem.map_or(Ok(registration), Err)
             }
         }

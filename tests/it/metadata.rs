@@ -504,10 +504,13 @@ fn unusable_records_spare_the_others() {
         {"client_id": "twice", "client_secret": "two-s3cr3t"},
         {"client_id": "twice", "client_secret": "three-s3cr3t"},
         {"client_id": "", "client_secret": "empty-s3cr3t"},
-        {"client_id": "line\nbreak"}
+        {"client_id": "line\nbreak"},
+        {"client_id": "keys", "token_endpoint_auth_method": "", "jwks": {"keys": [{"kty": "OKP"}]}},
+        {"client_id": "stated", "token_endpoint_auth_method": "client_secret_basic"}
     ]"#;
     let expected = [
-        "1 record 1: client \"secretless\": `client_secret_basic` needs a secret and none is stored",
+        "1 record 1: client \"secretless\": `client_secret_basic`, the default of `token_endpoint_auth_method`, needs a secret \
+         and none is stored",
         "2 record 2: `client_id` is missing",
         "3 record 3: `client_id` is not a string",
         "4 record 4: it is not an object",
@@ -518,6 +521,10 @@ fn unusable_records_spare_the_others() {
         "10 record 10: client \"twice\": the client is recorded twice",
         "11 record 11: client \"\": `client_id` is empty",
         "12 record 12: client \"line\\nbreak\": `client_id` has a control character",
+        // Empty is absent.
+        "13 record 13: client \"keys\": `client_secret_basic`, the default of `token_endpoint_auth_method`, needs a secret and \
+         none is stored",
+        "14 record 14: client \"stated\": `client_secret_basic` needs a secret and none is stored",
     ];
     assert_eq!(report(json), expected);
     let records = json.trim().trim_start_matches('[').trim_end_matches(']');

@@ -41,7 +41,9 @@ impl Registration {
     ) -> Result<Self, Problem> {
         match (method, secrets) {
             (AuthMethod::ClientSecretJwt, Some(secrets)) => Self::secret(secrets),
-            (AuthMethod::ClientSecretJwt, None) => Err(Problem::NoSecret(method.clone())),
+            (AuthMethod::ClientSecretJwt, None) => {
+                Err(Problem::NoSecret { method: method.clone(), is_default: false })
+            }
             (AuthMethod::SpiffeJwt, _) => Err(Problem::Invalid(
                 method.clone(),
                 "`spiffe_jwt` needs a SPIFFE ID and a bundle".into(),

@@ -36,7 +36,7 @@ fn client_that_cannot_authenticate_is_a_warning() {
     );
     let (code, said) = files.check();
     let expected = [
-        r#"warning: clients.json: record 0: client "batch": `client_secret_basic` needs a secret and none is stored"#,
+        r#"warning: clients.json: record 0: client "batch": `client_secret_basic`, the default of `token_endpoint_auth_method`, needs a secret and none is stored"#,
         "gateway.toml: listeners: 1, routes: 1, no mistakes",
     ];
     assert_eq!(said, expected);
