@@ -21,6 +21,8 @@ pub(crate) enum Cause {
     NotAccepted(&'static AuthMethod),
     /// A parameter of the form, by its name, and what is wrong with it.
     Parameter(&'static &'static str, Fault),
+    /// How many seconds ahead an assertion may expire.
+    Lifetime(i64),
     /// What to do, such as which setting to change.
     Advice(&'static &'static str),
 }
@@ -73,6 +75,9 @@ impl fmt::Display for Cause {
                         "has a control character, such as a line break at its end"
                     }
                 })
+            }
+            Self::Lifetime(seconds) => {
+                write!(f, "`exp` may be {seconds} seconds ahead, see `longest_lifetime`")
             }
             Self::Advice(text) => f.write_str(text),
         }

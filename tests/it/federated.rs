@@ -1197,7 +1197,54 @@ fn outcome_names_the_client_that_was_found() {
             registered,
             Some("`jti` is missing or empty; tokens without one need `Trust::reusable`"),
         ),
-        row(WORKER, None, None),
+        row(
+            WORKER,
+            None,
+            Some(
+                "the token has the `iss` \"https://evil.example\" and the `sub` \"system:serviceaccount:billing:worker\"",
+            ),
+        ),
     ];
     assert_eq!(seen.take(), expected);
+}
+
+#[test]
+fn cause_says_whom_a_token_is_of_and_how_long_it_may_live() {
+    let causes = Log::default();
+    let log = causes.clone();
+    let hour = cluster().longest_lifetime(Duration::from_secs(600));
+    let clients = [client("worker", [hour]), client("billing", [workload()]), own("own")];
+    let harness = harness(clients).set(|layer| {
+        layer.on_outcome(move |outcome| {
+            let error = outcome.error().unwrap();
+            let cause = std::error::Error::source(error).map(ToString::to_string);
+            log.push((error.kind().as_str(), cause.unwrap_or_default()));
+        })
+    });
+    let ask = |client_id: &str, form: &str| {
+        harness.ask(&of(client_id, form));
+        causes.take().remove(0)
+    };
+    let token = |changes: Value| form(&cluster_token(changes));
+    let said = |reason, cause: &str| (reason, cause.to_owned());
+    let mismatch =
+        "the token has the `iss` \"https://kubernetes.example\" and the `sub` \"default\"";
+    let default = token(json!({"sub": "default"}));
+    assert_eq!(ask("worker", &default), said("subject_mismatch", mismatch));
+    // Who issues its tokens itself.
+    assert_eq!(ask("own", &default), said("issuer_mismatch", mismatch));
+    let without = said("issuer_mismatch", "the token has no `iss`, and the `sub` \"default\"");
+    assert_eq!(ask("worker", &token(json!({"iss": null, "sub": "default"}))), without);
+    let other = spiffe_form(&svid(json!({"iss": CLUSTER, "sub": "spiffe://prod.example/other"})));
+    let other_id = "the token has the `sub` \"spiffe://prod.example/other\"";
+    assert_eq!(ask("billing", &other), said("subject_mismatch", other_id));
+    // It is anybody's: on one line, without an end of its own, and not longer than a name.
+    let hostile = format!("\" \u{2028}\u{202e}{}", "\u{e9}".repeat(200));
+    let (_, cause) = ask("worker", &token(json!({"sub": hostile})));
+    let (_, subject) = cause.split_once("`sub` ").unwrap();
+    assert_eq!(subject, format!("\"\\\" \\u{{2028}}\\u{{202e}}{}\"", "\u{e9}".repeat(124)));
+    // The one of the trust, and not that of all assertions.
+    let lifetime = "`exp` may be 600 seconds ahead, see `longest_lifetime`";
+    let long = token(json!({"exp": NOW + 3600}));
+    assert_eq!(ask("worker", &long), said("assertion_lifetime", lifetime));
 }

@@ -435,6 +435,21 @@ mod assertions {
     }
 
     #[test]
+    fn accepted_lifetime_is_reported() {
+        let mut claims = claims("ed");
+        claims["exp"] = json!(crate::support::NOW + 3600);
+        let ask = TestRequest::form(form(&sign(ed(), "EdDSA", &claims)));
+        let expected = |seconds: &str| {
+            let report = signing("assertion_lifetime", "ed").registered("private_key_jwt");
+            report.source(&format!("`exp` may be {seconds} seconds ahead, see `longest_lifetime`"))
+        };
+        assert_eq!(reported(harness(|assertions| assertions), &ask), expected("300"));
+        let short =
+            |assertions: Assertions| assertions.longest_lifetime(Duration::from_secs(60)).unwrap();
+        assert_eq!(reported(harness(short), &ask), expected("60"));
+    }
+
+    #[test]
     fn what_is_wrong_with_an_assertion_is_reported_without_its_values() {
         let right = claims("ed").to_string();
         let header = r#"{"alg":"EdDSA"}"#;

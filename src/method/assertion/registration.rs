@@ -171,6 +171,9 @@ impl Registration {
             (ErrorKind::Assertion(InvalidAssertion::WrongAudience), _) => {
                 Some(Cause::Error(Arc::clone(&settings.audience)))
             }
+            (ErrorKind::Assertion(InvalidAssertion::Lifetime), _) => {
+                Some(Cause::Lifetime(settings.longest_lifetime))
+            }
             (ErrorKind::UnusableRegistration, _)
                 if settings.remote.is_none() && self.is_published() =>
             {

@@ -48,7 +48,8 @@ pub(in crate::method) fn verify<'a>(
         return Box::pin(verify_signed(presented, registered, settings, pool, timeout));
     };
     Box::pin(async move {
-        let proof = verify_signed(presented, registered, settings, pool, timeout).await?;
+        let proof = verify_signed(presented, registered, settings, pool, timeout).await;
+        let proof = proof.map_err(|error| error.because(|kind| federated.cause_of(kind)))?;
         let now = presented.assertion.now;
         accept(federated, registered, settings, now, timeout).await.map(|()| proof)
     })

@@ -7,8 +7,10 @@ pub(crate) mod trust;
 
 pub(in crate::method::assertion) use self::trust::Trusts;
 
+use std::{fmt, sync::Arc};
+
 use crate::{
-    error::{Error, assertion::InvalidAssertion, cause::Cause},
+    error::{Error, assertion::InvalidAssertion, cause::Cause, kind::ErrorKind},
     method::{
         Method,
         assertion::{
@@ -169,6 +171,24 @@ impl Federated {
         Err(failure)
     }
 
+    /// Whom it is of, where that is what is wrong. Nobody has proved it, as nobody has a `client_id` that is refused.
+    #[cold]
+    pub(super) fn cause_of(&self, kind: ErrorKind) -> Option<Cause> {
+        let ErrorKind::Assertion(
+            InvalidAssertion::IssuerMismatch | InvalidAssertion::SubjectMismatch,
+        ) = kind
+        else {
+            return None;
+        };
+        let issuer = match self.assertion_type {
+            Type::Jwt => Some(cut(self.issuer())),
+            // Its `iss`, if it has one, does not count.
+            Type::Spiffe => None,
+        };
+        let subject = cut(self.subject());
+        Some(Cause::Error(Arc::new(Box::new(Stated { issuer, subject }))))
+    }
+
     /// Until when it is accepted.
     pub(super) fn validate(
         &self,
@@ -190,6 +210,9 @@ impl Federated {
         let longest = trust.longest_lifetime.unwrap_or(settings.longest_lifetime);
         match self.times.validate(longest, now as f64) {
             Err(InvalidAssertion::MissingClaim) => Err(missing(&"`exp` is missing")),
+            Err(invalid @ InvalidAssertion::Lifetime) => {
+                Err(Error::from(invalid).because(|_kind| Some(Cause::Lifetime(longest))))
+            }
             until => Ok(until?),
         }
     }
@@ -205,6 +228,36 @@ impl Federated {
         check_id(jti)?;
         Ok(jti)
     }
+}
+
+/// Whom an assertion is of, as it says.
+#[derive(Debug)]
+struct Stated {
+    issuer: Option<Box<str>>,
+    subject: Box<str>,
+}
+
+/// Both are what anybody may have sent.
+impl fmt::Display for Stated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { issuer, subject } = self;
+        match issuer.as_deref() {
+            None => write!(f, "the token has the `sub` {subject:?}"),
+            Some("") => write!(f, "the token has no `iss`, and the `sub` {subject:?}"),
+            Some(issuer) => {
+                write!(f, "the token has the `iss` {issuer:?} and the `sub` {subject:?}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Stated {}
+
+/// As much of the text as tells what is wrong with it.
+fn cut(text: &str) -> Box<str> {
+    const LONGEST: usize = 128;
+    let end = text.char_indices().nth(LONGEST).map_or(text.len(), |(end, _)| end);
+    text.get(..end).unwrap_or_default().into()
 }
 
 #[cold]
