@@ -34,8 +34,9 @@ use crate::{
 
 /// What an upstream gets to see of a client, for [`ClientAuthLayer::forward`](crate::ClientAuthLayer::forward).
 ///
-/// **Credentials go.** `Authorization` of the scheme Basic, the header of a proxy that
-/// `MutualTls` reads certificates from, the two headers of an attestation where `Attesters` are set, and from a form `client_secret`, `client_assertion` and
+/// **Credentials go.** `Authorization` of the scheme Basic, with `MutualTls` the
+/// headers by which proxies tell of certificates (the one that is read, `Client-Cert`, `Client-Cert-Chain` and
+/// `X-Forwarded-Client-Cert`; RFC 9440 §2.4), the two headers of an attestation where `Attesters` are set, and from a form `client_secret`, `client_assertion` and
 /// `client_assertion_type` are removed. All other bytes of the form stay as they are, and a form without them is not
 /// copied. Where it was changed `Content-Length` is that of the new form, if there was one, and
 /// what no longer fits it is removed, in every spelling: `Content-Digest`, `Repr-Digest`, `Digest`, `Content-MD5`, `Expect`, a second

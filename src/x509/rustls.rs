@@ -150,9 +150,22 @@ impl ClientCertificate {
         connection: &ServerConnection,
         pki: Option<&dyn ClientCertVerifier>,
     ) -> Result<Option<Self>, InvalidCertificate> {
-        let Some([leaf, intermediates @ ..]) = connection.peer_certificates() else {
-            return Ok(None);
-        };
+        Self::of_chain(connection.peer_certificates().unwrap_or_default(), pki)
+    }
+
+    /// The same of a chain, the leaf first, that was [presented](ServerConnection::peer_certificates) before. A
+    /// connection that stays open asks so again when `pki` is another one, and from time to time, because certificates
+    /// expire.
+    ///
+    /// # Errors
+    ///
+    /// If the leaf cannot be read.
+    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+    pub fn of_chain(
+        chain: &[CertificateDer<'_>],
+        pki: Option<&dyn ClientCertVerifier>,
+    ) -> Result<Option<Self>, InvalidCertificate> {
+        let [leaf, intermediates @ ..] = chain else { return Ok(None) };
         let der = leaf.as_ref();
         let read = match pki.map(|pki| verify(pki, leaf, intermediates)) {
             Some(Ok(())) => Self::verified(der),

@@ -555,7 +555,7 @@ mod certificates {
         assert_eq!(harness.send(request), with.0);
     }
 
-    // RFC 9440 §4.
+    // RFC 9440 §2.4.
     #[test]
     fn certificate_of_a_proxy_goes_no_further() {
         const VERIFIED: &str = "x-client-verify";
@@ -590,9 +590,11 @@ mod certificates {
                 if trusted { none.with("client-cert", certificate().thumbprint()) } else { none };
             check(&with(same), &sent, &expected);
         }
-        // A source that is none of these headers leaves them to others.
+        // They go where none of them is read, too.
         let harness = harness(named()).set(|layer| layer.mutual_tls(MutualTls::from_connection()));
-        check(&harness, &sent, &of_basic(&sent).without(&["signature"]));
+        let sent = sent.with("x_forwarded-client.cert", "URI=spiffe://example/batch");
+        let forged = ["client-cert", "client_cert", "client-cert-chain", "x_forwarded-client.cert"];
+        check(&harness, &sent, &of_basic(&sent).without(&forged).without(&["signature"]));
     }
 
     // RFC 9110 §6.5.1: some merge them into the headers.

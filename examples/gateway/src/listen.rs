@@ -2,11 +2,10 @@
 
 use std::{io, net::SocketAddr, path::PathBuf, task::Poll, time::Duration};
 
-use example_support::{Eager, Peer, Sending, Tls, connection};
+use example_support::{Peer, Sending, Tls, serve_connection};
 use http::{Request, Response};
 use http_body::Body;
 use hyper::{body::Incoming, service::service_fn};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{oneshot, watch},
@@ -109,38 +108,44 @@ async fn accept<S, F, B, E>(
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     E: Into<BoxError> + 'static,
 {
+    let watched = settings.clone();
     let mut current = settings.borrow_and_update().clone();
-    let mut graceful = GracefulShutdown::new();
+    // Connections end when it is dropped.
+    let mut ending = watch::Sender::new(());
     let mut connections = JoinSet::new();
-    let serve = |stream: TcpStream, peer, settings: Settings, watcher: Watcher| {
-        let (service, Settings { tls, send }) = (service.clone(), settings);
+    let serve = |stream: TcpStream, peer, begun: Settings, mut told: watch::Receiver<()>| {
+        let (service, settings, Settings { tls, send }) = (service.clone(), watched.clone(), begun);
         async move {
             let _connected = Connected::new();
             // Small answers would wait for the peer to confirm the one before.
             let _unsupported = stream.set_nodelay(true);
             let stream = Sending::new(stream, send);
-            // A connection that breaks concerns only its peer.
+            let told = async move { while told.changed().await.is_ok() {} };
             if let Some(tls) = tls {
                 // Within the task: who does not finish the handshake keeps nobody waiting.
-                if let Ok(Ok((stream, certificate))) = timeout(HANDSHAKE, tls.accept(stream)).await
-                {
-                    let service = service_fn(move |mut request: Request<Incoming>| {
-                        request.extensions_mut().insert(Peer::from(peer));
-                        if let Some(certificate) = &certificate {
-                            request.extensions_mut().insert(certificate.clone());
-                        }
-                        service(request)
-                    });
-                    let connection = watcher.watch(connection(stream, service, send));
-                    let _closed = Eager::new(connection).await;
-                }
+                let accepted = timeout(HANDSHAKE, tls.accept(stream)).await;
+                let (stream, presented) = match accepted {
+                    Ok(Ok(accepted)) => accepted,
+                    Ok(Err(error)) => return tracing::debug!(%peer, error, "no TLS"),
+                    Err(_elapsed) => return tracing::debug!(%peer, "no TLS in time"),
+                };
+                let service = service_fn(move |mut request: Request<Incoming>| {
+                    request.extensions_mut().insert(Peer::from(peer));
+                    if let Some(presented) = &presented {
+                        // A caller of HTTP/2 may go on for long after it was told that the connection ends.
+                        let tls = settings.borrow().tls.clone();
+                        let certificate = tls.and_then(|tls| presented.certificate(&tls));
+                        certificate.map(|certificate| request.extensions_mut().insert(certificate));
+                    }
+                    service(request)
+                });
+                serve_connection(stream, service, send, told).await;
             } else {
                 let service = service_fn(move |mut request: Request<Incoming>| {
                     request.extensions_mut().insert(Peer::from(peer));
                     service(request)
                 });
-                let connection = watcher.watch(connection(stream, service, send));
-                let _closed = Eager::new(connection).await;
+                serve_connection(stream, service, send, told).await;
             }
         }
     };
@@ -155,7 +160,7 @@ async fn accept<S, F, B, E>(
                     current.send = new.send;
                 } else {
                     current = new;
-                    connections.spawn(std::mem::take(&mut graceful).shutdown());
+                    ending = watch::Sender::new(());
                 }
             }
             drain = &mut stopped => break drain.unwrap_or_default(),
@@ -163,7 +168,7 @@ async fn accept<S, F, B, E>(
             Some(_ended) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    connections.spawn(serve(stream, peer, current.clone(), graceful.watcher()));
+                    connections.spawn(serve(stream, peer, current.clone(), ending.subscribe()));
                 }
                 // Too many open files, or a peer that has gone again.
                 Err(error) => {
@@ -177,13 +182,10 @@ async fn accept<S, F, B, E>(
     while let Poll::Ready(Ok((stream, peer))) =
         std::future::poll_fn(|context| Poll::Ready(listener.poll_accept(context))).await
     {
-        connections.spawn(serve(stream, peer, current.clone(), graceful.watcher()));
+        connections.spawn(serve(stream, peer, current.clone(), ending.subscribe()));
     }
-    drop(listener);
-    let ended = async {
-        graceful.shutdown().await;
-        while connections.join_next().await.is_some() {}
-    };
+    drop((listener, ending));
+    let ended = async { while connections.join_next().await.is_some() {} };
     if timeout(drain, ended).await.is_err() {
         connections.shutdown().await;
         tracing::warn!(seconds = drain.as_secs(), "connections were cut off");

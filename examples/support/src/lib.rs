@@ -14,12 +14,12 @@ mod serve;
 #[cfg(feature = "metadata-documents")]
 pub use crate::documents::DocumentFlags;
 #[cfg(feature = "tls")]
-pub use crate::serve::Tls;
+pub use crate::serve::{PresentedCertificate, Tls};
 pub use crate::{
     flags::{Flags, needs_feature, variable},
     manage::{Registration, Rotation},
     refusal::{cut, print_refusal},
-    serve::{Eager, Peer, Sending, Server, connection},
+    serve::{Peer, Sending, Server, serve_connection},
 };
 
 use std::{

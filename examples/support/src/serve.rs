@@ -8,15 +8,16 @@ use std::{
 };
 
 use http_body::Body;
-use hyper::{Request, Response, body::Incoming, http::Extensions};
+use hyper::{Request, Response, body::Incoming, http::Extensions, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::{GracefulConnection, GracefulShutdown},
+    server::graceful::GracefulConnection,
     service::TowerToHyperService,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
+    sync::watch,
     time::{sleep, timeout},
 };
 use tower_client_auth::BoxError;
@@ -107,7 +108,7 @@ impl Server {
         S::Error: Into<BoxError>,
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
-        let graceful = GracefulShutdown::new();
+        let (end, _) = watch::channel(());
         let mut stop = std::pin::pin!(stop());
         loop {
             let (stream, peer) = tokio::select! {
@@ -126,8 +127,11 @@ impl Server {
                 }
             };
             let stream = Sending::new(stream, SEND);
-            let (watcher, inner) = (graceful.watcher(), service.clone());
-            let mut service = Extending { inner, extensions: Extensions::new() };
+            let mut told = end.subscribe();
+            let told = async move {
+                let _ends = told.changed().await;
+            };
+            let mut service = Extending { inner: service.clone(), extensions: Extensions::new() };
             service.extensions.insert(Peer(peer));
             #[cfg(feature = "tls")]
             let tls = self.tls.clone();
@@ -135,21 +139,21 @@ impl Server {
                 #[cfg(feature = "tls")]
                 if let Some(tls) = tls {
                     // Within the task: who does not finish the handshake keeps nobody waiting.
-                    if let Ok(Ok((stream, certificate))) = timeout(HEAD, tls.accept(stream)).await {
+                    if let Ok(Ok((stream, presented))) = timeout(HEAD, tls.accept(stream)).await {
+                        let certificate = presented.and_then(|one| one.certificate(&tls));
                         certificate.map(|certificate| service.extensions.insert(certificate));
                         let service = TowerToHyperService::new(service);
-                        let connection = watcher.watch(connection(stream, service, SEND));
-                        let _closed = Eager::new(connection).await;
+                        serve_connection(stream, service, SEND, told).await;
                     }
                     return;
                 }
-                // A connection that breaks concerns only its peer.
                 let service = TowerToHyperService::new(service);
-                let _closed = Eager::new(watcher.watch(connection(stream, service, SEND))).await;
+                serve_connection(stream, service, SEND, told).await;
             });
         }
         drop(self.listener);
-        let _late = timeout(LAST, graceful.shutdown()).await;
+        end.send_replace(());
+        let _late = timeout(LAST, end.closed()).await;
         Ok(())
     }
 }
@@ -176,9 +180,39 @@ impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for Extending<S> 
     }
 }
 
-/// Serves a connection over HTTP/1.1. [`Sending`] ends it when its caller takes nothing of an answer.
+/// Serves a connection until it ends, over HTTP/1.1, or with the feature `http2` over HTTP/2 if that is what the peer begins
+/// with. It ends with the requests in hand when it is `told` to, and when there was none for half a minute or a whole one.
+///
+/// A stream of HTTP/2 is reset when its caller takes nothing of the answer for `send`; [`Sending`] ends a connection for
+/// the same reason.
+pub async fn serve_connection<I, S, B>(
+    stream: I,
+    service: S,
+    send: Duration,
+    told: impl Future<Output = ()>,
+) where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: hyper::service::Service<
+            Request<Incoming>,
+            Response = Response<B>,
+            Error: Into<BoxError>,
+            Future: Send + 'static,
+        >,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let requests = Requests::default();
+    let counting = requests.clone();
+    let service = service_fn(move |request| {
+        let (begun, answer) = (counting.begin(), service.call(request));
+        async move { Ok::<_, S::Error>(answer.await?.map(|body| Answered::new(body, begun))) }
+    });
+    let connection = connection(stream, service, send);
+    // A connection that breaks concerns only its peer.
+    Eager::new(idle::run(connection, requests, told, HEAD, LAST)).await;
+}
+
 #[cfg(not(feature = "http2"))]
-pub fn connection<I, S, B>(stream: I, service: S, _send: Duration) -> impl GracefulConnection
+fn connection<I, S, B>(stream: I, service: S, _send: Duration) -> impl GracefulConnection
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>>,
@@ -191,10 +225,8 @@ where
         .serve_connection(TokioIo::new(stream), service)
 }
 
-/// Serves a connection over HTTP/1.1, or HTTP/2 if that is what the peer begins with. A stream of HTTP/2 is reset when
-/// its caller takes nothing of the answer for `send`; [`Sending`] ends a connection for the same reason.
 #[cfg(feature = "http2")]
-pub fn connection<I, S, B>(stream: I, service: S, send: Duration) -> impl GracefulConnection
+fn connection<I, S, B>(stream: I, service: S, send: Duration) -> impl GracefulConnection
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: hyper::service::Service<
@@ -205,7 +237,6 @@ where
         >,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    use hyper::service::service_fn;
     use hyper_util::server::conn::auto;
 
     let mut builder = auto::Builder::new(streams::Streams { limit: send });
@@ -225,16 +256,19 @@ where
 mod eager;
 #[cfg(feature = "http2")]
 mod first;
+mod idle;
 mod send;
 #[cfg(feature = "http2")]
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
 
-pub use eager::Eager;
 pub use send::Sending;
 #[cfg(feature = "tls")]
-pub use tls::Tls;
+pub use tls::{PresentedCertificate, Tls};
+
+use eager::Eager;
+use idle::{Answered, Requests};
 
 /// Waits for what asks a process to stop.
 async fn stop() -> io::Result<()> {

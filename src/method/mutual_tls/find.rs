@@ -14,6 +14,13 @@ use crate::{
 };
 
 static CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
+/// By which a proxy tells of certificates (RFC 9440 §2), whichever header is read here, if one is. Who ends TLS must not hand
+/// on those of a caller (§2.4).
+static OF_PROXIES: [HeaderName; 3] = [
+    HeaderName::from_static("client-cert"),
+    HeaderName::from_static("client-cert-chain"),
+    HeaderName::from_static("x-forwarded-client-cert"),
+];
 
 /// Finds the certificate that came with the request, whatever else it presents. A header that did not come
 /// from the proxy is removed, so that nothing behind the layer takes it for one that did.
@@ -81,7 +88,7 @@ pub(crate) fn headers(settings: &method::Settings) -> impl Iterator<Item = &Head
         Verified::If(name, _) => Some(name),
         Verified::Never | Verified::Always => None,
     });
-    header.into_iter().flat_map(move |header| [Some(header), Some(&CHAIN), verified]).flatten()
+    settings.map(|_| &OF_PROXIES).into_iter().flatten().chain(header).chain(verified)
 }
 
 fn read(head: &mut Parts, settings: &MutualTls) -> Result<Option<ClientCertificate>, Error> {

@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    future::pending,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -11,13 +12,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use example_support::serve_connection;
 use http::{Request, Response, Uri};
 use http_body_util::Full;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
-    server::graceful::GracefulConnection,
 };
 use tokio::{net::TcpListener, time::timeout};
 use tower_client_auth::BoxError;
@@ -132,14 +133,10 @@ where
         stream.set_nodelay(true)?;
         let service = service_fn(service.clone());
         tokio::spawn(async move {
-            let connection = example_support::connection(stream, service, SEND);
-            let _closed = Box::pin(watched(connection)).await;
+            let connection = serve_connection(stream, service, SEND, pending());
+            Box::pin(connection).await;
         });
     }
-}
-
-async fn watched<C: GracefulConnection>(connection: C) -> Result<(), C::Error> {
-    connection.await
 }
 
 /// The upstream of `speed`: the same few bytes for each request, whose body is read.

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     convert::Infallible,
+    future::pending,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -11,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use example_support::connection;
+use example_support::serve_connection;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, service::service_fn};
@@ -194,7 +195,7 @@ async fn upstream() -> Result<String, BoxError> {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(async move {
-                let _closed = connection(stream, service_fn(echo), SEND).await;
+                serve_connection(stream, service_fn(echo), SEND, pending()).await;
             });
         }
     });

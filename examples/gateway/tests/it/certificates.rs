@@ -1,7 +1,7 @@
 //! TLS, and certificates of clients: of the connection, and of a header.
 
 use std::{
-    io::{self, BufReader, Write},
+    io::{self, BufReader, Read, Write},
     net::TcpStream,
     path::Path,
     sync::{
@@ -162,6 +162,18 @@ fn connection_outlives_a_reload_that_changes_none_of_its_certificates() {
     }
 }
 
+/// The certificate of the server stays the same.
+fn replace_authority(gateway: &Gateway) {
+    let server = ["server.pem", "server.key"].map(|name| (name, gateway.files.path(name)));
+    let server = server.map(|(name, path)| (name, std::fs::read(path).unwrap()));
+    pki::issue(&gateway.files);
+    for (name, contents) in server {
+        gateway.files.write(name, contents);
+    }
+    gateway.signal("-HUP");
+    gateway.wait_for(&[("message", "the configuration was read again")]);
+}
+
 #[test]
 fn connection_whose_authority_is_replaced_ends_with_its_request() {
     let (release, held) = channel::<()>();
@@ -179,22 +191,73 @@ fn connection_whose_authority_is_replaced_ends_with_its_request() {
     }
     send(&mut busy, &[FORM], "client_id=batch").unwrap();
     assert_eq!(upstream.received().header("x-client-id"), Some("batch"));
-    // The certificate of the server is the same one.
-    let server = ["server.pem", "server.key"].map(|name| (name, gateway.files.path(name)));
-    let server = server.map(|(name, path)| (name, std::fs::read(path).unwrap()));
     let before = presenting(&gateway.files, Some("batch"));
-    pki::issue(&gateway.files);
-    for (name, contents) in server {
-        gateway.files.write(name, contents);
-    }
-    gateway.signal("-HUP");
-    gateway.wait_for(&[("message", "the configuration was read again")]);
+    replace_authority(&gateway);
     assert_eq!(read(&mut idle), None);
     release.send(()).unwrap();
     assert_eq!(read(&mut busy).unwrap().status(), 204);
     assert_eq!(read(&mut busy), None);
     let mut new = connected(&gateway, before);
     assert_eq!(post(&mut new, &[FORM], "client_id=batch").status(), 401);
+    assert!(!upstream.was_called());
+}
+
+/// A frame of HTTP/2 (RFC 9113 §4.1).
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+/// A request over HTTP/2, on this stream.
+fn frames(stream: u8) -> Vec<u8> {
+    let (name, value) = FORM.split_once(": ").unwrap();
+    let fields = [
+        (":method", "POST"),
+        (":scheme", "https"),
+        (":authority", "localhost"),
+        (":path", "/token"),
+        (name, value),
+    ];
+    // Literals without a table (RFC 7541 §6.2.2).
+    let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    let fields = fields.map(|(name, value)| [vec![0], text(name), text(value)].concat()).concat();
+    [frame(1, 4, stream, &fields), frame(0, 1, stream, b"client_id=batch")].concat()
+}
+
+/// The first frame of this kind.
+fn next_frame(stream: &mut Stream, kind: u8) -> Vec<u8> {
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).unwrap();
+        let mut payload = vec![0; usize::from(head[1]) * 256 + usize::from(head[2])];
+        stream.read_exact(&mut payload).unwrap();
+        if head[3] == kind {
+            return payload;
+        }
+    }
+}
+
+#[test]
+fn certificate_is_judged_again_where_a_caller_does_not_end_its_connection() {
+    const HEADERS: u8 = 1;
+    const GOAWAY: u8 = 7;
+    let upstream = Upstream::silent();
+    let gateway = gateway(&upstream, TLS, "[certificates]\nsource = \"connection\"");
+    let mut config = presenting(&gateway.files, Some("batch"));
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let mut stream = connected(&gateway, config);
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+    stream.write_all(&frame(4, 0, 0, &[])).unwrap();
+    stream.write_all(&frames(1)).unwrap();
+    // The index of `:status: 204` (RFC 7541, appendix A).
+    assert_eq!(next_frame(&mut stream, HEADERS).first(), Some(&0x89));
+    assert_eq!(upstream.received().header("x-client-id"), Some("batch"));
+    replace_authority(&gateway);
+    // Of the two that end a connection this is the first, and the other waits for an answer to a ping.
+    assert_eq!(next_frame(&mut stream, GOAWAY).get(..4), Some(&[0x7f, 0xff, 0xff, 0xff][..]));
+    stream.write_all(&frames(3)).unwrap();
+    assert_ne!(next_frame(&mut stream, HEADERS).first(), Some(&0x89));
+    gateway.wait_for(&[("client_id", "batch"), ("reason", "certificate_unverified")]);
     assert!(!upstream.was_called());
 }
 

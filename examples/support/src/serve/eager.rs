@@ -19,7 +19,7 @@ pin_project! {
     ///
     /// A connection of HTTP/1.1 wakes itself when the service reads a body that is there already, as a form nearly always
     /// is. Tokio wakes another thread for what is woken so, and that costs more than reading the form.
-    pub struct Eager<F> {
+    pub(super) struct Eager<F> {
         #[pin]
         future: F,
         woken: Arc<Woken>,
@@ -31,7 +31,7 @@ pin_project! {
 
 impl<F: Future> Eager<F> {
     /// Polls `future` twice at most before others have their turn.
-    pub fn new(future: F) -> Self {
+    pub(super) fn new(future: F) -> Self {
         let woken = Arc::new(Woken { state: AtomicU8::new(IDLE), task: Mutex::new(None) });
         Self { future, waker: Arc::clone(&woken).into(), woken, task: None }
     }

@@ -1,8 +1,16 @@
 //! TLS with and without a certificate of the client.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::Instant,
+};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
@@ -110,8 +118,8 @@ impl Tls {
         self.made_of == other.made_of
     }
 
-    /// Shakes hands, and verifies the certificate after it: rustls does not do that again where a
-    /// session is resumed.
+    /// Shakes hands. The certificate is judged after it, when it is [asked for](PresentedCertificate::certificate): rustls does not
+    /// do that again where a session is resumed.
     ///
     /// # Errors
     ///
@@ -119,10 +127,60 @@ impl Tls {
     pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
-    ) -> Result<(TlsStream<S>, Option<ClientCertificate>), BoxError> {
+    ) -> Result<(TlsStream<S>, Option<PresentedCertificate>), BoxError> {
         let stream = self.acceptor.accept(stream).await?;
-        let certificate = ClientCertificate::of(stream.get_ref().1, self.authorities.as_deref())?;
-        Ok((stream, certificate))
+        let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        let presented = PresentedCertificate::new(chain, self)?;
+        Ok((stream, presented))
+    }
+}
+
+/// The time after which a chain is judged again: it may have expired.
+const JUDGED: Duration = Duration::from_secs(60);
+
+/// What a client presented in the handshake of a connection, which may be open for long.
+pub struct PresentedCertificate {
+    chain: Vec<CertificateDer<'static>>,
+    judged: Mutex<Judged>,
+}
+
+struct Judged {
+    by: Arc<MadeOf>,
+    at: Instant,
+    certificate: ClientCertificate,
+}
+
+impl fmt::Debug for PresentedCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PresentedCertificate").finish_non_exhaustive()
+    }
+}
+
+impl PresentedCertificate {
+    fn new(chain: &[CertificateDer<'_>], tls: &Tls) -> Result<Option<Self>, BoxError> {
+        let Some(certificate) = ClientCertificate::of_chain(chain, tls.authorities.as_deref())?
+        else {
+            return Ok(None);
+        };
+        let chain = chain.iter().map(|one| one.clone().into_owned()).collect();
+        let judged = Judged { by: Arc::clone(&tls.made_of), at: Instant::now(), certificate };
+        Ok(Some(Self { chain, judged: Mutex::new(judged) }))
+    }
+
+    /// The certificate as `tls` judges it, which may be another one than at the handshake. There is none if `tls` asks
+    /// for none.
+    pub fn certificate(&self, tls: &Tls) -> Option<ClientCertificate> {
+        tls.made_of.authorities.as_ref()?;
+        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_by_another = !Arc::ptr_eq(&judged.by, &tls.made_of)
+            && judged.by.authorities != tls.made_of.authorities;
+        if is_by_another || judged.at.elapsed() >= JUDGED {
+            let certificate = ClientCertificate::of_chain(&self.chain, tls.authorities.as_deref());
+            judged.certificate = certificate.ok()??;
+            judged.at = Instant::now();
+        }
+        judged.by = Arc::clone(&tls.made_of);
+        Some(judged.certificate.clone())
     }
 }
 
@@ -138,4 +196,129 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, BoxError> {
 
 fn named(file: &Path, error: impl fmt::Display) -> BoxError {
     format!("{}: {error}", file.display()).into()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use rcgen::{CertificateParams, KeyPair};
+    use tokio::time::{advance, pause};
+    use tokio_rustls::rustls::{
+        CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
+        client::danger::HandshakeSignatureValid,
+        pki_types::UnixTime,
+        server::{ClientHello, ResolvesServerCert, danger::ClientCertVerified},
+        sign::CertifiedKey,
+    };
+
+    use super::*;
+
+    /// The authority of one certificate, for as long as that has not expired.
+    #[derive(Debug)]
+    struct Authority {
+        issued: CertificateDer<'static>,
+        is_expired: AtomicBool,
+    }
+
+    impl ClientCertVerifier for Authority {
+        fn root_hint_subjects(&self) -> &[DistinguishedName] {
+            &[]
+        }
+
+        fn verify_client_cert(
+            &self,
+            leaf: &CertificateDer<'_>,
+            _intermediates: &[CertificateDer<'_>],
+            _now: UnixTime,
+        ) -> Result<ClientCertVerified, Error> {
+            if *leaf == self.issued && !self.is_expired.load(Ordering::Relaxed) {
+                return Ok(ClientCertVerified::assertion());
+            }
+            Err(CertificateError::Expired.into())
+        }
+
+        fn verify_tls12_signature(
+            &self,
+            _message: &[u8],
+            _leaf: &CertificateDer<'_>,
+            _signed: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            Err(Error::HandshakeNotComplete)
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            leaf: &CertificateDer<'_>,
+            signed: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            self.verify_tls12_signature(message, leaf, signed)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            Vec::new()
+        }
+    }
+
+    #[derive(Debug)]
+    struct NoServer;
+
+    impl ResolvesServerCert for NoServer {
+        fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            None
+        }
+    }
+
+    fn issued() -> CertificateDer<'static> {
+        let key = KeyPair::generate().unwrap();
+        CertificateParams::default().self_signed(&key).unwrap().der().clone()
+    }
+
+    /// With this authority, or one that asks for no certificate.
+    fn tls(authority: Option<&Arc<Authority>>) -> Tls {
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(NoServer));
+        let authorities = authority.map(|authority| vec![authority.issued.clone()]);
+        let made_of = MadeOf { chain: Vec::new(), authorities };
+        Tls::new(config, authority.map(|authority| Arc::clone(authority) as _), made_of)
+    }
+
+    fn authority() -> Arc<Authority> {
+        Arc::new(Authority { issued: issued(), is_expired: AtomicBool::new(false) })
+    }
+
+    fn is_verified(presented: &PresentedCertificate, tls: &Tls) -> Option<bool> {
+        presented.certificate(tls).map(|certificate| certificate.is_verified())
+    }
+
+    #[tokio::test]
+    async fn certificate_that_expires_on_an_open_connection_is_refused_within_a_minute() {
+        pause();
+        let authority = authority();
+        let tls = tls(Some(&authority));
+        let chain = [authority.issued.clone()];
+        let presented = PresentedCertificate::new(&chain, &tls).unwrap().unwrap();
+        advance(JUDGED * 2).await;
+        assert_eq!(is_verified(&presented, &tls), Some(true));
+        authority.is_expired.store(true, Ordering::Relaxed);
+        advance(JUDGED).await;
+        assert_eq!(is_verified(&presented, &tls), Some(false));
+    }
+
+    #[tokio::test]
+    async fn certificate_is_judged_by_the_authorities_of_now() {
+        let (old, new) = (authority(), authority());
+        let [by_old, by_new] = [&old, &new].map(|authority| tls(Some(authority)));
+        let chain = [old.issued.clone()];
+        let presented = PresentedCertificate::new(&chain, &by_old).unwrap().unwrap();
+        assert_eq!(is_verified(&presented, &by_old), Some(true));
+        assert_eq!(is_verified(&presented, &by_new), Some(false));
+        assert_eq!(is_verified(&presented, &tls(None)), None);
+        assert_eq!(is_verified(&presented, &by_old), Some(true));
+    }
 }

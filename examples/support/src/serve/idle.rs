@@ -1,0 +1,233 @@
+//! Connections that nobody uses.
+
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http_body::{Body, Frame, SizeHint};
+use hyper_util::server::graceful::GracefulConnection;
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, sleep};
+
+/// The requests of a connection.
+#[derive(Clone, Default)]
+pub(super) struct Requests(Arc<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    /// How many there are now.
+    now: AtomicUsize,
+    /// How many there have been.
+    ever: AtomicUsize,
+}
+
+impl Requests {
+    /// One that is there until it is dropped.
+    pub(super) fn begin(&self) -> Begun {
+        self.0.now.fetch_add(1, Ordering::Relaxed);
+        self.0.ever.fetch_add(1, Ordering::Relaxed);
+        Begun(Arc::clone(&self.0))
+    }
+}
+
+pub(super) struct Begun(Arc<Counts>);
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+pin_project! {
+    /// The body of an answer. Its request is there for as long as it is.
+    pub(super) struct Answered<B> {
+        #[pin]
+        body: B,
+        _begun: Begun,
+    }
+}
+
+impl<B> Answered<B> {
+    pub(super) const fn new(body: B, begun: Begun) -> Self {
+        Self { body, _begun: begun }
+    }
+}
+
+impl<B: Body> Body for Answered<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.project().body.poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Runs a connection until it ends. It is asked to end when it is `told` to, or when it had no request for `limit`, or twice
+/// that; a peer of HTTP/2 may not care, and is cut off `last` later, or when it has no request again.
+pub(super) async fn run<C: GracefulConnection>(
+    connection: C,
+    requests: Requests,
+    told: impl Future<Output = ()>,
+    limit: Duration,
+    last: Duration,
+) {
+    let mut connection = pin!(connection);
+    let mut told = pin!(told);
+    let mut idle = pin!(sleep(limit));
+    let (mut is_told, mut is_last, mut seen) = (false, false, 0);
+    poll_fn(|context| {
+        loop {
+            if connection.as_mut().poll(context).is_ready() {
+                return Poll::Ready(());
+            }
+            if !is_told && told.as_mut().poll(context).is_ready() {
+                is_told = true;
+            // While there are requests nobody asks. Pings of HTTP/2 come between, so that it is asked again.
+            } else if requests.0.now.load(Ordering::Relaxed) == 0
+                && idle.as_mut().poll(context).is_ready()
+            {
+                let ever = requests.0.ever.load(Ordering::Relaxed);
+                if is_last {
+                    return Poll::Ready(());
+                }
+                is_last = ever == seen;
+                seen = ever;
+                idle.as_mut().reset(Instant::now() + if is_last { last } else { limit });
+                if !is_last {
+                    continue;
+                }
+            } else {
+                return Poll::Pending;
+            }
+            connection.as_mut().graceful_shutdown();
+        }
+    })
+    .await;
+}
+
+#[cfg(test)]
+#[cfg(feature = "http2")]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use std::{convert::Infallible, future::pending};
+
+    use bytes::Bytes;
+    use http_body_util::{BodyExt, Empty};
+    use hyper::{Request, Response, body::Incoming, client::conn::http2, service::service_fn};
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+        task::JoinHandle,
+    };
+
+    use crate::serve::{HEAD, LAST, serve_connection};
+
+    use super::*;
+
+    const SEND: Duration = Duration::from_secs(3600);
+
+    /// A connection whose requests take so long.
+    fn connected(
+        answer: Duration,
+        told: impl Future<Output = ()> + Send + 'static,
+    ) -> (DuplexStream, JoinHandle<Instant>) {
+        let (stream, peer) = duplex(64 * 1024);
+        let service = service_fn(move |_request: Request<Incoming>| async move {
+            sleep(answer).await;
+            Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+        });
+        let ended = tokio::spawn(async move {
+            serve_connection(stream, service, SEND, told).await;
+            Instant::now()
+        });
+        (peer, ended)
+    }
+
+    async fn caller(peer: DuplexStream) -> http2::SendRequest<Empty<Bytes>> {
+        let builder = http2::Builder::new(TokioExecutor::new());
+        let (requests, connection) = builder.handshake(TokioIo::new(peer)).await.unwrap();
+        tokio::spawn(connection);
+        requests
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_that_never_had_a_request_ends() {
+        let began = Instant::now();
+        let (peer, ended) = connected(Duration::ZERO, pending());
+        let caller = caller(peer).await;
+        assert_eq!((ended.await.unwrap() - began).as_secs(), HEAD.as_secs());
+        drop(caller);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_ends_when_it_had_no_request_for_a_while() {
+        let began = Instant::now();
+        let (peer, ended) = connected(Duration::ZERO, pending());
+        let mut caller = caller(peer).await;
+        sleep(HEAD / 2).await;
+        let answer = caller.send_request(Request::new(Empty::new())).await.unwrap();
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "");
+        assert_eq!((ended.await.unwrap() - began).as_secs(), 2 * HEAD.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_stays_for_as_long_as_it_has_a_request() {
+        let long = HEAD * 20;
+        let (peer, ended) = connected(long, pending());
+        let mut caller = caller(peer).await;
+        let answer = caller.send_request(Request::new(Empty::new())).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert!(!ended.is_finished());
+        drop(answer);
+        let answered = Instant::now();
+        assert!(ended.await.unwrap() - answered <= 2 * HEAD);
+    }
+
+    /// Says nothing but that it speaks HTTP/2, and takes no notice of what it is told.
+    async fn deaf(mut peer: DuplexStream) -> Instant {
+        peer.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        peer.read_to_end(&mut Vec::new()).await.unwrap();
+        Instant::now()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn peer_that_does_not_end_an_idle_connection_is_cut_off() {
+        let began = Instant::now();
+        let (peer, _ended) = connected(Duration::ZERO, pending());
+        assert_eq!((deaf(peer).await - began).as_secs(), (HEAD + LAST).as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn peer_that_does_not_end_a_connection_when_it_is_told_to_is_cut_off() {
+        let began = Instant::now();
+        let (peer, _ended) = connected(Duration::ZERO, sleep(Duration::from_secs(1)));
+        assert_eq!((deaf(peer).await - began).as_secs(), (HEAD + LAST).as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_ends_at_once_when_it_is_told_to() {
+        let began = Instant::now();
+        let (peer, ended) = connected(Duration::ZERO, sleep(Duration::from_secs(1)));
+        let caller = caller(peer).await;
+        assert_eq!((ended.await.unwrap() - began).as_secs(), 1);
+        drop(caller);
+    }
+}
