@@ -1,25 +1,22 @@
 //! A deadline for the streams of a connection of HTTP/2, whose callers may read some of them and not others.
 
 use std::{
-    cell::Cell,
+    io::IoSlice,
     pin::Pin,
-    task::{Context, Poll, ready},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
+use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
-use hyper::rt::Executor;
+use hyper::{http::HeaderMap, rt::Executor};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 tokio::task_local! {
-    /// When the caller of this stream took something last, while there is more that it could take.
-    static TAKEN: Cell<Option<Instant>>;
-}
-
-fn note(taken: Option<Instant>) {
-    // A connection of HTTP/1.1 is no stream. `Sending` watches it.
-    let _not_watched = TAKEN.try_with(|last| last.set(taken));
+    /// Of the answer of this stream. A connection of HTTP/1.1 is no stream: `Sending` watches it.
+    static UNTAKEN: Arc<Untaken>;
 }
 
 /// Runs the streams of connections, and ends those of which nothing is taken for `limit`.
@@ -30,8 +27,10 @@ pub(super) struct Streams {
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
-        let stream = Stream { stream, limit: self.limit, deadline: None };
-        tokio::spawn(TAKEN.scope(Cell::new(None), stream));
+        let untaken = Arc::default();
+        let scope = Arc::clone(&untaken);
+        let stream = Stream { stream, untaken, limit: self.limit, deadline: None };
+        tokio::spawn(UNTAKEN.scope(scope, stream));
     }
 }
 
@@ -40,6 +39,7 @@ pin_project! {
     struct Stream<F> {
         #[pin]
         stream: F,
+        untaken: Arc<Untaken>,
         limit: Duration,
         deadline: Option<Pin<Box<Sleep>>>,
     }
@@ -53,8 +53,8 @@ impl<F: Future<Output = ()>> Future for Stream<F> {
         if this.stream.poll(context).is_ready() {
             return Poll::Ready(());
         }
-        let Some(taken) = TAKEN.with(Cell::get) else { return Poll::Pending };
-        let end = taken + *this.limit;
+        let Some(since) = this.untaken.since() else { return Poll::Pending };
+        let end = since + *this.limit;
         let deadline = this.deadline.get_or_insert_with(|| Box::pin(sleep_until(end)));
         if deadline.deadline() != end {
             deadline.as_mut().reset(end);
@@ -63,37 +63,160 @@ impl<F: Future<Output = ()>> Future for Stream<F> {
     }
 }
 
+/// The parts of an answer that are there for its caller. Hyper and h2 hold them until he has room for them.
+#[derive(Default)]
+struct Untaken(Mutex<Parts>);
+
+#[derive(Default)]
+struct Parts {
+    count: usize,
+    /// When the first of them was there, or something was taken.
+    since: Option<Instant>,
+    /// Waits until there are none.
+    waiting: Option<Waker>,
+}
+
+impl Untaken {
+    fn parts(&self) -> MutexGuard<'_, Parts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Since when the caller has taken nothing, if there is something to take.
+    fn since(&self) -> Option<Instant> {
+        let parts = self.parts();
+        parts.since.filter(|_| parts.count > 0)
+    }
+
+    fn poll_all_taken(&self, context: &Context<'_>) -> Poll<()> {
+        let mut parts = self.parts();
+        if parts.count == 0 {
+            return Poll::Ready(());
+        }
+        parts.waiting = Some(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// A part is there until this is dropped.
+struct Receipt(Arc<Untaken>);
+
+impl Receipt {
+    fn new(untaken: &Arc<Untaken>) -> Self {
+        let mut parts = untaken.parts();
+        if parts.count == 0 {
+            parts.since = Some(Instant::now());
+        }
+        parts.count += 1;
+        drop(parts);
+        Self(Arc::clone(untaken))
+    }
+
+    fn some_taken(&self) {
+        self.0.parts().since = Some(Instant::now());
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        let mut parts = self.0.parts();
+        parts.since = Some(Instant::now());
+        parts.count -= 1;
+        let waiting = if parts.count == 0 { parts.waiting.take() } else { None };
+        drop(parts);
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
+    }
+}
+
+/// A part of an answer, which notes when something of it is taken.
+pub(super) struct Part<D> {
+    data: D,
+    /// `None` over HTTP/1.1, and when all is taken.
+    receipt: Option<Receipt>,
+}
+
+impl<D: Buf> Buf for Part<D> {
+    fn remaining(&self) -> usize {
+        self.data.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.data.chunk()
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.data.chunks_vectored(slices)
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.data.advance(count);
+        if let Some(receipt) = &self.receipt {
+            if self.data.has_remaining() {
+                receipt.some_taken();
+            } else {
+                self.receipt = None;
+            }
+        }
+    }
+}
+
 pin_project! {
-    /// The body of an answer, which notes when something of it is taken.
+    /// The body of an answer, which over HTTP/2 does not end before all of it is taken: with its end the task of the stream
+    /// ends, and nobody else can reset the stream while h2 waits for room for the rest.
     pub(super) struct Taken<B> {
         #[pin]
         body: B,
+        untaken: Option<Arc<Untaken>>,
+        ended: bool,
+        trailers: Option<Box<HeaderMap>>,
     }
 }
 
 impl<B> Taken<B> {
-    pub(super) const fn new(body: B) -> Self {
-        Self { body }
+    /// Within the task of the stream.
+    pub(super) fn new(body: B) -> Self {
+        let untaken = UNTAKEN.try_with(Arc::clone).ok();
+        Self { body, untaken, ended: false, trailers: None }
     }
 }
 
 impl<B: Body> Body for Taken<B> {
-    type Data = B::Data;
+    type Data = Part<B::Data>;
     type Error = B::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        // It is the caller who waits.
-        note(None);
-        let frame = ready!(self.project().body.poll_frame(context));
-        note(Some(Instant::now()));
-        Poll::Ready(frame)
+    ) -> Poll<Option<Result<Frame<Self::Data>, B::Error>>> {
+        let this = self.project();
+        let Some(untaken) = this.untaken else {
+            let frame = ready!(this.body.poll_frame(context));
+            let part = |data| Part { data, receipt: None };
+            return Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(part))));
+        };
+        if !*this.ended {
+            match ready!(this.body.poll_frame(context)) {
+                Some(Ok(frame)) => match frame.into_trailers() {
+                    Ok(trailers) => *this.trailers = Some(Box::new(trailers)),
+                    Err(frame) => {
+                        let part = |data| Part { data, receipt: Some(Receipt::new(untaken)) };
+                        return Poll::Ready(Some(Ok(frame.map_data(part))));
+                    }
+                },
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => {}
+            }
+            *this.ended = true;
+        }
+        ready!(untaken.poll_all_taken(context));
+        Poll::Ready(this.trailers.take().map(|trailers| Ok(Frame::trailers(*trailers))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        let Some(untaken) = &self.untaken else { return self.body.is_end_stream() };
+        let ended = self.ended || self.body.is_end_stream();
+        ended && self.trailers.is_none() && untaken.since().is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -108,15 +231,16 @@ impl<B: Body> Body for Taken<B> {
     reason = "a test that cannot go on has failed"
 )]
 mod tests {
-    use std::{
-        convert::Infallible,
-        sync::{Arc, Mutex},
-    };
+    use std::convert::Infallible;
 
     use bytes::Bytes;
-    use http_body_util::{BodyExt, Empty};
+    use http_body_util::{BodyExt, Collected, Empty, Full};
     use hyper::{
-        Request, Response, body::Incoming, client::conn::http2, http::Version, service::service_fn,
+        Request, Response,
+        body::Incoming,
+        client::conn::http2,
+        http::{HeaderValue, Version, header::CONTENT_LENGTH},
+        service::service_fn,
     };
     use hyper_util::rt::{TokioExecutor, TokioIo};
     use tokio::{
@@ -126,14 +250,20 @@ mod tests {
 
     use super::*;
     use crate::serve::connection;
+    use tower_client_auth::BoxError;
 
     const LIMIT: Duration = Duration::from_secs(60);
 
-    /// Answers without an end, each part a while after the one before, and notes when it is given up.
+    /// An answer without an end, each part a while after the one before.
     struct Endless {
         pause: Duration,
         next: Pin<Box<Sleep>>,
-        ended: Arc<Mutex<Vec<Instant>>>,
+    }
+
+    impl Endless {
+        fn new(pause: Duration) -> Self {
+            Self { pause, next: Box::pin(sleep(Duration::ZERO)) }
+        }
     }
 
     impl Body for Endless {
@@ -150,7 +280,33 @@ mod tests {
         }
     }
 
-    impl Drop for Endless {
+    /// Notes when an answer is given up.
+    struct Noted<B> {
+        body: Pin<Box<B>>,
+        ended: Arc<Mutex<Vec<Instant>>>,
+    }
+
+    impl<B: Body> Body for Noted<B> {
+        type Data = B::Data;
+        type Error = B::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+            self.body.as_mut().poll_frame(context)
+        }
+
+        fn is_end_stream(&self) -> bool {
+            self.body.is_end_stream()
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            self.body.size_hint()
+        }
+    }
+
+    impl<B> Drop for Noted<B> {
         fn drop(&mut self) {
             self.ended.lock().unwrap().push(Instant::now());
         }
@@ -165,12 +321,19 @@ mod tests {
     impl Caller {
         /// Which takes as much of an answer before it is read, of one with this pause between its parts.
         async fn new(window: u32, pause: Duration) -> Self {
+            Self::of(window, move || Endless::new(pause)).await
+        }
+
+        /// Which takes as much of one of these answers before it is read.
+        async fn of<B>(window: u32, answer: impl Fn() -> B + Send + 'static) -> Self
+        where
+            B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+        {
             let (stream, peer) = duplex(64 * 1024);
             let ended = Arc::default();
             let noted = Arc::clone(&ended);
             let service = service_fn(move |_request: Request<Incoming>| {
-                let next = Box::pin(sleep(Duration::ZERO));
-                let body = Endless { pause, next, ended: Arc::clone(&noted) };
+                let body = Noted { body: Box::pin(answer()), ended: Arc::clone(&noted) };
                 async move { Ok::<_, Infallible>(Response::new(body)) }
             });
             let connection = connection(stream, service, LIMIT);
@@ -182,16 +345,48 @@ mod tests {
             Self { requests, ended }
         }
 
-        async fn get(&mut self) -> Incoming {
+        async fn answer(&mut self) -> Response<Incoming> {
             let request = Request::new(Empty::new());
             let answer = self.requests.send_request(request).await.unwrap();
             assert_eq!(answer.version(), Version::HTTP_2);
-            answer.into_body()
+            answer
+        }
+
+        async fn get(&mut self) -> Incoming {
+            self.answer().await.into_body()
         }
 
         fn ended(&self) -> Vec<Instant> {
             self.ended.lock().unwrap().clone()
         }
+    }
+
+    fn whole() -> Full<Bytes> {
+        Full::new(Bytes::from_static(&[0; 8000]))
+    }
+
+    async fn trailers() -> Option<Result<HeaderMap, Infallible>> {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        Some(Ok(trailers))
+    }
+
+    async fn read_all(answer: Incoming) -> Collected<Bytes> {
+        timeout(LIMIT / 2, answer.collect()).await.unwrap().unwrap()
+    }
+
+    /// How much of an answer was on its way that is not read and then reset.
+    async fn left_unread(mut answer: Incoming) -> usize {
+        let mut taken = 0;
+        sleep(LIMIT * 2).await;
+        let error = loop {
+            match timeout(LIMIT, read(&mut answer)).await.unwrap() {
+                Ok(bytes) => taken += bytes,
+                Err(error) => break error,
+            }
+        };
+        assert!(format!("{error:?}").contains("CANCEL"), "{error:?}");
+        taken
     }
 
     async fn read(answer: &mut Incoming) -> Result<usize, hyper::Error> {
@@ -251,5 +446,88 @@ mod tests {
         assert!(format!("{error:?}").contains("CANCEL"), "{error:?}");
         assert_eq!(began.elapsed().as_secs(), 60);
         assert_eq!(caller.ended().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn last_part_that_is_not_taken_is_reset() {
+        let mut caller = Caller::of(1, whole).await;
+        let began = Instant::now();
+        let answer = caller.answer().await;
+        assert_eq!(answer.headers()[CONTENT_LENGTH], "8000");
+        assert_eq!(left_unread(answer.into_body()).await, 1);
+        assert_eq!(caller.ended().len(), 1);
+        assert_eq!((caller.ended()[0] - began).as_secs(), 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn last_part_before_trailers_that_is_not_taken_is_reset() {
+        let mut caller = Caller::of(1, || whole().with_trailers(trailers())).await;
+        let began = Instant::now();
+        let answer = caller.get().await;
+        assert_eq!(left_unread(answer).await, 1);
+        assert_eq!((caller.ended()[0] - began).as_secs(), 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn part_that_is_not_taken_is_reset_while_its_server_has_no_other() {
+        let mut caller = Caller::new(1, LIMIT * 5).await;
+        let began = Instant::now();
+        let answer = caller.get().await;
+        assert_eq!(left_unread(answer).await, 1);
+        assert_eq!((caller.ended()[0] - began).as_secs(), 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answer_that_is_taken_ends_at_once_with_its_length_and_trailers() {
+        let mut caller = Caller::of(65_535, whole).await;
+        let answer = caller.answer().await;
+        assert_eq!(answer.headers()[CONTENT_LENGTH], "8000");
+        assert_eq!(read_all(answer.into_body()).await.to_bytes().len(), 8000);
+        let mut caller = Caller::of(65_535, || whole().with_trailers(trailers())).await;
+        let answer = read_all(caller.get().await).await;
+        assert_eq!(answer.trailers(), trailers().await.unwrap().ok().as_ref());
+        assert_eq!(answer.to_bytes().len(), 8000);
+        let mut caller = Caller::of(65_535, Empty::<Bytes>::new).await;
+        assert!(caller.get().await.is_end_stream());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn last_part_that_is_taken_slowly_arrives() {
+        let mut caller = Caller::of(1_000, || whole().with_trailers(trailers())).await;
+        let mut answer = caller.get().await;
+        for _ in 0..8 {
+            sleep(LIMIT * 3 / 4).await;
+            assert_eq!(read(&mut answer).await.unwrap(), 1000);
+        }
+        let trailers = answer.frame().await.unwrap().unwrap().into_trailers();
+        assert_eq!(trailers.unwrap()["grpc-status"], "0");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_held_over_http_1() {
+        let mut answer = Taken::new(whole());
+        let mut part = answer.frame().await.unwrap().unwrap().into_data().ok().unwrap();
+        assert!(answer.is_end_stream());
+        assert!(part.receipt.is_none());
+        part.advance(8000);
+        assert!(answer.frame().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn end_comes_when_the_last_part_is_taken() {
+        let stream = async {
+            let mut answer = Taken::new(whole());
+            let part = answer.frame().await.unwrap().unwrap();
+            assert!(!answer.is_end_stream());
+            let began = Instant::now();
+            tokio::spawn(async move {
+                sleep(LIMIT).await;
+                drop(part);
+            });
+            assert!(timeout(LIMIT * 2, answer.frame()).await.unwrap().is_none());
+            assert_eq!(began.elapsed().as_secs(), 60);
+            assert!(answer.is_end_stream());
+        };
+        UNTAKEN.scope(Arc::default(), stream).await;
     }
 }
