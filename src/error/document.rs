@@ -4,6 +4,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::error::{
     BoxError,
+    causes::Causes,
     kind::ErrorKind,
     throttled::{self, Throttled},
 };
@@ -25,6 +26,8 @@ pub enum DocumentError {
     Refused(Cow<'static, str>),
     /// The document could not be had, and none is known. → 503
     Unreachable(Arc<BoxError>),
+    /// The [store](crate::metadata_documents::DocumentStore) could not be asked, and nothing else may be. → 503
+    Store(Arc<BoxError>),
     /// As many documents were fetched as strangers may cause. → 429
     Throttled(Throttled),
 }
@@ -37,8 +40,15 @@ impl DocumentError {
             Self::NotAnId | Self::NotAllowed => ErrorKind::UnknownClient,
             Self::Refused(_) => ErrorKind::MetadataDocument,
             Self::Unreachable(_) => ErrorKind::MetadataUnreachable,
+            Self::Store(_) => ErrorKind::Provider,
             Self::Throttled(_) => ErrorKind::Throttled,
         }
+    }
+
+    /// This and what caused it, on one line for a log, as [`Error::causes`](crate::Error::causes) has it for a layer.
+    #[must_use]
+    pub fn causes(&self) -> impl fmt::Display {
+        Causes(self)
     }
 
     pub(crate) fn refused(reason: impl Into<Cow<'static, str>>) -> Self {
@@ -59,6 +69,17 @@ impl DocumentError {
         }
     }
 
+    /// What the store, or what it was called by, has to say.
+    pub(crate) fn of_store(
+        error: &(dyn std::error::Error + 'static),
+        cause: impl FnOnce() -> BoxError,
+    ) -> Self {
+        match Throttled::find(error) {
+            Some(throttled) => Self::Throttled(*throttled),
+            None => Self::Store(Arc::new(cause())),
+        }
+    }
+
     /// The error that `error` is, or that caused it.
     pub(crate) fn find<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Self> {
         throttled::find(error)
@@ -72,6 +93,7 @@ impl fmt::Display for DocumentError {
             Self::NotAllowed => f.write_str("the settings do not allow this client"),
             Self::Refused(reason) => write!(f, "the metadata document is refused: {reason}"),
             Self::Unreachable(_) => f.write_str("the metadata document could not be had"),
+            Self::Store(_) => f.write_str("the store of metadata documents failed"),
             Self::Throttled(throttled) => throttled.fmt(f),
         }
     }
@@ -80,7 +102,7 @@ impl fmt::Display for DocumentError {
 impl std::error::Error for DocumentError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Unreachable(source) => Some(&***source),
+            Self::Unreachable(source) | Self::Store(source) => Some(&***source),
             Self::Throttled(throttled) => Some(throttled),
             _ => None,
         }

@@ -99,7 +99,7 @@ pub enum ErrorKind {
     UnusableRegistration,
     /// `provider_mismatch`: the provider answered with a client of another id. → 401 `invalid_client`
     ProviderMismatch,
-    /// `provider`: the provider or the throttle failed or panicked. → 503 `temporarily_unavailable`
+    /// `provider`: the provider, the throttle or the store of metadata documents failed or panicked. → 503 `temporarily_unavailable`
     Provider,
     /// `provider_timeout`: the provider or the throttle did not answer before the deadline. → 503 `temporarily_unavailable`
     ProviderTimeout,

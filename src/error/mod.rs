@@ -5,6 +5,7 @@ pub(crate) mod assertion;
 #[cfg(feature = "unstable-attestation")]
 pub(crate) mod attestation;
 pub(crate) mod cause;
+mod causes;
 #[cfg(feature = "mtls")]
 pub(crate) mod certificate;
 pub(crate) mod config;
@@ -20,7 +21,7 @@ use std::{fmt, sync::Arc};
 use http::StatusCode;
 
 use crate::{
-    error::{cause::Cause, kind::ErrorKind, throttled::Throttled},
+    error::{cause::Cause, causes::Causes, kind::ErrorKind, throttled::Throttled},
     iana::AuthMethod,
 };
 
@@ -79,6 +80,33 @@ impl Error {
     #[must_use]
     pub const fn is_internal(&self) -> bool {
         self.kind.entry().internal
+    }
+
+    /// Why, in as much detail as there is, on one line for a log: the [`source`](std::error::Error::source), and what
+    /// caused that in turn, with `: ` between them. It is the field `source` of the event of the feature `tracing`.
+    ///
+    /// A cause whose text the one before ends with is written once. Control characters are escaped, because a
+    /// cause may quote what somebody sent, and what is longer than 1 KiB, or has more than 16 causes, is cut.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_client_auth::{ClientAuthLayer, ClientMetadata, provider::MemoryProvider};
+    ///
+    /// let layer =
+    ///     ClientAuthLayer::new(MemoryProvider::<ClientMetadata>::new()).on_outcome(|outcome| {
+    ///         let Some(error) = outcome.error() else { return };
+    ///         match error.causes() {
+    ///             // provider: the store is away: Connection refused (os error 111)
+    ///             Some(causes) => eprintln!("{}: {causes}", error.kind()),
+    ///             None => eprintln!("{}", error.kind()),
+    ///         }
+    ///     });
+    /// # drop(layer);
+    /// ```
+    #[must_use]
+    pub fn causes(&self) -> Option<impl fmt::Display> {
+        self.cause.as_ref().map(|cause| Causes(cause.as_error()))
     }
 
     pub(crate) fn with_source(kind: ErrorKind, source: BoxError) -> Self {

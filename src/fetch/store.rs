@@ -29,7 +29,7 @@ use crate::{error::BoxError, jose::leaked::Leaked};
 /// - Keep a document, also an empty one, for as long as a client may come back: 90 days, and not less than the life of a
 ///   refresh token. How fresh it is, is judged by when it was fetched.
 /// - Limit the time of each call: requests wait for it. One that fails counts as if nothing was kept, but for
-///   [`known_only`](crate::metadata_documents::MetadataDocuments::known_only), where it is answered 503.
+///   [`known_only`](crate::metadata_documents::MetadataDocuments::known_only), where it is answered 503, [`ErrorKind::Provider`](crate::ErrorKind::Provider).
 /// - What is put [replaces](StoredDocument::replaces) what was there, unless that was
 ///   [fetched](StoredDocument::fetched_at) later, or was withdrawn in the same second. Compare and
 ///   replace in one step: machines put theirs at the same time, and a slow one must not bring back what was replaced, or

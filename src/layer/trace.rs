@@ -33,31 +33,6 @@ impl std::fmt::Debug for Shortened<'_> {
     }
 }
 
-/// On one line: what an error quotes, such as the name in a certificate, may be a caller's.
-#[cfg(feature = "tracing")]
-struct OneLine<T>(T);
-
-#[cfg(feature = "tracing")]
-impl<T: std::fmt::Display> std::fmt::Display for OneLine<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        use std::fmt::Write;
-
-        struct Escape<'a, W>(&'a mut W);
-
-        impl<W: Write> Write for Escape<'_, W> {
-            fn write_str(&mut self, text: &str) -> std::fmt::Result {
-                text.chars().try_for_each(|character| match character {
-                    // They end nothing here, and messages have them.
-                    '"' | '\'' | '\\' => self.0.write_char(character),
-                    _ => write!(self.0, "{}", character.escape_debug()),
-                })
-            }
-        }
-
-        write!(Escape(f), "{}", self.0)
-    }
-}
-
 #[cfg(feature = "tracing")]
 pub(crate) fn decision(outcome: &Outcome<'_>) {
     /// What people filter by: the name of the crate, and of none of its modules.
@@ -92,7 +67,7 @@ pub(crate) fn decision(outcome: &Outcome<'_>) {
                     outcome.registered_method().map(crate::iana::AuthMethod::as_str),
                 outcome = "failure",
                 reason = error.kind().as_str(),
-                source = std::error::Error::source(error).map(OneLine).map(tracing::field::display),
+                source = error.causes().map(tracing::field::display),
                 path,
                 ?duration,
                 "client not authenticated"

@@ -19,8 +19,8 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_client_auth::{
-    AuthMethod, BoxError, ClientAuthLayer, ClientMetadata, ClientSecret, Clock, Compat, ErrorKind,
-    RegisteredClient,
+    AuthMethod, BoxError, ClientAuthLayer, ClientMetadata, ClientSecret, Clock, Compat, Error,
+    ErrorKind, RegisteredClient,
     assertion::{Assertions, FetchedJwks, HttpsJwksSource, InvalidAssertion, JwksSource},
     metadata_documents::{
         DocumentError, DocumentProvider, DocumentSource, DocumentStore, FetchedDocument, Made,
@@ -162,6 +162,13 @@ impl Server {
         self.harness.observe(response)
     }
 
+    /// Why a request with nothing but the id is refused.
+    fn error(&self, client_id: &str) -> Error {
+        let service = self.layer.layer(self.harness.recorder());
+        let Ok(response) = crate::support::run(service.oneshot(public(client_id).request()));
+        response.extensions().get::<Error>().unwrap().clone()
+    }
+
     fn signed(&self, key: &Key, alg: &str, members: Value) -> TestRequest {
         let jti = self.assertions.fetch_add(1, Ordering::SeqCst).to_string();
         let times = json!({"exp": self.clock.unix_seconds() + 60, "jti": jti});
@@ -181,6 +188,10 @@ fn public(client_id: &str) -> TestRequest {
 fn document(members: Value) -> String {
     let least = json!({"client_id": URL, "redirect_uris": ["https://client.example/callback"]});
     with(least, members).to_string()
+}
+
+fn causes_of(error: &Error) -> String {
+    error.causes().unwrap().to_string()
 }
 
 fn refused(client_id: &str) -> Answer {
@@ -604,7 +615,19 @@ async fn special_addresses_are_answered_as_names_that_do_not_exist() {
     ] {
         let url = format!("https://{host}:{port}/oauth");
         let Ok(response) = layer.layer(harness.recorder()).oneshot(public(&url).request()).await;
+        let error = response.extensions().get::<Error>().unwrap().clone();
         assert_eq!(harness.observe(response), failed(ErrorKind::MetadataUnreachable, &url));
+        let why = match host {
+            // The resolver of the system says why.
+            "name.invalid" => continue,
+            "localhost" => {
+                "error sending request: client error (Connect): dns error: error resolving DNS: \
+                 the host has no address that is public"
+            }
+            _ => "the host has no address that is public",
+        };
+        let causes = format!("the metadata document could not be had: {why}");
+        assert_eq!(causes_of(&error), causes, "{host}");
     }
     assert_untouched(&listener);
 }
@@ -1092,7 +1115,7 @@ fn document_stays_kept_until_it_is_withdrawn() {
     assert_eq!(other.keep(URL), Err(ErrorKind::MetadataDocument));
 
     store.go_down();
-    assert_eq!(server.keep(URL), Err(ErrorKind::MetadataUnreachable));
+    assert_eq!(server.keep(URL), Err(ErrorKind::Provider));
     let alone = Server::new();
     assert_eq!(alone.keep(URL), Ok(()), "it has no store");
 }
@@ -1268,9 +1291,50 @@ fn failing_store_is_a_miss() {
     server.web.publish(URL, document(json!({})));
     assert_eq!(server.ask(URL), public(URL).accepted(URL, AuthMethod::None));
 
+    // Nothing is fetched in its place, and the operator must look.
     let server = Server::of(|documents| documents.known_only(store));
-    assert_eq!(server.ask(URL), failed(ErrorKind::MetadataUnreachable, URL));
+    assert_eq!(server.ask(URL), failed(ErrorKind::Provider, URL));
     assert_eq!(server.web.fetched.take(), [""; 0]);
+    let error = server.error(URL);
+    let causes = "the store of metadata documents failed: connection refused";
+    assert_eq!((error.is_internal(), causes_of(&error)), (true, causes.to_owned()));
+}
+
+// R78, R139.
+#[test]
+fn store_may_refuse_attempts() {
+    struct Busy;
+
+    impl DocumentStore for Busy {
+        type Error = Throttled;
+
+        async fn get(&self, _url: &str) -> Result<Option<StoredDocument>, Throttled> {
+            Err(Throttled::new(Duration::from_secs(7)))
+        }
+
+        async fn put(&self, _url: &str, _document: StoredDocument) -> Result<(), Throttled> {
+            Err(Throttled::new(Duration::from_secs(7)))
+        }
+    }
+
+    let server = Server::of(|documents| documents.known_only(Busy));
+    let throttled = failed(ErrorKind::Throttled, URL).with("retry-after", "7");
+    assert_eq!(server.ask(URL), throttled);
+    let server = Server::of(|documents| documents.store(Busy));
+    server.web.publish(URL, document(json!({})));
+    assert_eq!(server.keep(URL), Err(ErrorKind::Throttled));
+}
+
+// R113: why, also where the cause has one in turn.
+#[test]
+fn unreachable_document_says_why() {
+    let server = Server::new();
+    server.web.set(URL, Page::Down);
+    let error = server.error(URL);
+    let causes = "the metadata document could not be had: host unreachable";
+    assert_eq!((error.is_internal(), causes_of(&error)), (false, causes.to_owned()));
+    let resolved = crate::support::run(server.documents.resolve(URL)).unwrap_err();
+    assert_eq!(resolved.causes().to_string(), causes);
 }
 
 // R139.

@@ -356,6 +356,77 @@ mod events {
         );
     }
 
+    #[derive(Clone, Debug)]
+    struct Said(String, Option<Box<Self>>);
+
+    impl std::fmt::Display for Said {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str(&self.0)
+        }
+    }
+
+    impl std::error::Error for Said {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            self.1.as_deref().map(|cause| cause as _)
+        }
+    }
+
+    /// What is logged as the source of an outage with these causes, each of which caused the one before.
+    fn source_of(causes: &[&str]) -> String {
+        let chain = causes
+            .iter()
+            .rev()
+            .fold(None, |cause, &said| Some(Box::new(Said(said.to_owned(), cause))));
+        let harness = Harness::of(provider_fn(move |_: &str| {
+            std::future::ready(Err::<Option<RegisteredClient<App>>, _>(*chain.clone().unwrap()))
+        }));
+        let shown = Log::default();
+        let hook = shown.clone();
+        let harness = harness.set(|layer| {
+            layer.on_outcome(move |outcome| {
+                hook.push(outcome.error().unwrap().causes().unwrap().to_string());
+            })
+        });
+        let mut logged = events(|| harness.ask(&TestRequest::form("client_id=c")));
+        let logged = logged.pop().unwrap();
+        let (_, rest) = logged.split_once(" source=").unwrap();
+        let (source, _) = rest.rsplit_once(" path=").unwrap();
+        assert_eq!(shown.take(), [source], "what a hook gets");
+        source.to_owned()
+    }
+
+    // R113: each cause is told, and once.
+    #[test]
+    fn outage_is_logged_with_what_caused_its_cause() {
+        for (causes, expected) in [
+            (&["down"][..], "down"),
+            (&["query", "no connection", "refused"], "query: no connection: refused"),
+            (&["broken pipe", "broken pipe"], "broken pipe"),
+            (&["sending: broken pipe", "broken pipe", "x"], "sending: broken pipe: x"),
+            (&["caf\u{e9}\n", "\n"], "caf\u{e9}\\n"),
+            (&["pipe", "broken pipe"], "pipe: broken pipe"),
+            (&["", "", "down", ""], "down"),
+        ] {
+            assert_eq!(source_of(causes), expected, "{causes:?}");
+        }
+    }
+
+    // R111: nor can it flood a log, whatever is quoted.
+    #[test]
+    fn causes_of_a_refusal_are_cut() {
+        let long = "x".repeat(1000);
+        let whole = format!("{long}: {}", "y".repeat(22));
+        assert_eq!(source_of(&[&long, &"y".repeat(22)]), whole);
+        assert_eq!(source_of(&[&long, &"y".repeat(23)]), format!("{whole}…"));
+        assert_eq!(source_of(&[&long, &"y".repeat(22), "z"]), format!("{whole}…"));
+        let escaped = "\\u{2028}".repeat(128);
+        assert_eq!(source_of(&[&"\u{2028}".repeat(100_000)]), format!("{escaped}…"));
+        let numbers: Vec<_> = (0..20).map(|number| number.to_string()).collect();
+        let numbers: Vec<_> = numbers.iter().map(String::as_str).collect();
+        assert_eq!(source_of(&numbers[..16]), numbers[..16].join(": "));
+        assert_eq!(source_of(&numbers), format!("{}…", numbers[..16].join(": ")));
+    }
+
     // R111: what an error quotes, such as the name in a certificate, may be a caller's.
     #[test]
     fn cause_of_a_refusal_stays_on_its_line() {

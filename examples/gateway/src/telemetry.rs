@@ -12,7 +12,7 @@ use tracing_subscriber::{
 };
 
 use crate::answer::Refusal;
-use example_support::{Peer, cut, proxy::causes};
+use example_support::{Peer, cut};
 
 /// In seconds: an answer from memory takes under a millisecond, a slow upstream half a minute.
 const BUCKETS: [f64; 12] =
@@ -152,7 +152,7 @@ impl Level {
 /// sent: it is cut, and JSON escapes it.
 pub(crate) fn log_refusal(route: &str, outcome: &Outcome<'_>) {
     let Some(error) = outcome.error() else { return };
-    let cause = std::error::Error::source(error).map(|cause| causes(&cause));
+    let cause = error.causes().map(|causes| causes.to_string());
     let head = outcome.request();
     let peer = head.extensions.get::<Peer>().map(|peer| peer.0.to_string());
     let client_id = outcome.client_id().map(cut);

@@ -164,12 +164,14 @@ async fn find(
     let resolved = app.documents.resolve(client_id).await;
     Ok(resolved.map(|client| (client, true)).map_err(|error| {
         // Why is for the operator alone: the answer tells nothing about other servers.
-        eprintln!("mcp_authorization_server: {:?}: {error}", cut(client_id));
+        eprintln!("mcp_authorization_server: {:?}: {}", cut(client_id), error.causes());
         match error.kind() {
-            ErrorKind::MetadataUnreachable | ErrorKind::Throttled => page::refuse(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The application cannot be looked up now. Try again later.",
-            ),
+            ErrorKind::MetadataUnreachable | ErrorKind::Provider | ErrorKind::Throttled => {
+                page::refuse(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "The application cannot be looked up now. Try again later.",
+                )
+            }
             _ => page::refuse(StatusCode::BAD_REQUEST, unknown),
         }
     }))

@@ -1,7 +1,5 @@
 //! What the operator gets to know of a refusal.
 
-use std::error::Error;
-
 use tower_client_auth::Outcome;
 
 /// More than any id that a server hands out; a caller may send one of 8 KiB.
@@ -16,15 +14,7 @@ pub fn print_refusal(outcome: &Outcome<'_>) {
     let reason = error.kind().as_str();
     let method = outcome.method().map_or("-", |method| method.as_str());
     let id = outcome.client_id().map_or_else(|| "-".to_owned(), |id| format!("{:?}", cut(id)));
-    if error.is_internal() {
-        // An outage: the operator must see what the store said.
-        eprintln!("refused: {reason}, {method}, {id}: {error:?}");
-        return;
-    }
-    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-    // A cause may hold what was fetched, which may be anything.
-    let causes: String =
-        causes.map(|cause| format!(": {}", cause.to_string().escape_debug())).collect();
+    let causes = error.causes().map_or_else(String::new, |causes| format!(": {causes}"));
     eprintln!("refused: {reason}, {method}, {id}{causes}");
 }
 

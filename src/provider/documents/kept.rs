@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::{
     error::document::DocumentError,
     fetch::store::DocumentStore,
-    provider::documents::{MetadataDocuments, settings::Settings},
+    isolate::single_flight::SharedError,
+    provider::documents::{MetadataDocuments, error_of_store, settings::Settings},
 };
 
 /// # Several machines, and restarts
@@ -64,13 +65,13 @@ impl MetadataDocuments {
     ///
     /// # Errors
     ///
-    /// As [`resolve`](Self::resolve); and [`DocumentError::Unreachable`] if the store could not be asked.
+    /// As [`resolve`](Self::resolve); and [`DocumentError::Store`] if the store could not be asked.
     pub async fn keep(&self, client_id: &str) -> Result<(), DocumentError> {
         let Some(store) = &self.settings.store else { return Ok(()) };
         let client = self.resolve(client_id).await?;
         let known = self.known(client.client_id()).await?;
         let put = store.put_dyn(client_id, known.stored.clone());
-        put.await.map_err(|error| DocumentError::Unreachable(Arc::new(error)))
+        put.await.map_err(|error| error_of_store(&SharedError::new(error)))
     }
 
     fn set_store(mut self, store: impl DocumentStore) -> Self {

@@ -239,7 +239,7 @@ impl MetadataDocuments {
                 match recalled {
                     Ok(true) => {}
                     Ok(false) => return Err(DocumentError::NotAllowed),
-                    Err(error) => return Err(error_of(&error)),
+                    Err(error) => return Err(error_of_store(&error)),
                 }
             }
         }
@@ -281,6 +281,10 @@ impl MetadataDocuments {
 
 fn error_of(error: &SharedError) -> DocumentError {
     DocumentError::of(error.get_ref(), || error.clone().into())
+}
+
+fn error_of_store(error: &SharedError) -> DocumentError {
+    DocumentError::of_store(error.get_ref(), || error.clone().into())
 }
 
 impl fmt::Debug for MetadataDocuments {
