@@ -201,23 +201,28 @@ pub async fn serve_connection<I, S, B>(
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     let requests = Requests::default();
-    let counting = requests.clone();
-    let service = service_fn(move |request| {
-        let (begun, answer) = (counting.begin(), service.call(request));
-        async move { Ok::<_, S::Error>(answer.await?.map(|body| Answered::new(body, begun))) }
-    });
-    let connection = connection(stream, service, send);
+    let connection = connection(stream, service, send, requests.clone());
     // A connection that breaks concerns only its peer.
     Eager::new(idle::run(connection, requests, told, HEAD, LAST)).await;
 }
 
 #[cfg(not(feature = "http2"))]
-fn connection<I, S, B>(stream: I, service: S, _send: Duration) -> impl GracefulConnection
+fn connection<I, S, B>(
+    stream: I,
+    service: S,
+    _send: Duration,
+    requests: Requests,
+) -> impl GracefulConnection
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>>,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
+    // One future around that of the service, which is large.
+    let service = service_fn(move |request| {
+        let (begun, answer) = (requests.begin(), service.call(request));
+        async move { Ok::<_, S::Error>(answer.await?.map(|body| Answered::new(body, begun))) }
+    });
     hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
@@ -226,7 +231,12 @@ where
 }
 
 #[cfg(feature = "http2")]
-fn connection<I, S, B>(stream: I, service: S, send: Duration) -> impl GracefulConnection
+fn connection<I, S, B>(
+    stream: I,
+    service: S,
+    send: Duration,
+    requests: Requests,
+) -> impl GracefulConnection
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: hyper::service::Service<
@@ -246,9 +256,11 @@ where
     http2.timer(TokioTimer::new()).keep_alive_interval(HEAD).keep_alive_timeout(HEAD);
     http2.max_send_buf_size(BUFFER);
     let stream = first::First::new(stream, HEAD);
+    // One future around that of the service, which is large.
     let service = service_fn(move |request| {
-        let answer = service.call(request);
-        async move { Ok::<_, S::Error>(answer.await?.map(streams::Taken::new)) }
+        let (begun, answer) = (requests.begin(), service.call(request));
+        let body = |body| streams::Taken::new(Answered::new(body, begun));
+        async move { Ok::<_, S::Error>(answer.await?.map(body)) }
     });
     builder.serve_connection(TokioIo::new(stream), service).into_owned()
 }

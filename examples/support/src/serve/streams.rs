@@ -249,7 +249,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::serve::connection;
+    use crate::serve::{Requests, connection};
     use tower_client_auth::BoxError;
 
     const LIMIT: Duration = Duration::from_secs(60);
@@ -336,7 +336,7 @@ mod tests {
                 let body = Noted { body: Box::pin(answer()), ended: Arc::clone(&noted) };
                 async move { Ok::<_, Infallible>(Response::new(body)) }
             });
-            let connection = connection(stream, service, LIMIT);
+            let connection = connection(stream, service, LIMIT, Requests::default());
             tokio::spawn(async move { connection.await.is_ok() });
             let mut builder = http2::Builder::new(TokioExecutor::new());
             builder.initial_stream_window_size(window);
