@@ -38,9 +38,7 @@ impl ForwardAuth {
         }
         let headers = request.headers();
         // Of several, one may be the caller's: whatever it is, a form is not seen.
-        let types = headers.get_all(header::CONTENT_TYPE).iter();
-        let mut types = types.flat_map(|types| types.as_bytes().split(|&byte| byte == b','));
-        if types.any(is_form) {
+        if headers.get_all(header::CONTENT_TYPE).iter().any(|types| may_be_form(types.as_bytes())) {
             return Err(Refusal::FORM);
         }
         told(headers, ["x-original-method", "x-forwarded-method"])
@@ -82,8 +80,36 @@ fn told<'a, T: TryFrom<&'a [u8]>>(
     T::try_from(first.as_bytes()).map(Some).map_err(|_invalid| Refusal::UNCLEAR)
 }
 
+/// Whether a server may read a form from what has this `Content-Type`.
+fn may_be_form(content_type: &[u8]) -> bool {
+    let name = content_type.split(|&byte| byte == b';').next().unwrap_or_default();
+    // Nobody knows what a server takes it for.
+    if !is_media_type(name.trim_ascii()) {
+        return true;
+    }
+    // One behind a comma counts as well: it may be in a parameter, and it may be another field that was joined.
+    content_type.split(|&byte| byte == b',').any(is_form)
+}
+
+/// By its name, which ends at `;` or at white space to some servers, PHP among them.
 fn is_form(media_type: &[u8]) -> bool {
     const FORM: &[u8] = b"application/x-www-form-urlencoded";
-    let name = media_type.split(|&byte| byte == b';').next().unwrap_or_default();
-    name.trim_ascii().eq_ignore_ascii_case(FORM)
+    // Of any kind: Rack reads `multipart/mixed` as it reads `multipart/form-data`.
+    const MULTIPART: &[u8] = b"multipart/";
+    let end = |byte: &u8| *byte == b';' || byte.is_ascii_whitespace();
+    let name = media_type.trim_ascii().split(end).next().unwrap_or_default();
+    let kind = name.get(..MULTIPART.len());
+    name.eq_ignore_ascii_case(FORM) || kind.is_some_and(|kind| kind.eq_ignore_ascii_case(MULTIPART))
+}
+
+/// `type/subtype` (RFC 9110 section 8.3.1).
+fn is_media_type(name: &[u8]) -> bool {
+    let mut tokens = name.split(|&byte| byte == b'/');
+    let (kind, subtype) = (tokens.next(), tokens.next());
+    kind.is_some_and(is_token) && subtype.is_some_and(is_token) && tokens.next().is_none()
+}
+
+fn is_token(token: &[u8]) -> bool {
+    let part = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !token.is_empty() && token.iter().all(part)
 }

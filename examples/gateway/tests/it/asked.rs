@@ -49,7 +49,18 @@ fn failure_is_refused_and_logged_with_what_was_asked_for() {
 #[test]
 fn form_is_refused_because_it_is_not_seen() {
     let gateway = gateway("");
-    for form in [FORM, "content-type: APPLICATION/x-www-form-urlencoded ;charset=utf-8"] {
+    for form in [
+        FORM,
+        "content-type: APPLICATION/x-www-form-urlencoded ;charset=utf-8",
+        // Where the name ends for PHP.
+        "content-type: application/x-www-form-urlencoded x",
+        "content-type: application/x-www-form-urlencoded\t;a=b",
+        "content-type: application/x-www-form-urlencoded,text/plain",
+        "content-type: text/plain; a=b, application/x-www-form-urlencoded x",
+        "content-type: multipart/form-data; boundary=a",
+        "content-type: Multipart/Mixed",
+        "content-type: text/plain;a=b, multipart/form-data; boundary=a",
+    ] {
         let answer = call(gateway.address(), "GET /check", &[BASIC, form], "");
         assert_eq!(answer.status(), 415, "{form}");
         let body = r#"{"error":"invalid_request","error_description":"A form may hold credentials, and this check does not see it"}"#;
@@ -64,8 +75,39 @@ fn form_is_refused_because_it_is_not_seen() {
     let event = gateway.wait_for(&[("reason", "form_not_seen"), ("path", "/api/v2")]);
     assert_eq!(event["route"], "/check/*");
     assert!(!event.to_string().contains("gu3ss3d"));
-    let json = [BASIC, "content-type: application/json"];
-    assert_eq!(call(gateway.address(), "GET /check", &json, "").status(), 200);
+}
+
+#[test]
+fn media_type_is_one_or_the_request_is_refused() {
+    let gateway = gateway("");
+    let status = |content_type: &str| {
+        let line = format!("content-type: {content_type}");
+        call(gateway.address(), "GET /check", &[BASIC, &line], "").status()
+    };
+    for other in [
+        "application/json",
+        "application/json ; charset=utf-8;",
+        "application/soap+xml; action=\"urn:a,b c\"",
+        "application/x-www-form-urlencoded2",
+        "x!#$%&'*+-.^_`|~/0",
+    ] {
+        assert_eq!(status(other), 200, "{other}");
+    }
+    for unclear in [
+        "",
+        ";",
+        "form",
+        "/json",
+        "text/",
+        "text/plain/x",
+        "text/plain x",
+        "text /plain",
+        "text/plain, text/html",
+        "\"text/plain\"",
+        "text/pl\u{e4}in",
+    ] {
+        assert_eq!(status(unclear), 415, "{unclear}");
+    }
 }
 
 #[test]
