@@ -19,6 +19,8 @@ const UNREADABLE: &str =
 const WRONG_SIGNATURE: &str = "the signature of a certificate in `x5c` is wrong";
 const MAY_NOT_ISSUE: &str = "a certificate in `x5c` issued another one, and may not";
 const TOO_LONG: &str = "`x5c` has more certificates than one of them allows";
+const OTHER_SUBJECT: &str =
+    "the first certificate in `x5c` is not that of the `subject` of `Attesters::trust_anchors`";
 const OTHER_PURPOSE: &str =
     "a certificate in `x5c` is for another purpose: see `TrustAnchors::extended_key_usage`";
 
@@ -380,19 +382,17 @@ fn certificate_has_the_subject_that_is_asked_for() {
     ] {
         is_believed(certified(Some(subject)), &pair(&chain));
     }
-    let why =
-        "the first certificate in `x5c` is not that of the `subject` of `Attesters::trust_anchors`";
     for subject in [
         CertificateSubject::dns("wallet.example").unwrap(),
         CertificateSubject::uri("https://wallet.example/").unwrap(),
         CertificateSubject::dn("CN=root").unwrap(),
     ] {
-        is_not_believed(certified(Some(subject)), &pair(&chain), why);
+        is_not_believed(certified(Some(subject)), &pair(&chain), OTHER_SUBJECT);
     }
     // What the certificates above it are called does not matter.
     let below = [by_middle(&attester_certificate()), by_root(&middle())];
     let middle = CertificateSubject::dn("CN=middle").unwrap();
-    is_not_believed(certified(Some(middle)), &pair(&below), why);
+    is_not_believed(certified(Some(middle)), &pair(&below), OTHER_SUBJECT);
     let both = certificate("attester", attester())
         .rdn([Attribute::utf8("2.5.4.10", "Acme")])
         .alternative(SubjectAltName::dns("x"));
@@ -510,8 +510,46 @@ fn signal_may_be_that_of_the_second_attester_of_an_authority() {
     };
     assert_eq!(asked(&["first.example", "second.example"]), None);
     assert_eq!(asked(&["1.example", "2.example", "3.example", "second.example"]), None);
-    let five = ["1.example", "2.example", "3.example", "4.example", "second.example"];
-    assert_eq!(asked(&five), Some(reason(I::Chain)));
+    assert_eq!(
+        asked(&["1.example", "2.example", "3.example", "4.example", "second.example"]),
+        None
+    );
+}
+
+#[test]
+fn signal_may_be_that_of_any_attester_whose_authority_issued_the_chain() {
+    let [_, _, stranger] = authorities();
+    let after = |names: [&str; 4]| {
+        (0..).zip(names).fold(attesters().as_signal(), |all, (at, name): (u8, _)| {
+            let anchor = issued(&authority(name, stranger, None), name, stranger);
+            all.trust_anchors(&at.to_string(), TrustAnchors::from_der([anchor]).unwrap(), None)
+        })
+    };
+    let ask = |attesters: Attesters, chain: &[Vec<u8>]| {
+        let pair = pair(chain).claims(json!({"sub": "basic"}));
+        let request = pair.signed_by(ed()).header(json!({"alg": "EdDSA"})).request();
+        let (answer, why) = told(attesters, &request.basic("basic:basic-s3cr3t"));
+        (answer.status, answer.kind, why)
+    };
+    let refused = |why: &str| (401, Some(reason(I::Chain)), Some(why.to_owned()));
+    let others = || after(["a", "b", "c", "d"]).trust_anchors("last", anchors(), None);
+    let leaf = certificate("attester", ed());
+    assert_eq!(ask(others(), &[by_root(&leaf)]), (200, None, None));
+    assert_eq!(ask(others(), &[by_middle(&leaf), by_root(&middle())]), (200, None, None));
+    assert_eq!(ask(others(), &[issued(&leaf, "root", stranger)]), refused(WRONG_SIGNATURE));
+    assert_eq!(ask(others(), &[issued(&leaf, "x", stranger)]), refused(UNKNOWN));
+    // Each of these costs the work of the chain.
+    let namesakes = after(["root"; 4]).trust_anchors("last", anchors(), None);
+    assert_eq!(ask(namesakes, &[by_root(&leaf)]), refused(WRONG_SIGNATURE));
+    // Of several refusals the operator is told the first.
+    let other = || CertificateSubject::dns("other.example").unwrap();
+    let namesake = issued(&authority("root", stranger, None), "root", stranger);
+    let two = attesters().as_signal().trust_anchors("a", anchors(), other()).trust_anchors(
+        "b",
+        TrustAnchors::from_der([namesake]).unwrap(),
+        other(),
+    );
+    assert_eq!(ask(two, &[by_root(&leaf)]), refused(OTHER_SUBJECT));
 }
 
 // Case 27. B21.

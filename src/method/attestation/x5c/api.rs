@@ -32,8 +32,9 @@ impl Attesters {
     /// late.
     ///
     /// An attester may have both: an attestation with `x5c` is then judged by its certificates, one without by its keys.
-    /// A [signal](Self::as_signal), which may be that of any attester, counts if its certificates or its key are right, and
-    /// up to 4 attesters with certificates are asked, in the order of their names.
+    /// A [signal](Self::as_signal), which may be that of any attester, counts if its certificates or its key are right. Of
+    /// the attesters whose anchors have the name of an issuer in the chain up to 4 are asked: first those whose `subject` its
+    /// first certificate has, or that have none, and of these in the order of their names.
     /// Authorities for a name that is there already take the place of those that it had.
     ///
     /// # Examples

@@ -125,14 +125,14 @@ impl Chain {
         let namesakes = trusted.namesakes;
         let work = Work::of(&self.0, &trusted.authorities, namesakes);
         if !work.is_slow() {
-            let verified = path::verify(&self.0, &candidates, algorithm, now, &work);
+            let verified = path::verify(&self.0, candidates, algorithm, now, &work);
             return Ok(known.then_some(verified));
         }
         drop(work);
         let (chain, authorities) = (Arc::clone(&self.0), Arc::clone(&trusted.authorities));
         let job = move || {
             let work = Work::of(&chain, &authorities, namesakes);
-            path::verify(&chain, &candidates, algorithm, now, &work)
+            path::verify(&chain, candidates, algorithm, now, &work)
         };
         // The share of the client is that of all its instances, and everybody knows its id.
         let attempt = Attempt { client_id, known, cost: 0 };

@@ -13,12 +13,16 @@ use crate::{
     method::attestation::{
         MOST_ATTESTERS,
         x5c::{
-            Refusal,
+            Candidates, Refusal,
             anchors::{Anchored, JWT},
             work::Work,
         },
     },
-    x509::{certificate::ClientCertificate, subject::CertificateSubject, usage},
+    x509::{
+        certificate::ClientCertificate,
+        subject::CertificateSubject,
+        usage::{self, Link},
+    },
 };
 
 /// The key of the first certificate, if a chain leads from it to an anchor of one of the candidates, of which there are
@@ -29,22 +33,43 @@ use crate::{
 /// Why it is not believed.
 pub(super) fn verify(
     chain: &[CertificateDer<'_>],
-    candidates: &[Arc<Anchored>],
+    mut candidates: Candidates,
     algorithm: Algorithm,
     now: i64,
     work: &Work<'_>,
 ) -> Result<Arc<Key>, Refusal> {
     let key = key(chain, algorithm);
-    let mut verified = Err(UNKNOWN);
-    for candidate in candidates.iter().take(MOST_ATTESTERS) {
-        work.renew();
-        verified = judge(chain, candidate, now, work).and_then(|()| key.clone());
-        if verified.is_ok() {
-            break;
-        }
+    if candidates.len() > 1 {
+        choose(chain, &mut candidates);
     }
+    let mut verified = candidates.iter().take(MOST_ATTESTERS).map(|candidate| {
+        work.renew();
+        judge(chain, candidate, now, work).and_then(|()| key.clone())
+    });
+    // Of several refusals the first, which is that of the candidate that fits best.
+    let first = verified.next().unwrap_or(Err(UNKNOWN));
+    let verified = first.or_else(|why| verified.find_map(Result::ok).ok_or(why));
     work.finish();
     verified
+}
+
+/// Leaves those whose anchors have the name of an issuer in the chain, first those whose subject the first certificate has,
+/// so that a signal is not refused because others are asked, and no signature is verified to find them.
+fn choose(chain: &[CertificateDer<'_>], candidates: &mut Candidates) {
+    let links: Vec<_> = chain.iter().filter_map(|der| Link::of(der).ok()).collect();
+    candidates.retain(|candidate| {
+        let mut names = candidate.anchors().iter().map(|anchor| anchor.subject.as_ref());
+        names.any(|name| links.iter().any(|link| link.issuer == name))
+    });
+    let leaf = chain.first().and_then(|der| ClientCertificate::unverified(der.as_ref()).ok());
+    candidates
+        .sort_by_cached_key(|candidate| !leaf.as_ref().is_some_and(|leaf| is_of(candidate, leaf)));
+}
+
+/// Whether the certificate may be that of the attester, by its subject.
+fn is_of(candidate: &Anchored, leaf: &ClientCertificate) -> bool {
+    let subject = candidate.subject.as_ref();
+    subject.is_none() || CertificateSubject::is_of(subject, leaf)
 }
 
 /// That of the attester, for signatures of this algorithm.
@@ -83,8 +108,7 @@ fn judge(
             &"the key of the first certificate in `x5c` may not be used for digital signatures",
         );
     }
-    let subject = candidate.subject.as_ref();
-    if subject.is_some() && !CertificateSubject::is_of(subject, &certificate) {
+    if !is_of(candidate, &certificate) {
         return Err(
             &"the first certificate in `x5c` is not that of the `subject` of `Attesters::trust_anchors`",
         );

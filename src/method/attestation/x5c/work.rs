@@ -265,6 +265,7 @@ mod tests {
     use crate::method::attestation::x5c::anchors::TrustAnchors;
 
     const ECDSA_SHA256: &str = "1.2.840.10045.4.3.2";
+    const ECDSA_SHA384: &str = "1.2.840.10045.4.3.3";
     const RS256: &str = "1.2.840.113549.1.1.11";
     const RSA: &str = "1.2.840.113549.1.1.1";
     const NULL: [u8; 2] = [5, 0];
@@ -333,6 +334,7 @@ mod tests {
             sequence(&[&numbers.concat()])
         };
         let ecdsa = [oid(ECDSA_SHA256)];
+        let likely_p384 = [oid(ECDSA_SHA384)];
         let rs256 = [oid(RS256), NULL.to_vec()];
         let curve = |curve: &str| [oid("1.2.840.10045.2.1"), oid(curve)];
         let [p256, p384] = ["1.2.840.10045.3.1.7", "1.3.132.0.34"].map(curve);
@@ -340,6 +342,7 @@ mod tests {
         for (slow, kind, key, algorithm, expected) in [
             (false, &p256, vec![4; 65], &ecdsa[..], Some(alg_id::ECDSA_P256)),
             (true, &p384, vec![4; 97], &ecdsa, Some(alg_id::ECDSA_P384)),
+            (false, &p256, vec![4; 65], &likely_p384, Some(alg_id::ECDSA_P256)),
             (false, &of_rsa, rsa(&[1, 0, 1]), &rs256, Some(alg_id::RSA_ENCRYPTION)),
             (true, &of_rsa, rsa(&[1, 0, 0, 1]), &rs256, Some(alg_id::RSA_ENCRYPTION)),
             // Such a key cannot have made such a signature.
