@@ -27,6 +27,11 @@ pub(crate) enum Cause {
     Advice(&'static &'static str),
 }
 
+/// Used with the feature `jwt`.
+const _: () = {
+    let _used = Cause::Lifetime;
+};
+
 #[derive(Clone, Copy)]
 pub(crate) enum Fault {
     Repeated,
