@@ -153,7 +153,7 @@ impl ClientCertificate {
         Self::of_chain(connection.peer_certificates().unwrap_or_default(), pki)
     }
 
-    /// The same of a chain, the leaf first, that was [presented](ServerConnection::peer_certificates) before. A
+    /// The same of a chain, the leaf first, that was [presented](rustls::CommonState::peer_certificates) before. A
     /// connection that stays open asks so again when `pki` is another one, and from time to time, because certificates
     /// expire.
     ///

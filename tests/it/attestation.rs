@@ -412,7 +412,7 @@ fn attester_that_is_not_trusted_is_told_to_the_operator() {
         })
     });
     assert_eq!(harness.ask(&request), failed(K::UnusableRegistration, "nobody's"));
-    let told = "the attester of the client is none of those of `Attesters::trust`";
+    let told = "the attester of the client is none that `Attesters::trust` or `Attesters::trust_anchors` names";
     assert_eq!(log.take(), [Some(told.to_owned())]);
 }
 
@@ -702,6 +702,46 @@ fn abca_6_1_proof_has_a_challenge_of_this_server() {
     clock.advance(Duration::from_secs(299));
     let request = pair.proof(late).request();
     assert_eq!(without_challenge(harness.ask(&request)).0, accepted(&request), "its last second");
+}
+
+// R113: replicas with two secrets look otherwise than instances that begin.
+#[test]
+fn operator_learns_what_is_not_fresh() {
+    let log = Log::default();
+    let seen = log.clone();
+    let attesters = attesters().longest_attestation(Duration::from_secs(3600)).unwrap();
+    let challenges = Challenges::stateless(SECRET).unwrap().once();
+    let harness = harness_of(attesters.challenges(challenges)).set(|layer| {
+        layer.on_outcome(move |outcome| {
+            let error = outcome.error();
+            seen.push(error.map(|error| error.causes().map(|causes| causes.to_string())));
+        })
+    });
+    let challenge = challenge(&harness.layer);
+    let pair = Pair::new();
+    for (pair, kind, told) in [
+        (pair.clone().claims(json!({"exp": NOW})), I::Stale, "`exp` of the attestation is over"),
+        (
+            pair.clone().claims(json!({"iat": NOW - 3600})),
+            I::Stale,
+            "`iat` of the attestation is further back than `Attesters::longest_attestation`",
+        ),
+        (pair.clone(), I::Challenge, "the proof has no `challenge`"),
+        (
+            pair.clone().proof(json!({"challenge": "x"})),
+            I::Challenge,
+            "the `challenge` is old, or was made with another secret or for another issuer",
+        ),
+    ] {
+        let (answer, _fresh) = without_challenge(harness.ask(&pair.request()));
+        assert_eq!(answer, failed(reason(kind), "wallet"), "{told}");
+        assert_eq!(log.take(), [Some(Some(told.to_owned()))]);
+    }
+    for jti in ["1", "2"] {
+        harness.ask(&pair.clone().proof(json!({"challenge": challenge, "jti": jti})).request());
+    }
+    let used = Some(Some("the `challenge` was used before".to_owned()));
+    assert_eq!(log.take(), [None, used]);
 }
 
 // Case 23. B14.

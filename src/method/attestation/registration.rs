@@ -49,9 +49,11 @@ impl Registration {
             ErrorKind::Attestation(InvalidAttestation::WrongAudience) => {
                 Some(Cause::Error(Arc::clone(&attesters.audience)))
             }
-            ErrorKind::UnusableRegistration if !attesters.trusted.contains_key(&*self.0) => Some(
-                Cause::Advice(&"the attester of the client is none of those of `Attesters::trust`"),
-            ),
+            ErrorKind::UnusableRegistration if !attesters.trusted.contains_key(&*self.0) => {
+                Some(Cause::Advice(
+                    &"the attester of the client is none that `Attesters::trust` or `Attesters::trust_anchors` names",
+                ))
+            }
             ErrorKind::Attestation(InvalidAttestation::AttesterKey)
                 if attesters.issued.has(&self.0) && !attesters.trusted.contains_key(&*self.0) =>
             {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    error::{Error, attestation::InvalidAttestation, kind::ErrorKind},
+    error::{Error, attestation::InvalidAttestation, cause::Cause, kind::ErrorKind},
     isolate::pool::{Attempt, Pool},
     jose::key::Key,
     method::{
@@ -155,25 +155,29 @@ async fn is_proven(
     Ok(computed.unwrap_or_default())
 }
 
+fn because(invalid: InvalidAttestation, why: &'static &'static str) -> Error {
+    Error::from(invalid).because(|_kind| Some(Cause::Advice(why)))
+}
+
 /// Whether both may say what they say, now. Returns when the proof ceases to be accepted.
-fn judge(
-    presented: &Credentials,
-    attesters: &Attesters,
-    now: i64,
-) -> Result<i64, InvalidAttestation> {
+fn judge(presented: &Credentials, attesters: &Attesters, now: i64) -> Result<i64, Error> {
     let (attested, proved) = (&presented.attested, &presented.proved);
     let seconds = now as f64;
     let longest = attesters.longest_attestation as f64;
     let exp = attested.exp.ok_or(InvalidAttestation::MissingClaim)?;
     let is_early = |date: Option<f64>| date.is_some_and(|date| date > seconds + CLOCK_SKEW);
     if is_early(attested.iat) || is_early(attested.nbf) {
-        return Err(InvalidAttestation::NotYetValid);
+        return Err(InvalidAttestation::NotYetValid.into());
     }
-    if exp <= seconds || attested.iat.is_some_and(|iat| iat + longest <= seconds) {
-        return Err(InvalidAttestation::Stale);
+    if exp <= seconds {
+        return Err(because(InvalidAttestation::Stale, &"`exp` of the attestation is over"));
+    }
+    if attested.iat.is_some_and(|iat| iat + longest <= seconds) {
+        let why = &"`iat` of the attestation is further back than `Attesters::longest_attestation`";
+        return Err(because(InvalidAttestation::Stale, why));
     }
     if attested.iat.is_none() && exp > seconds + longest + CLOCK_SKEW {
-        return Err(InvalidAttestation::Lifetime);
+        return Err(InvalidAttestation::Lifetime.into());
     }
     proved.audience?;
     let iat = proved.iat.ok_or(InvalidAttestation::MissingClaim)?;
@@ -181,7 +185,7 @@ fn judge(
     // Before -07 proofs expired (RFC 7519 §4.1.4).
     let has_expired = proved.exp.is_some_and(|exp| exp <= seconds);
     if until <= seconds || has_expired || is_early(Some(iat)) || is_early(proved.nbf) {
-        return Err(InvalidAttestation::ProofTime);
+        return Err(InvalidAttestation::ProofTime.into());
     }
     // Between `now` and little more than an hour later, so nothing is cut off.
     Ok(until.ceil() as i64)
@@ -200,9 +204,12 @@ async fn use_up(
     let store = &*attesters.replay;
     let challenge = match &attesters.challenges {
         Some(challenges) => {
-            let challenge = proved.challenge.as_deref().unwrap_or_default();
-            let good = challenges.check(&attesters.issuer, challenge, now);
-            let good = good.ok_or(InvalidAttestation::Challenge)?;
+            let absent = || because(InvalidAttestation::Challenge, &"the proof has no `challenge`");
+            let challenge = proved.challenge.as_deref().ok_or_else(absent)?;
+            let good = challenges.check(&attesters.issuer, challenge, now).ok_or_else(|| {
+                let why = &"the `challenge` is old, or was made with another secret or for another issuer";
+                because(InvalidAttestation::Challenge, why)
+            })?;
             challenges.once.then_some((challenge, good.until))
         }
         None => None,
@@ -218,7 +225,7 @@ async fn use_up(
         Some((challenge, until))
             if !claimed(store, challenge, "attestation_challenge", until, timeout).await? =>
         {
-            Err(InvalidAttestation::Challenge.into())
+            Err(because(InvalidAttestation::Challenge, &"the `challenge` was used before"))
         }
         _ => Ok(()),
     }
