@@ -126,6 +126,8 @@ impl Server {
                     break;
                 }
             };
+            // The end of an answer over HTTP/2 is a packet of its own.
+            let _unsupported = stream.set_nodelay(true);
             let stream = Sending::new(stream, SEND);
             let mut told = end.subscribe();
             let told = async move {
