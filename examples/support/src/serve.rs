@@ -185,8 +185,8 @@ impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for Extending<S> 
 /// Serves a connection until it ends, over HTTP/1.1, or with the feature `http2` over HTTP/2 if that is what the peer begins
 /// with. It ends with the requests in hand when it is `told` to, and when there was none for half a minute or a whole one.
 ///
-/// A stream of HTTP/2 is reset when its caller takes nothing of the answer for `send`; [`Sending`] ends a connection for
-/// the same reason.
+/// A stream of HTTP/2 is reset when its caller takes nothing of the answer for `send`, and where all of that is with h2 the
+/// connection ends, half a minute later at most; [`Sending`] ends one for the same reason.
 pub async fn serve_connection<I, S, B>(
     stream: I,
     service: S,
@@ -249,15 +249,19 @@ where
         >,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
+    use std::sync::Arc;
+
     use hyper_util::server::conn::auto;
 
-    let mut builder = auto::Builder::new(streams::Streams { limit: send });
+    let cut_off = Arc::default();
+    let streams = streams::Streams { limit: send, cut_off: Arc::clone(&cut_off) };
+    let mut builder = auto::Builder::new(streams);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(BUFFER);
     // HTTP/2 has no such setting. A peer that stops within a head does not answer pings for long.
     let mut http2 = builder.http2();
     http2.timer(TokioTimer::new()).keep_alive_interval(HEAD).keep_alive_timeout(HEAD);
     http2.max_send_buf_size(BUFFER);
-    let stream = first::First::new(stream, HEAD);
+    let stream = first::First::new(stream, HEAD, cut_off);
     // One future around that of the service, which is large.
     let service = service_fn(move |request| {
         let (begun, answer) = (requests.begin(), service.call(request));

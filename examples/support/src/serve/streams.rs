@@ -3,14 +3,17 @@
 use std::{
     io::IoSlice,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
-use hyper::{http::HeaderMap, rt::Executor};
+use hyper::rt::Executor;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -19,17 +22,20 @@ tokio::task_local! {
     static UNTAKEN: Arc<Untaken>;
 }
 
-/// Runs the streams of connections, and ends those of which nothing is taken for `limit`.
-#[derive(Clone, Copy)]
+/// Runs the streams of a connection, and ends those of which nothing is taken for `limit`.
+#[derive(Clone)]
 pub(super) struct Streams {
     pub(super) limit: Duration,
+    /// Whether the connection has to end for one of them.
+    pub(super) cut_off: Arc<AtomicBool>,
 }
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
         let untaken = Arc::default();
         let scope = Arc::clone(&untaken);
-        let stream = Stream { stream, untaken, limit: self.limit, deadline: None };
+        let all = self.clone();
+        let stream = Stream { stream, is_done: false, untaken, all, deadline: None };
         tokio::spawn(UNTAKEN.scope(scope, stream));
     }
 }
@@ -39,8 +45,10 @@ pin_project! {
     struct Stream<F> {
         #[pin]
         stream: F,
+        // Whether h2 has all of it.
+        is_done: bool,
         untaken: Arc<Untaken>,
-        limit: Duration,
+        all: Streams,
         deadline: Option<Pin<Box<Sleep>>>,
     }
 }
@@ -50,16 +58,22 @@ impl<F: Future<Output = ()>> Future for Stream<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        if this.stream.poll(context).is_ready() {
+        *this.is_done = *this.is_done || this.stream.poll(context).is_ready();
+        if *this.is_done && this.untaken.poll_all_taken(context).is_ready() {
             return Poll::Ready(());
         }
         let Some(since) = this.untaken.since() else { return Poll::Pending };
-        let end = since + *this.limit;
+        let end = since + this.all.limit;
         let deadline = this.deadline.get_or_insert_with(|| Box::pin(sleep_until(end)));
         if deadline.deadline() != end {
             deadline.as_mut().reset(end);
         }
-        deadline.as_mut().poll(context)
+        ready!(deadline.as_mut().poll(context));
+        if *this.is_done {
+            // Nobody can reset it any more.
+            this.all.cut_off.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(())
     }
 }
 
@@ -162,22 +176,20 @@ impl<D: Buf> Buf for Part<D> {
 }
 
 pin_project! {
-    /// The body of an answer, which over HTTP/2 does not end before all of it is taken: with its end the task of the stream
-    /// ends, and nobody else can reset the stream while h2 waits for room for the rest.
+    /// The body of an answer, whose parts note over HTTP/2 what is taken of them.
+    ///
+    /// The end comes with the last part: who knows the length may go then, and resets a stream that has not ended.
     pub(super) struct Taken<B> {
         #[pin]
         body: B,
         untaken: Option<Arc<Untaken>>,
-        ended: bool,
-        trailers: Option<Box<HeaderMap>>,
     }
 }
 
 impl<B> Taken<B> {
     /// Within the task of the stream.
     pub(super) fn new(body: B) -> Self {
-        let untaken = UNTAKEN.try_with(Arc::clone).ok();
-        Self { body, untaken, ended: false, trailers: None }
+        Self { body, untaken: UNTAKEN.try_with(Arc::clone).ok() }
     }
 }
 
@@ -190,33 +202,14 @@ impl<B: Body> Body for Taken<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, B::Error>>> {
         let this = self.project();
-        let Some(untaken) = this.untaken else {
-            let frame = ready!(this.body.poll_frame(context));
-            let part = |data| Part { data, receipt: None };
-            return Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(part))));
-        };
-        if !*this.ended {
-            match ready!(this.body.poll_frame(context)) {
-                Some(Ok(frame)) => match frame.into_trailers() {
-                    Ok(trailers) => *this.trailers = Some(Box::new(trailers)),
-                    Err(frame) => {
-                        let part = |data| Part { data, receipt: Some(Receipt::new(untaken)) };
-                        return Poll::Ready(Some(Ok(frame.map_data(part))));
-                    }
-                },
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => {}
-            }
-            *this.ended = true;
-        }
-        ready!(untaken.poll_all_taken(context));
-        Poll::Ready(this.trailers.take().map(|trailers| Ok(Frame::trailers(*trailers))))
+        let frame = ready!(this.body.poll_frame(context));
+        let untaken = this.untaken.as_ref();
+        let part = |data| Part { data, receipt: untaken.map(Receipt::new) };
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(part))))
     }
 
     fn is_end_stream(&self) -> bool {
-        let Some(untaken) = &self.untaken else { return self.body.is_end_stream() };
-        let ended = self.ended || self.body.is_end_stream();
-        ended && self.trailers.is_none() && untaken.since().is_none()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -239,7 +232,7 @@ mod tests {
         Request, Response,
         body::Incoming,
         client::conn::http2,
-        http::{HeaderValue, Version, header::CONTENT_LENGTH},
+        http::{HeaderMap, HeaderValue, Version, header::CONTENT_LENGTH},
         service::service_fn,
     };
     use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -249,7 +242,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::serve::{Requests, connection};
+    use crate::serve::{HEAD, Requests, connection};
     use tower_client_auth::BoxError;
 
     const LIMIT: Duration = Duration::from_secs(60);
@@ -448,24 +441,23 @@ mod tests {
         assert_eq!(caller.ended().len(), 1);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn last_part_that_is_not_taken_is_reset() {
-        let mut caller = Caller::of(1, whole).await;
+    /// When the answer is given up, whose last part is not read, and its connection with it.
+    async fn cut_off(mut caller: Caller) -> u64 {
         let began = Instant::now();
-        let answer = caller.answer().await;
-        assert_eq!(answer.headers()[CONTENT_LENGTH], "8000");
-        assert_eq!(left_unread(answer.into_body()).await, 1);
+        let mut answer = caller.get().await;
+        assert_eq!(read(&mut answer).await.unwrap(), 1);
+        sleep(LIMIT + 2 * HEAD).await;
+        let error = caller.requests.send_request(Request::new(Empty::new())).await.unwrap_err();
+        assert!(!format!("{error:?}").contains("CANCEL"), "{error:?}");
         assert_eq!(caller.ended().len(), 1);
-        assert_eq!((caller.ended()[0] - began).as_secs(), 60);
+        (caller.ended()[0] - began).as_secs()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn last_part_before_trailers_that_is_not_taken_is_reset() {
-        let mut caller = Caller::of(1, || whole().with_trailers(trailers())).await;
-        let began = Instant::now();
-        let answer = caller.get().await;
-        assert_eq!(left_unread(answer).await, 1);
-        assert_eq!((caller.ended()[0] - began).as_secs(), 60);
+    async fn connection_ends_where_the_last_part_is_not_taken() {
+        assert_eq!(cut_off(Caller::of(1, whole).await).await, 60);
+        let trailing = || whole().with_trailers(trailers());
+        assert_eq!(cut_off(Caller::of(1, trailing).await).await, 60);
     }
 
     #[tokio::test(start_paused = true)]
@@ -514,20 +506,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn end_comes_when_the_last_part_is_taken() {
-        let stream = async {
-            let mut answer = Taken::new(whole());
-            let part = answer.frame().await.unwrap().unwrap();
-            assert!(!answer.is_end_stream());
-            let began = Instant::now();
-            tokio::spawn(async move {
-                sleep(LIMIT).await;
-                drop(part);
-            });
-            assert!(timeout(LIMIT * 2, answer.frame()).await.unwrap().is_none());
-            assert_eq!(began.elapsed().as_secs(), 60);
-            assert!(answer.is_end_stream());
-        };
-        UNTAKEN.scope(Arc::default(), stream).await;
+    async fn end_comes_with_the_last_part() {
+        let mut caller = Caller::of(65_535, whole).await;
+        let mut answer = caller.get().await;
+        assert_eq!(read(&mut answer).await.unwrap(), 8000);
+        assert!(answer.is_end_stream());
+        // And with it the task of the stream.
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(caller.ended().len(), 1);
     }
 }
