@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::TryFutureExt;
 use http_body::Body;
 use hyper::{Request, Response, body::Incoming, http::Extensions, service::service_fn};
 use hyper_util::{
@@ -220,10 +221,11 @@ where
     S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>>,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    // One future around that of the service, which is large.
+    // No `async fn`: it would move the future of the service, which is large, twice.
     let service = service_fn(move |request| {
-        let (begun, answer) = (requests.begin(), service.call(request));
-        async move { Ok::<_, S::Error>(answer.await?.map(|body| Answered::new(body, begun))) }
+        let begun = requests.begin();
+        let answered = |body| Answered::new(body, begun);
+        service.call(request).map_ok(|answer| answer.map(answered))
     });
     hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -262,11 +264,11 @@ where
     http2.timer(TokioTimer::new()).keep_alive_interval(HEAD).keep_alive_timeout(HEAD);
     http2.max_send_buf_size(BUFFER);
     let stream = first::First::new(stream, HEAD, cut_off);
-    // One future around that of the service, which is large.
+    // No `async fn`: it would move the future of the service, which is large, twice.
     let service = service_fn(move |request| {
-        let (begun, answer) = (requests.begin(), service.call(request));
-        let body = |body| streams::Taken::new(Answered::new(body, begun));
-        async move { Ok::<_, S::Error>(answer.await?.map(body)) }
+        let begun = requests.begin();
+        let taken = |body| streams::Taken::new(Answered::new(body, begun));
+        service.call(request).map_ok(|answer| answer.map(taken))
     });
     builder.serve_connection(TokioIo::new(stream), service).into_owned()
 }

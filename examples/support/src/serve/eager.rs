@@ -1,4 +1,5 @@
-//! Connections that go on at once when they have woken themselves.
+//! When a connection is polled: at once where it has woken itself, and what it waits for beside its work only when that has
+//! woken it.
 
 use std::{
     pin::Pin,
@@ -22,18 +23,52 @@ pin_project! {
     pub(super) struct Eager<F> {
         #[pin]
         future: F,
-        woken: Arc<Woken>,
-        waker: Waker,
-        // The one of the task, as `woken` has it.
-        task: Option<Waker>,
+        wakes: Wakes,
     }
 }
 
 impl<F: Future> Eager<F> {
     /// Polls `future` twice at most before others have their turn.
     pub(super) fn new(future: F) -> Self {
-        let woken = Arc::new(Woken { state: AtomicU8::new(IDLE), task: Mutex::new(None) });
-        Self { future, waker: Arc::clone(&woken).into(), woken, task: None }
+        Self { future, wakes: Wakes::new(IDLE) }
+    }
+}
+
+pin_project! {
+    /// A future that is not polled until it was woken, however often that is which has it.
+    pub(super) struct Resting<F> {
+        #[pin]
+        future: F,
+        wakes: Wakes,
+    }
+}
+
+impl<F: Future> Resting<F> {
+    pub(super) fn new(future: F) -> Self {
+        Self { future, wakes: Wakes::new(WOKEN) }
+    }
+}
+
+/// What a future is woken by that is polled by its own waker.
+struct Wakes {
+    woken: Arc<Woken>,
+    waker: Waker,
+    /// The one of the task, as `woken` has it.
+    task: Option<Waker>,
+}
+
+impl Wakes {
+    fn new(state: u8) -> Self {
+        let woken = Arc::new(Woken { state: AtomicU8::new(state), task: Mutex::new(None) });
+        Self { waker: Arc::clone(&woken).into(), woken, task: None }
+    }
+
+    /// From now on it wakes the task of `context`.
+    fn follow(&mut self, context: &Context<'_>) {
+        if !self.task.as_ref().is_some_and(|task| task.will_wake(context.waker())) {
+            self.task = Some(context.waker().clone());
+            self.woken.task.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&self.task);
+        }
     }
 }
 
@@ -65,15 +100,12 @@ impl<F: Future> Future for Eager<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
-        if !this.task.as_ref().is_some_and(|task| task.will_wake(context.waker())) {
-            *this.task = Some(context.waker().clone());
-            this.woken.task.lock().unwrap_or_else(PoisonError::into_inner).clone_from(this.task);
-        }
-        let state = &this.woken.state;
+        this.wakes.follow(context);
+        let state = &this.wakes.woken.state;
         for _turn in 0..TURNS {
             state.store(POLLED, Ordering::Release);
             if let Poll::Ready(output) =
-                this.future.as_mut().poll(&mut Context::from_waker(this.waker))
+                this.future.as_mut().poll(&mut Context::from_waker(&this.wakes.waker))
             {
                 return Poll::Ready(output);
             }
@@ -84,6 +116,22 @@ impl<F: Future> Future for Eager<F> {
         }
         context.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+impl<F: Future> Future for Resting<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        this.wakes.follow(context);
+        let state = &this.wakes.woken.state;
+        if state.load(Ordering::Relaxed) != WOKEN {
+            return Poll::Pending;
+        }
+        // Who wakes it from here on wakes the task.
+        state.swap(IDLE, Ordering::AcqRel);
+        this.future.poll(&mut Context::from_waker(&this.wakes.waker))
     }
 }
 
@@ -137,6 +185,28 @@ mod tests {
             assert_eq!(counter.0.load(Ordering::Relaxed), turn);
         }
         assert_eq!(future.poll(&mut Context::from_waker(&waker)), Poll::Ready(5));
+    }
+
+    #[test]
+    fn what_rests_is_polled_when_it_was_woken_and_not_before() {
+        let counter = Arc::new(Counter::default());
+        let waker = Arc::clone(&counter).into();
+        let inside = Mutex::new(None);
+        let mut polls = 0;
+        let future = poll_fn(|context| {
+            polls += 1;
+            *inside.lock().unwrap() = Some(context.waker().clone());
+            if polls < 2 { Poll::Pending } else { Poll::Ready(polls) }
+        });
+        let mut future = pin!(Resting::new(future));
+        for _ in 0..3 {
+            let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+            assert_eq!(polled, Poll::Pending);
+        }
+        let wake: Waker = inside.lock().unwrap().clone().unwrap();
+        wake.wake();
+        assert_eq!(counter.0.load(Ordering::Relaxed), 1);
+        assert_eq!(future.poll(&mut Context::from_waker(&waker)), Poll::Ready(2));
     }
 
     #[test]

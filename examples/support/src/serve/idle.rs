@@ -16,6 +16,8 @@ use hyper_util::server::graceful::GracefulConnection;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, sleep};
 
+use super::eager::Resting;
+
 /// The requests of a connection.
 #[derive(Clone, Default)]
 pub(super) struct Requests(Arc<Counts>);
@@ -90,7 +92,7 @@ pub(super) async fn run<C: GracefulConnection>(
     last: Duration,
 ) {
     let mut connection = pin!(connection);
-    let mut told = pin!(told);
+    let mut told = pin!(Resting::new(told));
     let mut idle = pin!(sleep(limit));
     let (mut is_told, mut is_last, mut seen) = (false, false, 0);
     poll_fn(|context| {
