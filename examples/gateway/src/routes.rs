@@ -5,17 +5,19 @@ use std::{
     convert::Infallible,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Instant,
 };
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use example_support::proxy::settle_host;
-use http::{HeaderValue, Method, Request, header};
+use futures_util::{FutureExt, future};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Either;
 use hyper::body::Incoming;
-use tower::{Layer, Service, ServiceExt};
-use tower_client_auth::{BoxError, body::RequestBody};
+use tower::{Layer, Service as _};
+use tower_client_auth::{BoxError, ClientAuth, body::RequestBody};
 
 use crate::{
     answer::{Answer, Refusal, Reply, document},
@@ -39,15 +41,19 @@ pub(crate) struct Routes {
     /// By their [`normal`] paths.
     exact: HashMap<String, Arc<Route>>,
     /// The longest first.
-    prefixes: Vec<(String, Route)>,
+    prefixes: Vec<(String, Arc<Route>)>,
     jwks: Option<Bytes>,
     unknown: Measured,
     pub(crate) clients: Clients,
 }
 
+type Service = ClientAuth<Behind, Clients>;
+/// The future of an answer of the layer.
+type Answering = <Service as tower::Service<Request<Incoming>>>::Future;
+
 /// What is at a path.
 enum Found<'a> {
-    Route(&'a Route),
+    Route(&'a Arc<Route>),
     /// Those of signed identities.
     Keys(&'a Bytes),
 }
@@ -55,7 +61,7 @@ enum Found<'a> {
 struct Route {
     /// As it is logged and counted.
     name: String,
-    service: tower_client_auth::ClientAuth<Behind, Clients>,
+    service: Service,
     /// At least one.
     methods: Vec<Method>,
     forward_auth: Option<Arc<ForwardAuth>>,
@@ -79,12 +85,12 @@ impl Routes {
             clients,
         };
         for route in &config.routes {
-            let made = Route::new(config, route, base, pools)?;
+            let made = Arc::new(Route::new(config, route, base, pools)?);
             let pattern = &route.pattern.value;
             if pattern.is_prefix {
                 routes.prefixes.push((pattern.normal.clone(), made));
             } else {
-                routes.exact.insert(pattern.normal.clone(), Arc::new(made));
+                routes.exact.insert(pattern.normal.clone(), made);
             }
         }
         // An upstream may take `/token/` for `/token`, and the other way round.
@@ -118,15 +124,22 @@ impl Routes {
         prefix.map(|(_, route)| Found::Route(route)).ok_or(Refusal::NO_ROUTE)
     }
 
-    pub(crate) async fn answer(&self, mut request: Request<Incoming>) -> Answer {
+    /// Answers a request. No `async fn`: each of them would move the request, which is large, twice.
+    fn answer(&self, mut request: Request<Incoming>) -> impl Future<Output = Answer> + use<> {
         let began = Instant::now();
         let host = settle_host(&mut request).map_err(|_invalid| Refusal::HOST);
-        match host.and_then(|()| self.find(request.uri().path())) {
-            Ok(Found::Route(route)) => {
-                let answer = route.answer(request).await;
-                route.measured.note(answer.status(), began);
-                answer
-            }
+        let answer = match host.and_then(|()| self.find(request.uri().path())) {
+            Ok(Found::Route(route)) => match route.check(&mut request) {
+                Ok(()) => {
+                    let (answer, route) = (route.call(request), Arc::clone(route));
+                    let pass = move |answer: Result<Response<_>, _>| {
+                        let answer = answer.map(|answer| answer.map(Either::Left));
+                        route.pass(answer.unwrap_or_else(not_forwarded), began)
+                    };
+                    return answer.map(pass).left_future();
+                }
+                Err(refusal) => route.pass(route.refuse(refusal, request), began),
+            },
             Ok(Found::Keys(jwks)) => {
                 document("application/jwk-set+json", jwks.clone()).map(Either::Right)
             }
@@ -134,7 +147,8 @@ impl Routes {
                 self.unknown.note(refusal.status(), began);
                 refuse(refusal, None, request)
             }
-        }
+        };
+        future::ready(answer).right_future()
     }
 }
 
@@ -154,16 +168,15 @@ impl Route {
                 let pool = match pools.iter().find(|pool| pool.serves(upstream)) {
                     Some(pool) => pool.clone(),
                     None => {
-                        let pool = Pool::new(upstream);
+                        let pool = Pool::new(upstream)
+                            .ok_or_else(|| upstream.url.mistake("`upstream` has no host"))?;
                         pools.push(pool.clone());
                         pool
                     }
                 };
                 // A form is bounded by the layer.
                 let limit = route.body_limit.filter(|_| route.kind == config::Kind::HeadersOnly);
-                Upstream::new(pool, upstream, limit, &name)
-                    .map(Behind::Upstream)
-                    .ok_or_else(|| upstream.url.mistake("`upstream` has no host"))?
+                Behind::Upstream(Upstream::new(pool, upstream, limit, &name))
             }
             Target::ForwardAuth { only_401_403 } => {
                 let check = Arc::new(ForwardAuth::new(identity::names(config), *only_401_403));
@@ -187,46 +200,49 @@ impl Route {
         })
     }
 
-    async fn answer(&self, mut request: Request<Incoming>) -> Answer {
+    /// Whether a request is for the layer.
+    fn check(&self, request: &mut Request<Incoming>) -> Result<(), Refusal> {
         let original = match &self.forward_auth {
-            Some(check) => match check.receive(&mut request) {
-                Ok(original) => original,
-                Err(refusal) => return check.pass(self.refuse(refusal, request)),
-            },
+            Some(check) => check.receive(request)?,
             None => None,
         };
         let method = original.as_ref().unwrap_or(request.method());
-        if !self.methods.contains(method) {
-            let mut answer = self.refuse(Refusal::METHOD, request);
-            if let Some(allow) = &self.allow {
-                answer.headers_mut().insert(header::ALLOW, allow.clone());
-            }
-            return match &self.forward_auth {
-                Some(check) => check.pass(answer),
-                None => answer,
-            };
-        }
+        if self.methods.contains(method) { Ok(()) } else { Err(Refusal::METHOD) }
+    }
+
+    fn call(&self, request: Request<Incoming>) -> Answering {
         let mut service = self.service.clone();
-        let answer = match service.ready().await {
-            Ok(service) => service.call(request).await,
-            Err(error) => Err(error),
-        };
-        let answer = match answer {
-            Ok(answer) => answer.map(Either::Left),
-            Err(error) => {
-                tracing::error!(error, "a request could not be forwarded");
-                Refusal::DOWN.answer().map(Either::Right)
-            }
-        };
-        match &self.forward_auth {
+        // What is behind the layer is always ready.
+        let ready = service.poll_ready(&mut Context::from_waker(Waker::noop()));
+        debug_assert!(ready.is_ready(), "a service that is not ready is called");
+        service.call(request)
+    }
+
+    /// What the caller gets, which is counted.
+    fn pass(&self, answer: Answer, began: Instant) -> Answer {
+        let answer = match &self.forward_auth {
             Some(check) => check.pass(answer),
             None => answer,
-        }
+        };
+        self.measured.note(answer.status(), began);
+        answer
     }
 
     fn refuse(&self, refusal: Refusal, request: Request<Incoming>) -> Answer {
-        refuse(refusal, Some(&self.name), request)
+        let mut answer = refuse(refusal, Some(&self.name), request);
+        if let Some(allow) =
+            self.allow.as_ref().filter(|_| refusal.status() == StatusCode::METHOD_NOT_ALLOWED)
+        {
+            answer.headers_mut().insert(header::ALLOW, allow.clone());
+        }
+        answer
     }
+}
+
+#[cold]
+fn not_forwarded(error: BoxError) -> Answer {
+    tracing::error!(error, "a request could not be forwarded");
+    Refusal::DOWN.answer().map(Either::Right)
 }
 
 fn refuse(refusal: Refusal, route: Option<&str>, request: Request<Incoming>) -> Answer {
@@ -241,7 +257,7 @@ enum Behind {
     ForwardAuth(Arc<ForwardAuth>),
 }
 
-impl Service<Request<RequestBody<Incoming>>> for Behind {
+impl tower::Service<Request<RequestBody<Incoming>>> for Behind {
     type Response = Reply;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Reply, BoxError>> + Send>>;
@@ -262,13 +278,12 @@ impl Service<Request<RequestBody<Incoming>>> for Behind {
 }
 
 /// What listeners serve, and what a reload replaces.
-pub(crate) type Current = Arc<arc_swap::ArcSwap<Routes>>;
+pub(crate) type Current = Arc<ArcSwap<Routes>>;
 
 /// Answers a request by the configuration of this moment.
-pub(crate) async fn serve(
-    current: Current,
+pub(crate) fn serve(
+    current: &ArcSwap<Routes>,
     request: Request<Incoming>,
-) -> Result<Answer, Infallible> {
-    let routes = current.load_full();
-    Ok(routes.answer(request).await)
+) -> impl Future<Output = Result<Answer, Infallible>> + use<> {
+    current.load().answer(request).map(Ok)
 }

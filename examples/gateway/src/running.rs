@@ -65,10 +65,10 @@ fn prepare(config: &Config, mut kept: Kept) -> Result<(Routes, Kept), Mistake> {
     };
     kept.clients = Some((config.clients.clone(), clients.clone()));
     let base = auth::base(config, clients.clone(), &mut kept.memory)?;
-    // Those that are not used any more go.
-    let mut pools = std::mem::take(&mut kept.pools);
-    let routes = Routes::new(config, clients, &base, &mut pools)?;
-    kept.pools = pools;
+    let routes = Routes::new(config, clients, &base, &mut kept.pools)?;
+    // Those of servers that are not used any more go.
+    let upstreams = || config.routes.iter().filter_map(|route| route.target.upstream());
+    kept.pools.retain(|pool| upstreams().any(|upstream| pool.serves(upstream)));
     Ok((routes, kept))
 }
 
@@ -212,7 +212,7 @@ impl Running {
                 (Some(bound), _) => {
                     announce("listening on", if tls.is_some() { "https" } else { "http" }, &bound);
                     let current = Arc::clone(&self.current);
-                    let service = move |request| routes::serve(Arc::clone(&current), request);
+                    let service = move |request| routes::serve(&current, request);
                     self.listeners.push(bound.serve(Settings { tls, send: config.send }, service));
                 }
                 (None, Some(known)) => {

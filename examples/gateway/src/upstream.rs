@@ -4,7 +4,9 @@ mod bounds;
 
 use std::{
     error::Error,
+    mem,
     sync::{Arc, atomic::AtomicUsize},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -22,12 +24,13 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use tokio::time::timeout;
+use tower::Service;
 use tower_client_auth::{
     AuthMethod, AuthenticatedClient, BoxError, ClientMetadata, body::RequestBody,
 };
 
 pub(crate) use self::bounds::Counted;
-use self::bounds::{Count, Counts, InTime};
+use self::bounds::{Count, InTime};
 use crate::{
     answer::{Refusal, Reply},
     config::{self, Protocol},
@@ -43,40 +46,66 @@ const BUFFER: usize = 64 * 1024;
 
 type Sent = Counted<InTime<Either<RequestBody<Incoming>, Limited<RequestBody<Incoming>>>>>;
 
-/// Connections, which outlive a configuration.
+/// The connections to a server, which outlive a configuration.
 #[derive(Clone)]
 pub(crate) struct Pool {
-    client: Client<HttpConnector, Sent>,
+    client: Client<To, Sent>,
+    authority: Authority,
     protocol: Protocol,
     connect: Duration,
-    counts: Counts,
+    requests: Arc<AtomicUsize>,
+}
+
+/// Connects to one server, whatever the URI of a request says.
+#[derive(Clone)]
+struct To {
+    connector: HttpConnector,
+    server: Arc<Uri>,
+}
+
+impl Service<Uri> for To {
+    type Response = <HttpConnector as Service<Uri>>::Response;
+    type Error = <HttpConnector as Service<Uri>>::Error;
+    type Future = <HttpConnector as Service<Uri>>::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.connector.poll_ready(context)
+    }
+
+    fn call(&mut self, _named: Uri) -> Self::Future {
+        self.connector.call(Uri::clone(&self.server))
+    }
 }
 
 impl Pool {
-    pub(crate) fn new(upstream: &config::Upstream) -> Self {
+    /// `None` if the upstream has no host.
+    pub(crate) fn new(upstream: &config::Upstream) -> Option<Self> {
+        let authority = upstream.url.value.authority()?.clone();
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(upstream.connect));
         connector.set_nodelay(true);
+        let server = Arc::new(upstream.url.value.clone());
         let client = Client::builder(TokioExecutor::new())
             .http2_only(upstream.protocol == Protocol::H2c)
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .http1_max_buf_size(BUFFER)
-            .build(connector);
-        let counts = Counts::default();
-        Self { client, protocol: upstream.protocol, connect: upstream.connect, counts }
+            .set_host(false)
+            .build(To { connector, server });
+        let config::Upstream { protocol, connect, .. } = *upstream;
+        Some(Self { client, authority, protocol, connect, requests: Arc::default() })
     }
 
     pub(crate) fn serves(&self, upstream: &config::Upstream) -> bool {
-        self.protocol == upstream.protocol && self.connect == upstream.connect
+        self.protocol == upstream.protocol
+            && self.connect == upstream.connect
+            && Some(&self.authority) == upstream.url.value.authority()
     }
 }
 
-/// One of them.
+/// One that a route has.
 pub(crate) struct Upstream {
     pool: Pool,
-    authority: Authority,
-    requests: Arc<AtomicUsize>,
     max_requests: usize,
     answer: Duration,
     /// For bodies that are streamed.
@@ -91,21 +120,10 @@ impl Upstream {
         upstream: &config::Upstream,
         body_limit: Option<usize>,
         route: &str,
-    ) -> Option<Arc<Self>> {
-        let authority = upstream.url.value.authority()?.clone();
+    ) -> Arc<Self> {
         let failures = telemetry::Failures::new(route);
-        let requests = pool.counts.of(&authority);
         let config::Upstream { answer, max_requests, .. } = *upstream;
-        Some(Arc::new(Self {
-            pool,
-            authority,
-            requests,
-            max_requests,
-            answer,
-            body_limit,
-            route: route.to_owned(),
-            failures,
-        }))
+        Arc::new(Self { pool, max_requests, answer, body_limit, route: route.to_owned(), failures })
     }
 
     pub(crate) async fn forward(
@@ -129,9 +147,9 @@ impl Upstream {
         let client = head.extensions.get::<AuthenticatedClient<ClientMetadata>>();
         let is_known = client.is_some_and(|client| *client.method() != AuthMethod::None);
         let max = if is_known { self.max_requests } else { self.max_requests.div_ceil(2) };
-        let Some(counted) = Count::new(&self.requests, max) else {
+        let Some(counted) = Count::new(&self.pool.requests, max) else {
             let reason = Refusal::BUSY.reason;
-            tracing::error!(route = self.route, upstream = %self.authority, reason, "refused");
+            tracing::error!(route = self.route, upstream = %self.pool.authority, reason, "refused");
             self.failures.count(Refusal::BUSY);
             return Ok(refuse(Refusal::BUSY));
         };
@@ -152,7 +170,7 @@ impl Upstream {
             }
             Ok(Ok(response)) => {
                 let (status, reason) = (response.status().as_u16(), Refusal::NO_ANSWER.reason);
-                tracing::error!(route = self.route, upstream = %self.authority, reason, answered = status, "refused");
+                tracing::error!(route = self.route, upstream = %self.pool.authority, reason, answered = status, "refused");
                 Refusal::NO_ANSWER
             }
             Ok(Err(error)) => {
@@ -165,18 +183,18 @@ impl Upstream {
                     None
                 };
                 if let Some(refusal) = own {
-                    tracing::info!(route = self.route, upstream = %self.authority, reason = refusal.reason, "refused");
+                    tracing::info!(route = self.route, upstream = %self.pool.authority, reason = refusal.reason, "refused");
                     return Ok(refuse(refusal));
                 }
                 let refusal =
                     if has_cause(&error, is_timeout) { Refusal::LATE } else { Refusal::DOWN };
                 let error = causes(&error);
-                tracing::error!(route = self.route, upstream = %self.authority, reason = refusal.reason, error, "refused");
+                tracing::error!(route = self.route, upstream = %self.pool.authority, reason = refusal.reason, error, "refused");
                 refusal
             }
             Err(_elapsed) => {
                 let reason = Refusal::LATE.reason;
-                tracing::error!(route = self.route, upstream = %self.authority, reason, "refused");
+                tracing::error!(route = self.route, upstream = %self.pool.authority, reason, "refused");
                 Refusal::LATE
             }
         };
@@ -186,22 +204,28 @@ impl Upstream {
 
     /// Where the request goes, in the terms of the protocol.
     fn address(&self, head: &mut http::request::Parts) -> Result<(), BoxError> {
-        let mut target = head.uri.clone().into_parts();
+        let mut target = mem::take(&mut head.uri).into_parts();
         target.scheme = Some(Scheme::HTTP);
-        target.authority = Some(self.authority.clone());
         target.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
-        head.uri = Uri::from_parts(target)?;
+        let headers = &mut head.headers;
         match self.pool.protocol {
             Protocol::Http1 => {
+                // It is not sent. The pool, which has one server, asks for it, and hashes it byte by byte three times.
+                target.authority = Some(Authority::from_static("-"));
                 head.version = Version::HTTP_11;
-                join_cookies(&mut head.headers);
+                join_cookies(headers);
+                if !headers.contains_key(header::HOST) {
+                    headers.insert(header::HOST, self.pool.authority.as_str().try_into()?);
+                }
             }
             Protocol::H2c => {
+                target.authority = Some(self.pool.authority.clone());
                 head.version = Version::HTTP_2;
                 // `:authority` takes its place, and the two must not differ (RFC 9113 §8.3.1).
-                head.headers.remove(header::HOST);
+                headers.remove(header::HOST);
             }
         }
+        head.uri = Uri::from_parts(target)?;
         Ok(())
     }
 }

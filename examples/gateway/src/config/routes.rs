@@ -48,6 +48,15 @@ pub(crate) enum Target {
     },
 }
 
+impl Target {
+    pub(crate) const fn upstream(&self) -> Option<&Upstream> {
+        match self {
+            Self::Upstream(upstream) => Some(upstream),
+            Self::ForwardAuth { .. } => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Upstream {
     pub(crate) url: At<Uri>,

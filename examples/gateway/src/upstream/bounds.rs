@@ -4,36 +4,16 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
 };
 
-use http::uri::Authority;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower_client_auth::BoxError;
-
-/// How many requests each upstream has, whichever configuration they began with.
-#[derive(Clone, Default)]
-pub(super) struct Counts(Arc<Mutex<Vec<Known>>>);
-
-type Known = (Authority, Weak<AtomicUsize>);
-
-impl Counts {
-    pub(super) fn of(&self, authority: &Authority) -> Arc<AtomicUsize> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.retain(|(_, count)| count.strong_count() > 0);
-        let known = counts.iter().find(|(known, _)| known == authority);
-        known.and_then(|(_, count)| count.upgrade()).unwrap_or_else(|| {
-            let count = Arc::default();
-            counts.push((authority.clone(), Arc::downgrade(&count)));
-            count
-        })
-    }
-}
 
 /// A request that counts for as long as it is there.
 pub(super) struct Count(Arc<AtomicUsize>);
