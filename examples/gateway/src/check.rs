@@ -10,6 +10,7 @@ use http::Method;
 use tower_client_auth::provider::MemoryProvider;
 
 use crate::{
+    admission,
     config::{
         At, CertificateSource, Certificates, Clients, Config, Kind, Listener, Mistake, Route,
         Store, Target,
@@ -55,7 +56,17 @@ pub(crate) fn check(config: &Config) -> Vec<Mistake> {
 pub(crate) fn warnings(config: &Config) -> Vec<Mistake> {
     let admin = config.admin.iter().filter(|admin| !is_private(admin.value.ip()));
     let what = "others than operators may reach this address: whoever does reads the metrics";
-    admin.map(|admin| admin.mistake(what)).collect()
+    let mut warnings: Vec<_> = admin.map(|admin| admin.mistake(what)).collect();
+    let descriptors = admission::descriptors();
+    if let Some(needed) = admission::needed(config, descriptors) {
+        let what = format!(
+            "callers and upstreams may need {needed} descriptors, and the process may have {descriptors}: more by \
+             `ulimit -Hn`, or fewer `max_connections` or `max_requests`"
+        );
+        let line = config.connections.all.as_ref().map_or(0, |all| all.line);
+        warnings.push(Mistake { line, what });
+    }
+    warnings
 }
 
 fn is_private(address: IpAddr) -> bool {

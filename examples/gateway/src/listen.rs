@@ -14,7 +14,10 @@ use tokio::{
 };
 use tower_client_auth::BoxError;
 
-use crate::{config, telemetry::Connected};
+use crate::{
+    admission::{Admission, Admitted},
+    config,
+};
 
 /// The time that a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -67,7 +70,12 @@ impl Bound {
     }
 
     /// Begins to accept.
-    pub(crate) fn serve<S, F, B, E>(self, settings: Settings, service: S) -> Listening
+    pub(crate) fn serve<S, F, B, E>(
+        self,
+        settings: Settings,
+        admission: Admission,
+        service: S,
+    ) -> Listening
     where
         S: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Response<B>, E>> + Send + 'static,
@@ -77,7 +85,7 @@ impl Bound {
         let Self { address, listener } = self;
         let (settings, current) = watch::channel(settings);
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(accept(listener, current, service, stopped));
+        let task = tokio::spawn(accept(listener, current, admission, service, stopped));
         Listening { address, settings, stop, task }
     }
 }
@@ -100,6 +108,7 @@ impl Listening {
 async fn accept<S, F, B, E>(
     listener: TcpListener,
     mut settings: watch::Receiver<Settings>,
+    admission: Admission,
     service: S,
     mut stopped: oneshot::Receiver<Duration>,
 ) where
@@ -113,10 +122,15 @@ async fn accept<S, F, B, E>(
     // Connections end when it is dropped.
     let mut ending = watch::Sender::new(());
     let mut connections = JoinSet::new();
-    let serve = |stream: TcpStream, peer, begun: Settings, mut told: watch::Receiver<()>| {
+    let serve = |stream: TcpStream,
+                 peer: SocketAddr,
+                 admitted: Admitted,
+                 begun: Settings,
+                 mut told: watch::Receiver<()>| {
         let (service, settings, Settings { tls, send }) = (service.clone(), watched.clone(), begun);
         async move {
-            let _connected = Connected::new();
+            // Until the descriptor is given back.
+            let _admitted = admitted;
             // Small answers would wait for the peer to confirm the one before.
             let _unsupported = stream.set_nodelay(true);
             let stream = Sending::new(stream, send);
@@ -168,7 +182,10 @@ async fn accept<S, F, B, E>(
             Some(_ended) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    connections.spawn(serve(stream, peer, current.clone(), ending.subscribe()));
+                    if let Some(admitted) = admission.admit(peer.ip()) {
+                        let (begun, told) = (current.clone(), ending.subscribe());
+                        connections.spawn(serve(stream, peer, admitted, begun, told));
+                    }
                 }
                 // Too many open files, or a peer that has gone again.
                 Err(error) => {
@@ -182,7 +199,9 @@ async fn accept<S, F, B, E>(
     while let Poll::Ready(Ok((stream, peer))) =
         std::future::poll_fn(|context| Poll::Ready(listener.poll_accept(context))).await
     {
-        connections.spawn(serve(stream, peer, current.clone(), ending.subscribe()));
+        if let Some(admitted) = admission.admit(peer.ip()) {
+            connections.spawn(serve(stream, peer, admitted, current.clone(), ending.subscribe()));
+        }
     }
     drop((listener, ending));
     let ended = async { while connections.join_next().await.is_some() {} };

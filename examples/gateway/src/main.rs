@@ -10,13 +10,14 @@
 //! | `config` | the file, and the lines of its mistakes |
 //! | `check`, `methods` | what is wrong with it as a whole, and which methods it accepts |
 //! | `running`, `signals` | starting, reloading and stopping |
-//! | `listen` | sockets, TLS, and connections that end |
+//! | `listen`, `admission` | sockets, TLS, and connections: how many there may be, and how they end |
 //! | `routes`, `paths` | which request goes where |
 //! | `auth`, `identity`, `clients`, `redis` | the layer of each route, and what upstreams are told |
 //! | `upstream`, `forward_auth` | what is behind the layer |
 //! | `admin`, `telemetry` | what operators see |
 
 mod admin;
+mod admission;
 mod answer;
 mod auth;
 mod check;

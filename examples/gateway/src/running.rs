@@ -20,6 +20,7 @@ use tokio::{
 
 use crate::{
     admin::Admin,
+    admission::{self, Admission, Limits},
     auth::{self, Memory},
     check,
     clients::{self, Clients},
@@ -35,6 +36,7 @@ pub(crate) struct Running {
     config: Config,
     current: Current,
     kept: Kept,
+    admission: Admission,
     listeners: Vec<Listening>,
     admin: Option<Listening>,
     /// For the listener of operators.
@@ -153,6 +155,7 @@ impl Running {
             config: config.clone(),
             current,
             kept,
+            admission: Admission::new(Limits::new(&config, admission::descriptors())),
             listeners: Vec::new(),
             admin: None,
             endpoints,
@@ -201,6 +204,7 @@ impl Running {
 
     fn take(&mut self, config: Config, sockets: Sockets) {
         self.level.set(config.log);
+        self.admission.set(Limits::new(&config, admission::descriptors()));
         for Mistake { line, what } in check::warnings(&config) {
             tracing::warn!(line, warning = what, "a setting may not be what was meant");
         }
@@ -213,7 +217,8 @@ impl Running {
                     announce("listening on", if tls.is_some() { "https" } else { "http" }, &bound);
                     let current = Arc::clone(&self.current);
                     let service = move |request| routes::serve(&current, request);
-                    self.listeners.push(bound.serve(Settings { tls, send: config.send }, service));
+                    let settings = Settings { tls, send: config.send };
+                    self.listeners.push(bound.serve(settings, self.admission.clone(), service));
                 }
                 (None, Some(known)) => {
                     let known = old.swap_remove(known);
@@ -237,7 +242,7 @@ impl Running {
             let endpoints = self.endpoints.clone();
             let settings = Settings { tls: None, send: config.send };
             let service = move |request| endpoints.clone().serve(request);
-            self.admin = Some(bound.serve(settings, service));
+            self.admin = Some(bound.serve(settings, Admission::of_operators(), service));
         }
         self.config = config;
     }

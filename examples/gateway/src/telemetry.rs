@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
-use metrics::{Counter, Gauge, Histogram, Unit};
+use metrics::{Counter, Histogram, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tower_client_auth::{BoxError, Outcome};
 use tracing::level_filters::LevelFilter;
@@ -37,6 +37,11 @@ pub(crate) fn count() -> Result<PrometheusHandle, BoxError> {
         "Upstreams that did not answer, by route and reason"
     );
     metrics::describe_gauge!("gateway_connections", Unit::Count, "Open connections of callers");
+    metrics::describe_counter!(
+        "gateway_connections_refused_total",
+        Unit::Count,
+        "Connections that were closed at once, by the limit that was reached"
+    );
     metrics::describe_counter!("gateway_reloads_total", Unit::Count, "Configurations by result");
     metrics::describe_counter!(
         "gateway_clients_reads_total",
@@ -102,23 +107,6 @@ pub(crate) fn reloaded(succeeded: bool) {
 
 pub(crate) fn clients_read(succeeded: bool) {
     metrics::counter!("gateway_clients_reads_total", "result" => result(succeeded)).increment(1);
-}
-
-/// Counts a connection for as long as it is kept.
-pub(crate) struct Connected(Gauge);
-
-impl Connected {
-    pub(crate) fn new() -> Self {
-        let gauge = metrics::gauge!("gateway_connections");
-        gauge.increment(1.0);
-        Self(gauge)
-    }
-}
-
-impl Drop for Connected {
-    fn drop(&mut self) {
-        self.0.decrement(1.0);
-    }
 }
 
 /// Changes what is logged.

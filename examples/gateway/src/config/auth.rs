@@ -190,6 +190,14 @@ impl Throttle {
 }
 
 impl Certificates {
+    /// The proxies that write the header.
+    pub(crate) fn trusted(&self) -> &[IpNet] {
+        match &self.source {
+            CertificateSource::Connection => &[],
+            CertificateSource::Header { trusted, .. } => trusted,
+        }
+    }
+
     pub(super) fn read(table: &Table<'_>) -> Option<Self> {
         const NAME: &str = "the name of a header";
         let source = table.one_of("source", &[("connection", false), ("header", true)]);

@@ -15,7 +15,7 @@ pub(crate) use self::{
     },
     reader::{At, Mistake},
     routes::{Kind, Protocol, Route, Target, Upstream},
-    server::{Listener, Tls},
+    server::{Connections, Listener, Tls},
 };
 use crate::check;
 
@@ -26,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) shutdown: Shutdown,
     /// For which a caller may take nothing of an answer.
     pub(crate) send: Duration,
+    pub(crate) connections: Connections,
     pub(crate) admin: Option<At<SocketAddr>>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) clients: Clients,
@@ -71,6 +72,7 @@ impl Config {
             let delay = root.number("shutdown_delay_seconds", 0..=3600);
             let drain = root.seconds("drain_seconds", 20);
             let send = root.seconds("send_seconds", 60);
+            let connections = Connections::read(&root);
             let admin = root.table("admin").and_then(|admin| {
                 admin.required("address", admin.parsed("address", server::ADDRESS))
             });
@@ -92,6 +94,7 @@ impl Config {
                     drain,
                 },
                 send,
+                connections,
                 admin,
                 listeners,
                 assertions: assertions.as_ref().and_then(Assertions::read),

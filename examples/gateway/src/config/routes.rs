@@ -7,7 +7,7 @@ use tower_client_auth::AuthMethod;
 
 use crate::config::reader::{At, Table};
 
-/// Each has a descriptor, as its caller has, and a process has 1,024 unless it is told otherwise.
+/// Each has a descriptor, as its caller has, and there is a process that may have 1,024 and no more.
 const MAX_REQUESTS: usize = 400;
 
 #[derive(Clone, Debug, PartialEq)]

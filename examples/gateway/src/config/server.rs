@@ -1,4 +1,4 @@
-//! Where it listens.
+//! Where it listens, and to how many.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -15,6 +15,13 @@ pub(super) const LEVELS: [(&str, LevelFilter); 4] = [
     ("debug", LevelFilter::DEBUG),
 ];
 
+/// How many of them callers may have.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Connections {
+    pub(crate) all: Option<At<usize>>,
+    pub(crate) per_address: Option<At<usize>>,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Listener {
     pub(crate) address: At<SocketAddr>,
@@ -30,6 +37,22 @@ pub(crate) struct Tls {
     pub(crate) client_certificates: bool,
     /// Who verifies them.
     pub(crate) client_ca: Option<At<PathBuf>>,
+}
+
+impl Connections {
+    pub(super) fn read(table: &Table<'_>) -> Self {
+        let [all, per_address] = ["max_connections", "max_connections_per_address"].map(|key| {
+            let At { value, line } = table.number(key, 1..=u64::from(u32::MAX))?;
+            Some(At { value: usize::try_from(value).unwrap_or(usize::MAX), line })
+        });
+        if let (Some(all), Some(per_address)) = (&all, &per_address)
+            && per_address.value > all.value
+        {
+            let what = "`max_connections_per_address` must not be more than `max_connections`";
+            table.note(per_address.line, what);
+        }
+        Self { all, per_address }
+    }
 }
 
 impl Listener {

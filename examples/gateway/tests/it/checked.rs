@@ -185,8 +185,8 @@ trusted_proxies = ["10.0.0.0/33"]
 "#;
     let expected = [
         "gateway.toml:2: `drain_seconds` must be a number between 1 and 86400",
-        "gateway.toml:3: has no key `colour`; it has `log`, `shutdown_delay_seconds`, `drain_seconds`, `send_seconds`, `admin`, \
-         `listener`, `clients`, `redis`, `assertions`, `throttle`, `certificates`, `identity`, `route`",
+        "gateway.toml:3: has no key `colour`; it has `log`, `shutdown_delay_seconds`, `drain_seconds`, `send_seconds`, `max_connections`, \
+         `max_connections_per_address`, `admin`, `listener`, `clients`, `redis`, `assertions`, `throttle`, `certificates`, `identity`, `route`",
         "gateway.toml:6: `address` must be an address with a port, such as `\"127.0.0.1:8080\"`",
         "gateway.toml:10: no.pem: No such file or directory (os error 2)",
         "gateway.toml:13: 127.0.0.1:7001 is listened on already, in line 9",
@@ -554,4 +554,15 @@ fn file_that_is_not_there_is_named() {
     let (code, said) = files.check();
     assert_eq!(said, ["gateway.toml: cannot be read: No such file or directory (os error 2)"]);
     assert_eq!(code, Some(2));
+}
+
+#[test]
+fn share_of_an_address_that_is_larger_than_the_whole_is_found() {
+    let route = "[[route]]\npath = \"/token\"\nupstream = \"http://127.0.0.1:1\"";
+    let limits = "max_connections_per_address = 3\nmax_connections = 2\n";
+    let expected =
+        "gateway.toml:1: `max_connections_per_address` must not be more than `max_connections`";
+    assert_eq!(mistakes(&format!("{limits}{}", config(route))), [expected]);
+    let expected = "gateway.toml:1: `max_connections` must be a number between 1 and 4294967295";
+    assert_eq!(mistakes(&format!("max_connections = 0\n{}", config(route))), [expected]);
 }

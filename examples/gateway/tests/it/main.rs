@@ -2,6 +2,9 @@
 
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+// Callers have several addresses there.
+#[cfg(target_os = "linux")]
+mod admitted;
 mod asked;
 mod bounded;
 mod certificates;

@@ -62,9 +62,23 @@ impl Files {
         command
     }
 
+    /// As a process that has `soft` descriptors, and up to `hard` if it asks for them.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn command_with_descriptors(&self, soft: u32, hard: u32) -> Command {
+        let program = self.command();
+        let mut command = Command::new("sh");
+        let limited = format!(r#"ulimit -Sn {soft} && ulimit -Hn {hard} && exec "$0" "$@""#);
+        command.arg("-c").arg(limited).arg(program.get_program()).args(program.get_args());
+        command
+    }
+
     /// What `--check` says of the configuration, without the name of the file.
     pub(crate) fn check(&self) -> (Option<i32>, Vec<String>) {
-        let Output { status, stdout, stderr } = self.command().arg("--check").output().unwrap();
+        self.check_by(&mut self.command())
+    }
+
+    pub(crate) fn check_by(&self, command: &mut Command) -> (Option<i32>, Vec<String>) {
+        let Output { status, stdout, stderr } = command.arg("--check").output().unwrap();
         let said = String::from_utf8([stdout, stderr].concat()).unwrap();
         let directory = format!("{}/", self.0.display());
         let lines = said.lines().map(|line| line.replace(&directory, ""));
@@ -108,7 +122,10 @@ impl Gateway {
     }
 
     pub(crate) fn start_in(files: Files, listeners: usize) -> Self {
-        let mut command = files.command();
+        Self::start_by(&mut files.command(), files, listeners)
+    }
+
+    pub(crate) fn start_by(command: &mut Command, files: Files, listeners: usize) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut program = command.spawn().unwrap();
         let printed = lines(program.stdout.take().unwrap());
