@@ -89,14 +89,19 @@ impl Forward {
                 is_other_length || name == EXPECT || is_like_one(name, &OF_THE_FORM)
             });
         }
-        if is_signature_wrong {
-            remove_if(headers, |name| is_like_one(name, &SIGNATURES));
-        }
-        self.names.remove_from(headers);
-        remove_elements(headers, &CONNECTION, |name| {
-            self.names.has(name) || is_like(name, b"host") || begins_like(name, "content-")
+        let (mut is_connection_there, mut are_trailers_told) = (false, false);
+        remove_if(headers, |name| {
+            is_connection_there |= name == CONNECTION;
+            are_trailers_told |= name == TRAILER;
+            self.names.has(name.as_str().as_bytes())
+                || (is_signature_wrong && is_like_one(name, &SIGNATURES))
         });
-        if headers.contains_key(TRAILER) {
+        if is_connection_there {
+            remove_elements(headers, &CONNECTION, |name| {
+                self.names.has(name) || is_like(name, b"host") || begins_like(name, "content-")
+            });
+        }
+        if are_trailers_told {
             let trailers = self.trailers(rewritten.is_some(), methods).unwrap_or_default();
             remove_elements(headers, &TRAILER, |name| trailers.has(name));
         }

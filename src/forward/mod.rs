@@ -244,19 +244,27 @@ impl Forward {
             }
             None => None,
         };
-        let told = [
-            self.client_id
-                .as_ref()
-                .map(|name| (name, HeaderValue::from_str(&percent_encode(client_id)))),
-            self.auth_method.as_ref().map(|name| (name, HeaderValue::from_str(method.as_str()))),
-            self.thumbprint.as_ref().zip(thumbprint.map(HeaderValue::from_str)),
-            self.key_thumbprint.as_ref().zip(key_thumbprint.map(HeaderValue::from_str)),
-            signed.map(|(name, token)| (name, HeaderValue::try_from(token))),
-        ];
-        let mut fields = Fields::with_capacity(told.len());
-        for (name, value) in told.into_iter().flatten() {
-            // All of them are ASCII.
+        let mut fields = Fields::with_capacity(self.names.iter().len());
+        // All of them are ASCII.
+        let mut tell = |name: &HeaderName, value: Result<HeaderValue, _>| {
             fields.push((name.clone(), value.map_err(|_unfit| ErrorKind::Panicked)?));
+            Ok::<_, Error>(())
+        };
+        if let Some(name) = &self.client_id {
+            tell(name, HeaderValue::from_str(&percent_encode(client_id)))?;
+        }
+        if let Some(name) = &self.auth_method {
+            let method = Bytes::from_static(method.as_str().as_bytes());
+            tell(name, HeaderValue::from_maybe_shared(method))?;
+        }
+        if let (Some(name), Some(thumbprint)) = (&self.thumbprint, thumbprint) {
+            tell(name, HeaderValue::from_str(thumbprint))?;
+        }
+        if let (Some(name), Some(thumbprint)) = (&self.key_thumbprint, key_thumbprint) {
+            tell(name, HeaderValue::from_str(thumbprint))?;
+        }
+        if let Some((name, token)) = signed {
+            tell(name, HeaderValue::try_from(token))?;
         }
         Ok(fields)
     }

@@ -1,6 +1,6 @@
 //! Names of header fields, in every spelling that somebody behind may take for them.
 
-use std::{iter, sync::Arc};
+use std::{iter, slice, sync::Arc};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -32,7 +32,7 @@ impl Names {
         self.0.iter().any(|one| is_like(one.as_str().as_bytes(), name))
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &HeaderName> {
+    pub(crate) fn iter(&self) -> slice::Iter<'_, HeaderName> {
         self.0.iter()
     }
 
@@ -42,7 +42,10 @@ impl Names {
 }
 
 /// Removes the headers whose name `goes`, and tells whether there were any.
-pub(crate) fn remove_if(headers: &mut HeaderMap, goes: impl Fn(&HeaderName) -> bool) -> bool {
+pub(crate) fn remove_if(
+    headers: &mut HeaderMap,
+    mut goes: impl FnMut(&HeaderName) -> bool,
+) -> bool {
     let found: Vec<HeaderName> = headers.keys().filter(|name| goes(name)).cloned().collect();
     found.iter().for_each(|name| drop(headers.remove(name)));
     !found.is_empty()
