@@ -5,10 +5,7 @@
 //! the head.
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header,
-    request::Parts,
-};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 
@@ -45,10 +42,10 @@ impl ForwardAuth {
     }
 
     /// Yes, and who it is.
-    pub(crate) fn answer(&self, head: &Parts) -> Reply {
+    pub(crate) fn answer(&self, headers: &HeaderMap) -> Reply {
         let mut answer = Response::new(Either::Right(Full::new(Bytes::new())));
         for name in &self.identity {
-            if let Some(value) = head.headers.get(name) {
+            if let Some(value) = headers.get(name) {
                 answer.headers_mut().insert(name, value.clone());
             }
         }

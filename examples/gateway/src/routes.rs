@@ -1,9 +1,8 @@
 //! Which route a request takes, and what becomes of it there.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     convert::Infallible,
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
     time::Instant,
@@ -30,7 +29,7 @@ use crate::{
     paths::{is_below, normal},
     telemetry,
     telemetry::Measured,
-    upstream::{Pool, Upstream},
+    upstream::{self, Forwarded, Pool, Upstream},
 };
 
 pub(crate) const JWKS: &str = "/.well-known/jwks.json";
@@ -39,7 +38,7 @@ pub(crate) const JWKS: &str = "/.well-known/jwks.json";
 /// begun keep this one.
 pub(crate) struct Routes {
     /// By their [`normal`] paths.
-    exact: HashMap<String, Arc<Route>>,
+    exact: BTreeMap<String, Arc<Route>>,
     /// The longest first.
     prefixes: Vec<(String, Arc<Route>)>,
     jwks: Option<Bytes>,
@@ -78,7 +77,7 @@ impl Routes {
         pools: &mut Vec<Pool>,
     ) -> Result<Self, Mistake> {
         let mut routes = Self {
-            exact: HashMap::new(),
+            exact: BTreeMap::new(),
             prefixes: Vec::new(),
             jwks: identity::jwks(config)?.map(Bytes::from),
             unknown: Measured::new("-"),
@@ -260,7 +259,7 @@ enum Behind {
 impl tower::Service<Request<RequestBody<Incoming>>> for Behind {
     type Response = Reply;
     type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Reply, BoxError>> + Send>>;
+    type Future = Forwarded;
 
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
@@ -268,11 +267,8 @@ impl tower::Service<Request<RequestBody<Incoming>>> for Behind {
 
     fn call(&mut self, request: Request<RequestBody<Incoming>>) -> Self::Future {
         match self {
-            Self::Upstream(upstream) => Box::pin(Arc::clone(upstream).forward(request)),
-            Self::ForwardAuth(check) => {
-                let reply = check.answer(&request.into_parts().0);
-                Box::pin(std::future::ready(Ok(reply)))
-            }
+            Self::Upstream(upstream) => upstream.forward(request),
+            Self::ForwardAuth(check) => upstream::now(Ok(check.answer(request.headers()))),
         }
     }
 }

@@ -5,14 +5,16 @@ mod bounds;
 use std::{
     error::Error,
     mem,
+    pin::Pin,
     sync::{Arc, atomic::AtomicUsize},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use example_support::proxy::{
     causes, end_hop, has_cause, is_answer, is_framed, is_timeout, join_cookies,
 };
+use futures_util::future;
 use http::{
     HeaderMap, Request, Uri, Version, header,
     uri::{Authority, PathAndQuery, Scheme},
@@ -20,10 +22,11 @@ use http::{
 use http_body_util::{Either, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::{Client, ResponseFuture, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use tokio::time::timeout;
+use pin_project_lite::pin_project;
+use tokio::time::{Timeout, timeout};
 use tower::Service;
 use tower_client_auth::{
     AuthMethod, AuthenticatedClient, BoxError, ClientMetadata, body::RequestBody,
@@ -126,13 +129,13 @@ impl Upstream {
         Arc::new(Self { pool, max_requests, answer, body_limit, route: route.to_owned(), failures })
     }
 
-    pub(crate) async fn forward(
-        self: Arc<Self>,
-        request: Request<RequestBody<Incoming>>,
-    ) -> Result<Reply, BoxError> {
-        let (mut head, body) = request.into_parts();
-        let is_larger = |limit| announced(&head.headers) > limit as u64;
-        let own = if !is_framed(&head.headers) {
+    /// No `async fn`: it would move the request, which is large, twice.
+    pub(crate) fn forward(
+        self: &Arc<Self>,
+        mut request: Request<RequestBody<Incoming>>,
+    ) -> Forwarded {
+        let is_larger = |limit| announced(request.headers()) > limit as u64;
+        let own = if !is_framed(request.headers()) {
             Some(Refusal::CODING)
         } else if self.body_limit.is_some_and(is_larger) {
             Some(Refusal::TOO_LARGE)
@@ -140,34 +143,76 @@ impl Upstream {
             None
         };
         if let Some(refusal) = own {
-            telemetry::log_own_refusal(refusal, Some(&self.route), &head);
-            return Ok(refuse(refusal));
+            telemetry::log_own_refusal(refusal, Some(&self.route), &request.into_parts().0);
+            return now(Ok(refuse(refusal)));
         }
         // Strangers must not take all places of those who authenticate.
-        let client = head.extensions.get::<AuthenticatedClient<ClientMetadata>>();
+        let client = request.extensions().get::<AuthenticatedClient<ClientMetadata>>();
         let is_known = client.is_some_and(|client| *client.method() != AuthMethod::None);
         let max = if is_known { self.max_requests } else { self.max_requests.div_ceil(2) };
         let Some(counted) = Count::new(&self.pool.requests, max) else {
             let reason = Refusal::BUSY.reason;
             tracing::error!(route = self.route, upstream = %self.pool.authority, reason, "refused");
             self.failures.count(Refusal::BUSY);
-            return Ok(refuse(Refusal::BUSY));
+            return now(Ok(refuse(Refusal::BUSY)));
         };
-        end_hop(&mut head.headers);
-        self.address(&mut head)?;
-        let body = match self.body_limit {
-            Some(limit) => Either::Right(Limited::new(body, limit)),
-            None => Either::Left(body),
-        };
-        // An answer that has begun does not end the upload.
-        let body = InTime::new(body, self.answer * 2);
-        let body = Counted::new(body, Arc::clone(&counted));
-        let asked = self.pool.client.request(Request::from_parts(head, body));
-        let refusal = match timeout(self.answer, asked).await {
+        end_hop(request.headers_mut());
+        if let Err(error) = self.address(&mut request) {
+            return now(Err(error));
+        }
+        let request = request.map(|body| {
+            let body = match self.body_limit {
+                Some(limit) => Either::Right(Limited::new(body, limit)),
+                None => Either::Left(body),
+            };
+            // An answer that has begun does not end the upload.
+            Counted::new(InTime::new(body, self.answer * 2), Arc::clone(&counted))
+        });
+        let asked = timeout(self.answer, self.pool.client.request(request));
+        future::Either::Left(Forwarding { asked, upstream: Arc::clone(self), counted })
+    }
+
+    /// Where the request goes, in the terms of the protocol.
+    fn address<B>(&self, request: &mut Request<B>) -> Result<(), BoxError> {
+        let mut target = mem::take(request.uri_mut()).into_parts();
+        target.scheme = Some(Scheme::HTTP);
+        target.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
+        let headers = request.headers_mut();
+        match self.pool.protocol {
+            Protocol::Http1 => {
+                // It is not sent. The pool, which has one server, asks for it, and hashes it byte by byte three times.
+                target.authority = Some(Authority::from_static("-"));
+                join_cookies(headers);
+                if !headers.contains_key(header::HOST) {
+                    headers.insert(header::HOST, self.pool.authority.as_str().try_into()?);
+                }
+                *request.version_mut() = Version::HTTP_11;
+            }
+            Protocol::H2c => {
+                target.authority = Some(self.pool.authority.clone());
+                // `:authority` takes its place, and the two must not differ (RFC 9113 §8.3.1).
+                headers.remove(header::HOST);
+                *request.version_mut() = Version::HTTP_2;
+            }
+        }
+        *request.uri_mut() = Uri::from_parts(target)?;
+        Ok(())
+    }
+
+    /// What the caller gets. The request counts for as long as the answer is there.
+    fn pass(&self, asked: Asked, counted: &Arc<Count>) -> Reply {
+        match asked {
             Ok(Ok(mut response)) if is_answer(&response) => {
                 end_hop(response.headers_mut());
-                return Ok(response.map(|body| Either::Left(Counted::new(body, counted))));
+                response.map(|body| Either::Left(Counted::new(body, Arc::clone(counted))))
             }
+            asked => refuse(self.failed(asked)),
+        }
+    }
+
+    #[cold]
+    fn failed(&self, asked: Asked) -> Refusal {
+        let refusal = match asked {
             Ok(Ok(response)) => {
                 let (status, reason) = (response.status().as_u16(), Refusal::NO_ANSWER.reason);
                 tracing::error!(route = self.route, upstream = %self.pool.authority, reason, answered = status, "refused");
@@ -184,7 +229,7 @@ impl Upstream {
                 };
                 if let Some(refusal) = own {
                     tracing::info!(route = self.route, upstream = %self.pool.authority, reason = refusal.reason, "refused");
-                    return Ok(refuse(refusal));
+                    return refusal;
                 }
                 let refusal =
                     if has_cause(&error, is_timeout) { Refusal::LATE } else { Refusal::DOWN };
@@ -199,34 +244,37 @@ impl Upstream {
             }
         };
         self.failures.count(refusal);
-        Ok(refuse(refusal))
+        refusal
     }
+}
 
-    /// Where the request goes, in the terms of the protocol.
-    fn address(&self, head: &mut http::request::Parts) -> Result<(), BoxError> {
-        let mut target = mem::take(&mut head.uri).into_parts();
-        target.scheme = Some(Scheme::HTTP);
-        target.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
-        let headers = &mut head.headers;
-        match self.pool.protocol {
-            Protocol::Http1 => {
-                // It is not sent. The pool, which has one server, asks for it, and hashes it byte by byte three times.
-                target.authority = Some(Authority::from_static("-"));
-                head.version = Version::HTTP_11;
-                join_cookies(headers);
-                if !headers.contains_key(header::HOST) {
-                    headers.insert(header::HOST, self.pool.authority.as_str().try_into()?);
-                }
-            }
-            Protocol::H2c => {
-                target.authority = Some(self.pool.authority.clone());
-                head.version = Version::HTTP_2;
-                // `:authority` takes its place, and the two must not differ (RFC 9113 §8.3.1).
-                headers.remove(header::HOST);
-            }
-        }
-        head.uri = Uri::from_parts(target)?;
-        Ok(())
+/// What becomes of a request to an upstream.
+pub(crate) type Forwarded = future::Either<Forwarding, future::Ready<Result<Reply, BoxError>>>;
+
+/// What is known at once.
+pub(crate) fn now(reply: Result<Reply, BoxError>) -> Forwarded {
+    future::Either::Right(future::ready(reply))
+}
+
+pin_project! {
+    /// A request that an upstream has.
+    pub(crate) struct Forwarding {
+        #[pin]
+        asked: Timeout<ResponseFuture>,
+        upstream: Arc<Upstream>,
+        counted: Arc<Count>,
+    }
+}
+
+type Asked = <Timeout<ResponseFuture> as Future>::Output;
+
+impl Future for Forwarding {
+    type Output = Result<Reply, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let asked = ready!(this.asked.poll(context));
+        Poll::Ready(Ok(this.upstream.pass(asked, this.counted)))
     }
 }
 
