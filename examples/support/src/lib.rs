@@ -2,6 +2,7 @@
 //!
 //! Nothing in here authenticates. What an example is about is in its own `main.rs`.
 
+mod body;
 #[cfg(feature = "metadata-documents")]
 mod documents;
 mod flags;
@@ -16,6 +17,7 @@ pub use crate::documents::DocumentFlags;
 #[cfg(feature = "tls")]
 pub use crate::serve::{PresentedCertificate, Tls};
 pub use crate::{
+    body::Guarded,
     flags::{Flags, needs_feature, variable},
     manage::{Registration, Rotation},
     refusal::{cut, print_refusal},

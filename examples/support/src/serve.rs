@@ -1,5 +1,7 @@
 //! Serving, with the deadlines that a server on the internet needs.
 
+#[cfg(feature = "http2")]
+use std::sync::Arc;
 use std::{
     io,
     net::SocketAddr,
@@ -10,9 +12,10 @@ use std::{
 use futures_util::TryFutureExt;
 use http_body::Body;
 use hyper::{Request, Response, body::Incoming, http::Extensions, service::service_fn};
+#[cfg(feature = "http2")]
+use hyper_util::server::conn::auto;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulConnection,
     service::TowerToHyperService,
 };
 use tokio::{
@@ -23,6 +26,8 @@ use tokio::{
 };
 use tower_client_auth::BoxError;
 use tower_service::Service;
+
+use crate::body::Guarded;
 
 /// The time that the head of a request may take to arrive, counted from the request before it: a
 /// connection that is idle for as long is closed. What the body may take is a setting of the layer
@@ -204,73 +209,38 @@ pub async fn serve_connection<I, S, B>(
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     let requests = Requests::default();
-    let connection = connection(stream, service, send, requests.clone());
-    // A connection that breaks concerns only its peer.
-    Eager::new(idle::run(connection, requests, told, HEAD, LAST)).await;
-}
-
-#[cfg(not(feature = "http2"))]
-fn connection<I, S, B>(
-    stream: I,
-    service: S,
-    _send: Duration,
-    requests: Requests,
-) -> impl GracefulConnection
-where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>>,
-    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
-{
+    let counted = requests.clone();
     // No `async fn`: it would move the future of the service, which is large, twice.
     let service = service_fn(move |request| {
-        let begun = requests.begin();
-        let answered = |body| Answered::new(body, begun);
+        let begun = counted.begin();
+        #[cfg(not(feature = "http2"))]
+        let answered = |body| Guarded::new(body, begun);
+        #[cfg(feature = "http2")]
+        let answered = |body| streams::Taken::new(Guarded::new(body, begun));
         service.call(request).map_ok(|answer| answer.map(answered))
     });
-    hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(stream), service)
-}
-
-#[cfg(feature = "http2")]
-fn connection<I, S, B>(
-    stream: I,
-    service: S,
-    send: Duration,
-    requests: Requests,
-) -> impl GracefulConnection
-where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: hyper::service::Service<
-            Request<Incoming>,
-            Response = Response<B>,
-            Error: Into<BoxError>,
-            Future: Send + 'static,
-        >,
-    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
-{
-    use std::sync::Arc;
-
-    use hyper_util::server::conn::auto;
-
-    let cut_off = Arc::default();
-    let streams = streams::Streams { limit: send, cut_off: Arc::clone(&cut_off) };
-    let mut builder = auto::Builder::new(streams);
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(BUFFER);
-    // HTTP/2 has no such setting. A peer that stops within a head does not answer pings for long.
-    let mut http2 = builder.http2();
-    http2.timer(TokioTimer::new()).keep_alive_interval(HEAD).keep_alive_timeout(HEAD);
-    http2.max_send_buf_size(BUFFER);
-    let stream = first::First::new(stream, HEAD, cut_off);
-    // No `async fn`: it would move the future of the service, which is large, twice.
-    let service = service_fn(move |request| {
-        let begun = requests.begin();
-        let taken = |body| streams::Taken::new(Answered::new(body, begun));
-        service.call(request).map_ok(|answer| answer.map(taken))
-    });
-    builder.serve_connection(TokioIo::new(stream), service).into_owned()
+    #[cfg(not(feature = "http2"))]
+    let connection = {
+        let _for_http2 = send;
+        let mut http1 = hyper::server::conn::http1::Builder::new();
+        http1.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(BUFFER);
+        http1.serve_connection(TokioIo::new(stream), service)
+    };
+    #[cfg(feature = "http2")]
+    let connection = {
+        let cut_off = Arc::default();
+        let streams = streams::Streams { limit: send, cut_off: Arc::clone(&cut_off) };
+        let mut builder = auto::Builder::new(streams);
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(BUFFER);
+        // HTTP/2 has no such setting. A peer that stops within a head does not answer pings for long.
+        let mut http2 = builder.http2();
+        http2.timer(TokioTimer::new()).keep_alive_interval(HEAD).keep_alive_timeout(HEAD);
+        http2.max_send_buf_size(BUFFER);
+        let stream = first::First::new(stream, HEAD, cut_off);
+        builder.serve_connection(TokioIo::new(stream), service).into_owned()
+    };
+    // A connection that breaks concerns only its peer.
+    Eager::new(idle::run(connection, requests, told, HEAD, LAST)).await;
 }
 
 mod eager;
@@ -288,7 +258,7 @@ pub use send::Sending;
 pub use tls::{PresentedCertificate, Tls};
 
 use eager::Eager;
-use idle::{Answered, Requests};
+use idle::Requests;
 
 /// Waits for what asks a process to stop.
 async fn stop() -> io::Result<()> {

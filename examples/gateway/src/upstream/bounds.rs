@@ -11,12 +11,13 @@ use std::{
     time::Duration,
 };
 
+use example_support::Guarded;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower_client_auth::BoxError;
 
 /// A request that counts for as long as it is there.
-pub(super) struct Count(Arc<AtomicUsize>);
+pub(crate) struct Count(Arc<AtomicUsize>);
 
 impl Count {
     /// `None` if there are as many as there may be.
@@ -33,36 +34,7 @@ impl Drop for Count {
 }
 
 /// A body of a request that counts, or of its answer.
-pub(crate) struct Counted<B> {
-    body: B,
-    _count: Arc<Count>,
-}
-
-impl<B> Counted<B> {
-    pub(super) const fn new(body: B, count: Arc<Count>) -> Self {
-        Self { body, _count: count }
-    }
-}
-
-impl<B: Body + Unpin> Body for Counted<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
+pub(crate) type Counted<B> = Guarded<B, Arc<Count>>;
 
 /// A body that must have come in time. It counts from when it is asked for first.
 pub(super) struct InTime<B> {

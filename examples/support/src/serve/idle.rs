@@ -2,18 +2,16 @@
 
 use std::{
     future::poll_fn,
-    pin::{Pin, pin},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
+    task::Poll,
     time::Duration,
 };
 
-use http_body::{Body, Frame, SizeHint};
 use hyper_util::server::graceful::GracefulConnection;
-use pin_project_lite::pin_project;
 use tokio::time::{Instant, sleep};
 
 use super::eager::Resting;
@@ -44,41 +42,6 @@ pub(super) struct Begun(Arc<Counts>);
 impl Drop for Begun {
     fn drop(&mut self) {
         self.0.now.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-pin_project! {
-    /// The body of an answer. Its request is there for as long as it is.
-    pub(super) struct Answered<B> {
-        #[pin]
-        body: B,
-        _begun: Begun,
-    }
-}
-
-impl<B> Answered<B> {
-    pub(super) const fn new(body: B, begun: Begun) -> Self {
-        Self { body, _begun: begun }
-    }
-}
-
-impl<B: Body> Body for Answered<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().body.poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

@@ -224,7 +224,7 @@ impl<B: Body> Body for Taken<B> {
     reason = "a test that cannot go on has failed"
 )]
 mod tests {
-    use std::convert::Infallible;
+    use std::{convert::Infallible, future::pending};
 
     use bytes::Bytes;
     use http_body_util::{BodyExt, Collected, Empty, Full};
@@ -242,7 +242,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::serve::{HEAD, Requests, connection};
+    use crate::serve::{HEAD, serve_connection};
     use tower_client_auth::BoxError;
 
     const LIMIT: Duration = Duration::from_secs(60);
@@ -329,8 +329,7 @@ mod tests {
                 let body = Noted { body: Box::pin(answer()), ended: Arc::clone(&noted) };
                 async move { Ok::<_, Infallible>(Response::new(body)) }
             });
-            let connection = connection(stream, service, LIMIT, Requests::default());
-            tokio::spawn(async move { connection.await.is_ok() });
+            tokio::spawn(serve_connection(stream, service, LIMIT, pending()));
             let mut builder = http2::Builder::new(TokioExecutor::new());
             builder.initial_stream_window_size(window);
             let (requests, connection) = builder.handshake(TokioIo::new(peer)).await.unwrap();
