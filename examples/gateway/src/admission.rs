@@ -10,7 +10,7 @@ use std::{
 use ipnet::IpNet;
 use metrics::{Counter, Gauge};
 
-use crate::config::{Config, Protocol, Target};
+use crate::config::{Config, Protocol};
 
 /// Of all callers, unless it is configured. An idle one over TLS takes some 30 KB.
 const MOST: usize = 10_000;
@@ -76,8 +76,7 @@ fn all(config: &Config, descriptors: usize) -> usize {
 /// How many connections there can be to upstreams.
 fn to_upstreams(config: &Config) -> usize {
     let mut upstreams = HashMap::new();
-    for route in &config.routes {
-        let Target::Upstream(upstream) = &route.target else { continue };
+    for upstream in config.routes.iter().filter_map(|route| route.target.upstream()) {
         let connections = match upstream.protocol {
             Protocol::Http1 => upstream.max_requests,
             Protocol::H2c => 1,

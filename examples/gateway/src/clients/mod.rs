@@ -6,7 +6,7 @@ mod published;
 mod records;
 
 use std::{
-    io,
+    fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
@@ -135,7 +135,7 @@ struct Stamp {
 
 impl Stamp {
     fn of(path: &Path) -> Option<Self> {
-        let metadata = std::fs::metadata(path).ok()?;
+        let metadata = fs::metadata(path).ok()?;
         #[cfg(unix)]
         let number = std::os::unix::fs::MetadataExt::ino(&metadata);
         #[cfg(not(unix))]
@@ -189,9 +189,12 @@ fn read(path: &Path, unaccepted: &Unaccepted) -> io::Result<MemoryProvider> {
 
 /// The clients of a file, and which of them cannot authenticate.
 fn parse(path: &Path, unaccepted: &Unaccepted) -> io::Result<(MemoryProvider, Vec<String>)> {
-    let (clients, invalid) = MemoryProvider::from_json_file(path)?;
+    // Once: it may be replaced at any time.
+    let read = fs::read(path)
+        .and_then(|json| Ok((MemoryProvider::from_json(&json)?, records::parse(&json))));
+    let ((clients, invalid), records) =
+        read.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
     let mut problems: Vec<_> = invalid.iter().map(ToString::to_string).collect();
-    let records = records::read(path);
     problems.extend(published::unfetched(&records));
     problems.extend(records::unaccepted(records, unaccepted));
     Ok((clients, problems))

@@ -1,19 +1,14 @@
 //! The records of a file of clients, for what the provider that holds them does not tell.
 
-use std::path::Path;
-
 use serde_json::Value;
 use tower_client_auth::{ClientMetadata, RegisteredClient};
 
 use crate::methods::Unaccepted;
 
 /// Those that can be read. What is wrong with the others is told elsewhere.
-pub(super) fn read(path: &Path) -> Vec<ClientMetadata> {
-    let records = std::fs::read(path).ok().and_then(|json| {
-        let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&json);
-        serde_json::from_slice::<Vec<Value>>(json).ok()
-    });
-    let records = records.unwrap_or_default().into_iter();
+pub(super) fn parse(json: &[u8]) -> Vec<ClientMetadata> {
+    let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
+    let records = serde_json::from_slice::<Vec<Value>>(json).unwrap_or_default().into_iter();
     records.filter_map(|record| serde_json::from_value(record).ok()).collect()
 }
 
