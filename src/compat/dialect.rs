@@ -8,9 +8,9 @@ use http::{Response, request::Parts};
 use crate::{
     client::RegisteredClient,
     compat::mcp_python_sdk::{self, Endpoint},
-    error::{Error, kind::ErrorKind},
+    error::{Error, cause::Cause, kind::ErrorKind},
     method::{
-        self, Credentials, Method, Settings, State, attestation,
+        self, Credentials, Method, Settings, State, advice, attestation,
         verification::{Proof, Verification},
     },
     wire::{
@@ -122,6 +122,15 @@ impl Presented {
         match self {
             Self::Credentials(credentials) => credentials.has_key_in_header(),
             Self::McpPythonSdk(_) => false,
+        }
+    }
+
+    /// What is wrong with it, for the operator, once a client was looked up and refused.
+    #[cold]
+    pub(crate) fn fault(&self, kind: ErrorKind) -> Option<Cause> {
+        match self {
+            Self::Credentials(credentials) => advice::presented(kind, credentials),
+            Self::McpPythonSdk(_) => None,
         }
     }
 

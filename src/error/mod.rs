@@ -32,8 +32,9 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// It is put into the extensions of the refusing response, and handed to the hooks of
 /// [`ClientAuthLayer`](crate::ClientAuthLayer), for logs and metrics. None of it reaches the
-/// caller, who cannot tell an unknown client from a wrong secret (RFC 6819 §5.1.4.2). It holds
-/// nothing that the caller sent.
+/// caller, who cannot tell an unknown client from a wrong secret (RFC 6819 §5.1.4.2). Of what the caller sent it
+/// holds at most the `iss` and `sub` of a token that somebody else issued and, for hooks, the `kid` of an assertion, each cut
+/// after 128 characters.
 ///
 /// # Examples
 ///

@@ -128,8 +128,10 @@ impl<P> Course<P> {
     /// The same error with what the request tells of it, for the operator.
     fn explained(&self, head: &Parts, error: Option<&Error>) -> Option<Error> {
         let error = error?;
-        let methods = &self.shared.policy.methods;
-        let cause = mutual_tls::cause_of(error.kind(), &head.extensions, methods)?;
+        let (policy, kind) = (&self.shared.policy, error.kind());
+        let cause = mutual_tls::cause_of(kind, &head.extensions, &policy.methods)
+            .or_else(|| self.presented.fault(kind))
+            .or_else(|| policy.cause_of(kind, self.presented.client_id()))?;
         Some(error.clone().because(|_kind| Some(cause)))
     }
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Response, request::Parts};
 
+#[cfg(feature = "metadata-documents")]
+use crate::provider::documents::MetadataDocuments;
 use crate::{
     compat::dialect::{Dialect, Presented},
-    error::{Error, config::ConfigError, kind::ErrorKind},
+    error::{Error, cause::Cause, config::ConfigError, kind::ErrorKind},
     forward::Forward,
     layer::observe::Observers,
     method::{self, Method, attestation, set::Methods},
@@ -37,7 +39,7 @@ pub(crate) struct Policy {
     pub(crate) forward: Option<Arc<Forward>>,
     pub(crate) ready_after_auth: bool,
     #[cfg(feature = "metadata-documents")]
-    pub(crate) metadata_documents: bool,
+    pub(crate) metadata_documents: Option<MetadataDocuments>,
 }
 
 impl Policy {
@@ -99,6 +101,22 @@ impl Policy {
             response::refuse(error, protocol, head, authorization, &self.answers, other);
         attestation::answer(kind, &self.methods, response.headers_mut());
         response
+    }
+
+    /// Why there is no client of this id, where a document could have told of it.
+    #[cfg(feature = "metadata-documents")]
+    #[cold]
+    pub(super) fn cause_of(&self, kind: ErrorKind, client_id: &str) -> Option<Cause> {
+        match kind {
+            ErrorKind::UnknownClient => self.metadata_documents.as_ref()?.cause_of(client_id),
+            _ => None,
+        }
+    }
+
+    #[cfg(not(feature = "metadata-documents"))]
+    #[expect(clippy::unused_self, reason = "as with the feature")]
+    pub(super) const fn cause_of(&self, _kind: ErrorKind, _client_id: &str) -> Option<Cause> {
+        None
     }
 
     /// The first accepted method, unless it is Basic.

@@ -6,6 +6,8 @@ use http::request::Parts;
 
 #[cfg(feature = "argon2")]
 use crate::isolate::pool::Pool;
+#[cfg(feature = "metadata-documents")]
+use crate::provider::documents::MetadataDocuments;
 use crate::{
     clock::Clock,
     compat::dialect::Dialect,
@@ -66,10 +68,11 @@ impl<P, M> ClientAuthLayer<P, M> {
     #[cfg(feature = "metadata-documents")]
     pub(crate) fn with_documents<Q>(
         self,
+        documents: MetadataDocuments,
         around: impl FnOnce(Arc<P>) -> Q,
     ) -> ClientAuthLayer<Q, M> {
         let Shared { provider, mut policy, state } = Arc::unwrap_or_clone(self.shared);
-        policy.metadata_documents = true;
+        policy.metadata_documents = Some(documents);
         let shared = Shared { provider: Arc::new(around(provider)), policy, state };
         ClientAuthLayer { shared: Arc::new(shared), mode: PhantomData }
     }

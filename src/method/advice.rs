@@ -1,17 +1,17 @@
-//! What there is to say of a request that is refused before any look-up, for the operator.
+//! What a request has to say of its refusal, for the operator.
 
 use http::request::Parts;
 
 use crate::{
     error::{cause::Cause, kind::ErrorKind},
-    method::{Settings, assertion, attestation, basic},
+    method::{Credentials, Settings, assertion, attestation, basic},
     wire::{
         authorization::{Authorization, Presence},
         form::Form,
     },
 };
 
-/// Which setting a refused request asks for, or what is wrong with its assertion.
+/// Before any look-up: which setting a refused request asks for, or what is wrong with its assertion.
 #[cold]
 pub(crate) fn missing(kind: ErrorKind, form: &Form<'_>, settings: &Settings) -> Option<Cause> {
     let is_assertion = form.client_assertion.or(form.client_assertion_type).is_some();
@@ -35,5 +35,15 @@ pub(crate) fn fault(
             basic::fault(value).map(Cause::Advice)
         }
         _ => attestation::cause_of(kind, head, settings),
+    }
+}
+
+/// What is wrong with what a client presented that was looked up.
+#[cold]
+pub(crate) fn presented(kind: ErrorKind, presented: &Credentials) -> Option<Cause> {
+    match presented {
+        Credentials::Assertion(assertion) => assertion::fault::without_key(kind, assertion),
+        Credentials::Attestation(attestation) => self::presented(kind, attestation.beside()?),
+        _ => None,
     }
 }

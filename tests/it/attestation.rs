@@ -403,17 +403,10 @@ fn abca_7_1_attester_of_this_client_signed() {
 #[test]
 fn attester_that_is_not_trusted_is_told_to_the_operator() {
     let request = Pair::new().claims(json!({"sub": "nobody's"})).request();
-    let log = Log::default();
-    let seen = log.clone();
-    let harness = harness().set(|layer| {
-        layer.on_outcome(move |outcome| {
-            let error = outcome.error().unwrap();
-            seen.push(std::error::Error::source(error).map(ToString::to_string));
-        })
-    });
-    assert_eq!(harness.ask(&request), failed(K::UnusableRegistration, "nobody's"));
+    assert_eq!(ask(&request), failed(K::UnusableRegistration, "nobody's"));
     let told = "the attester of the client is none that `Attesters::trust` or `Attesters::trust_anchors` names";
-    assert_eq!(log.take(), [Some(told.to_owned())]);
+    let expected = (K::UnusableRegistration, Some(told.to_owned()));
+    assert_eq!(causes_of(harness(), &request), expected);
 }
 
 // Case 12. B5.
@@ -742,6 +735,130 @@ fn operator_learns_what_is_not_fresh() {
     }
     let used = Some(Some("the `challenge` was used before".to_owned()));
     assert_eq!(log.take(), [None, used]);
+}
+
+/// What the operator is told of a request that is refused.
+#[track_caller]
+fn causes_of(harness: Harness, request: &TestRequest) -> (K, Option<String>) {
+    let log = Log::default();
+    let seen = log.clone();
+    let harness = harness.set(|layer| {
+        layer.on_outcome(move |outcome| {
+            let error = outcome.error().unwrap();
+            seen.push((error.kind(), error.causes().map(|causes| causes.to_string())));
+        })
+    });
+    harness.ask(request);
+    let mut told = log.take();
+    assert_eq!(told.len(), 1);
+    told.remove(0)
+}
+
+/// The same, which must be refused for this reason.
+#[track_caller]
+fn told_of(request: &TestRequest, kind: I) -> String {
+    let (told, causes) = causes_of(harness(), request);
+    assert_eq!(told, reason(kind));
+    causes.unwrap()
+}
+
+// R113.
+#[test]
+fn operator_learns_which_of_both_cannot_be_read() {
+    let pair = Pair::new();
+    let wrong_attestation = |wrong: &[u8]| {
+        TestRequest::form("").with(ATTESTATION, wrong).with(PROOF, pair.possession())
+    };
+    let wrong_proof = |wrong: &[u8]| {
+        TestRequest::form("").with(ATTESTATION, pair.attestation()).with(PROOF, wrong)
+    };
+    let of = |header: &str, claims: &str| compact(attester(), "ES256", header, claims);
+    let headers = [pair.header.to_string(), pair.proof_header.to_string()];
+    for (wrong, what) in [
+        (&b"\xff.\xff.\xff"[..], "is not ASCII"),
+        (b"a.b", "has not the three parts of a signed JWT, with dots between them"),
+        (b"e30.e30.AA.AA", "has not the three parts of a signed JWT, with dots between them"),
+        (b"e30=.e30.AA", "has a part that is not base64url without padding"),
+        (b"e30.e30.A", "has a part that is not base64url without padding"),
+        (
+            of(r#"{"alg":"ES256","kid":7}"#, "{}").as_bytes(),
+            "has a header that is not an object in JSON, with each member once, and `alg`, `kid` and `typ` as text",
+        ),
+        (of("{}", "{}").as_bytes(), "has no `alg`"),
+    ] {
+        let [attestation, proof] =
+            [wrong_attestation(wrong), wrong_proof(wrong)].map(|ask| told_of(&ask, I::Malformed));
+        assert_eq!(attestation, format!("the attestation {what}"));
+        assert_eq!(proof, format!("the proof {what}"));
+    }
+    let claims = of(&headers[0], r#"{"sub":"wallet","exp":"soon"}"#);
+    assert_eq!(
+        told_of(&wrong_attestation(claims.as_bytes()), I::Malformed),
+        "the claims of the attestation are not an object in JSON, with each member once, `sub` as text, `exp`, `nbf` \
+         and `iat` as numbers of seconds, and `cnf` as an object"
+    );
+    let claims = of(&headers[1], r#"{"jti":1}"#);
+    assert_eq!(
+        told_of(&wrong_proof(claims.as_bytes()), I::Malformed),
+        "the claims of the proof are not an object in JSON, with each member once, `aud`, `jti` and `challenge` as \
+         text, and `exp`, `nbf` and `iat` as numbers of seconds"
+    );
+    let control = pair.clone().claims(json!({"sub": "wal\u{7}let"})).request();
+    assert_eq!(told_of(&control, I::Malformed), "`sub` of the attestation has a control character");
+    let control = pair.clone().proof(json!({"jti": "1\n"})).request();
+    assert_eq!(told_of(&control, I::Malformed), "`jti` of the proof has a control character");
+}
+
+// R113.
+#[test]
+fn operator_learns_which_of_both_has_another_header() {
+    let pair = Pair::new();
+    for (members, kind, attestation, proof) in [
+        (
+            json!({"typ": "JWT"}),
+            I::UnsupportedTyp,
+            "the `typ` of the attestation is not `oauth-client-attestation+jwt`",
+            "the `typ` of the proof is not `oauth-client-attestation-pop+jwt`",
+        ),
+        (
+            json!({"alg": "none"}),
+            I::UnsupportedAlgorithm,
+            "the attestation has an `alg` that is not accepted",
+            "the proof has an `alg` that is not accepted",
+        ),
+        (
+            json!({"crit": ["b64"]}),
+            I::UnsupportedHeader,
+            "the attestation has `crit`, `b64`, `enc` or `zip` in its header",
+            "the proof has `crit`, `b64`, `enc` or `zip` in its header",
+        ),
+    ] {
+        let wrong = json!(members);
+        assert_eq!(told_of(&pair.clone().header(wrong.clone()).request(), kind), attestation);
+        assert_eq!(told_of(&pair.clone().proof_header(wrong).request(), kind), proof);
+    }
+}
+
+// R113.
+#[test]
+fn operator_learns_which_claim_is_missing() {
+    let pair = Pair::new();
+    for (claim, told) in [
+        ("sub", "`sub` of the attestation is missing or empty"),
+        ("cnf", "`cnf` of the attestation is missing"),
+        ("exp", "`exp` of the attestation is missing"),
+    ] {
+        let without = pair.clone().claims(json!({claim: null})).request();
+        assert_eq!(told_of(&without, I::MissingClaim), told);
+    }
+    for (claim, told) in [
+        ("aud", "`aud` of the proof is missing or empty"),
+        ("jti", "`jti` of the proof is missing or empty"),
+        ("iat", "`iat` of the proof is missing"),
+    ] {
+        let without = pair.clone().proof(json!({claim: null})).request();
+        assert_eq!(told_of(&without, I::MissingClaim), told);
+    }
 }
 
 // Case 23. B14.
@@ -1328,6 +1445,9 @@ fn published_keys_of_an_attester_need_a_source() {
     let request = Pair::new().request();
     let answer = harness_of(published()).ask(&request);
     assert_eq!(answer, failed(K::UnusableRegistration, "wallet"));
+    let told = "the keys of the attester are at their `jwks_uri`: set `Attesters::jwks_source`";
+    let expected = (K::UnusableRegistration, Some(told.to_owned()));
+    assert_eq!(causes_of(harness_of(published()), &request), expected);
 }
 
 /// Has these keys at every address, or none.

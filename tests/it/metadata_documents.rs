@@ -340,25 +340,61 @@ fn layer_that_accepts_less_refuses() {
     assert_eq!(server.ask(URL), failed(ErrorKind::MethodMismatch, URL));
 }
 
+/// The reason of a refusal with 401, and what the operator is told beyond that.
+fn cause(server: &Server, request: &TestRequest) -> (ErrorKind, String) {
+    let log = Log::default();
+    let told = log.clone();
+    let layer = server.layer.clone().on_outcome(move |outcome| {
+        let error = outcome.error().unwrap();
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        told.push((error.kind(), cause.unwrap_or_default()));
+    });
+    let service = layer.layer(server.harness.recorder());
+    let Ok(response) = crate::support::run(service.oneshot(request.request()));
+    assert_eq!(response.status(), 401);
+    server.harness.observe_nothing();
+    let mut told = log.take();
+    assert_eq!(told.len(), 1);
+    told.remove(0)
+}
+
+// R113, R133.
+#[test]
+fn refusal_says_why_no_document_was_fetched() {
+    let told = |server: &Server, client_id: &str| {
+        let (kind, why) = cause(server, &public(client_id));
+        assert_eq!(kind, ErrorKind::UnknownClient, "{client_id}");
+        assert_eq!(server.web.fetched.take(), [] as [String; 0], "{client_id}");
+        why
+    };
+    let server = Server::new();
+    for (client_id, why) in [
+        ("https://evil.example/x", "the host of the id is none of `MetadataDocuments::from_hosts`"),
+        ("http://client.example/x", "the id does not begin with `https://`"),
+        ("HTTPS://client.example/x", "the id does not begin with `https://`"),
+        ("https://client.example/x#y", "the id is a URL with a fragment"),
+        ("https://client.example", "the id is a URL without a path"),
+        // One that can only be registered.
+        ("nobody", ""),
+        ("urn:example:nobody", ""),
+    ] {
+        assert_eq!(told(&server, client_id), why);
+    }
+    let picky = Server::of(|documents| documents.allow(|_url| false));
+    assert_eq!(told(&picky, URL), "`MetadataDocuments::allow` says no");
+    let store = Store::default();
+    let known = Server::of(|documents| documents.known_only(store.clone()));
+    let why = "the client is not known, and `MetadataDocuments::known_only` holds";
+    assert_eq!(told(&known, URL), why);
+    let both = Server::of(|documents| documents.known_only(store).allow(|_url| true));
+    let why = "`MetadataDocuments::allow` says no, or the client is not known, and \
+               `MetadataDocuments::known_only` holds";
+    assert_eq!(told(&both, URL), why);
+}
+
 // R132: ChatGPT's document names both methods, so an endpoint without assertions refuses it, and its operator learns why.
 #[test]
 fn refusal_says_what_to_set() {
-    let cause = |server: &Server, request: &TestRequest| {
-        let log = Log::default();
-        let told = log.clone();
-        let layer = server.layer.clone().on_outcome(move |outcome| {
-            let error = outcome.error().unwrap();
-            let cause = std::error::Error::source(error).map(ToString::to_string);
-            told.push((error.kind(), cause.unwrap_or_default()));
-        });
-        let service = layer.layer(server.harness.recorder());
-        let Ok(response) = crate::support::run(service.oneshot(request.request()));
-        assert_eq!(response.status(), 401);
-        server.harness.observe_nothing();
-        let mut told = log.take();
-        assert_eq!(told.len(), 1);
-        told.remove(0)
-    };
     let server = Server::with(|documents| documents, |_assertions| None);
     server.web.publish(URL, chatgpt(json!({})));
     let (kind, why) = cause(&server, &public(URL));

@@ -503,6 +503,30 @@ mod assertions {
         assert_eq!(report, signing("unknown_client", "nobody"));
     }
 
+    // What a caller wrote is cut, so that it floods no log, and nothing in it ends a line.
+    #[test]
+    fn key_that_is_not_there_is_reported() {
+        let signed = |client_id: &str, kid: &str| {
+            let header = json!({"alg": "EdDSA", "kid": kid}).to_string();
+            let claims = claims(client_id).to_string();
+            TestRequest::form(form(&crate::jose::compact(ed(), "EdDSA", &header, &claims)))
+        };
+        for (kid, told) in [
+            ("2026-11", "2026-11".to_owned()),
+            ("", String::new()),
+            ("a\nb\u{1b}[m\"\u{202e}", r#"a\nb\u{1b}[m\"\u{202e}"#.to_owned()),
+            (&"é".repeat(1_000), "é".repeat(128)),
+        ] {
+            let source = format!("no key that can be used has the `kid` \"{told}\"");
+            let expected = signing("unknown_key", "ed").registered("private_key_jwt");
+            let report = reported(harness(|assertions| assertions), &signed("ed", kid));
+            assert_eq!(report, expected.source(&source));
+        }
+        // Of a client that is not known nothing is said.
+        let report = reported(harness(|assertions| assertions), &signed("nobody", "2026-11"));
+        assert_eq!(report, signing("unknown_client", "nobody"));
+    }
+
     #[test]
     fn source_of_keys_that_is_missing_is_reported() {
         let ask = TestRequest::form(signed("published", ISSUER));

@@ -101,11 +101,19 @@ pub(super) const fn extract(
 pub(super) mod fault {
     use crate::{
         error::{cause::Cause, kind::ErrorKind},
+        method::assertion::Credentials,
         wire::form::Form,
     };
 
     pub(in crate::method) const fn of(_kind: ErrorKind, _form: &Form<'_>) -> Option<Cause> {
         None
+    }
+
+    pub(in crate::method) const fn without_key(
+        _kind: ErrorKind,
+        presented: &Credentials,
+    ) -> Option<Cause> {
+        match *presented {}
     }
 }
 

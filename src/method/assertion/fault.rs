@@ -1,5 +1,7 @@
-//! What is wrong with an assertion that cannot be read, for the operator. It is looked for once more when somebody
-//! asks, and quotes nothing.
+//! What is wrong with an assertion that cannot be read, or has no key, for the operator. It is looked for once more when
+//! somebody asks, and quotes nothing but the `kid`.
+
+use std::{fmt, sync::Arc};
 
 use crate::{
     error::{assertion::InvalidAssertion, cause::Cause, kind::ErrorKind},
@@ -7,7 +9,7 @@ use crate::{
         compact::{self, Parts},
         header::Header,
     },
-    method::assertion::claims::Claims,
+    method::assertion::{Credentials, claims::Claims},
     wire::form::{self, Form},
 };
 
@@ -50,6 +52,39 @@ fn malformed(text: Option<&str>) -> &'static &'static str {
         }
         Some(_) => &"`sub` or `jti` has a control character",
     }
+}
+
+/// Of a client that was found, and has no such key.
+#[cold]
+pub(in crate::method) fn without_key(kind: ErrorKind, presented: &Credentials) -> Option<Cause> {
+    if kind != ErrorKind::Assertion(InvalidAssertion::UnknownKey) {
+        return None;
+    }
+    Some(match presented.assertion.kid.as_deref() {
+        None => Cause::Advice(&"the set has no key that can be used"),
+        Some(kid) => Cause::Error(Arc::new(Box::new(NoKey { kid: cut(kid) }))),
+    })
+}
+
+/// That no key has this `kid`, which is what anybody may have sent.
+#[derive(Debug)]
+struct NoKey {
+    kid: Box<str>,
+}
+
+impl fmt::Display for NoKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no key that can be used has the `kid` {:?}", self.kid)
+    }
+}
+
+impl std::error::Error for NoKey {}
+
+/// As much of the text as tells what is wrong with it.
+pub(super) fn cut(text: &str) -> Box<str> {
+    const LONGEST: usize = 128;
+    let end = text.char_indices().nth(LONGEST).map_or(text.len(), |(end, _)| end);
+    text.get(..end).unwrap_or_default().into()
 }
 
 /// After the signature was verified.

@@ -4,6 +4,7 @@
 mod answer;
 mod api;
 pub(crate) mod challenge;
+mod fault;
 mod keys;
 mod read;
 mod registration;
@@ -243,10 +244,15 @@ pub(super) fn cause_of(
     head: &Parts,
     settings: &method::Settings,
 ) -> Option<Cause> {
-    let is_second = kind == ErrorKind::MultipleMethods && is_presented(head, settings);
-    is_second.then_some(Cause::Advice(
-        &"an attestation and another method are both there: see `Attesters::as_signal`",
-    ))
+    match kind {
+        ErrorKind::Attestation(invalid) => {
+            fault::of(invalid, &head.headers, settings.attestation.as_deref()?)
+        }
+        ErrorKind::MultipleMethods if is_presented(head, settings) => Some(Cause::Advice(
+            &"an attestation and another method are both there: see `Attesters::as_signal`",
+        )),
+        _ => None,
+    }
 }
 
 pub(super) fn verify<'a>(

@@ -88,8 +88,7 @@ impl Attested {
         Token::read(text, ATTESTATION_TYP, settings, |json| {
             let claims: AttestationClaims<'_> =
                 compact::object(Some(json)).ok_or(InvalidAttestation::Malformed)?;
-            let sub = claims.sub.as_ref().map(|sub| &*sub.0).filter(|sub| !sub.is_empty());
-            let sub = sub.ok_or(InvalidAttestation::MissingClaim)?;
+            let sub = present(claims.sub.as_ref()).ok_or(InvalidAttestation::MissingClaim)?;
             // As for every other client id.
             if sub.bytes().any(|byte| byte.is_ascii_control()) {
                 return Err(InvalidAttestation::Malformed);
@@ -153,6 +152,11 @@ impl Proved {
     }
 }
 
+/// The text of a claim, unless it is missing or empty.
+pub(super) fn present<'a>(claim: Option<&'a Text<'_>>) -> Option<&'a str> {
+    claim.map(|claim| &*claim.0).filter(|text| !text.is_empty())
+}
+
 /// The algorithm, if the header may be that of a token of this type.
 fn validate(
     header: &Header<'_>,
@@ -170,8 +174,8 @@ fn validate(
 }
 
 #[derive(Default)]
-struct AttestationClaims<'a> {
-    sub: Option<Text<'a>>,
+pub(super) struct AttestationClaims<'a> {
+    pub(super) sub: Option<Text<'a>>,
     exp: Option<Date>,
     iat: Option<Date>,
     nbf: Option<Date>,
@@ -255,8 +259,7 @@ impl ProofClaims<'_> {
     }
 
     fn judge_id(&self) -> Result<Box<str>, InvalidAttestation> {
-        let jti = self.jti.as_ref().map(|jti| &*jti.0).filter(|jti| !jti.is_empty());
-        let jti = jti.ok_or(InvalidAttestation::MissingClaim)?;
+        let jti = present(self.jti.as_ref()).ok_or(InvalidAttestation::MissingClaim)?;
         if jti.len() > LONGEST_ID {
             return Err(InvalidAttestation::IdTooLong);
         }

@@ -159,12 +159,16 @@ fn because(invalid: InvalidAttestation, why: &'static &'static str) -> Error {
     Error::from(invalid).because(|_kind| Some(Cause::Advice(why)))
 }
 
+fn missing(claim: &'static &'static str) -> Error {
+    because(InvalidAttestation::MissingClaim, claim)
+}
+
 /// Whether both may say what they say, now. Returns when the proof ceases to be accepted.
 fn judge(presented: &Credentials, attesters: &Attesters, now: i64) -> Result<i64, Error> {
     let (attested, proved) = (&presented.attested, &presented.proved);
     let seconds = now as f64;
     let longest = attesters.longest_attestation as f64;
-    let exp = attested.exp.ok_or(InvalidAttestation::MissingClaim)?;
+    let exp = attested.exp.ok_or_else(|| missing(&"`exp` of the attestation is missing"))?;
     let is_early = |date: Option<f64>| date.is_some_and(|date| date > seconds + CLOCK_SKEW);
     if is_early(attested.iat) || is_early(attested.nbf) {
         return Err(InvalidAttestation::NotYetValid.into());
@@ -179,8 +183,11 @@ fn judge(presented: &Credentials, attesters: &Attesters, now: i64) -> Result<i64
     if attested.iat.is_none() && exp > seconds + longest + CLOCK_SKEW {
         return Err(InvalidAttestation::Lifetime.into());
     }
-    proved.audience?;
-    let iat = proved.iat.ok_or(InvalidAttestation::MissingClaim)?;
+    proved.audience.map_err(|invalid| match invalid {
+        InvalidAttestation::MissingClaim => missing(&"`aud` of the proof is missing or empty"),
+        other => other.into(),
+    })?;
+    let iat = proved.iat.ok_or_else(|| missing(&"`iat` of the proof is missing"))?;
     let until = iat + attesters.proof_window as f64;
     // Before -07 proofs expired (RFC 7519 §4.1.4).
     let has_expired = proved.exp.is_some_and(|exp| exp <= seconds);
@@ -200,7 +207,13 @@ async fn use_up(
     timeout: Option<Duration>,
 ) -> Result<(), Error> {
     let proved = &presented.proved;
-    let jti = proved.jti.as_deref().map_err(|invalid| *invalid)?;
+    let jti = proved.jti.as_deref().map_err(|invalid| match invalid {
+        InvalidAttestation::MissingClaim => missing(&"`jti` of the proof is missing or empty"),
+        InvalidAttestation::Malformed => {
+            because(*invalid, &"`jti` of the proof has a control character")
+        }
+        other => Error::from(*other),
+    })?;
     let store = &*attesters.replay;
     let challenge = match &attesters.challenges {
         Some(challenges) => {

@@ -30,7 +30,11 @@ impl<P: ClientProvider, M> ClientAuthLayer<P, M> {
     where
         P: ClientProvider<Client = ClientMetadata>,
     {
-        self.with_documents(|provider| DocumentProvider { provider, documents, make: Same(()) })
+        self.with_documents(documents.clone(), |provider| DocumentProvider {
+            provider,
+            documents,
+            make: Same(()),
+        })
     }
 
     /// As [`metadata_documents`](Self::metadata_documents), for a provider with a client type of its own: `make`
@@ -70,7 +74,11 @@ impl<P: ClientProvider, M> ClientAuthLayer<P, M> {
         F: Fn(&ClientMetadata) -> P::Client + Send + Sync + 'static,
     {
         let make = Made { make, clients: Cache::new(MADE) };
-        self.with_documents(|provider| DocumentProvider { provider, documents, make })
+        self.with_documents(documents.clone(), |provider| DocumentProvider {
+            provider,
+            documents,
+            make,
+        })
     }
 }
 
@@ -80,7 +88,7 @@ impl<P, M> ClientAuthLayer<P, M> {
     #[cfg_attr(docsrs, doc(cfg(feature = "metadata-documents")))]
     #[must_use]
     pub fn client_id_metadata_document_supported(&self) -> bool {
-        self.policy().metadata_documents
+        self.policy().metadata_documents.is_some()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Clients whose id is the URL of their metadata.
 
 pub(crate) mod api;
+mod fault;
 mod fetch;
 mod front;
 mod kept;

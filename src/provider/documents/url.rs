@@ -15,27 +15,51 @@ pub(super) fn may_be_one(client_id: &str) -> bool {
 ///
 /// It is judged as it is written: parsers remove what must not be there, or read it in different ways, and
 /// then what is fetched is not what was named.
-pub(super) fn host_of(client_id: &str) -> Option<&str> {
-    let rest = client_id.strip_prefix(SCHEME)?;
-    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\' && byte != b'#';
-    if client_id.len() > LONGEST || !client_id.bytes().all(is_plain) {
-        return None;
+///
+/// # Errors
+///
+/// Why it may not be one.
+pub(super) fn judge(client_id: &str) -> Result<&str, &'static &'static str> {
+    const NO_PATH: &&str = &"the id is a URL without a path";
+    const UNUSUAL: &&str = &"the id is a URL that is written otherwise than parsers write it: its host in capitals, \
+         an empty port, or what is to be percent-encoded";
+
+    let rest = client_id.strip_prefix(SCHEME).ok_or(&"the id does not begin with `https://`")?;
+    if client_id.len() > LONGEST {
+        return Err(&"the id is a URL of more than 2,048 bytes");
     }
-    let (authority, rest) = rest.split_at(rest.find(['/', '?'])?);
+    if client_id.contains('#') {
+        return Err(&"the id is a URL with a fragment");
+    }
+    if !client_id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+        return Err(UNUSUAL);
+    }
+    let end = rest.find(['/', '?']).ok_or(NO_PATH)?;
+    let (authority, rest) = rest.split_at(end);
     let path = rest.split('?').next().unwrap_or_default();
-    if !path.starts_with('/') || authority.contains('@') || path.split('/').any(is_dots) {
-        return None;
+    if !path.starts_with('/') {
+        return Err(NO_PATH);
     }
-    let url = Url::parse(client_id).ok()?;
+    if authority.contains('@') {
+        return Err(&"the id is a URL with a user name");
+    }
+    if path.split('/').any(is_dots) {
+        return Err(&"the id is a URL with a segment `.` or `..` in its path");
+    }
+    let url = Url::parse(client_id).map_err(|_reason| UNUSUAL)?;
     // A default port is the one thing that a parser leaves out and that may be there.
     let written = match authority.strip_suffix(":443") {
         Some(host) => [SCHEME, host, rest].concat(),
         None => client_id.to_owned(),
     };
     if url.as_str() != written {
-        return None;
+        return Err(UNUSUAL);
     }
-    host_in(authority)
+    host_in(authority).ok_or(UNUSUAL)
+}
+
+pub(super) fn host_of(client_id: &str) -> Option<&str> {
+    judge(client_id).ok()
 }
 
 /// `.` or `..`, however it is written. What is encoded twice is none.
@@ -123,8 +147,23 @@ mod tests {
         ] {
             assert_eq!(host_of(id), None, "{id:?}");
         }
+        for (id, why) in [
+            ("http://h.example/x", "the id does not begin with `https://`"),
+            ("https://h.example/x#a", "the id is a URL with a fragment"),
+            ("https://h.example", "the id is a URL without a path"),
+            ("https://h.example?x", "the id is a URL without a path"),
+            ("https://u@h.example/x", "the id is a URL with a user name"),
+            ("https://h.example/a/../x", "the id is a URL with a segment `.` or `..` in its path"),
+            (
+                "https://H.example/x",
+                "the id is a URL that is written otherwise than parsers write it: its host in capitals, an empty \
+                 port, or what is to be percent-encoded",
+            ),
+        ] {
+            assert_eq!(judge(id), Err(&why), "{id}");
+        }
         let long = |length: usize| format!("https://h.example/{}", "a".repeat(length - 18));
         assert!(host_of(&long(2_048)).is_some());
-        assert!(host_of(&long(2_049)).is_none());
+        assert_eq!(judge(&long(2_049)), Err(&"the id is a URL of more than 2,048 bytes"));
     }
 }

@@ -404,11 +404,15 @@ fn certificate_has_the_subject_that_is_asked_for() {
 fn chain_is_bounded_before_anything_of_it_is_read() {
     let ask = |x5c: Value| {
         let pair = Pair::new().header(json!({"x5c": x5c}));
-        harness_of(certified(None)).ask(&pair.request())
+        told(certified(None), &pair.request())
     };
     let leaf = BASE64_STANDARD.encode(by_root(&attester_certificate()));
-    assert_eq!(ask(json!([leaf, "AA==", "AA==", "AA=="])).status, 200);
-    assert_eq!(ask(json!([leaf, "AA==", "AA==", "AA==", "AA=="])), refused(reason(I::Chain)));
+    assert_eq!(ask(json!([leaf, "AA==", "AA==", "AA=="])).0.status, 200);
+    let why = Some("`x5c` of the attestation has more than 4 certificates".to_owned());
+    let five = json!([leaf, "AA==", "AA==", "AA==", "AA=="]);
+    assert_eq!(ask(five), (refused(reason(I::Chain)), why));
+    let why = "`x5c` of the attestation is not an array of certificates, each the base64 of its DER: neither base64url \
+               nor PEM, and an array also of one";
     let pem = format!("-----BEGIN CERTIFICATE-----\n{leaf}\n-----END CERTIFICATE-----");
     for malformed in [
         json!([]),
@@ -422,9 +426,10 @@ fn chain_is_bounded_before_anything_of_it_is_read() {
         json!([format!("{leaf} ")]),
         json!(["_-8="]),
     ] {
-        assert_eq!(ask(malformed.clone()), refused(reason(I::Malformed)), "{malformed}");
+        let expected = (refused(reason(I::Malformed)), Some(why.to_owned()));
+        assert_eq!(ask(malformed.clone()), expected, "{malformed}");
     }
-    assert_eq!(ask(json!(["A".repeat(8 * 1024)])), refused(K::CredentialTooLong));
+    assert_eq!(ask(json!(["A".repeat(8 * 1024)])), (refused(K::CredentialTooLong), None));
 }
 
 #[test]

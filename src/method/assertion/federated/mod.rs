@@ -16,6 +16,7 @@ use crate::{
         assertion::{
             Type,
             claims::{Claims, Times, check_id, present},
+            fault::cut,
             federated::trust::{Name, Trust, expected},
             settings::Assertions,
         },
@@ -252,13 +253,6 @@ impl fmt::Display for Stated {
 }
 
 impl std::error::Error for Stated {}
-
-/// As much of the text as tells what is wrong with it.
-fn cut(text: &str) -> Box<str> {
-    const LONGEST: usize = 128;
-    let end = text.char_indices().nth(LONGEST).map_or(text.len(), |(end, _)| end);
-    text.get(..end).unwrap_or_default().into()
-}
 
 #[cold]
 fn missing(claim: &'static &'static str) -> Error {
