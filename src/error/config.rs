@@ -32,9 +32,11 @@ pub enum ConfigError {
     /// The authentication scheme of [`foreign_schemes`](crate::ClientAuthLayer::foreign_schemes) is no token
     /// (RFC 9110 §5.6.2), or is `Basic`.
     ForeignScheme(String),
-    /// A header that names the client to an upstream is none that a [`Forward`](crate::forward::Forward) may set, or is
-    /// set for something else already.
+    /// A header that names the client to an upstream is none that a [`Forward`](crate::forward::Forward) may set: it is no
+    /// name of a header, or has a meaning of its own.
     IdentityHeader(String),
+    /// Two settings of a [`Forward`](crate::forward::Forward) name the same header, perhaps spelled differently.
+    RepeatedIdentityHeader(String),
     /// The key for signed identities is no PKCS #8 of an Ed25519 or a P-256 key.
     IdentityKey,
     /// Signed identities are good for at least a second and at most a minute.
@@ -71,7 +73,14 @@ impl fmt::Display for ConfigError {
                 write!(f, "the authentication scheme {scheme:?} is not a token")
             }
             Self::IdentityHeader(name) => {
-                write!(f, "the header {name:?} cannot say who the client is, or does so already")
+                let why = match http::HeaderName::from_bytes(name.as_bytes()) {
+                    Ok(_) => "has a meaning of its own, and cannot say who the client is",
+                    Err(_) => "is no name of a header",
+                };
+                write!(f, "{name:?} {why}")
+            }
+            Self::RepeatedIdentityHeader(name) => {
+                write!(f, "the header {name:?} is set by another setting already")
             }
             Self::IdentityKey => f.write_str(
                 "the key for signed identities is no PKCS #8 of an Ed25519 or a P-256 key",

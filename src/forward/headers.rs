@@ -125,12 +125,14 @@ impl Forward {
         ];
         let others: Names = of_others.into_iter().flatten().cloned().collect();
         let bytes = name.as_bytes();
-        let is_taken = RESERVED.iter().any(|one| is_like(bytes, one.as_bytes()))
-            || RESERVED_BEGINNINGS.iter().any(|beginning| begins_like(bytes, beginning))
-            || others.has(bytes);
+        if others.has(bytes) {
+            return Err(ConfigError::RepeatedIdentityHeader(name.to_owned()));
+        }
+        let is_reserved = RESERVED.iter().any(|one| is_like(bytes, one.as_bytes()))
+            || RESERVED_BEGINNINGS.iter().any(|beginning| begins_like(bytes, beginning));
         HeaderName::from_bytes(bytes)
             .ok()
-            .filter(|_| !is_taken)
+            .filter(|_| !is_reserved)
             .ok_or_else(|| ConfigError::IdentityHeader(name.to_owned()))
     }
 

@@ -101,8 +101,9 @@ impl Forward {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::IdentityHeader`] if it is no name of a header, one that has a meaning to HTTP or of credentials,
-    /// such as `Host`, `Content-Length`, `Range`, `X-Forwarded-For` and `Authorization`, or that of another setting here.
+    /// [`ConfigError::IdentityHeader`] if it is no name of a header, or one that has a meaning to HTTP or of credentials,
+    /// such as `Host`, `Content-Length`, `Range`, `X-Forwarded-For` and `Authorization`, and
+    /// [`ConfigError::RepeatedIdentityHeader`] if it is that of another setting here.
     pub fn identity(mut self, name: &str) -> Result<Self, ConfigError> {
         self.client_id = None;
         self.client_id = Some(self.checked(name)?);

@@ -1127,7 +1127,7 @@ fn upstream_is_told_the_key_of_the_instance() {
     );
     let basic = TestRequest::form("").basic("basic:basic-s3cr3t");
     assert_eq!(told(&forged(basic)), (None, Value::Null));
-    let error = ConfigError::IdentityHeader(NAME.to_owned());
+    let error = ConfigError::RepeatedIdentityHeader(NAME.to_owned());
     let twice = [
         Forward::new().identity(NAME).unwrap().key_thumbprint(NAME),
         Forward::new().key_thumbprint(NAME).unwrap().identity(NAME),

@@ -490,7 +490,7 @@ fn header_with_a_meaning_says_nothing_of_the_client() {
     }
     // One name for two things.
     for name in [ID, "X_Client.Id"] {
-        let error = ConfigError::IdentityHeader(name.to_owned());
+        let error = ConfigError::RepeatedIdentityHeader(name.to_owned());
         assert_eq!(named().auth_method(name).unwrap_err(), error);
     }
     let again = named().identity(ID).unwrap().identity("x-caller").unwrap();

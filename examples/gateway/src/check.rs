@@ -140,12 +140,18 @@ fn stores(config: &Config, mistakes: &mut Vec<Mistake>) {
     let stores = [replay, throttle].into_iter().flatten();
     let mut shared = stores.filter(|store| store.value == Store::Redis);
     let Some(url) = &config.redis else {
+        if config.is_unread("redis") {
+            return;
+        }
         mistakes.extend(shared.map(|store| store.mistake("there is no `[redis]` with its `url`")));
         return;
     };
     if let Err(error) = crate::redis::check(&url.value) {
         mistakes.push(url.mistake(error.to_string()));
-    } else if shared.next().is_none() {
+    } else if shared.next().is_none()
+        && !config.is_unread("assertions")
+        && !config.is_unread("throttle")
+    {
         // Several gateways would each remember for itself.
         let what = "nothing is kept in `[redis]`: neither `replay` nor `store` is `\"redis\"`";
         mistakes.push(url.mistake(what));
@@ -157,11 +163,12 @@ fn certificates(config: &Config, mistakes: &mut Vec<Mistake>) {
     let mut asking = tls.filter(|tls| tls.client_certificates);
     match &config.certificates {
         Some(Certificates { source: CertificateSource::Connection, line }) => {
-            if asking.next().is_none() {
+            if asking.next().is_none() && !config.is_unread("listener") {
                 let what = "no listener asks clients for a certificate: `client_ca` or `client_certificates` in its `tls`";
                 mistakes.push(Mistake { line: *line, what: what.to_owned() });
             }
         }
+        None if config.is_unread("certificates") => {}
         // It looks as if nobody came in without one.
         _ => mistakes.extend(asking.map(|tls| {
             let what = "the certificates that this asks for are not read: `[certificates]` has no `source = \"connection\"`";
@@ -184,13 +191,6 @@ fn methods(route: &Route, config: &Config, mistakes: &mut Vec<Mistake>) {
         if let Some(problem) = missing(&method.value, route, config) {
             note(method.line, format!("{} {problem}", method.value.as_str()));
         }
-    }
-    let is_empty = [
-        ("methods", route.methods.as_ref().is_some_and(Vec::is_empty)),
-        ("auth_methods", route.auth_methods.as_ref().is_some_and(Vec::is_empty)),
-    ];
-    for (key, _) in is_empty.into_iter().filter(|(_, is_empty)| *is_empty) {
-        note(route.line, format!("`{key}` is empty: nobody could call"));
     }
 }
 

@@ -1,7 +1,7 @@
 //! What upstreams are told of a client.
 
 use tower_client_auth::{
-    AuthMethod,
+    AuthMethod, ConfigError,
     forward::{Forward, IdentitySigner},
 };
 
@@ -12,6 +12,9 @@ use crate::{
 
 /// Finds what is wrong with it.
 pub(crate) fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
+    if config.is_unread("identity") {
+        return;
+    }
     told_apart(config, mistakes);
     let Some(signed) = &config.identity.signed else {
         for audience in config.routes.iter().filter_map(|route| route.audience.as_ref()) {
@@ -85,7 +88,7 @@ fn told_apart(config: &Config, mistakes: &mut Vec<Mistake>) {
 
 /// Without the signed one.
 fn headers(identity: &Identity) -> Result<Forward, Mistake> {
-    type Set = fn(Forward, &str) -> Result<Forward, tower_client_auth::ConfigError>;
+    type Set = fn(Forward, &str) -> Result<Forward, ConfigError>;
     let settings: [(&Option<At<String>>, Set); 3] = [
         (&identity.client_id, Forward::identity),
         (&identity.auth_method, Forward::auth_method),

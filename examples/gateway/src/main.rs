@@ -14,7 +14,7 @@
 //! | `routes`, `paths` | which request goes where |
 //! | `auth`, `identity`, `clients`, `redis` | the layer of each route, and what upstreams are told |
 //! | `upstream`, `forward_auth` | what is behind the layer |
-//! | `admin`, `telemetry` | what operators see |
+//! | `admin`, `telemetry`, `wording` | what operators see |
 
 mod admin;
 mod admission;
@@ -35,6 +35,7 @@ mod running;
 mod signals;
 mod telemetry;
 mod upstream;
+mod wording;
 
 use std::{
     path::{Path, PathBuf},

@@ -33,7 +33,13 @@ fn missing_section(method: &AuthMethod, config: &Config) -> Option<&'static str>
     match method {
         AuthMethod::None | AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => None,
         AuthMethod::PrivateKeyJwt | AuthMethod::ClientSecretJwt | AuthMethod::SpiffeJwt => {
-            config.assertions.is_none().then_some("needs `[assertions]`")
+            let is_missing = config.assertions.is_none() && !config.is_unread("assertions");
+            is_missing.then_some("needs `[assertions]`")
+        }
+        AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth
+            if config.is_unread("certificates") =>
+        {
+            None
         }
         AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth
             if config.certificates.is_none() =>
@@ -53,7 +59,7 @@ fn verifies(config: &Config) -> bool {
         Some(CertificateSource::Header { verified, .. }) => *verified != Verified::Never,
         _ => {
             let mut tls = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
-            tls.any(|tls| tls.client_ca.is_some())
+            tls.any(|tls| tls.client_ca.is_some()) || config.is_unread("listener")
         }
     }
 }

@@ -14,7 +14,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use tower_client_auth::{
-    BoxError, ClientMetadata, ClientProvider, RegisteredClient, provider::MemoryProvider,
+    BoxError, ClientMetadata, ClientProvider, Clock, RegisteredClient, provider::MemoryProvider,
 };
 
 use self::postgres::Database;
@@ -22,6 +22,7 @@ pub(crate) use self::{postgres::check as check_postgres, published::Published};
 use crate::{
     config::{self, Config, Mistake},
     methods::Unaccepted,
+    wording,
 };
 
 /// How often it is seen that there is another source.
@@ -103,7 +104,10 @@ impl ClientProvider for Clients {
 pub(crate) fn warnings(config: &Config) -> Vec<String> {
     let config::Clients::File { path, .. } = &config.clients else { return Vec::new() };
     let read = parse(&path.value, &Unaccepted::new(config));
-    let problems = read.map(|(_, problems)| problems).unwrap_or_default();
+    let Ok(Parsed { mut problems, is_empty, .. }) = read else { return Vec::new() };
+    if is_empty {
+        problems.push(NONE.to_owned());
+    }
     let file = path.value.display();
     problems.iter().map(|problem| format!("{file}: {problem}")).collect()
 }
@@ -180,22 +184,37 @@ impl FileClients {
 }
 
 fn read(path: &Path, unaccepted: &Unaccepted) -> io::Result<MemoryProvider> {
-    let (clients, problems) = parse(path, unaccepted)?;
+    let Parsed { clients, problems, is_empty } = parse(path, unaccepted)?;
     for problem in problems {
         tracing::warn!(file = %path.display(), record = problem, "a client cannot authenticate");
+    }
+    if is_empty {
+        tracing::warn!(file = %path.display(), "{NONE}");
     }
     Ok(clients)
 }
 
-/// The clients of a file, and which of them cannot authenticate.
-fn parse(path: &Path, unaccepted: &Unaccepted) -> io::Result<(MemoryProvider, Vec<String>)> {
+const NONE: &str = "there are no clients";
+
+/// The clients of a file.
+struct Parsed {
+    clients: MemoryProvider,
+    /// Which of them cannot authenticate.
+    problems: Vec<String>,
+    is_empty: bool,
+}
+
+fn parse(path: &Path, unaccepted: &Unaccepted) -> io::Result<Parsed> {
     // Once: it may be replaced at any time.
     let read = fs::read(path)
         .and_then(|json| Ok((MemoryProvider::from_json(&json)?, records::parse(&json))));
     let ((clients, invalid), records) =
         read.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
-    let mut problems: Vec<_> = invalid.iter().map(ToString::to_string).collect();
+    let mut problems: Vec<_> =
+        invalid.iter().map(|problem| wording::own(problem.to_string())).collect();
+    let is_empty = records.is_empty() && problems.is_empty();
+    problems.extend(records::expired(&records, &Clock::system()));
     problems.extend(published::unfetched(&records));
     problems.extend(records::unaccepted(records, unaccepted));
-    Ok((clients, problems))
+    Ok(Parsed { clients, problems, is_empty })
 }

@@ -142,6 +142,9 @@ impl Assertions {
         if replay.as_ref().is_some_and(|replay| replay.value == Store::Redis) {
             table.refuse(&["replay_capacity"], "is for used assertions in memory");
         }
+        if replay.is_none() && table.has("replay") {
+            return None;
+        }
         Some(Self {
             issuer: issuer?,
             legacy_audiences: legacy_audiences.into_iter().map(|url| url.value).collect(),
@@ -179,12 +182,17 @@ impl Throttle {
         let count = |number: Option<At<u64>>, default| {
             number.and_then(|number| u32::try_from(number.value).ok()).unwrap_or(default)
         };
+        let (period, trusted) =
+            (table.seconds("period_seconds", 60), networks(table, "trusted_proxies"));
+        if store.is_none() && table.has("store") {
+            return None;
+        }
         Some(Self {
             store: store.unwrap_or(At { value: Store::Memory, line: table.line() }),
             per_client: count(per_client, 10),
             per_address: count(per_address, 100),
-            period: table.seconds("period_seconds", 60),
-            trusted: networks(table, "trusted_proxies"),
+            period,
+            trusted,
         })
     }
 }
@@ -240,7 +248,7 @@ impl Certificates {
             }
             _ => table.required("header", name)?.value,
         };
-        if trusted.is_empty() {
+        if table.length("trusted_proxies") == 0 {
             table.note(table.line(), "certificates of a header need `trusted_proxies`");
         }
         let verified = match (verified_header, verified_value) {
@@ -248,6 +256,11 @@ impl Certificates {
                 let why = "says that all are verified, and `verified_header` which of them are";
                 table.refuse(&["verified_by_proxy"], why);
                 Verified::If(header.value, value.value)
+            }
+            _ if ["verified_header", "verified_value"].map(|key| table.has(key))
+                == [true, true] =>
+            {
+                return None;
             }
             (None, None) if by_proxy => Verified::ByProxy,
             (None, None) => Verified::Never,
@@ -262,14 +275,19 @@ impl Certificates {
 }
 
 impl Identity {
-    pub(super) fn read(table: &Table<'_>) -> Self {
+    pub(super) fn read(table: &Table<'_>) -> Option<Self> {
         let signed = table.table("signed");
-        Self {
-            client_id: table.text("client_id"),
-            auth_method: table.text("auth_method"),
-            thumbprint: table.text("thumbprint"),
-            signed: signed.as_ref().and_then(Signed::read),
-        }
+        let signed = signed.as_ref().and_then(Signed::read);
+        let [client_id, auth_method, thumbprint] =
+            ["client_id", "auth_method", "thumbprint"].map(|key| table.text(key));
+        let are_read = [
+            ("client_id", client_id.is_some()),
+            ("auth_method", auth_method.is_some()),
+            ("thumbprint", thumbprint.is_some()),
+            ("signed", signed.is_some()),
+        ];
+        let are_read = are_read.into_iter().all(|(key, is_read)| is_read || !table.has(key));
+        are_read.then_some(Self { client_id, auth_method, thumbprint, signed })
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) certificates: Option<Certificates>,
     pub(crate) identity: Identity,
     pub(crate) routes: Vec<Route>,
+    /// The sections that are there and could not be read as they were meant.
+    unread: Vec<&'static str>,
 }
 
 /// How it ends.
@@ -83,11 +85,28 @@ impl Config {
             let redis = root.table("redis");
             let redis = redis.as_ref().and_then(|redis| redis.required("url", redis.secret("url")));
             let assertions = root.table("assertions");
+            let assertions = assertions.as_ref().and_then(Assertions::read);
             let throttle = root.table("throttle");
+            let throttle = throttle.as_ref().and_then(Throttle::read);
             let certificates = root.table("certificates");
+            let certificates = certificates.as_ref().and_then(Certificates::read);
             let identity = root.table("identity");
+            let identity = match root.has("identity") {
+                true => identity.as_ref().and_then(Identity::read),
+                false => Some(Identity::default()),
+            };
             let routes = root.tables("route");
+            let sections = [
+                ("listener", listeners.len() == root.length("listener")),
+                ("redis", redis.is_some()),
+                ("assertions", assertions.is_some()),
+                ("throttle", throttle.is_some()),
+                ("certificates", certificates.is_some()),
+                ("identity", identity.is_some()),
+            ];
+            let unread = sections.into_iter().filter(|(key, is_read)| root.has(key) && !is_read);
             Self {
+                unread: unread.map(|(key, _)| key).collect(),
                 log: log.map_or(tracing::level_filters::LevelFilter::INFO, |log| log.value),
                 shutdown: Shutdown {
                     delay: Duration::from_secs(delay.map_or(0, |delay| delay.value)),
@@ -97,11 +116,11 @@ impl Config {
                 connections,
                 admin,
                 listeners,
-                assertions: assertions.as_ref().and_then(Assertions::read),
-                throttle: throttle.as_ref().and_then(Throttle::read),
+                assertions,
+                throttle,
                 redis,
-                certificates: certificates.as_ref().and_then(Certificates::read),
-                identity: identity.as_ref().map(Identity::read).unwrap_or_default(),
+                certificates,
+                identity: identity.unwrap_or_default(),
                 routes: routes.iter().filter_map(Route::read).collect(),
                 clients: clients.unwrap_or(Clients::Missing),
             }
@@ -111,5 +130,10 @@ impl Config {
         mistakes.sort();
         mistakes.dedup();
         if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
+    }
+
+    /// Whether nothing can be said of a section, because there is a mistake in it: what seems to be missing may be there.
+    pub(crate) fn is_unread(&self, section: &str) -> bool {
+        self.unread.contains(&section)
     }
 }

@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn root<'t>(&'t self, table: &'t Spanned<DeTable<'a>>) -> Table<'t> {
-        Table::new(self, table.get_ref(), String::new(), 1)
+        Table::new(self, table.get_ref(), "the configuration ".to_owned(), 1)
     }
 
     pub(crate) fn note(&self, line: usize, what: impl Into<String>) {
@@ -130,6 +130,12 @@ impl<'t> Table<'t> {
 
     pub(crate) fn has(&self, key: &'static str) -> bool {
         self.table.contains_key(key)
+    }
+
+    /// Of an array.
+    pub(crate) fn length(&self, key: &'static str) -> usize {
+        let array = self.table.get(key).and_then(|value| value.get_ref().as_array());
+        array.map_or(0, |array| array.len())
     }
 
     fn read<T>(

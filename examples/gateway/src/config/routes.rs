@@ -121,12 +121,22 @@ impl Route {
             });
             known.collect()
         });
+        for (key, is_there) in
+            [("methods", methods.is_some()), ("auth_methods", auth_methods.is_some())]
+        {
+            if is_there && table.length(key) == 0 {
+                table.note(table.line(), format!("`{key}` is empty: nobody could call"));
+            }
+        }
         let optional = table.flag("optional");
         let body_limit = table.number("body_limit_bytes", 0..=u64::from(u32::MAX));
         let body_deadline = table.seconds("body_seconds", 10);
         let keep_credentials = table.flag("keep_credentials");
         let add_client_id = table.flag("add_client_id");
         let audience = table.text("audience");
+        if audience.is_none() && table.has("audience") {
+            return None;
+        }
         Some(Self {
             line: table.line(),
             pattern: pattern?,

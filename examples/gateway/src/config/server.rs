@@ -6,7 +6,8 @@ use tracing::level_filters::LevelFilter;
 
 use crate::config::reader::{At, Table};
 
-pub(super) const ADDRESS: &str = "an address with a port, such as `\"127.0.0.1:8080\"`";
+pub(super) const ADDRESS: &str =
+    "an IP address with a port, such as `\"127.0.0.1:8080\"`, and no name";
 
 pub(super) const LEVELS: [(&str, LevelFilter); 4] = [
     ("error", LevelFilter::ERROR),

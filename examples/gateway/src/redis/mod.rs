@@ -21,7 +21,8 @@ pub(crate) type Throttle = Arc<RedisThrottle<Connection>>;
 
 /// Finds what is wrong with a URL.
 pub(crate) fn check(url: &str) -> Result<(), BoxError> {
-    Ok(Client::open(url).map(drop)?)
+    let opened = Client::open(url).map(drop);
+    opened.map_err(|error| format!("{error}: `url` is such as \"redis://127.0.0.1/\"").into())
 }
 
 /// Prepares a connection.

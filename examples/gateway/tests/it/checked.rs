@@ -185,15 +185,15 @@ trusted_proxies = ["10.0.0.0/33"]
 "#;
     let expected = [
         "gateway.toml:2: `drain_seconds` must be a number between 1 and 86400",
-        "gateway.toml:3: has no key `colour`; it has `log`, `shutdown_delay_seconds`, `drain_seconds`, `send_seconds`, `max_connections`, \
+        "gateway.toml:3: the configuration has no key `colour`; it has `log`, `shutdown_delay_seconds`, `drain_seconds`, `send_seconds`, `max_connections`, \
          `max_connections_per_address`, `admin`, `listener`, `clients`, `redis`, `assertions`, `throttle`, `certificates`, `identity`, `route`",
-        "gateway.toml:6: `address` must be an address with a port, such as `\"127.0.0.1:8080\"`",
+        "gateway.toml:6: `address` must be an IP address with a port, such as `\"127.0.0.1:8080\"`, and no name",
         "gateway.toml:10: no.pem: No such file or directory (os error 2)",
         "gateway.toml:13: 127.0.0.1:7001 is listened on already, in line 9",
         "gateway.toml:16: missing.json: No such file or directory (os error 2)",
+        "gateway.toml:19: \"host\" has a meaning of its own, and cannot say who the client is",
         "gateway.toml:19: a public client, whose id anybody may give, is not told apart: `auth_method` is to be set, or \
          `auth_methods` without `none` in line 27",
-        "gateway.toml:19: the header \"host\" cannot say who the client is, or does so already",
     ];
     let mistakes = mistakes(wrong);
     let (first, rest) = mistakes.split_at(expected.len().min(mistakes.len()));
@@ -386,7 +386,6 @@ auth_methods = []
     let expected = [
         "gateway.toml:6: \"::/0\" in `trusted_proxies` is everybody, not a proxy",
         "gateway.toml:11: \"0.0.0.0/0\" in `trusted_proxies` is everybody, not a proxy",
-        "gateway.toml:12: `verified_header` and `verified_value` belong together",
         "gateway.toml:13: `verified_value` must be the value of a header, and not empty",
         "gateway.toml:15: `issuer` must be a string, and not empty",
         "gateway.toml:18: `issuer` must be a string, and not empty",
@@ -475,10 +474,15 @@ fn identity_is_no_header_that_has_a_meaning() {
     for name in ["x-forwarded-for", "Via", "range", "keep-alive", "proxy", "If-Match"] {
         let config = config(route).replace("x-client-id", name);
         let expected = format!(
-            "gateway.toml:9: the header {name:?} cannot say who the client is, or does so already"
+            "gateway.toml:9: {name:?} has a meaning of its own, and cannot say who the client is"
         );
         assert_eq!(mistakes(&config), [expected]);
     }
+    let spaced = config(route).replace("x-client-id", "x client id");
+    assert_eq!(mistakes(&spaced), ["gateway.toml:9: \"x client id\" is no name of a header"]);
+    let twice = config(route).replace("x-client-auth-method", "X_Client_Id");
+    let expected = "gateway.toml:10: the header \"X_Client_Id\" is set by another setting already";
+    assert_eq!(mistakes(&twice), [expected]);
 }
 
 #[test]
@@ -491,11 +495,151 @@ fn key_that_is_none_is_found() {
     crate::pki::issue(&files);
     let (code, said) = files.check();
     let expected = [
-        "gateway.toml:3: batch.pem: no items found",
+        "gateway.toml:3: batch.pem: there is no private key in it: it has `CERTIFICATE`",
         "gateway.toml:14: batch.pem: the key for signed identities is no PKCS #8 of an Ed25519 or a P-256 key",
     ];
     assert_eq!(said, expected);
     assert_eq!(code, Some(2));
+}
+
+#[test]
+fn file_of_another_kind_is_said_to_be_one() {
+    let check = |tls: &str| {
+        let route = "[[route]]\npath = \"/token\"\nupstream = \"http://127.0.0.1:1\"\n";
+        let config = config(route).replace("\n\n[clients]", &format!("\n{tls}\n\n[clients]"));
+        let files = Files::new(&config);
+        crate::pki::issue(&files);
+        let (code, mut said) = files.check();
+        assert_eq!((code, said.len()), (Some(2), 1), "{said:?}");
+        said.remove(0)
+    };
+    let tls = |certificate: &str, key: &str| {
+        check(&format!("tls = {{ certificate = \"{certificate}\", key = \"{key}\" }}"))
+    };
+    assert_eq!(
+        tls("server.pem", "batch.key"),
+        "gateway.toml:3: batch.key: it is not the key of the first certificate in server.pem"
+    );
+    assert_eq!(
+        tls("server.key", "server.key"),
+        "gateway.toml:3: server.key: there is no certificate in it: it has `PRIVATE KEY`"
+    );
+    assert_eq!(
+        tls("server.pem", "clients.json"),
+        "gateway.toml:3: clients.json: there is no private key in it: it is no PEM"
+    );
+}
+
+#[test]
+fn client_with_an_expired_secret_is_a_warning_and_so_are_no_clients() {
+    let check = |clients: &str| {
+        let route = "[[route]]\npath = \"/token\"\nupstream = \"http://127.0.0.1:1\"";
+        let files = Files::new(&config(route));
+        files.write("clients.json", clients);
+        let (code, mut said) = files.check();
+        assert_eq!((code, said.pop().unwrap().contains("no mistakes")), (Some(0), true));
+        said
+    };
+    let client = |expiry: &str| {
+        check(&format!(
+            r#"[{{"client_id": "a", "client_secret": "gu3ss3d", "client_secret_expires_at": {expiry}}}]"#
+        ))
+    };
+    let expected =
+        "warning: clients.json: client \"a\": `client_secret_expires_at`, 1700000000, has passed";
+    assert_eq!(client("1700000000"), [expected]);
+    for never in ["0", "99999999999"] {
+        assert_eq!(client(never), [""; 0]);
+    }
+    assert_eq!(check("[]"), ["warning: clients.json: there are no clients"]);
+}
+
+#[test]
+fn client_whose_method_this_program_does_not_have_is_told_so() {
+    let route = "[[route]]\npath = \"/token\"\nupstream = \"http://127.0.0.1:1\"";
+    let files = Files::new(&config(route));
+    let client =
+        r#"[{"client_id": "wallet", "token_endpoint_auth_method": "attest_jwt_client_auth"}]"#;
+    files.write("clients.json", client);
+    let expected = "warning: clients.json: record 0: client \"wallet\": the method \"attest_jwt_client_auth\" is not \
+        supported by this gateway";
+    assert_eq!(files.check().1[0], expected);
+}
+
+#[test]
+fn mistake_is_not_followed_by_what_it_makes_seem_missing() {
+    let check = |rest: &str| {
+        let files = Files::new(&config(rest));
+        crate::pki::issue(&files);
+        files.check().1
+    };
+    const ROUTE: &str = "[[route]]\npath = \"/token\"\nupstream = \"http://127.0.0.1:1\"\n";
+    let redis = format!(
+        "[redis]\nurl = \"env:GATEWAY_TEST_URL\"\n[throttle]\nstore = \"redis\"\n[assertions]\n\
+        issuer = \"https://as.example\"\nreplay = \"redis\"\n{ROUTE}"
+    );
+    assert_eq!(check(&redis), ["gateway.toml:13: GATEWAY_TEST_URL is not set, which `url` names"]);
+    // Of a section that another one needs.
+    let methods = "auth_methods = [\"private_key_jwt\", \"tls_client_auth\"]\n";
+    let sections = format!(
+        "[assertions]\nisuer = \"https://as.example\"\n[certificates]\nsource = \"conection\"\n{ROUTE}{methods}"
+    );
+    let expected = [
+        "gateway.toml:12: [assertions] needs `issuer`",
+        "gateway.toml:13: [assertions] has no key `isuer`; it has `issuer`, `legacy_audiences`, `replay`, `replay_capacity`",
+        "gateway.toml:15: `source` must be `\"connection\"` or `\"header\"`",
+    ];
+    assert_eq!(check(&sections), expected);
+    // Of lists in which nothing is left.
+    let lists =
+        format!("{ROUTE}methods = [\"PO ST\"]\nauth_methods = [\"client_secret_bassic\"]\n");
+    let expected = [
+        "gateway.toml:15: \"PO ST\" in `methods` is not a method of HTTP",
+        "gateway.toml:16: \"client_secret_bassic\" in `auth_methods` is no method of this gateway",
+    ];
+    assert_eq!(check(&lists), expected);
+    let proxies = format!(
+        "[certificates]\nsource = \"header\"\nencoding = \"xfcc\"\ntrusted_proxies = [\"proxy\"]\n{ROUTE}"
+    );
+    let expected = "gateway.toml:15: \"proxy\" in `trusted_proxies` is not an address or a network, such as `\"10.0.0.0/8\"`";
+    assert_eq!(check(&proxies), [expected]);
+    // Of who the client is.
+    let signed = format!(
+        "[identity.signed]\nkey = 7\nissuer = \"https://gateway.example\"\n{ROUTE}audience = \"https://a.example\"\n"
+    );
+    assert_eq!(check(&signed), ["gateway.toml:13: `key` must be a string, and not empty"]);
+    let audience = format!(
+        "[identity.signed]\nkey = \"server.key\"\nissuer = \"https://gateway.example\"\n{ROUTE}audience = 7\n"
+    );
+    assert_eq!(check(&audience), ["gateway.toml:18: `audience` must be a string, and not empty"]);
+    let unnamed = config(ROUTE).replace("\"x-client-auth-method\"", "7");
+    assert_eq!(
+        mistakes(&unnamed),
+        ["gateway.toml:10: `auth_method` must be a string, and not empty"]
+    );
+    // Of a listener that asks for certificates.
+    let listener = config(&format!("[certificates]\nsource = \"connection\"\n{ROUTE}"));
+    let listener = listener.replace("\"127.0.0.1:0\"", "\"localhost:1\"\ntls = { certificate = \"server.pem\", key = \"server.key\", client_ca = \"clients-ca.pem\" }");
+    let expected = "gateway.toml:2: `address` must be an IP address with a port, such as `\"127.0.0.1:8080\"`, and no name";
+    assert_eq!(mistakes(&listener), [expected]);
+}
+
+#[cfg(feature = "redis")]
+#[test]
+fn url_of_redis_that_is_none_is_shown_one() {
+    let rest = "[redis]\nurl = \"127.0.0.1:6379\"\n[throttle]\nstore = \"redis\"\n\
+        [[route]]\npath = \"/token\"\nupstream = \"http://127.0.0.1:1\"\n";
+    let said = mistakes_of(rest);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].ends_with(": `url` is such as \"redis://127.0.0.1/\""), "{said:?}");
+}
+
+#[cfg(feature = "redis")]
+#[test]
+fn store_with_a_mistake_may_be_that_of_redis() {
+    let rest = "[redis]\nurl = \"redis://127.0.0.1/\"\n[throttle]\nstore = \"rediss\"\n\
+        [[route]]\npath = \"/token\"\nupstream = \"http://127.0.0.1:1\"\n";
+    assert_eq!(mistakes_of(rest), ["gateway.toml:15: `store` must be `\"memory\"` or `\"redis\"`"]);
 }
 
 #[cfg(not(any(feature = "postgres", feature = "redis")))]
@@ -536,7 +680,7 @@ fn what_is_no_toml_has_its_lines_and_nothing_else_is_said() {
 #[test]
 fn nothing_at_all_is_explained() {
     let expected = [
-        "gateway.toml:1: needs `clients`",
+        "gateway.toml:1: the configuration needs `clients`",
         "gateway.toml:1: there is no `[[listener]]`",
         "gateway.toml:1: there is no `[[route]]`",
     ];

@@ -1,7 +1,7 @@
 //! TLS with and without a certificate of the client.
 
 use std::{
-    fmt,
+    fmt, fs,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -14,9 +14,12 @@ use tokio::{
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
-        RootCertStore, ServerConfig,
+        self, RootCertStore, ServerConfig,
         crypto::aws_lc_rs::default_provider,
-        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+        pki_types::{
+            CertificateDer, PrivateKeyDer,
+            pem::{self, PemObject},
+        },
         server::{WebPkiClientVerifier, danger::ClientCertVerifier},
     },
     server::TlsStream,
@@ -55,12 +58,12 @@ impl Tls {
     ///
     /// If a file cannot be read or used.
     pub fn without_clients(chain: &Path, key: &Path) -> Result<Self, BoxError> {
-        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| named(key, error))?;
         let made_of = MadeOf { chain: certificates(chain)?, authorities: None };
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
-            .with_single_cert(made_of.chain.clone(), key)?;
+            .with_single_cert(made_of.chain.clone(), private_key(key)?)
+            .map_err(|error| unusable(chain, key, &error))?;
         Ok(Self::new(config, None, made_of))
     }
 
@@ -78,10 +81,10 @@ impl Tls {
         let provider = Arc::new(default_provider());
         let trusted = authorities.map(certificates).transpose()?.unwrap_or_default();
         let authorities = match authorities {
-            Some(_) => {
+            Some(file) => {
                 let mut roots = RootCertStore::empty();
                 for authority in &trusted {
-                    roots.add(authority.clone())?;
+                    roots.add(authority.clone()).map_err(|error| named(file, error))?;
                 }
                 let roots = Arc::new(roots);
                 let verifier =
@@ -90,12 +93,12 @@ impl Tls {
             }
             None => None,
         };
-        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| named(key, error))?;
         let made_of = MadeOf { chain: certificates(chain)?, authorities: Some(trusted) };
         let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(Arc::new(AnyClientCertificate::new(&provider)))
-            .with_single_cert(made_of.chain.clone(), key)?;
+            .with_single_cert(made_of.chain.clone(), private_key(key)?)
+            .map_err(|error| unusable(chain, key, &error))?;
         Ok(Self::new(config, authorities, made_of))
     }
 
@@ -189,9 +192,46 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, BoxError> {
     let certificates = certificates.collect::<Result<Vec<_>, _>>();
     let certificates = certificates.map_err(|error| named(file, error))?;
     if certificates.is_empty() {
-        return Err(named(file, "there is no certificate in it"));
+        return Err(absent(file, "certificate"));
     }
     Ok(certificates)
+}
+
+fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, BoxError> {
+    PrivateKeyDer::from_pem_file(file).map_err(|error| match error {
+        pem::Error::NoItemsFound => absent(file, "private key"),
+        error => named(file, error),
+    })
+}
+
+/// Says what is there instead.
+fn absent(file: &Path, wanted: &str) -> BoxError {
+    let text = fs::read(file).unwrap_or_default();
+    let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+    let labels = lines.filter_map(|line| {
+        let label = line.strip_prefix(b"-----BEGIN ")?.strip_suffix(b"-----")?;
+        // What is none may be anything.
+        let is_label = label.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b' ');
+        str::from_utf8(label).ok().filter(|_| is_label)
+    });
+    let mut labels: Vec<_> = labels.collect();
+    labels.dedup();
+    let found = if labels.is_empty() {
+        "it is no PEM".to_owned()
+    } else {
+        format!("it has `{}`", labels.join("`, `"))
+    };
+    named(file, format_args!("there is no {wanted} in it: {found}"))
+}
+
+fn unusable(chain: &Path, key: &Path, error: &rustls::Error) -> BoxError {
+    let (chain, key) = (chain.display(), key.display());
+    match error {
+        rustls::Error::InconsistentKeys(_) => {
+            format!("{key}: it is not the key of the first certificate in {chain}").into()
+        }
+        error => format!("{chain} with {key}: {error}").into(),
+    }
 }
 
 fn named(file: &Path, error: impl fmt::Display) -> BoxError {
