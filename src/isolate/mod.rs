@@ -1,4 +1,5 @@
-//! What keeps the code of others from doing harm: a panic, a wait without end, too much work at a time.
+//! What keeps the code of others from doing harm: a panic, a wait without end, too much work at a time, the answer
+//! to another question.
 
 pub(crate) mod deadline;
 pub(crate) mod guard;
@@ -6,6 +7,8 @@ pub(crate) mod guard;
 pub(crate) mod meter;
 #[cfg_attr(not(any(feature = "argon2", feature = "jwt")), path = "pool/disabled.rs")]
 pub(crate) mod pool;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 #[cfg(any(feature = "cache", feature = "jwt"))]
 pub(crate) mod single_flight;
 #[cfg_attr(not(feature = "tracing"), path = "span/disabled.rs")]

@@ -4,21 +4,27 @@ use std::{fmt, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use redis::{Value, aio::ConnectionLike};
-use tokio::time::timeout;
 
 use crate::{
     error::BoxError,
+    isolate::redis::Script,
     replay::{KEPT_LONGER, ReplayStore, digest},
 };
 
 const PREFIX: &str = "used-assertion:";
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
+const CLAIM: &str = "return {ARGV[1],redis.call('SET',KEYS[1],1,'NX','PXAT',ARGV[2])}";
 
 /// A replay store in Redis (or Valkey), which all replicas of a server share.
 ///
-/// A claim is one command, `SET key 1 NX PXAT …`: the request that sets the key has the claim, and
+/// A claim is one command, a script (`EVAL`) with `SET key 1 NX PXAT …`: the request that sets the key has the claim, and
 /// Redis removes it a minute after the assertion expired. The key is the prefix and the SHA-256 digest of
 /// client and `jti`.
+///
+/// Redis answers in order, and does not say which question. Where something in between loses an answer, or doubles one,
+/// everybody would be told what Redis said to a neighbour, and a replay could pass. Each script therefore has a nonce as its
+/// first argument after the keys, 16 random bytes, and its answer is an array that begins with it: the answer to another
+/// question is an error.
 ///
 /// The application makes the connection, so that TLS, passwords, clusters and reconnecting are its
 /// own choice. Any connection that can be cloned will do: the `ConnectionManager` of the crate
@@ -26,8 +32,8 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 ///
 /// A `ConnectionManager` does so when the connection breaks, and not when it hangs: where a proxy keeps it open and says
 /// nothing more, every claim is an error until the process ends. `C` must give such a connection up after some commands in a row
-/// without an answer, those included that are dropped unanswered after `response_timeout`. The example `gateway` has such a
-/// connection, in `src/redis/connection.rs`. Of a peer that is gone without a word
+/// without an answer, those included that are dropped unanswered after `response_timeout`, and where an answer lacks the nonce of
+/// its question. The example `gateway` has such a connection, in `src/redis/connection.rs`. Of a peer that is gone without a word
 /// `TcpSettings::set_keepalive` and `set_user_timeout` of the crate `redis` tell.
 ///
 /// # What Redis must promise
@@ -84,14 +90,6 @@ where
     pub fn response_timeout(self, response_timeout: Duration) -> Self {
         Self { response_timeout, ..self }
     }
-
-    fn command(&self, client_id: &str, jti: &str, until: i64) -> redis::Cmd {
-        let key = URL_SAFE_NO_PAD.encode(digest(client_id, jti));
-        let milliseconds = until.saturating_add(KEPT_LONGER).saturating_mul(1_000);
-        let mut set = redis::cmd("SET");
-        set.arg([&*self.prefix, &key].concat()).arg(1).arg("NX").arg("PXAT").arg(milliseconds);
-        set
-    }
 }
 
 impl<C> ReplayStore for RedisReplayStore<C>
@@ -101,9 +99,10 @@ where
     type Error = BoxError;
 
     async fn claim(&self, client_id: &str, jti: &str, until: i64) -> Result<bool, BoxError> {
-        let mut connection = self.connection.clone();
-        let set = self.command(client_id, jti, until);
-        match timeout(self.response_timeout, set.query_async(&mut connection)).await?? {
+        let key = URL_SAFE_NO_PAD.encode(digest(client_id, jti));
+        let milliseconds = until.saturating_add(KEPT_LONGER).saturating_mul(1_000);
+        let claim = Script::new(CLAIM, [&[&*self.prefix, &key].concat()])?.arg(milliseconds);
+        match claim.run(self.connection.clone(), self.response_timeout).await? {
             Value::Okay => Ok(true),
             Value::Nil => Ok(false),
             _ => Err("Redis answered SET with neither OK nor nil".into()),

@@ -8,23 +8,24 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::request::Parts;
 use redis::aio::ConnectionLike;
 use sha2::{Digest, Sha256};
-use tokio::{runtime::Handle, time::timeout};
+use tokio::runtime::Handle;
 
 use crate::{
-    error::{Error, throttled::Throttled},
+    error::{BoxError, Error, throttled::Throttled},
+    isolate::redis::Script,
     throttle::{FailureThrottle, Throttle, Verdict, blame, limit::Limit, redis::state::State},
 };
 
 const PREFIX: &str = "failures:";
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(250);
 /// What a key has left to live is how far its failures reach, so Redis keeps the time, and forgets.
-const ASK: &str = "return {redis.call('PTTL',KEYS[1]),redis.call('PTTL',KEYS[2])}";
+const ASK: &str = "return {ARGV[1],{redis.call('PTTL',KEYS[1]),redis.call('PTTL',KEYS[2])}}";
 const ADD: &str = "\
 for i=1,2 do
 local left=math.max(redis.call('PTTL',KEYS[i]),0)
-redis.call('SET',KEYS[i],1,'PX',math.max(left,math.min(left+tonumber(ARGV[2*i-1]),tonumber(ARGV[2*i]))))
+redis.call('SET',KEYS[i],1,'PX',math.max(left,math.min(left+tonumber(ARGV[2*i]),tonumber(ARGV[2*i+1]))))
 end
-return 1";
+return {ARGV[1],1}";
 
 /// Lets those wait who failed too often, by what all replicas of a server have seen, in Redis (or Valkey).
 ///
@@ -33,14 +34,14 @@ return 1";
 /// once, before the look-up. A failure is noted by a task, so that no request waits for it; of these there are at
 /// most 1,024 at a time.
 ///
-/// While Redis fails or is slow, the limits hold for each process by itself, and no request is refused because of it.
+/// While Redis fails, is slow or answers another question, the limits hold for each process by itself, and no request is refused because of it.
 /// After a question that was not answered, none is asked for a second, and then one. [`local_checks`](Self::local_checks) and
 /// [`lost_failures`](Self::lost_failures) tell of it.
 ///
 /// # In Redis
 ///
-/// A failure is one script with two keys: the prefix, and the address in braces, `failures:{192.0.2.1}`, and the
-/// same with the SHA-256 digest of the id behind it. In a cluster both are in one slot. Each lives until its
+/// A question and a failure are one script each (`EVAL`) with two keys: the prefix, and the address in braces,
+/// `failures:{192.0.2.1}`, and the same with the SHA-256 digest of the id behind it. In a cluster both are in one slot. Each lives until its
 /// failures are forgotten, six seconds after the first by default, and takes some 150 bytes. Where memory runs out,
 /// `maxmemory-policy volatile-ttl` forgets those with the fewest failures first.
 ///
@@ -122,12 +123,15 @@ where
     }
 
     /// The script for an attempt, with its keys: for the client at the address, and for the address.
-    fn script(&self, script: &str, client_id: &str, head: &Parts) -> redis::Cmd {
+    fn script(
+        &self,
+        script: &'static str,
+        client_id: &str,
+        head: &Parts,
+    ) -> Result<Script, BoxError> {
         let address = format!("{}{{{}}}", self.prefix, self.local.network(head));
         let client = format!("{address}:{}", URL_SAFE_NO_PAD.encode(Sha256::digest(client_id)));
-        let mut eval = redis::cmd("EVAL");
-        eval.arg(script).arg(2).arg(client).arg(address);
-        eval
+        Script::new(script, [&client, &address])
     }
 }
 
@@ -152,10 +156,11 @@ where
             return Verdict::Pass;
         };
         Verdict::ask(async move {
-            let mut connection = self.connection.clone();
-            let ask = self.script(ASK, client_id, head);
-            let answer = timeout(self.response_timeout, ask.query_async(&mut connection)).await;
-            let Ok(Ok(left)) = answer else {
+            let ask = async || {
+                let ask = self.script(ASK, client_id, head)?;
+                ask.run(self.connection.clone(), self.response_timeout).await
+            };
+            let Ok(left) = ask().await else {
                 question.failed();
                 self.state.checked_locally();
                 return Ok(());
@@ -172,15 +177,14 @@ where
         let (Some(place), Ok(runtime)) = (self.state.place(now), Handle::try_current()) else {
             return self.state.lost();
         };
-        let mut add = self.script(ADD, client_id, head);
+        let Ok(mut add) = self.script(ADD, client_id, head) else { return self.state.lost() };
         for limit in self.local.limits() {
-            add.arg(limit.interval).arg(limit.furthest(blame));
+            add = add.arg(limit.interval).arg(limit.furthest(blame));
         }
-        let (mut connection, state) = (self.connection.clone(), Arc::clone(&self.state));
+        let (connection, state) = (self.connection.clone(), Arc::clone(&self.state));
         let response_timeout = self.response_timeout;
         runtime.spawn(async move {
-            let answer = timeout(response_timeout, add.query_async::<i64>(&mut connection)).await;
-            if !matches!(answer, Ok(Ok(_))) {
+            if add.run::<i64>(connection, response_timeout).await.is_err() {
                 state.failed(now);
                 state.lost();
             }

@@ -13,41 +13,41 @@ use redis::{Cmd, Pipeline, RedisFuture, Value, aio::ConnectionLike};
 use tokio::time::{Instant, timeout};
 use tower_client_auth::metadata_documents::{DocumentStore, RedisDocumentStore, StoredDocument};
 
+use crate::replay_redis::script;
+
 const URL: &str = "https://client.example/oauth";
 const PLAIN: &str = r#"{"url":"https://client.example/oauth","text":"{}","fetched_at":5,"max_age":null,"leaked_keys":""}"#;
+const GET: &str = "return {ARGV[1],redis.call('GET',KEYS[1])}";
 /// In base64url, the SHA-256 digest of it.
 const KEY: &str = "documents/2kOTYibI0KkNxF2wDs16_exi3CqtJYSwWmInzMS_1io";
 
-/// Knows `GET` and `EVAL`, or is silent.
+/// Knows the scripts by the number of their arguments, or is silent.
 #[derive(Clone, Default)]
 struct Fake {
     kept: Arc<Mutex<HashMap<Vec<u8>, Vec<u8>>>>,
     sent: Arc<Mutex<Vec<Vec<String>>>>,
     silent: bool,
+    /// Answers with the nonce of another question.
+    shifted: bool,
 }
 
 impl ConnectionLike for Fake {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        let words: Vec<Vec<u8>> = command
-            .args_iter()
-            .map(|word| match word {
-                redis::Arg::Simple(word) => word.to_vec(),
-                _ => panic!("a cursor"),
-            })
-            .collect();
-        let shown = words.iter().map(|word| String::from_utf8(word.clone()).unwrap()).collect();
-        self.sent.lock().unwrap().push(shown);
+        let (words, label) = script(command);
+        let without_nonce = words.iter().enumerate().filter(|(at, _)| *at != 4);
+        let shown = without_nonce.map(|(_, word)| String::from_utf8(word.clone()).unwrap());
+        self.sent.lock().unwrap().push(shown.collect());
         let mut kept = self.kept.lock().unwrap();
-        let answer = match &words[..] {
-            [get, key] if get == b"GET" => {
-                kept.get(key).cloned().map_or(Value::Nil, Value::BulkString)
-            }
-            [eval, _, _, key, value, ..] if eval == b"EVAL" => {
+        let answer = match &words[3..] {
+            [key, _nonce] => kept.get(key).cloned().map_or(Value::Nil, Value::BulkString),
+            [key, _nonce, value, ..] => {
                 kept.insert(key.clone(), value.clone());
                 Value::Int(1)
             }
             _ => panic!("another command"),
         };
+        let foreign = Value::Array(vec![Value::BulkString(vec![1; 16]), answer.clone()]);
+        let answer = if self.shifted { foreign } else { label(answer) };
         let silent = self.silent;
         Box::pin(async move { if silent { pending().await } else { Ok(answer) } })
     }
@@ -87,10 +87,10 @@ async fn document_is_kept_under_the_digest_of_its_url() {
     assert_eq!(
         *redis.sent.lock().unwrap(),
         [
-            vec!["GET", KEY],
+            vec!["EVAL", GET, "1", KEY],
             // 90 days.
             vec!["EVAL", &script, "1", KEY, value, "1900000000", "7776000", "0"],
-            vec!["GET", KEY],
+            vec!["EVAL", GET, "1", KEY],
         ],
     );
     let plain = StoredDocument::new("{}".into(), 5, None, Bytes::new());
@@ -117,6 +117,17 @@ async fn what_is_no_document_is_an_error() {
         redis.kept.lock().unwrap().insert(KEY.into(), value.into());
         assert!(store.get(URL).await.is_err(), "{value}");
     }
+}
+
+#[tokio::test]
+async fn answer_to_another_question_is_an_error() {
+    let redis = Fake::default();
+    RedisDocumentStore::new(redis.clone()).put(URL, document()).await.unwrap();
+    let store = RedisDocumentStore::new(Fake { shifted: true, ..redis });
+    assert!(store.get(URL).await.is_err());
+    // Also that there is none.
+    assert!(store.get("https://client.example/other").await.is_err());
+    assert!(store.put(URL, document()).await.is_err());
 }
 
 // Time stands still but for timers, so that without its own the store would wait until the minute is over.

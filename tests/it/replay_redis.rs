@@ -14,24 +14,47 @@ use std::{
 use redis::{Cmd, Pipeline, RedisFuture, Value, aio::ConnectionLike};
 use tower_client_auth::replay::{RedisReplayStore, ReplayStore};
 
-/// Answers every command alike, or not at all.
+/// The words of a script, and what makes an answer one to it: an array that begins with the first argument after the keys.
+pub(crate) fn script(command: &Cmd) -> (Vec<Vec<u8>>, impl Fn(Value) -> Value + use<>) {
+    let words: Vec<Vec<u8>> = command
+        .args_iter()
+        .map(|word| match word {
+            redis::Arg::Simple(word) => word.to_vec(),
+            _ => panic!("a cursor"),
+        })
+        .collect();
+    assert_eq!(words[0], b"EVAL");
+    let keys: usize = std::str::from_utf8(&words[2]).unwrap().parse().unwrap();
+    let nonce = words[3 + keys].clone();
+    assert_eq!(nonce.len(), 16);
+    (words, move |answer| Value::Array(vec![Value::BulkString(nonce.clone()), answer]))
+}
+
+/// Answers every claim alike, or not at all.
 #[derive(Clone)]
 struct Scripted {
     answer: Option<Value>,
-    sent: Arc<Mutex<Vec<Vec<u8>>>>,
+    sent: Arc<Mutex<Vec<Vec<Vec<u8>>>>>,
+    labelled: bool,
 }
 
 impl Scripted {
     fn new(answer: Option<Value>) -> Self {
-        Self { answer, sent: Arc::default() }
+        Self { answer, sent: Arc::default(), labelled: true }
+    }
+
+    fn unlabelled(answer: Value) -> Self {
+        Self { labelled: false, ..Self::new(Some(answer)) }
     }
 }
 
 impl ConnectionLike for Scripted {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        self.sent.lock().unwrap().push(command.get_packed_command());
+        let (words, label) = script(command);
+        self.sent.lock().unwrap().push(words);
         Box::pin(async move {
             match self.answer.clone() {
+                Some(answer) if self.labelled => Ok(label(answer)),
                 Some(answer) => Ok(answer),
                 None => pending().await,
             }
@@ -53,28 +76,63 @@ impl ConnectionLike for Scripted {
 }
 
 #[tokio::test]
-async fn claim_is_one_set_nx_command() {
+async fn claim_is_one_script_that_sets_a_key_that_is_not_there() {
     let redis = Scripted::new(Some(Value::Okay));
     let store = RedisReplayStore::new(redis.clone()).prefix("jti/");
-    assert!(store.claim("batch", "1", 1_700_000_300).await.unwrap());
-    let sent = String::from_utf8(redis.sent.lock().unwrap().concat()).unwrap();
-    // SHA-256 of the length of the id in eight bytes, the id, and the `jti`.
-    assert_eq!(
-        sent,
-        "*6\r\n$3\r\nSET\r\n$47\r\njti/Yu75a958Z1Rifi5IHAof6pQpaaAgDgZb4d_hHgQ58jI\r\n$1\r\n1\r\n\
-         $2\r\nNX\r\n$4\r\nPXAT\r\n$13\r\n1700000360000\r\n",
-    );
+    for _ in 0..2 {
+        assert!(store.claim("batch", "1", 1_700_000_300).await.unwrap());
+    }
+    let sent = redis.sent.lock().unwrap();
+    let [one, other] = &sent[..] else { panic!("{sent:?}") };
+    let shown = |words: &[Vec<u8>]| -> Vec<String> {
+        words.iter().map(|word| String::from_utf8(word.clone()).unwrap()).collect()
+    };
+    for words in [one, other] {
+        assert_eq!(
+            shown(&words[..4]),
+            [
+                "EVAL",
+                "return {ARGV[1],redis.call('SET',KEYS[1],1,'NX','PXAT',ARGV[2])}",
+                "1",
+                // SHA-256 of the length of the id in eight bytes, the id, and the `jti`.
+                "jti/Yu75a958Z1Rifi5IHAof6pQpaaAgDgZb4d_hHgQ58jI",
+            ],
+        );
+        assert_eq!(shown(&words[5..]), ["1700000360000"]);
+    }
+    // Also for the same assertion.
+    assert_ne!(one[4], other[4]);
 }
 
 #[tokio::test]
 async fn unconfirmed_claim_is_not_granted() {
-    let claim =
-        async |answer| RedisReplayStore::new(Scripted::new(Some(answer))).claim("a", "1", 9).await;
-    assert!(!claim(Value::Nil).await.unwrap());
+    let claim = async |redis| RedisReplayStore::new(redis).claim("a", "1", 9).await;
+    assert!(!claim(Scripted::new(Some(Value::Nil))).await.unwrap());
     for answer in
         [Value::Int(1), Value::SimpleString("QUEUED".to_owned()), Value::Array(Vec::new())]
     {
-        assert!(claim(answer.clone()).await.is_err(), "{answer:?}");
+        assert!(claim(Scripted::new(Some(answer.clone()))).await.is_err(), "{answer:?}");
+    }
+}
+
+// One answer too few or too many, and all others are those of neighbours.
+#[tokio::test]
+async fn answer_to_another_claim_grants_nothing_and_refuses_nothing() {
+    let label = Value::BulkString(vec![1; 16]);
+    for answer in [
+        Value::Okay,
+        Value::Nil,
+        Value::Int(1),
+        Value::Array(vec![Value::Int(-2), Value::Int(-2)]),
+        Value::Array(vec![label.clone(), Value::Okay]),
+        Value::Array(vec![label, Value::Nil]),
+        Value::Array(vec![Value::Okay]),
+        Value::Array(vec![Value::Nil, Value::Okay]),
+    ] {
+        let store = RedisReplayStore::new(Scripted::unlabelled(answer.clone()));
+        let error = store.claim("a", "1", 9).await.unwrap_err().to_string();
+        let foreign = "Redis answered another question: the connection, or a proxy, lost or doubled an answer";
+        assert_eq!(error, foreign, "{answer:?}");
     }
 }
 

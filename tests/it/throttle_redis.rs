@@ -21,7 +21,10 @@ use tower_client_auth::{
     throttle::{FailureThrottle, PeerAddress, RedisThrottle, Throttle, Verdict},
 };
 
-use crate::support::{Answer, Harness, NOW, TestRequest, failed, refused};
+use crate::{
+    replay_redis::script,
+    support::{Answer, Harness, NOW, TestRequest, failed, refused},
+};
 
 const ADDRESS: &str = "192.0.2.1";
 const KEY: &str = "failures:{192.0.2.1}";
@@ -33,6 +36,8 @@ enum Redis {
     Left(i64, i64),
     Fails,
     Silent,
+    /// Answers what it would have answered to another question.
+    Shifted(i64, i64),
 }
 
 /// Answers every question alike.
@@ -56,20 +61,21 @@ impl Fake {
 
 impl ConnectionLike for Fake {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        let words = command.args_iter().map(|word| match word {
-            redis::Arg::Simple(word) => String::from_utf8(word.to_vec()).unwrap(),
-            _ => panic!("a cursor"),
-        });
+        let (words, label) = script(command);
         let (redis, sent) = &mut *self.0.lock().unwrap();
-        let words: Vec<_> = words.collect();
-        assert_eq!(words[0], "EVAL");
-        sent.push(words[1..].to_vec());
-        let (redis, note) = (redis.clone(), words.len() > 5);
+        let without_nonce = words.iter().enumerate().skip(1).filter(|(at, _)| *at != 5);
+        let shown = without_nonce.map(|(_, word)| String::from_utf8(word.clone()).unwrap());
+        sent.push(shown.collect());
+        let (redis, note) = (redis.clone(), words.len() > 6);
+        let left = |client, address| Value::Array(vec![Value::Int(client), Value::Int(address)]);
         Box::pin(async move {
             match redis {
-                Redis::Left(..) if note => Ok(Value::Int(1)),
-                Redis::Left(client, address) => {
-                    Ok(Value::Array(vec![Value::Int(client), Value::Int(address)]))
+                Redis::Left(..) if note => Ok(label(Value::Int(1))),
+                Redis::Left(client, address) => Ok(label(left(client, address))),
+                Redis::Shifted(client, address) => {
+                    let nonce = Value::BulkString(vec![1; 16]);
+                    let answer = if note { Value::Int(1) } else { left(client, address) };
+                    Ok(Value::Array(vec![nonce, answer]))
                 }
                 Redis::Fails => Ok(Value::Okay),
                 Redis::Silent => pending().await,
@@ -135,7 +141,7 @@ async fn attempt_is_one_question_and_a_failure_one_note() {
     let redis = Fake::new(Redis::Left(-2, -2));
     let (harness, throttle, _) = throttled(&redis);
     assert_eq!(ask(&harness, &right()).await, accepted());
-    let question = "return {redis.call('PTTL',KEYS[1]),redis.call('PTTL',KEYS[2])}";
+    let question = "return {ARGV[1],{redis.call('PTTL',KEYS[1]),redis.call('PTTL',KEYS[2])}}";
     assert_eq!(redis.sent(), [[question, "2", CLIENT, KEY]]);
     assert_eq!(ask(&harness, &wrong()).await, failed(K::WrongSecret, "basic"));
     let sent = redis.sent();
@@ -306,6 +312,19 @@ async fn notes_are_bounded_and_nobody_waits_for_them() {
     throttle.note("basic", &head(), Some(&K::WrongSecret.into()));
     yield_now().await;
     assert_eq!((redis.sent().len(), throttle.lost_failures()), (1, 3_000));
+}
+
+// Neither does a client wait for what a neighbour did, nor is a failure counted that nobody confirmed.
+#[tokio::test]
+async fn answer_to_another_question_is_none() {
+    let redis = Fake::new(Redis::Shifted(54_001, 0));
+    let (harness, throttle, clock) = throttled(&redis);
+    assert_eq!(ask(&harness, &right()).await, accepted());
+    assert_eq!((redis.sent().len(), throttle.local_checks()), (1, 1));
+    clock.advance(Duration::from_secs(1));
+    throttle.note("post", &head(), Some(&K::WrongSecret.into()));
+    yield_now().await;
+    assert_eq!((redis.sent().len(), throttle.lost_failures()), (1, 1));
 }
 
 // It is as down as if a question had failed.

@@ -6,33 +6,34 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use redis::aio::ConnectionLike;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tokio::time::timeout;
 
 use crate::{
     error::BoxError,
     fetch::store::{DocumentStore, StoredDocument},
+    isolate::redis::Script,
 };
 
 const PREFIX: &str = "metadata-document:";
 const RETENTION: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
+const GET: &str = "return {ARGV[1],redis.call('GET',KEYS[1])}";
 /// Of two machines the one that asked later is right, whichever is slower, and of two that asked in the same second the
 /// one that found nothing. What cannot be read is replaced.
 const PUT: &str = "\
 local read, kept = pcall(cjson.decode, redis.call('GET', KEYS[1]) or '')
 local fetched_at = read and type(kept) == 'table' and tonumber(kept.fetched_at)
-local asked_at = tonumber(ARGV[2])
+local asked_at = tonumber(ARGV[3])
 if fetched_at and (fetched_at > asked_at
-    or fetched_at == asked_at and kept.text == '' and ARGV[4] == '0') then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[3])
-return 1";
+    or fetched_at == asked_at and kept.text == '' and ARGV[5] == '0') then return {ARGV[1], 0} end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[4])
+return {ARGV[1], 1}";
 
 /// Metadata documents in Redis (or Valkey), which all replicas of a server share.
 ///
 /// The key is the prefix and the SHA-256 digest of the URL, the value a JSON object with the URL, the text, when it
-/// was fetched and the keys that leaked. A put is one script (`EVAL`), which replaces nothing that was fetched later. The application makes the
-/// connection, as for `replay::RedisReplayStore`. Unlike used assertions,
-/// documents may be evicted: a client that was is known again when it is next seen at an authorization endpoint.
+/// was fetched and the keys that leaked. A get and a put are one script each (`EVAL`), and a put replaces nothing that was fetched later.
+/// The answer to another question is an error. The application makes the connection, as for `replay::RedisReplayStore`. Unlike
+/// used assertions, documents may be evicted: a client that was is known again when it is next seen at an authorization endpoint.
 ///
 /// A `MultiplexedConnection` does not connect again after Redis was restarted, a `ConnectionManager` does.
 ///
@@ -114,11 +115,9 @@ where
     type Error = BoxError;
 
     async fn get(&self, url: &str) -> Result<Option<StoredDocument>, BoxError> {
-        let mut connection = self.connection.clone();
-        let mut get = redis::cmd("GET");
-        get.arg(self.key(url));
-        let answer = get.query_async(&mut connection);
-        let value: Option<Vec<u8>> = timeout(self.response_timeout, answer).await??;
+        let get = Script::new(GET, [&self.key(url)])?;
+        let value: Option<Vec<u8>> =
+            get.run(self.connection.clone(), self.response_timeout).await?;
         let Some(value) = value else { return Ok(None) };
         let value: Value = serde_json::from_slice(&value)?;
         if value.url != url {
@@ -130,7 +129,6 @@ where
     }
 
     async fn put(&self, url: &str, document: StoredDocument) -> Result<(), BoxError> {
-        let mut connection = self.connection.clone();
         let value = Value {
             url: url.to_owned(),
             text: String::from_utf8(document.text().to_vec())?,
@@ -138,12 +136,12 @@ where
             max_age: document.max_age().map(|max_age| max_age.as_secs()),
             leaked_keys: URL_SAFE_NO_PAD.encode(document.leaked_keys()),
         };
-        let mut put = redis::cmd("EVAL");
-        put.arg(PUT).arg(1).arg(self.key(url)).arg(serde_json::to_vec(&value)?);
-        put.arg(value.fetched_at).arg(self.retention.as_secs().max(1));
-        put.arg(u8::from(value.text.is_empty()));
-        let answer = put.query_async::<i64>(&mut connection);
-        timeout(self.response_timeout, answer).await??;
+        let put = Script::new(PUT, [&self.key(url)])?
+            .arg(serde_json::to_vec(&value)?)
+            .arg(value.fetched_at)
+            .arg(self.retention.as_secs().max(1))
+            .arg(u8::from(value.text.is_empty()));
+        put.run::<i64>(self.connection.clone(), self.response_timeout).await?;
         Ok(())
     }
 }

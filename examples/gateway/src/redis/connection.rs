@@ -1,5 +1,5 @@
-//! A connection that is made anew when it hangs. `ConnectionManager` does so when it breaks, and waits for ever where a
-//! server, or what is in front of it, keeps the connection open and says nothing more.
+//! A connection that is made anew when it hangs, or answers another question. `ConnectionManager` does so when it breaks, and
+//! waits for ever where a server, or what is in front of it, keeps the connection open and says nothing more.
 
 use std::{
     sync::{
@@ -10,7 +10,7 @@ use std::{
 };
 
 use ::redis::{
-    Client, Cmd, IntoConnectionInfo, Pipeline, RedisFuture, RedisResult, Value,
+    Arg, Client, Cmd, IntoConnectionInfo, Pipeline, RedisFuture, RedisResult, Value,
     aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig},
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
@@ -35,7 +35,8 @@ pub(crate) struct Connection(Arc<Shared>);
 struct Shared {
     client: Client,
     current: ArcSwap<Made>,
-    made: Mutex<Instant>,
+    /// The last but the first.
+    made_anew: Mutex<Option<Instant>>,
 }
 
 /// One connection, and how many commands in a row it did not answer.
@@ -65,7 +66,7 @@ impl Connection {
         let settings = settings.set_user_timeout(GONE);
         let client = Client::open(url.into_connection_info()?.set_tcp_settings(settings))?;
         let current = ArcSwap::new(Made::new(&client)?);
-        Ok(Self(Arc::new(Shared { client, current, made: Mutex::new(Instant::now()) })))
+        Ok(Self(Arc::new(Shared { client, current, made_anew: Mutex::default() })))
     }
 
     fn command(&self) -> Command {
@@ -75,19 +76,23 @@ impl Connection {
 }
 
 impl Shared {
-    fn replace(&self, hanging: &Arc<Made>) {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if made.elapsed() < AGAIN || !Arc::ptr_eq(&self.current.load(), hanging) {
+    fn replace(&self, useless: &Arc<Made>, reason: &str) {
+        let mut made = self.made_anew.lock().unwrap_or_else(PoisonError::into_inner);
+        if made.is_some_and(|made| made.elapsed() < AGAIN)
+            || !Arc::ptr_eq(&self.current.load(), useless)
+        {
             return;
         }
         match Made::new(&self.client) {
             Ok(new) => {
-                *made = Instant::now();
+                *made = Some(Instant::now());
                 // Its socket is closed with the last command that waits for it.
                 self.current.store(new);
-                tracing::warn!("the connection to Redis hangs, and is made anew");
+                tracing::warn!(reason, "the connection to Redis is made anew");
             }
-            Err(error) => tracing::error!(%error, "the connection to Redis hangs"),
+            Err(error) => {
+                tracing::error!(%error, reason, "the connection to Redis cannot be made anew");
+            }
         }
     }
 }
@@ -101,6 +106,14 @@ struct Command {
 }
 
 impl Command {
+    /// Every answer after one that belongs to another question does, too.
+    fn judge(self, command: &Cmd, answer: RedisResult<Value>) -> RedisResult<Value> {
+        if !is_answer(command, &answer) {
+            self.shared.replace(&self.made, "it answers another question");
+        }
+        self.note(answer)
+    }
+
     fn note<T>(mut self, answer: RedisResult<T>) -> RedisResult<T> {
         self.is_answered = !answer.as_ref().is_err_and(::redis::RedisError::is_timeout);
         answer
@@ -115,16 +128,41 @@ impl Drop for Command {
         } else if self.began.elapsed() >= PATIENCE
             && unanswered.fetch_add(1, Ordering::Relaxed) + 1 >= UNANSWERED
         {
-            self.shared.replace(&self.made);
+            self.shared.replace(&self.made, "it hangs");
         }
     }
+}
+
+/// Whether it may be the answer: that of a script of the stores begins with the nonce, the first argument after the keys.
+/// What Redis says that is wrong bears none.
+fn is_answer(command: &Cmd, answer: &RedisResult<Value>) -> bool {
+    let Ok(answer) = answer else { return true };
+    if matches!(answer, Value::ServerError(_)) {
+        return true;
+    }
+    let Some(nonce) = nonce(command) else { return true };
+    let Value::Array(parts) = answer else { return false };
+    matches!(parts.first(), Some(Value::BulkString(first)) if first == nonce)
+}
+
+/// Of `EVAL script number-of-keys key… nonce …`.
+fn nonce(command: &Cmd) -> Option<&[u8]> {
+    let mut words = command.args_iter().map(|word| match word {
+        Arg::Simple(word) => word,
+        _ => &[],
+    });
+    if words.next()? != b"EVAL" {
+        return None;
+    }
+    let keys = std::str::from_utf8(words.nth(1)?).ok()?.parse().ok()?;
+    words.nth(keys)
 }
 
 impl ConnectionLike for Connection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         let command = self.command();
         let mut manager = command.made.manager.clone();
-        Box::pin(async move { command.note(manager.req_packed_command(cmd).await) })
+        Box::pin(async move { command.judge(cmd, manager.req_packed_command(cmd).await) })
     }
 
     fn req_packed_commands<'a>(

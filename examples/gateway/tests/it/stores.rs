@@ -54,7 +54,7 @@ mod redis {
         net::{TcpListener, TcpStream},
         sync::{
             Arc,
-            atomic::{AtomicUsize, Ordering},
+            atomic::{AtomicBool, AtomicUsize, Ordering},
         },
         thread,
     };
@@ -71,36 +71,62 @@ mod redis {
         Gateway::start_in(files(upstream, &format!("{rest}[redis]\nurl = \"{url}\"\n")), 1)
     }
 
-    /// A proxy in front of Redis, and what makes those of its connections that are open say nothing more.
-    fn relay(redis: &Redis) -> (String, impl Fn()) {
-        let behind = redis.url().replace("redis://", "").replace('/', "");
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("redis://{}/", listener.local_addr().unwrap());
-        let [opened, silent] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
-        let hang = {
-            let (opened, silent) = (Arc::clone(&opened), Arc::clone(&silent));
-            move || silent.store(opened.load(Ordering::SeqCst), Ordering::SeqCst)
-        };
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let number = opened.fetch_add(1, Ordering::SeqCst);
-                let server = TcpStream::connect(&behind).unwrap();
-                let back = (server.try_clone().unwrap(), stream.try_clone().unwrap());
-                for (mut from, mut to) in [(stream, server), back] {
-                    let silent = Arc::clone(&silent);
-                    thread::spawn(move || {
-                        let mut bytes = [0; 4096];
-                        while let Ok(read @ 1..) = from.read(&mut bytes) {
-                            let is_silent = number < silent.load(Ordering::SeqCst);
-                            if !is_silent && to.write_all(&bytes[..read]).is_err() {
-                                break;
+    /// A proxy in front of Redis.
+    struct Relay {
+        url: String,
+        opened: Arc<AtomicUsize>,
+        /// So many of the connections, the first ones, say nothing more.
+        silent: Arc<AtomicUsize>,
+        loses: Arc<AtomicBool>,
+    }
+
+    impl Relay {
+        fn start(redis: &Redis) -> Self {
+            let behind = redis.url().replace("redis://", "").replace('/', "");
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let url = format!("redis://{}/", listener.local_addr().unwrap());
+            let [opened, silent] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+            let relay = Self { url, opened, silent, loses: Arc::default() };
+            let (opened, silent) = (Arc::clone(&relay.opened), Arc::clone(&relay.silent));
+            let loses = Arc::clone(&relay.loses);
+            thread::spawn(move || {
+                for stream in listener.incoming().map_while(Result::ok) {
+                    let number = opened.fetch_add(1, Ordering::SeqCst);
+                    let server = TcpStream::connect(&behind).unwrap();
+                    let back = (server.try_clone().unwrap(), stream.try_clone().unwrap(), true);
+                    for (mut from, mut to, answers) in [(stream, server, false), back] {
+                        let (silent, loses) = (Arc::clone(&silent), Arc::clone(&loses));
+                        thread::spawn(move || {
+                            let mut bytes = [0; 4096];
+                            while let Ok(read @ 1..) = from.read(&mut bytes) {
+                                if answers && loses.swap(false, Ordering::SeqCst) {
+                                    continue;
+                                }
+                                let is_silent = number < silent.load(Ordering::SeqCst);
+                                if !is_silent && to.write_all(&bytes[..read]).is_err() {
+                                    break;
+                                }
                             }
-                        }
-                    });
+                        });
+                    }
                 }
-            }
-        });
-        (url, hang)
+            });
+            relay
+        }
+
+        /// Its open connections say nothing more.
+        fn hang(&self) {
+            self.silent.store(self.opened.load(Ordering::SeqCst), Ordering::SeqCst);
+        }
+
+        /// The next answer does not arrive.
+        fn lose(&self) {
+            self.loses.store(true, Ordering::SeqCst);
+        }
+
+        fn has_lost(&self) -> bool {
+            !self.loses.load(Ordering::SeqCst)
+        }
     }
 
     fn post(gateway: &Gateway, lines: &[&str], form: &str) -> u16 {
@@ -129,18 +155,48 @@ mod redis {
     #[test]
     fn connection_that_hangs_is_made_anew() {
         let Some(redis) = Redis::start().unwrap() else { return };
-        let (url, hang) = relay(&redis);
+        let relay = Relay::start(&redis);
         let upstream = Upstream::silent();
         let settings = format!(
-            "[assertions]\nissuer = \"https://as.example\"\nreplay = \"redis\"\n[redis]\nurl = \"{url}\"\n"
+            "[assertions]\nissuer = \"https://as.example\"\nreplay = \"redis\"\n[redis]\nurl = \"{}\"\n",
+            relay.url,
         );
         let gateway = Gateway::start_in(files(&upstream, &settings), 1);
         let used = assertion();
         assert_eq!(post(&gateway, &[FORM], &used), 204);
-        hang();
+        relay.hang();
         assert_eq!(post(&gateway, &[FORM], &assertion()), 503);
         gateway.wait_for(&[("reason", "replay_store")]);
         until(|| post(&gateway, &[FORM], &assertion()) == 204);
+        assert_eq!(post(&gateway, &[FORM], &used), 401);
+    }
+
+    // Redis answers in order, and names no question: the answer to the next one would be that to the one that was lost.
+    #[test]
+    fn replay_is_not_accepted_where_an_answer_of_redis_is_lost() {
+        let Some(redis) = Redis::start().unwrap() else { return };
+        let relay = Relay::start(&redis);
+        let upstream = Upstream::silent();
+        let settings = format!(
+            "[assertions]\nissuer = \"https://as.example\"\nreplay = \"redis\"\n[redis]\nurl = \"{}\"\n",
+            relay.url,
+        );
+        let gateway = Gateway::start_in(files(&upstream, &settings), 1);
+        let used = assertion();
+        assert_eq!(post(&gateway, &[FORM], &used), 204);
+        relay.lose();
+        let address = gateway.address();
+        let ask = |assertion: &str| call(address, "POST /token", &[FORM], assertion).status();
+        thread::scope(|scope| {
+            let unanswered = scope.spawn(|| ask(&assertion()));
+            until(|| relay.has_lost());
+            let replay = scope.spawn(|| ask(&used));
+            // It ends with the answer to the replay, and the connection with it.
+            assert_eq!(unanswered.join().unwrap(), 503);
+            gateway.wait_for(&[("reason", "it answers another question")]);
+            assert_eq!(ask(&assertion()), 204);
+            assert_eq!(replay.join().unwrap(), 503);
+        });
         assert_eq!(post(&gateway, &[FORM], &used), 401);
     }
 
@@ -148,15 +204,15 @@ mod redis {
     #[test]
     fn connection_that_hangs_is_made_anew_for_the_throttle() {
         let Some(redis) = Redis::start().unwrap() else { return };
-        let (url, hang) = relay(&redis);
+        let relay = Relay::start(&redis);
         let upstream = Upstream::silent();
         let throttle = "[throttle]\nstore = \"redis\"\nper_client = 2\nperiod_seconds = 3600\n";
         let one = gateway(&redis, &upstream, throttle);
-        let two = format!("{throttle}[redis]\nurl = \"{url}\"\n");
+        let two = format!("{throttle}[redis]\nurl = \"{}\"\n", relay.url);
         let two = Gateway::start_in(files(&upstream, &two), 1);
         assert_eq!([post(&one, &[FORM, WRONG], ""), post(&one, &[FORM, WRONG], "")], [401; 2]);
         until(|| post(&two, &[FORM, BASIC], "a=b") == 429);
-        hang();
+        relay.hang();
         assert_eq!(post(&two, &[FORM, BASIC], "a=b"), 204);
         until(|| post(&two, &[FORM, BASIC], "a=b") == 429);
     }
