@@ -144,6 +144,15 @@ impl ClientCertificate {
         self.0.verified
     }
 
+    /// The last second of its validity, in Unix seconds (RFC 5280 §4.1.2.5).
+    ///
+    /// From the next one on a client with `tls_client_auth` is refused, also on a connection that is open already. A
+    /// server that ends its connection then makes it come back with its next certificate.
+    #[must_use]
+    pub fn not_after(&self) -> i64 {
+        self.0.parts.not_after
+    }
+
     pub(crate) fn digest(&self) -> &[u8; 32] {
         &self.0.digest
     }

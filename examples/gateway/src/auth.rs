@@ -89,14 +89,19 @@ impl Redis {
     }
 }
 
-fn failures(config: &config::Throttle) -> FailureThrottle {
+/// Whose failures are counted.
+fn caller(config: &config::Throttle) -> PeerAddress {
     let mut peer = PeerAddress::from_extension(|peer: &Peer| peer.0.ip());
     if !config.trusted.is_empty() {
         let trusted = config.trusted.clone();
         peer =
             peer.x_forwarded_for(move |hop| trusted.iter().any(|network| network.contains(&hop)));
     }
-    FailureThrottle::new(peer)
+    peer
+}
+
+fn failures(config: &config::Throttle) -> FailureThrottle {
+    FailureThrottle::new(caller(config))
         .per_client(config.per_client, config.period)
         .per_address(config.per_address, config.period)
 }
@@ -189,11 +194,14 @@ pub(crate) fn layer(
         limits = limits.body(limit);
     }
     let name = name.to_owned();
+    // Without proxies it is the peer.
+    let throttle = config.throttle.as_ref().filter(|throttle| !throttle.trusted.is_empty());
+    let caller = throttle.map(caller);
     let mut layer = base
         .clone()
         .limits(limits)
         .forward(identity::forward(config, route)?)
-        .on_outcome(move |outcome| telemetry::log_refusal(&name, outcome));
+        .on_outcome(move |outcome| telemetry::log_refusal(&name, caller.as_ref(), outcome));
     if route.kind == Kind::HeadersOnly {
         layer = layer.headers_only().map_err(|error| mistake(error.into()))?;
     }

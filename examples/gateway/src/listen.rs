@@ -12,7 +12,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
     time::{sleep, timeout},
 };
-use tower_client_auth::BoxError;
+use tower_client_auth::{BoxError, Clock};
 
 use crate::{
     admission::{Admission, Admitted},
@@ -142,6 +142,11 @@ async fn accept<S, F, B, E>(
                     Ok(Ok(accepted)) => accepted,
                     Ok(Err(error)) => return tracing::debug!(%peer, error, "no TLS"),
                     Err(_elapsed) => return tracing::debug!(%peer, "no TLS in time"),
+                };
+                let expired = presented.as_ref().map(|one| one.expired(&Clock::system()));
+                let told = async move {
+                    let Some(expired) = expired else { return told.await };
+                    tokio::select! { () = told => {}, () = expired => {} }
                 };
                 let service = service_fn(move |mut request: Request<Incoming>| {
                     request.extensions_mut().insert(Peer::from(peer));

@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 use metrics::{Counter, Histogram, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tower_client_auth::{BoxError, Outcome};
+use tower_client_auth::{
+    BoxError, ErrorKind, Outcome, mutual_tls::ClientCertificate, throttle::PeerAddress,
+};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     Registry, filter::Targets, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
 
-use crate::answer::Refusal;
+use crate::{answer::Refusal, wording};
 use example_support::{Peer, cut};
 
 /// In seconds: an answer from memory takes under a millisecond, a slow upstream half a minute.
@@ -137,17 +139,27 @@ impl Level {
 }
 
 /// One line for a request that was refused: why, and who it said that it was. The id, as the path, is what the caller
-/// sent: it is cut, and JSON escapes it.
-pub(crate) fn log_refusal(route: &str, outcome: &Outcome<'_>) {
+/// sent: it is cut, and JSON escapes it. `caller` tells the address of one behind a proxy.
+pub(crate) fn log_refusal(route: &str, caller: Option<&PeerAddress>, outcome: &Outcome<'_>) {
     let Some(error) = outcome.error() else { return };
-    let cause = error.causes().map(|causes| causes.to_string());
+    let cause = error.causes().map(|causes| wording::own(causes.to_string()));
     let head = outcome.request();
     let peer = head.extensions.get::<Peer>().map(|peer| peer.0.to_string());
+    let address = caller.map(|caller| match caller.of(head) {
+        Some(address) => address.to_string(),
+        None => "unknown".to_owned(),
+    });
     let client_id = outcome.client_id().map(cut);
     let method = outcome.method().map(|method| method.as_str());
     let registered_method = outcome.registered_method().map(|method| method.as_str());
     let (reason, path) = (error.kind().as_str(), cut(head.uri.path()));
     let status = error.status().as_u16();
+    // Anybody can have one made with any name.
+    let presented =
+        outcome.certificate().filter(|_| matches!(error.kind(), ErrorKind::Certificate(_)));
+    let subject = presented.map(ClientCertificate::subject);
+    let certificate = presented.map(ClientCertificate::thumbprint);
+    let certificate_subject = subject.as_deref().map(cut);
     macro_rules! event {
         ($level:ident) => {
             tracing::$level!(
@@ -158,7 +170,10 @@ pub(crate) fn log_refusal(route: &str, outcome: &Outcome<'_>) {
                 method,
                 registered_method,
                 cause,
+                certificate,
+                certificate_subject,
                 peer,
+                address,
                 path,
                 "refused"
             )

@@ -228,11 +228,14 @@ impl MutualTls {
             Source::Extension { is_there, absent, .. } => {
                 (!is_there(extensions)).then(|| Cause::Error(Arc::clone(absent)))
             }
-            Source::Header { .. } => extensions.get::<Distrusted>().map(|Distrusted| {
-                Cause::Advice(
-                    &"there was a header with a certificate, but the request did not come from a trusted hop",
-                )
-            }),
+            Source::Header { .. } => Some(Cause::Advice(match extensions.get() {
+                Some(Distrusted) => {
+                    &"there was a header with a certificate, but the request did not come from a trusted hop"
+                }
+                None => {
+                    &"the request has no header with a certificate: the client presented none, or the proxy does not send it"
+                }
+            })),
         }
     }
 

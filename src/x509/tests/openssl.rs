@@ -123,5 +123,6 @@ fn validity_is_that_which_openssl_says() {
         let certificate = certificate(base64);
         assert!(!certificate.is_valid_at(not_before - 1) && certificate.is_valid_at(not_before));
         assert!(certificate.is_valid_at(not_after) && !certificate.is_valid_at(not_after + 1));
+        assert_eq!(certificate.not_after(), not_after);
     }
 }

@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc::channel,
     },
+    time::Duration,
 };
 
 use rustls::{
@@ -22,7 +23,9 @@ use tower_client_auth::mutual_tls::ClientCertificate;
 
 use crate::{
     pki,
-    support::{BASIC, FORM, Files, Gateway, Message, PATIENCE, Upstream, call, config, connect},
+    support::{
+        BASIC, FORM, Files, Gateway, Message, PATIENCE, Upstream, WRONG, call, config, connect,
+    },
 };
 
 const CLIENTS: &str = r#"[
@@ -121,12 +124,30 @@ fn certificate_of_the_connection_authenticates() {
     assert_eq!(post(&mut secure(&gateway, Some("forged")), &[FORM], form).status(), 401);
     gateway.wait_for(&[("reason", "certificate_unverified"), ("client_id", "batch")]);
     assert_eq!(post(&mut secure(&gateway, None), &[FORM], form).status(), 401);
-    gateway.wait_for(&[("reason", "certificate_missing")]);
+    let event = gateway.wait_for(&[("reason", "certificate_missing")]);
+    let expected = "the client presented none, or the listener asks for none: see `client_ca` and `client_certificates` of its `tls`";
+    assert_eq!(event["cause"], expected);
     assert!(!upstream.was_called());
     // Beside a secret it is handed on, and where there is none nothing is.
     let mut stream = secure(&gateway, None);
     assert_eq!(post(&mut stream, &[FORM, BASIC, "x-client-cert: forged"], "a=b").status(), 204);
     assert_eq!(upstream.received().header("x-client-cert"), None);
+}
+
+#[test]
+fn certificate_that_is_refused_is_described_in_the_log() {
+    let gateway = gateway(&Upstream::silent(), TLS, "[certificates]\nsource = \"connection\"");
+    gateway.files.write("clients.json", CLIENTS.replace("CN=batch", "CN=other"));
+    gateway.wait_for(&[("message", "the clients were read again")]);
+    let mut stream = secure(&gateway, Some("batch"));
+    assert_eq!(post(&mut stream, &[FORM], "client_id=batch").status(), 401);
+    let event = gateway.wait_for(&[("reason", "certificate_mismatch")]);
+    assert_eq!(event["certificate"], thumbprint(&gateway.files.path("batch.pem")));
+    assert_eq!(event["certificate_subject"], "CN=batch");
+    // A secret is another matter.
+    assert_eq!(post(&mut stream, &[FORM, WRONG], "a=b").status(), 401);
+    let event = gateway.wait_for(&[("reason", "wrong_secret")]);
+    assert_eq!((event.get("certificate"), event.get("certificate_subject")), (None, None));
 }
 
 #[test]
@@ -200,6 +221,28 @@ fn connection_whose_authority_is_replaced_ends_with_its_request() {
     let mut new = connected(&gateway, before);
     assert_eq!(post(&mut new, &[FORM], "client_id=batch").status(), 401);
     assert!(!upstream.was_called());
+}
+
+#[test]
+fn connection_ends_when_its_certificate_expires() {
+    let gateway = gateway(&Upstream::silent(), TLS, "[certificates]\nsource = \"connection\"");
+    // One that had expired at the handshake is not waited for.
+    let mut stream = loop {
+        pki::issue_for(&gateway.files, Duration::from_secs(4));
+        gateway.signal("-HUP");
+        gateway.wait_for(&[("message", "the configuration was read again")]);
+        let mut stream = secure(&gateway, Some("batch"));
+        if post(&mut stream, &[FORM], "client_id=batch").status() == 204 {
+            break stream;
+        }
+    };
+    // Long before one that is idle.
+    assert_eq!(read(&mut stream), None);
+    pki::issue(&gateway.files);
+    gateway.signal("-HUP");
+    gateway.wait_for(&[("message", "the configuration was read again")]);
+    let mut stream = secure(&gateway, Some("batch"));
+    assert_eq!(post(&mut stream, &[FORM], "client_id=batch").status(), 204);
 }
 
 /// A frame of HTTP/2 (RFC 9113 §4.1).
@@ -325,6 +368,14 @@ fn certificate_of_a_header_counts_if_a_proxy_sent_it() {
     assert_eq!(request.header("x-client-auth-method"), Some("tls_client_auth"));
     assert_eq!(request.header("x-ssl-client-cert"), None);
     assert_eq!(status(&gateway, &[FORM, &header, "x-ssl-client-verify: FAILED"]), 401);
+    let event = gateway.wait_for(&[("reason", "certificate_unverified")]);
+    let expected = "the proxy did not say that it verified the chain: see `verified_header` and `verified_by_proxy` of \
+        `[certificates]`";
+    assert_eq!(event["cause"], expected);
+    assert_eq!(status(&gateway, &[FORM]), 401);
+    let event = gateway.wait_for(&[("reason", "certificate_missing")]);
+    let expected = "the request has no header with a certificate: the client presented none, or the proxy does not send it";
+    assert_eq!(event["cause"], expected);
     // From an address that is no proxy.
     let gateway = gateway_of(&settings.replace("127.0.0.0/8", "10.0.0.0/8"));
     assert_eq!(status(&gateway, &lines), 401);

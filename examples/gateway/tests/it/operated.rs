@@ -202,6 +202,41 @@ fn client_whose_method_is_not_accepted_is_logged_whenever_it_is_read() {
 }
 
 #[test]
+fn caller_behind_a_trusted_proxy_is_logged_with_the_address_that_is_counted() {
+    let refused = |proxies: &str, forwarded: &str| {
+        let throttle = format!("[throttle]\nper_client = 9\n{proxies}");
+        let gateway = Gateway::start(&config(&format!("{}{throttle}", route(&named("ok")))), 1);
+        let lines = [FORM, WRONG, forwarded];
+        assert_eq!(call(gateway.address(), "POST /token", &lines, "a=b").status(), 401);
+        let event = gateway.wait_for(&[("reason", "wrong_secret")]);
+        assert!(event["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{event}");
+        event.get("address").cloned()
+    };
+    let trusted = "trusted_proxies = [\"127.0.0.1\"]\n";
+    // What the caller wrote is in front of it.
+    let forwarded = "x-forwarded-for: 203.0.113.1, 192.0.2.60";
+    assert_eq!(refused(trusted, forwarded), Some("192.0.2.60".into()));
+    assert_eq!(refused(trusted, "x-forwarded-for: unknown"), Some("unknown".into()));
+    assert_eq!(refused("trusted_proxies = [\"10.0.0.1\"]\n", forwarded), Some("127.0.0.1".into()));
+    // It is the peer.
+    assert_eq!(refused("", forwarded), None);
+}
+
+#[test]
+fn cause_names_the_settings_of_the_file() {
+    let signer = crate::remembered::clients();
+    let files = crate::support::Files::new(&config(&route(&named("ok"))));
+    files.write("clients.json", &signer);
+    let gateway = Gateway::start_in(files, 1);
+    let form = "client_id=signer";
+    assert_eq!(call(gateway.address(), "POST /token", &[FORM], form).status(), 401);
+    let event = gateway.wait_for(&[("reason", "method_mismatch")]);
+    let expected = "the client must use `private_key_jwt`, which this route does not accept: it needs `[assertions]`, and a route \
+        that reads forms";
+    assert_eq!(event["cause"], expected);
+}
+
+#[test]
 fn clients_that_could_not_be_read_are_tried_again() {
     let upstream = named("ok");
     let gateway = Gateway::start(&config(&route(&upstream)), 1);

@@ -2,6 +2,7 @@
 
 use std::{
     fmt, fs,
+    future::pending,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -9,7 +10,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::Instant,
+    time::{Instant, sleep},
 };
 use tokio_rustls::{
     TlsAcceptor,
@@ -25,7 +26,7 @@ use tokio_rustls::{
     server::TlsStream,
 };
 use tower_client_auth::{
-    BoxError,
+    BoxError, Clock,
     mutual_tls::{AnyClientCertificate, ClientCertificate},
 };
 
@@ -141,6 +142,9 @@ impl Tls {
 /// The time after which a chain is judged again: it may have expired.
 const JUDGED: Duration = Duration::from_secs(60);
 
+/// How often the clock is looked at, which somebody may have set, for a certificate that expires later.
+const LOOK: Duration = Duration::from_secs(60 * 60);
+
 /// What a client presented in the handshake of a connection, which may be open for long.
 pub struct PresentedCertificate {
     chain: Vec<CertificateDer<'static>>,
@@ -184,6 +188,21 @@ impl PresentedCertificate {
         }
         judged.by = Arc::clone(&tls.made_of);
         Some(judged.certificate.clone())
+    }
+
+    /// Waits until the certificate has expired, if it was verified: from then on its client is refused, and needs another
+    /// connection for its next one. One that nobody verified counts whatever its dates are.
+    pub fn expired(&self, clock: &Clock) -> impl Future<Output = ()> + use<> {
+        let judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        let verified = Some(&judged.certificate).filter(|certificate| certificate.is_verified());
+        let (not_after, clock) = (verified.map(ClientCertificate::not_after), clock.clone());
+        async move {
+            let Some(not_after) = not_after else { return pending().await };
+            // Its last second is one of its own.
+            while let Ok(left) = u64::try_from(not_after.saturating_sub(clock.unix_seconds())) {
+                sleep(Duration::from_secs(left.saturating_add(1)).min(LOOK)).await;
+            }
+        }
     }
 }
 
@@ -241,10 +260,13 @@ fn named(file: &Path, error: impl fmt::Display) -> BoxError {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::{
+        pin::pin,
+        sync::atomic::{AtomicBool, Ordering},
+    };
 
     use rcgen::{CertificateParams, KeyPair};
-    use tokio::time::{advance, pause};
+    use tokio::time::{advance, pause, timeout};
     use tokio_rustls::rustls::{
         CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
         client::danger::HandshakeSignatureValid,
@@ -348,6 +370,36 @@ mod tests {
         authority.is_expired.store(true, Ordering::Relaxed);
         advance(JUDGED).await;
         assert_eq!(is_verified(&presented, &tls), Some(false));
+    }
+
+    /// One that expires so many seconds after 1970 began.
+    fn expiring(not_after: u64, is_verified: bool) -> PresentedCertificate {
+        let mut params = CertificateParams::default();
+        params.not_before = rcgen::date_time_ymd(1970, 1, 1);
+        params.not_after = params.not_before + Duration::from_secs(not_after);
+        let issued = params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone();
+        let authority =
+            Authority { issued: issued.clone(), is_expired: AtomicBool::new(!is_verified) };
+        let presented = PresentedCertificate::new(&[issued], &tls(Some(&Arc::new(authority))));
+        presented.unwrap().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn certificate_expires_behind_its_last_second() {
+        let clock = Clock::fixed(1_000);
+        let mut expired = pin!(expiring(10_000, true).expired(&clock));
+        // For as long as the clock stands still.
+        assert!(timeout(3 * LOOK, &mut expired).await.is_err());
+        clock.advance(Duration::from_secs(9_000));
+        assert!(timeout(2 * LOOK, &mut expired).await.is_err());
+        clock.advance(Duration::from_secs(1));
+        assert!(timeout(Duration::from_secs(2), expired).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn certificate_that_nobody_verified_does_not_expire() {
+        let expired = expiring(10_000, false).expired(&Clock::fixed(20_000));
+        assert!(timeout(9 * LOOK, expired).await.is_err());
     }
 
     #[tokio::test]
