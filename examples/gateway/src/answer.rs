@@ -56,7 +56,7 @@ impl Refusal {
     pub(crate) const CODING: Self = Self::request(
         StatusCode::NOT_IMPLEMENTED,
         "unknown_coding",
-        "The transfer coding is not chunked",
+        "The body has neither one length nor the coding chunked alone",
     );
     pub(crate) const TOO_LARGE: Self =
         Self::request(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large");

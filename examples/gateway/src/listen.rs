@@ -131,9 +131,7 @@ async fn accept<S, F, B, E>(
         async move {
             // Until the descriptor is given back.
             let _admitted = admitted;
-            // Small answers would wait for the peer to confirm the one before.
-            let _unsupported = stream.set_nodelay(true);
-            let stream = Sending::new(stream, send);
+            let stream = Sending::accepted(stream, send);
             let told = async move { while told.changed().await.is_ok() {} };
             if let Some(tls) = tls {
                 // Within the task: who does not finish the handshake keeps nobody waiting.

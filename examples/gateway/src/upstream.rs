@@ -12,7 +12,8 @@ use std::{
 };
 
 use example_support::proxy::{
-    causes, end_hop, has_cause, is_answer, is_framed, is_timeout, join_cookies,
+    CONNECTION_WINDOW, STREAM_WINDOW, causes, end_hop, hand_on, has_cause, is_answer, is_framed,
+    is_timeout, join_cookies,
 };
 use futures_util::future;
 use http::{
@@ -90,6 +91,8 @@ impl Pool {
         let server = Arc::new(upstream.url.value.clone());
         let client = Client::builder(TokioExecutor::new())
             .http2_only(upstream.protocol == Protocol::H2c)
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .http1_max_buf_size(BUFFER)
@@ -203,7 +206,7 @@ impl Upstream {
     fn pass(&self, asked: Asked, counted: &Arc<Count>) -> Reply {
         match asked {
             Ok(Ok(mut response)) if is_answer(&response) => {
-                end_hop(response.headers_mut());
+                hand_on(&mut response);
                 response.map(|body| Either::Left(Counted::new(body, Arc::clone(counted))))
             }
             asked => refuse(self.failed(asked)),

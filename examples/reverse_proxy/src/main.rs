@@ -26,7 +26,10 @@ use std::{net::SocketAddr, process::ExitCode, time::Duration};
 use bytes::Bytes;
 use example_support::{
     Flags, Server, print_refusal,
-    proxy::{causes, end_hop, has_cause, is_answer, is_timeout, join_cookies, settle_host},
+    proxy::{
+        CONNECTION_WINDOW, STREAM_WINDOW, causes, end_hop, hand_on, has_cause, is_answer,
+        is_timeout, join_cookies, settle_host,
+    },
 };
 use http::{Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::{Either, Full};
@@ -69,7 +72,12 @@ impl Upstream {
         connector.set_connect_timeout(Some(CONNECT));
         connector.set_nodelay(true);
         let mut client = Client::builder(TokioExecutor::new());
-        let client = client.http2_only(http2).pool_timer(TokioTimer::new()).build(connector);
+        let client = client
+            .http2_only(http2)
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
+            .pool_timer(TokioTimer::new())
+            .build(connector);
         let version = if http2 { Version::HTTP_2 } else { Version::HTTP_11 };
         Self { client, url, version, deadline }
     }
@@ -103,7 +111,7 @@ impl Upstream {
         .await
         {
             Ok(Ok(mut response)) if is_answer(&response) => {
-                end_hop(response.headers_mut());
+                hand_on(&mut response);
                 return Ok(response.map(Either::Left));
             }
             Ok(Ok(response)) => {

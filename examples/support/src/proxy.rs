@@ -13,6 +13,13 @@ use hyper::{
 const OF_THE_HOP: [&str; 7] =
     ["connection", "keep-alive", "proxy", "proxy-connection", "te", "transfer-encoding", "upgrade"];
 
+/// What a caller may leave unread of an answer over HTTP/2 before its server waits for it.
+pub const STREAM_WINDOW: u32 = 64 * 1024;
+
+/// The most that there can be: a connection that answers share has to wait for none of them, as it would for four with the
+/// windows of hyper. What it may hold is bounded by the windows of its streams.
+pub const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+
 /// Takes away what is not forwarded, in every spelling: to CGI and what came after it `Transfer_Encoding` is
 /// `Transfer-Encoding`, and `Content_Length` may count for the length. The layer has taken out of the
 /// `Connection` of a request what may not be there.
@@ -109,20 +116,35 @@ pub fn join_cookies(headers: &mut HeaderMap) {
 pub struct InvalidHost;
 
 /// Whether a body is what its head says once [`end_hop`] has taken the coding of the connection away: one that is
-/// compressed there, or has two lengths (RFC 9112 §6.1, §6.3), is another one to the next server. Such a request is to be answered 501.
+/// compressed there, or has two lengths or one that is no number (RFC 9112 §6.1, §6.3), is another one to the next server.
+/// Such a request is to be answered 501.
 #[must_use]
 pub fn is_framed(headers: &HeaderMap) -> bool {
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let Some(coding) = codings.next() else { return true };
-    codings.next().is_none()
-        && coding.as_bytes().eq_ignore_ascii_case(b"chunked")
-        && !headers.contains_key(header::CONTENT_LENGTH)
+    let (mut codings, mut lengths) = (0, 0);
+    headers.iter().all(|(name, value)| {
+        if name == header::TRANSFER_ENCODING {
+            codings += 1;
+            value.as_bytes().eq_ignore_ascii_case(b"chunked")
+        } else if name == header::CONTENT_LENGTH {
+            lengths += 1;
+            !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_digit)
+        } else {
+            true
+        }
+    }) && codings + lengths <= 1
 }
 
 /// Whether an answer can be handed on. One that changes the protocol cannot, for nobody asked for that.
 #[must_use]
 pub fn is_answer<B>(response: &Response<B>) -> bool {
     response.status() != StatusCode::SWITCHING_PROTOCOLS && is_framed(response.headers())
+}
+
+/// Hands an answer on, in the version of whom it is from now on (RFC 9110 §6.2): over HTTP/1.0 its end would be that of the
+/// connection.
+pub fn hand_on<B>(answer: &mut Response<B>) {
+    *answer.version_mut() = Version::HTTP_11;
+    end_hop(answer.headers_mut());
 }
 
 /// An error and what caused it. Some errors say what their cause says, which is written once.

@@ -40,6 +40,12 @@ const LAST: Duration = Duration::from_secs(3);
 /// What a connection may hold of a request, and as much of an answer. Hyper takes 400 KB of each.
 const BUFFER: usize = 64 * 1024;
 
+/// How many requests a connection of HTTP/2 may have at once, and what may arrive of each before it is read.
+#[cfg(feature = "http2")]
+const STREAMS: u32 = 200;
+#[cfg(feature = "http2")]
+const WINDOW: u32 = 64 * 1024;
+
 /// The address that a request came from, in its extensions.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -132,9 +138,7 @@ impl Server {
                     break;
                 }
             };
-            // The end of an answer over HTTP/2 is a packet of its own.
-            let _unsupported = stream.set_nodelay(true);
-            let stream = Sending::new(stream, SEND);
+            let stream = Sending::accepted(stream, SEND);
             let mut told = end.subscribe();
             let told = async move {
                 let _ends = told.changed().await;
@@ -235,7 +239,9 @@ pub async fn serve_connection<I, S, B>(
         // HTTP/2 has no such setting. A peer that stops within a head does not answer pings for long.
         let mut http2 = builder.http2();
         http2.timer(TokioTimer::new()).keep_alive_interval(HEAD).keep_alive_timeout(HEAD);
-        http2.max_send_buf_size(BUFFER);
+        http2.max_send_buf_size(BUFFER).max_concurrent_streams(STREAMS);
+        // What a service leaves unread of one stream keeps no other waiting.
+        http2.initial_stream_window_size(WINDOW).initial_connection_window_size(STREAMS * WINDOW);
         let stream = first::First::new(stream, HEAD, cut_off);
         builder.serve_connection(TokioIo::new(stream), service).into_owned()
     };
@@ -273,4 +279,47 @@ async fn stop() -> io::Result<()> {
     }
     #[cfg(not(unix))]
     tokio::signal::ctrl_c().await
+}
+
+#[cfg(test)]
+#[cfg(feature = "http2")]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use std::{convert::Infallible, future::pending};
+
+    use bytes::Bytes;
+    use http_body_util::{BodyExt, Full};
+    use hyper::client::conn::http2;
+    use hyper_util::rt::TokioExecutor;
+    use tokio::io::duplex;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn body_that_is_not_read_keeps_no_other_from_coming() {
+        let (stream, peer) = duplex(64 * 1024);
+        let service = service_fn(|request: Request<Incoming>| async move {
+            if request.uri().path() == "/unread" {
+                pending::<()>().await;
+            }
+            Ok::<_, Infallible>(Response::new(Full::new(
+                request.collect().await.unwrap().to_bytes(),
+            )))
+        });
+        tokio::spawn(serve_connection(stream, service, SEND, pending()));
+        let builder = http2::Builder::new(TokioExecutor::new());
+        let (mut caller, connection) = builder.handshake(TokioIo::new(peer)).await.unwrap();
+        tokio::spawn(connection);
+        for _ in 0..8 {
+            let upload =
+                Request::post("/unread").body(Full::new(Bytes::from(vec![0; 4 * 1024 * 1024])));
+            tokio::spawn(caller.send_request(upload.unwrap()));
+        }
+        // Until nothing of them moves any more.
+        sleep(Duration::from_secs(1)).await;
+        let request = Request::post("/").body(Full::new(Bytes::from("a form"))).unwrap();
+        let answer = timeout(Duration::from_secs(1), caller.send_request(request)).await;
+        let answer = answer.unwrap().unwrap().collect().await.unwrap();
+        assert_eq!(answer.to_bytes(), Bytes::from("a form"));
+    }
 }

@@ -281,7 +281,7 @@ fn headers_only_streams_what_it_does_not_read() {
     // RFC 9112 §6.1: to the upstream it would be another body.
     let coded = [BASIC, "transfer-encoding: gzip, chunked"];
     let answer = call(gateway.address(), "PUT /token", &coded, "1\r\na\r\n0\r\n\r\n");
-    let description = "The transfer coding is not chunked";
+    let description = "The body has neither one length nor the coding chunked alone";
     assert_eq!(answer, refusal("501 Not Implemented", "invalid_request", description, &[]));
     gateway.wait_for(&[("reason", "unknown_coding"), ("route", "/token"), ("path", "/token")]);
     let answer = call(gateway.address(), "POST /token", &[BASIC], "a");
@@ -338,6 +338,20 @@ fn answer_of_the_upstream_is_streamed_without_its_hop() {
     assert_eq!(answer, expected);
 }
 
+// RFC 9110 §6.2: whoever sends a message says what it speaks itself.
+#[test]
+fn answer_over_http_1_0_is_one_over_http_1_1_to_the_caller() {
+    let upstream = Upstream::new(|_| "HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nabc".to_owned());
+    let gateway = gateway(&upstream, "");
+    let answer = call(gateway.address(), "POST /token", &[FORM, BASIC], "a=b");
+    let expected = Message {
+        first: "HTTP/1.1 200 OK".to_owned(),
+        lines: owned(&["content-length: 3"]),
+        body: "abc".to_owned(),
+    };
+    assert_eq!(answer, expected);
+}
+
 // RFC 9112 §6.1, §6.3: its body is not what the caller would take it for.
 #[test]
 fn answer_that_is_none_is_502() {
@@ -347,6 +361,8 @@ fn answer_that_is_none_is_502() {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 3, 3\r\n\r\nabc",
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
     ] {
         let upstream = Upstream::new(|_| answer.to_owned());
         let gateway = gateway(&upstream, "");

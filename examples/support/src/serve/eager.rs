@@ -103,7 +103,8 @@ impl<F: Future> Future for Eager<F> {
         this.wakes.follow(context);
         let state = &this.wakes.woken.state;
         for _turn in 0..TURNS {
-            state.store(POLLED, Ordering::Release);
+            // Not a store, which the reads of the poll may overtake: a wake in between would be lost.
+            state.swap(POLLED, Ordering::AcqRel);
             if let Poll::Ready(output) =
                 this.future.as_mut().poll(&mut Context::from_waker(&this.wakes.waker))
             {

@@ -9,6 +9,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
     time::{Sleep, sleep},
 };
 
@@ -28,7 +29,24 @@ impl<S> Sending<S> {
     pub const fn new(stream: S, limit: Duration) -> Self {
         Self { stream, limit, deadline: None }
     }
+}
 
+impl Sending<TcpStream> {
+    /// A connection that was accepted. The system holds 64 KiB that were not sent, and not megabytes, of which a third
+    /// would have to be taken before it said so: `limit` is for some 128 KiB that its peer takes.
+    pub fn accepted(stream: TcpStream, limit: Duration) -> Self {
+        // Small answers would wait for the peer to confirm the one before.
+        let _unsupported = stream.set_nodelay(true);
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        let _unsupported = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
+        Self::new(stream, limit)
+    }
+}
+
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const UNSENT: u32 = 64 * 1024;
+
+impl<S> Sending<S> {
     fn watch<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -91,8 +109,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Sending<S> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
+    use futures_util::FutureExt;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt, duplex},
+        net::{TcpListener, TcpSocket},
         time::{Instant, timeout},
     };
 
@@ -118,6 +138,27 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(began.elapsed().as_secs(), 150);
         drop(slow.await.unwrap());
+    }
+
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    #[tokio::test]
+    async fn peer_that_reads_slowly_is_seen_to_read() {
+        const PATIENCE: Duration = Duration::from_secs(20);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpSocket::new_v4().unwrap();
+        peer.set_recv_buffer_size(64 * 1024).unwrap();
+        let (peer, accepted) =
+            tokio::join!(peer.connect(listener.local_addr().unwrap()), listener.accept());
+        let (mut peer, mut stream) =
+            (peer.unwrap(), Sending::accepted(accepted.unwrap().0, PATIENCE));
+        // As much as the system takes.
+        let mut written = 0;
+        while let Some(count) = stream.write(&[0; 16 * 1024]).now_or_never() {
+            written += count.unwrap();
+        }
+        assert!(written < 1024 * 1024, "{written} bytes are with the system");
+        peer.read_exact(&mut vec![0; written / 4 * 3]).await.unwrap();
+        timeout(PATIENCE, stream.write_all(b"more")).await.unwrap().unwrap();
     }
 
     #[tokio::test(start_paused = true)]
