@@ -117,6 +117,23 @@ impl Presented {
         }
     }
 
+    /// Keeps the id of the client that was found by what somebody else issued, and refused.
+    #[cold]
+    pub(crate) fn set_found(&self, client_id: &str) {
+        if let Self::Credentials(Credentials::Assertion(assertion)) = self {
+            assertion.set_found(client_id);
+        }
+    }
+
+    /// The id of the client that was refused: the one that was found, or the presented one.
+    pub(crate) fn refused_id(&self) -> &str {
+        let found = match self {
+            Self::Credentials(Credentials::Assertion(assertion)) => assertion.found(),
+            Self::Credentials(_) | Self::McpPythonSdk(_) => None,
+        };
+        found.unwrap_or_else(|| self.client_id())
+    }
+
     /// Whether it is an assertion whose header brings a key, or says where there is one.
     pub(crate) fn has_key_in_header(&self) -> bool {
         match self {

@@ -156,7 +156,7 @@ impl<P> Course<P> {
             Outcome {
                 client_id: Some(match result {
                     Ok(client) => client.client_id(),
-                    Err(_) => self.presented.client_id(),
+                    Err(_) => self.presented.refused_id(),
                 }),
                 method: method.map(Method::iana),
                 registered_method: match result {

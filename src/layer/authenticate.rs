@@ -100,6 +100,9 @@ impl<P: ClientProvider> Course<P> {
                 (Some(registered), Err(error)) => {
                     let registration = registered.registration();
                     let told = self.started.is_some();
+                    if told && self.presented.issued().is_some() {
+                        self.presented.set_found(registered.client_id());
+                    }
                     let method = if told { registration.usable_method() } else { None };
                     let error = error.of_client(method.map(Method::iana));
                     match error.kind() {

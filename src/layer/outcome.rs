@@ -59,7 +59,9 @@ impl<'a> Outcome<'a> {
     }
 
     /// The presented id, where the request has one that can be read. Unless it succeeded,
-    /// any caller may have sent it, and anything: escape and cut it before it is logged.
+    /// any caller may have sent it, and anything: escape and cut it before it is logged. Of a client that was
+    /// [found by issuer and subject](crate::ClientProvider::find_federated), and that the request does not name, it is the id of
+    /// its registration; where there is none, it is the subject.
     ///
     /// There is none where the form was not read, such as after
     /// [`MethodNotAllowed`](crate::ErrorKind::MethodNotAllowed), and the header has none.

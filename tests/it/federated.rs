@@ -1178,6 +1178,7 @@ fn outcome_names_the_client_that_was_found() {
         (Some(text(id)), Some(text("private_key_jwt")), registered.map(text), source.map(text))
     };
     harness.ask(&TestRequest::form(form(&cluster_token(json!({})))));
+    harness.ask(&TestRequest::form(form(&cluster_token(json!({"aud": "x"})))));
     harness.ask(&of("worker", &form(&cluster_token(json!({"aud": "x"})))));
     harness.ask(&of("worker", &form(&cluster_token(json!({"aud": [ISSUER, "x"]})))));
     for missing in ["aud", "exp", "jti"] {
@@ -1188,6 +1189,7 @@ fn outcome_names_the_client_that_was_found() {
     let audience = "the accepted audience is `https://as.example`, alone";
     let expected = [
         row("worker", registered, None),
+        row("worker", registered, Some(audience)),
         row("worker", registered, Some(audience)),
         row("worker", registered, Some(audience)),
         row("worker", registered, Some("`aud` is missing or empty")),

@@ -96,6 +96,18 @@ impl Credentials {
         self.federated.as_ref()?.name()
     }
 
+    /// Keeps the id of the client that was found by issuer and subject.
+    pub(crate) fn set_found(&self, client_id: &str) {
+        if let Some(federated) = self.federated.as_ref().filter(|one| one.name().is_some()) {
+            federated.set_found(client_id);
+        }
+    }
+
+    /// The id of the client that was found by issuer and subject, if it was refused.
+    pub(crate) fn found(&self) -> Option<&str> {
+        self.federated.as_ref()?.found()
+    }
+
     pub(super) fn client_id(&self) -> &str {
         self.text.get(..self.id_length).unwrap_or_default()
     }

@@ -7,7 +7,10 @@ pub(crate) mod trust;
 
 pub(in crate::method::assertion) use self::trust::Trusts;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use crate::{
     error::{Error, assertion::InvalidAssertion, cause::Cause, kind::ErrorKind},
@@ -41,6 +44,8 @@ pub(crate) struct Federated {
     /// Whether there is an audience, and only one.
     audiences: Result<(), InvalidAssertion>,
     times: Times,
+    /// The client that was found by issuer and subject, if it was refused.
+    found: OnceLock<Box<str>>,
 }
 
 impl Federated {
@@ -107,7 +112,17 @@ impl Federated {
             audience,
             audiences,
             times: claims.times(),
+            found: OnceLock::new(),
         }))
+    }
+
+    /// Keeps the id of the client that was found, for whoever is told of its refusal.
+    pub(in crate::method::assertion) fn set_found(&self, client_id: &str) {
+        self.found.get_or_init(|| client_id.into());
+    }
+
+    pub(in crate::method::assertion) fn found(&self) -> Option<&str> {
+        self.found.get().map(|client_id| &**client_id)
     }
 
     fn part(&self, start: usize, end: usize) -> &str {
