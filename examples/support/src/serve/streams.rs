@@ -238,6 +238,7 @@ mod tests {
     use hyper_util::rt::{TokioExecutor, TokioIo};
     use tokio::{
         io::duplex,
+        runtime::Handle,
         time::{sleep, timeout},
     };
 
@@ -480,6 +481,21 @@ mod tests {
         assert_eq!(answer.to_bytes().len(), 8000);
         let mut caller = Caller::of(65_535, Empty::<Bytes>::new).await;
         assert!(caller.get().await.is_end_stream());
+    }
+
+    // Otherwise there is one for each answer of the last half minute.
+    #[tokio::test(start_paused = true)]
+    async fn task_of_a_stream_ends_when_its_answer_is_taken() {
+        let tasks = || Handle::current().metrics().num_alive_tasks();
+        let mut caller = Caller::of(1_000, whole).await;
+        sleep(Duration::from_secs(1)).await;
+        let before = tasks();
+        let answer = caller.get().await;
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(tasks(), before + 1);
+        read_all(answer).await;
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(tasks(), before);
     }
 
     #[tokio::test(start_paused = true)]
