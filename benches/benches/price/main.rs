@@ -1,6 +1,6 @@
 //! What each request costs the server: by method, algorithm and outcome, kind of secret and replay store.
 //!
-//! `cargo bench -p benches --features argon2,cache,redis --bench price -- --write` writes the page
+//! `cargo bench -p benches --features argon2,cache,redis,unstable-attestation-x5c --bench price -- --write` writes the page
 //! `src/docs/price_list.md` and its picture, with instructions, which valgrind counts, and times, as ratios to
 //! a refused Basic. `-- --assert` counts alone, and compares with the page; `-- --test` only shows that it
 //! runs, and that the page has a line for everything that the crate can check.
@@ -36,6 +36,9 @@ const SECRET: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 /// Public keys, each with its signatures of `CLAIMS` under `{"alg":…,"kid":"1"}`. The private ones are
 /// gone: what is signed anew costs some instructions more or less each time.
 const SIGNED: &str = include_str!("../support/signed.json");
+/// The same for attestations: the certificate of an authority, and chains below it, each with the signature of the
+/// attestation that has it in its header.
+const ATTESTED: &str = include_str!("../support/attested.json");
 
 fn main() -> ExitCode {
     // Where there is a runtime, what is dear is computed on another thread.

@@ -74,8 +74,8 @@ pub(super) fn published() -> Vec<(String, Vec<Option<f64>>)> {
 pub(super) fn page(rows: &[Row], measured: &Measured) -> String {
     let mut page = format!(
         "What each request costs the server, and how many of the dearest ones keep a core busy.\n\n\
-         Written by `cargo bench -p benches --features argon2,cache,redis --bench price -- --write`, with\n\
-         {}. The picture is of the same figures.\n\n\
+         Written by `cargo bench -p benches --features argon2,cache,redis,unstable-attestation-x5c --bench price -- --write`,\n\
+         with {}. The picture is of the same figures.\n\n\
          Each cell has the instructions that valgrind counts in the layer, with a form of 300 bytes and 100\n\
          clients; and behind the dot the time, over that of a wrong secret with Basic, stored in plain text, which\n\
          took {:.2} µs here (median of {ROUNDS} interleaved rounds, one request at a time, in memory). Valgrind does\n\
@@ -99,6 +99,7 @@ pub(super) fn page(rows: &[Row], measured: &Measured) -> String {
     );
     let is_secret = |row: &&Row| matches!(row, Row::Secret(..));
     let is_assertion = |row: &&Row| matches!(row, Row::Assertion(..));
+    let is_attestation = |row: &&Row| matches!(row, Row::Attestation(_));
     table(&mut page, "method | secrets", &mut rows.iter().filter(is_secret), measured);
     page.push_str(
         "\n# Assertions\n\n\
@@ -107,6 +108,13 @@ pub(super) fn page(rows: &[Row], measured: &Measured) -> String {
          two keys.\n\n",
     );
     table(&mut page, "algorithm | key", &mut rows.iter().filter(is_assertion), measured);
+    page.push_str(
+        "\n# Attestations\n\n\
+         With a `MemoryReplayStore`, all signed with ES256. An attestation and its proof of possession are two verifications,\n\
+         right or wrong and for any id, and each certificate in `x5c` is one more. `Attesters::signing_algs` leaves out what no\n\
+         attester and no instance uses; with another algorithm each is as dear as one of the assertions above.\n\n",
+    );
+    table(&mut page, "algorithm | known by", &mut rows.iter().filter(is_attestation), measured);
     page.push_str(
         "\n# Replay stores\n\n\
          An assertion of HS256 that is right, which is the only one that is remembered.\n\n\

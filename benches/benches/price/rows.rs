@@ -5,12 +5,18 @@ use std::sync::LazyLock;
 use http::StatusCode;
 use serde_json::Value;
 use tower_client_auth::{
-    ClientAuthLayer, ClientSecret, assertion::Assertions, provider::MemoryProvider,
+    ClientAuthLayer, ClientSecret, assertion::Assertions, attestation::Attesters,
+    provider::MemoryProvider,
 };
 
 use crate::{
     SECRET, SIGNED,
-    support::{BoxError, argon2id::argon2id, assertions::ISSUER},
+    support::{
+        BoxError,
+        argon2id::argon2id,
+        assertions::{Forgetful, ISSUER},
+        attestations,
+    },
 };
 
 /// How secrets are stored, and clients found.
@@ -29,6 +35,14 @@ pub(super) enum Replay {
     Redis,
 }
 
+/// What an attester is known by. All is signed with ES256.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Attester {
+    Jwk,
+    /// The authority of its certificates, of which there are so many.
+    Chain(usize),
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Outcome {
     Right,
@@ -45,6 +59,7 @@ pub(super) enum Row {
     Secret(&'static str, Store),
     /// An algorithm, and the key unless that is the secret.
     Assertion(&'static str, Option<Value>),
+    Attestation(Attester),
     Replay(Replay),
 }
 
@@ -80,6 +95,18 @@ impl Replay {
             Self::Without => "none, which accepts an assertion again and again",
             Self::Memory => "`MemoryReplayStore`",
             Self::Redis => "`RedisReplayStore`, 32 requests at a time",
+        }
+    }
+}
+
+impl Attester {
+    pub(super) const ALL: [Self; 3] = [Self::Jwk, Self::Chain(1), Self::Chain(2)];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Jwk => "its key",
+            Self::Chain(1) => "an authority; one certificate in `x5c`",
+            Self::Chain(_) => "an authority; two certificates in `x5c`",
         }
     }
 }
@@ -120,13 +147,16 @@ impl Row {
             Self::Secret(method, store) => format!("`{method}` | {}", store.name()),
             Self::Assertion(alg, None) => format!("{alg} | the secret"),
             Self::Assertion(alg, Some(key)) => format!("{alg} | {}", key_name(key)),
+            Self::Attestation(attester) => format!("ES256 | {}", attester.name()),
             Self::Replay(replay) => replay.name().to_owned(),
         }
     }
 
     pub(super) fn outcomes(&self) -> &'static [Outcome] {
         match self {
-            Self::Secret(..) => &[Outcome::Right, Outcome::Wrong, Outcome::Unknown],
+            Self::Secret(..) | Self::Attestation(_) => {
+                &[Outcome::Right, Outcome::Wrong, Outcome::Unknown]
+            }
             Self::Assertion(..) => &Outcome::ALL,
             Self::Replay(_) => &[Outcome::Right],
         }
@@ -144,9 +174,10 @@ pub(super) fn key_name(key: &Value) -> String {
 /// What the crate can check, all of it.
 pub(super) fn rows() -> Result<Vec<Row>, BoxError> {
     let everything = ClientAuthLayer::new(MemoryProvider::<()>::new())
-        .assertions(Assertions::dangerously_without_replay_protection(ISSUER)?);
+        .assertions(Assertions::dangerously_without_replay_protection(ISSUER)?)
+        .attestation(Attesters::new(ISSUER, Forgetful)?.trust("wallets", attestations::keys()?));
     let methods: Vec<_> = everything.auth_methods_supported().collect();
-    let mut rows = Vec::new();
+    let (mut rows, mut attesters) = (Vec::new(), Vec::new());
     for method in methods {
         match method {
             "client_secret_basic" | "client_secret_post" | "none" => {
@@ -155,8 +186,7 @@ pub(super) fn rows() -> Result<Vec<Row>, BoxError> {
             "client_secret_jwt" | "private_key_jwt" | "spiffe_jwt" => {}
             // Their requests cost what those of a public client do, see `budgets.toml`.
             "tls_client_auth" | "self_signed_tls_client_auth" => {}
-            // Two signatures: as much as two lines below.
-            "attest_jwt_client_auth" => {}
+            "attest_jwt_client_auth" => attesters.extend(Attester::ALL.map(Row::Attestation)),
             other => return Err(format!("the price list has no line for {other}").into()),
         }
     }
@@ -172,6 +202,7 @@ pub(super) fn rows() -> Result<Vec<Row>, BoxError> {
             return Err(format!("the price list has no line for {alg}").into());
         }
     }
+    rows.append(&mut attesters);
     rows.extend(Replay::ALL.map(Row::Replay));
     Ok(rows)
 }

@@ -3,24 +3,29 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use aws_lc_rs::hmac;
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD as BASE64},
+};
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
 use tower_client_auth::{
     ClientAuthLayer, ClientProvider, ClientSecret, Clock, RegisteredClient,
     assertion::{Assertions, ClientKeys},
+    attestation::{Attesters, TrustAnchors},
     provider::{CachedProvider, MemoryProvider},
     replay::{MemoryReplayStore, RedisReplayStore, ReplayStore},
 };
 
 use crate::{
-    SECRET, SIGNED,
-    rows::{Job, Outcome, Replay, Row, Store},
+    ATTESTED, SECRET, SIGNED,
+    rows::{Attester, Job, Outcome, Replay, Row, Store},
     run::{RUNTIME, Run, at_once, one_by_one},
     support::{
         BoxError,
         assertions::{self, CLAIMS, ISSUER, NOW},
+        attestations,
         clients::Client,
         redis::{self, Redis},
         work::{self, Frames, Shape},
@@ -67,6 +72,10 @@ pub(super) fn prepare(
             let assertions = Assertions::new(ISSUER, Fresh(store, AtomicU64::new(0)))?;
             let layer = with_assertions(key.as_ref(), outcome, assertions)?;
             one_by_one(layer, assertion_request(alg, key.as_ref(), outcome), outcome.status())
+        }
+        Row::Attestation(attester) => {
+            let request = attested_request(*attester, outcome)?;
+            one_by_one(with_attester(*attester, outcome)?, request, outcome.status())
         }
         Row::Replay(replay) => {
             let fresh = AtomicU64::new(0);
@@ -153,6 +162,48 @@ fn with_assertions(
         });
     }
     Ok(ClientAuthLayer::new(clients).clock(Clock::fixed(NOW)).assertions(assertions))
+}
+
+/// The chain in the header of an attestation, if it has one, and the authority of the chains.
+fn certificates(attester: Attester) -> Result<Option<(Value, Vec<u8>)>, BoxError> {
+    let Attester::Chain(certificates) = attester else { return Ok(None) };
+    let mut attested: Value = serde_json::from_str(ATTESTED)?;
+    let root = BASE64_STANDARD.decode(attested["root"].as_str().unwrap_or_default())?;
+    Ok(Some((attested["chains"][certificates - 1].take(), root)))
+}
+
+fn with_attester(
+    attester: Attester,
+    outcome: Outcome,
+) -> Result<ClientAuthLayer<MemoryProvider<()>>, BoxError> {
+    let store = MemoryReplayStore::new(1_000_000).clock(Clock::fixed(NOW));
+    let attesters = Attesters::new(ISSUER, Fresh(store, AtomicU64::new(0)))?;
+    let attesters = match certificates(attester)? {
+        None => attesters.trust("wallets", attestations::keys()?),
+        Some((_, root)) => {
+            attesters.trust_anchors("wallets", TrustAnchors::from_der([root])?, None)
+        }
+    };
+    let clients = MemoryProvider::from_iter((0..CLIENTS).map(|n| with_secret(n, Store::Memory)));
+    if outcome.is_of_known() {
+        clients.insert(RegisteredClient::attested("batch", "wallets", ()));
+    }
+    Ok(ClientAuthLayer::new(clients).clock(Clock::fixed(NOW)).attestation(attesters))
+}
+
+fn attested_request(
+    attester: Attester,
+    outcome: Outcome,
+) -> Result<impl Fn() -> Request<Frames> + use<>, BoxError> {
+    let certificates = certificates(attester)?;
+    let mut signed = attestations::signed(certificates.as_ref().map(|(chain, _)| chain));
+    let [(_, signature), _] = &mut signed;
+    if let Some(last) = signature.last_mut()
+        && outcome != Outcome::Right
+    {
+        *last ^= 1;
+    }
+    Ok(attestations::request(&signed, Shape::Usual.form("")))
 }
 
 fn assertion_request(

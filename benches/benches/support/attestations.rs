@@ -4,14 +4,17 @@
 use std::{convert::Infallible, future::ready};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, Request, StatusCode};
+use serde_json::Value;
 use tower_client_auth::{
-    ClientAuthLayer, Clock, RegisteredClient, assertion::ClientKeys, attestation::Attesters,
+    ClientAuthLayer, Clock, RegisteredClient,
+    assertion::{ClientKeys, InvalidKeys},
+    attestation::Attesters,
     provider::provider_fn,
 };
 
 use super::{
-    assertions::{self, Forgetful, ISSUER, NOW},
+    assertions::{self, Forgetful, ISSUER, NOW, compact, decode, input},
     drive::Run,
     work::{self, Frames},
 };
@@ -94,20 +97,57 @@ impl What {
 
     /// What is signed, and the signatures.
     fn signed(self) -> [(String, Vec<u8>); 2] {
-        let attestation = format!(
-            r#"{{"sub":"batch","exp":{EXPIRY},"iat":{NOW},"cnf":{{"jwk":{{"kty":"EC","crv":"P-256","x":"{INSTANCE_X}","y":"{INSTANCE_Y}"}}}}}}"#
-        );
-        let [mut attested, mut proved] =
-            [ATTESTATION_SIGNATURE, PROOF_SIGNATURE].map(assertions::decode);
+        let [mut attested, mut proved] = [ATTESTATION_SIGNATURE, PROOF_SIGNATURE].map(decode);
         match self {
             Self::Bare | Self::Right | Self::Expired => {}
             Self::WrongProof => proved.rotate_left(1),
             _ => attested.rotate_left(1),
         }
-        [
-            (assertions::input(ATTESTATION_HEADER, &attestation), attested),
-            (assertions::input(PROOF_HEADER, PROOF), proved),
-        ]
+        [(input(ATTESTATION_HEADER, &claims()), attested), (input(PROOF_HEADER, PROOF), proved)]
+    }
+}
+
+fn claims() -> String {
+    format!(
+        r#"{{"sub":"batch","exp":{EXPIRY},"iat":{NOW},"cnf":{{"jwk":{{"kty":"EC","crv":"P-256","x":"{INSTANCE_X}","y":"{INSTANCE_Y}"}}}}}}"#
+    )
+}
+
+/// What the attester signs with.
+///
+/// # Errors
+///
+/// If it cannot be read.
+pub(crate) fn keys() -> Result<ClientKeys, InvalidKeys> {
+    ClientKeys::from_jwks(&format!(
+        r#"{{"keys":[{{"kty":"EC","crv":"P-256","x":"{ATTESTER_X}","y":"{ATTESTER_Y}"}}]}}"#
+    ))
+}
+
+/// The attestation, with certificates if there are any, and its proof: what is signed, and the signatures.
+pub(crate) fn signed(certificates: Option<&Value>) -> [(String, Vec<u8>); 2] {
+    let [without, proof] = What::Right.signed();
+    let Some(Value::Object(chain)) = certificates else { return [without, proof] };
+    let (x5c, signature) = (&chain["x5c"], chain["signature"].as_str().unwrap_or_default());
+    let header = format!(r#"{{"typ":"oauth-client-attestation+jwt","alg":"ES256","x5c":{x5c}}}"#);
+    [(input(&header, &claims()), decode(signature)), proof]
+}
+
+/// A form with both in its head, again and again.
+pub(crate) fn request(
+    signed: &[(String, Vec<u8>); 2],
+    form: Bytes,
+) -> impl Fn() -> Request<Frames> + use<> {
+    let fields = signed.each_ref().map(|(input, signature)| compact(input, signature));
+    move || {
+        let mut request = work::request(None, Frames::split(form.clone(), usize::MAX));
+        let names = ["oauth-client-attestation", "oauth-client-attestation-pop"];
+        for (name, field) in names.into_iter().zip(&fields) {
+            if let Ok(value) = HeaderValue::try_from(field) {
+                request.headers_mut().insert(HeaderName::from_static(name), value);
+            }
+        }
+        request
     }
 }
 
@@ -128,28 +168,13 @@ pub(crate) fn prepare(what: What) -> Result<Run, String> {
     }
     let client = what.client();
     let provider = provider_fn(move |_: &str| ready(Ok::<_, Infallible>(client.clone())));
-    let keys = format!(
-        r#"{{"keys":[{{"kty":"EC","crv":"P-256","x":"{ATTESTER_X}","y":"{ATTESTER_Y}"}}]}}"#
-    );
-    let keys = ClientKeys::from_jwks(&keys).map_err(|error| error.to_string())?;
+    let keys = keys().map_err(|error| error.to_string())?;
     let attesters = Attesters::new(ISSUER, Forgetful).map_err(|error| error.to_string())?;
     let now = if what == What::Expired { EXPIRY } else { NOW };
     let layer = ClientAuthLayer::new(provider)
         .clock(Clock::fixed(now))
         .attestation(attesters.trust("wallets", keys));
-    let form = Bytes::from("grant_type=client_credentials");
-    let fields =
-        [attestation, proof].map(|(input, signature)| assertions::compact(&input, &signature));
-    let request = move || {
-        let mut request = work::request(None, Frames::split(form.clone(), usize::MAX));
-        let names = ["oauth-client-attestation", "oauth-client-attestation-pop"];
-        for (name, field) in names.into_iter().zip(&fields) {
-            if let Ok(value) = HeaderValue::try_from(field) {
-                request.headers_mut().insert(HeaderName::from_static(name), value);
-            }
-        }
-        request
-    };
+    let request = request(&[attestation, proof], Bytes::from("grant_type=client_credentials"));
     assertions::served(&layer, request, what.status())
         .map_err(|status| format!("{what:?}: {status}"))
 }
