@@ -2,11 +2,15 @@
 //! Nothing here knows of requests, or judges a signature: the handshake and its verifier did.
 
 pub(crate) mod certificate;
+#[cfg(feature = "rustls")]
+mod chain;
 #[cfg(test)]
 mod counted;
 mod dn;
 mod element;
 pub(crate) mod invalid;
+#[cfg(any(feature = "rustls", feature = "unstable-attestation-x5c"))]
+pub(crate) mod link;
 mod name;
 #[cfg(feature = "rustls")]
 pub(crate) mod rustls;

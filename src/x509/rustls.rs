@@ -10,7 +10,7 @@ use rustls::{
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
 
-use crate::x509::{certificate::ClientCertificate, invalid::InvalidCertificate};
+use crate::x509::{certificate::ClientCertificate, chain, invalid::InvalidCertificate};
 
 /// Characters of what a verifier says.
 const MOST_REASON: usize = 200;
@@ -119,6 +119,11 @@ impl ClientCertificate {
     /// accept is the [source](std::error::Error::source) of the error, where that is why a client is refused. It
     /// must be one that can be asked: `WebPkiClientVerifier::no_client_auth` panics.
     ///
+    /// Strangers present chains, too, and `pki` is not asked about one that would take it long: of more than four
+    /// certificates besides that of the client, of more than 32 KiB, with one that cannot be read, or with so many of the same
+    /// subject that there are more than ten ways to take one for the issuer of another. Such a certificate is not
+    /// verified, whoever issued it. It remains one for `self_signed_tls_client_auth`, which needs no chain.
+    ///
     /// A resumed session has the certificate of the handshake before it, and rustls does not ask its
     /// verifier again. Here `pki` is asked every time, so that a chain that has expired meanwhile, or was
     /// revoked by a newer `pki`, is no longer verified.
@@ -185,6 +190,7 @@ fn verify(
     intermediates: &[CertificateDer<'_>],
 ) -> Result<(), String> {
     let ask = |leaf: &_, others: &_| pki.verify_client_cert(leaf, others, UnixTime::now());
+    chain::check(leaf, intermediates)?;
     // It can name purposes that the certificate has, as many as there are.
     ask(leaf, intermediates)
         .map_err(|why| why.to_string().chars().take(MOST_REASON).collect::<String>())?;

@@ -1,16 +1,16 @@
-//! What a certificate says that it may be used for (RFC 5280 §4.2.1.3), who issued it, and how it is signed.
+//! What a certificate says that it may be used for (RFC 5280 §4.2.1.3), and how it is signed.
 
 use crate::x509::{
     element::{Element, Elements, OBJECT_IDENTIFIER, SEQUENCE},
     invalid::InvalidCertificate,
-    walk::{BIT_STRING, BOOLEAN, EXTENSIONS, INTEGER, VERSION, each_extension},
+    link::{NO_CERTIFICATE, signed},
+    walk::{BIT_STRING, BOOLEAN, EXTENSIONS, INTEGER, each_extension},
 };
 
 /// 2.5.29.15.
 const KEY_USAGE: [u8; 3] = [0x55, 0x1d, 0x0f];
 /// 2.5.29.19.
 const BASIC_CONSTRAINTS: [u8; 3] = [0x55, 0x1d, 0x13];
-const NO_CERTIFICATE: &str = "it is no certificate";
 
 /// Bits of the first byte.
 #[derive(Clone, Copy)]
@@ -66,38 +66,6 @@ fn extension<'a>(
         }
     }
     Ok(found)
-}
-
-/// What is signed.
-fn signed(der: &[u8]) -> Result<Elements<'_>, InvalidCertificate> {
-    let mut all = Elements::new(der).required(SEQUENCE, NO_CERTIFICATE)?.elements();
-    Ok(all.required(SEQUENCE, NO_CERTIFICATE)?.elements())
-}
-
-/// Who issued a certificate to whom: the content of both names.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Link<'a> {
-    pub(crate) issuer: &'a [u8],
-    pub(crate) subject: &'a [u8],
-    /// The content of the `SubjectPublicKeyInfo`.
-    pub(crate) key: &'a [u8],
-}
-
-impl<'a> Link<'a> {
-    /// # Errors
-    ///
-    /// If it is no certificate in DER, as far as it is read.
-    pub(crate) fn of(der: &'a [u8]) -> Result<Self, InvalidCertificate> {
-        let mut signed = signed(der)?;
-        signed.optional(VERSION)?;
-        signed.required(INTEGER, "the serial number is missing")?;
-        signed.required(SEQUENCE, "the algorithm is missing")?;
-        let issuer = signed.required(SEQUENCE, "the issuer is missing")?;
-        signed.required(SEQUENCE, "the validity is missing")?;
-        let subject = signed.required(SEQUENCE, "the subject is missing")?;
-        let key = signed.required(SEQUENCE, "the key is missing")?;
-        Ok(Self { issuer: issuer.content, subject: subject.content, key: key.content })
-    }
 }
 
 /// A public key (RFC 5280 §4.1.2.7).

@@ -4,7 +4,7 @@ use std::{
     fmt, fs,
     future::pending,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -139,7 +139,7 @@ impl Tls {
     }
 }
 
-/// The time after which a chain is judged again: it may have expired.
+/// The time after which a chain that was accepted is judged again: it may have expired.
 const JUDGED: Duration = Duration::from_secs(60);
 
 /// How often the clock is looked at, which somebody may have set, for a certificate that expires later.
@@ -165,35 +165,45 @@ impl fmt::Debug for PresentedCertificate {
 
 impl PresentedCertificate {
     fn new(chain: &[CertificateDer<'_>], tls: &Tls) -> Result<Option<Self>, BoxError> {
-        let Some(certificate) = ClientCertificate::of_chain(chain, tls.authorities.as_deref())?
-        else {
-            return Ok(None);
-        };
+        let Some(judged) = Judged::new(chain, tls)? else { return Ok(None) };
         let chain = chain.iter().map(|one| one.clone().into_owned()).collect();
-        let judged = Judged { by: Arc::clone(&tls.made_of), at: Instant::now(), certificate };
         Ok(Some(Self { chain, judged: Mutex::new(judged) }))
     }
 
     /// The certificate as `tls` judges it, which may be another one than at the handshake. There is none if `tls` asks
     /// for none.
+    ///
+    /// Only a chain that was accepted is judged again as time passes. One that was refused is not mended by it, and
+    /// strangers have such: it waits for other authorities, or for a new connection if it was not valid yet.
     pub fn certificate(&self, tls: &Tls) -> Option<ClientCertificate> {
         tls.made_of.authorities.as_ref()?;
-        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_by_another = !Arc::ptr_eq(&judged.by, &tls.made_of)
-            && judged.by.authorities != tls.made_of.authorities;
-        if is_by_another || judged.at.elapsed() >= JUDGED {
-            let certificate = ClientCertificate::of_chain(&self.chain, tls.authorities.as_deref());
-            judged.certificate = certificate.ok()??;
-            judged.at = Instant::now();
+        if let Some(certificate) = self.last(tls) {
+            return Some(certificate);
         }
-        judged.by = Arc::clone(&tls.made_of);
-        Some(judged.certificate.clone())
+        // Without the lock, for which the other requests of the connection would wait.
+        let judged = Judged::new(&self.chain, tls).ok()??;
+        let certificate = judged.certificate.clone();
+        *self.judged() = judged;
+        Some(certificate)
+    }
+
+    /// What was found before, if that is still true.
+    fn last(&self, tls: &Tls) -> Option<ClientCertificate> {
+        let mut judged = self.judged();
+        if !Arc::ptr_eq(&judged.by, &tls.made_of) {
+            if judged.by.authorities != tls.made_of.authorities {
+                return None;
+            }
+            judged.by = Arc::clone(&tls.made_of);
+        }
+        let may_have_expired = judged.certificate.is_verified() && judged.at.elapsed() >= JUDGED;
+        (!may_have_expired).then(|| judged.certificate.clone())
     }
 
     /// Waits until the certificate has expired, if it was verified: from then on its client is refused, and needs another
     /// connection for its next one. One that nobody verified counts whatever its dates are.
     pub fn expired(&self, clock: &Clock) -> impl Future<Output = ()> + use<> {
-        let judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        let judged = self.judged();
         let verified = Some(&judged.certificate).filter(|certificate| certificate.is_verified());
         let (not_after, clock) = (verified.map(ClientCertificate::not_after), clock.clone());
         async move {
@@ -203,6 +213,18 @@ impl PresentedCertificate {
                 sleep(Duration::from_secs(left.saturating_add(1)).min(LOOK)).await;
             }
         }
+    }
+
+    fn judged(&self) -> MutexGuard<'_, Judged> {
+        self.judged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Judged {
+    fn new(chain: &[CertificateDer<'_>], tls: &Tls) -> Result<Option<Self>, BoxError> {
+        let certificate = ClientCertificate::of_chain(chain, tls.authorities.as_deref())?;
+        let (by, at) = (Arc::clone(&tls.made_of), Instant::now());
+        Ok(certificate.map(|certificate| Self { by, at, certificate }))
     }
 }
 
@@ -262,7 +284,10 @@ fn named(file: &Path, error: impl fmt::Display) -> BoxError {
 mod tests {
     use std::{
         pin::pin,
-        sync::atomic::{AtomicBool, Ordering},
+        sync::{
+            Weak,
+            atomic::{AtomicBool, AtomicUsize, Ordering},
+        },
     };
 
     use rcgen::{CertificateParams, KeyPair};
@@ -282,6 +307,20 @@ mod tests {
     struct Authority {
         issued: CertificateDer<'static>,
         is_expired: AtomicBool,
+        asked: AtomicUsize,
+        /// The connection that asks, and whether another request on it would have had to wait meanwhile.
+        asking: Mutex<(Weak<PresentedCertificate>, bool)>,
+    }
+
+    impl Authority {
+        fn new(issued: CertificateDer<'static>, is_expired: bool) -> Self {
+            Self {
+                issued,
+                is_expired: AtomicBool::new(is_expired),
+                asked: AtomicUsize::new(0),
+                asking: Mutex::default(),
+            }
+        }
     }
 
     impl ClientCertVerifier for Authority {
@@ -295,6 +334,10 @@ mod tests {
             _intermediates: &[CertificateDer<'_>],
             _now: UnixTime,
         ) -> Result<ClientCertVerified, Error> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            let mut asking = self.asking.lock().unwrap();
+            let presented = asking.0.upgrade();
+            asking.1 |= presented.is_some_and(|presented| presented.judged.try_lock().is_err());
             if *leaf == self.issued && !self.is_expired.load(Ordering::Relaxed) {
                 return Ok(ClientCertVerified::assertion());
             }
@@ -351,7 +394,7 @@ mod tests {
     }
 
     fn authority() -> Arc<Authority> {
-        Arc::new(Authority { issued: issued(), is_expired: AtomicBool::new(false) })
+        Arc::new(Authority::new(issued(), false))
     }
 
     fn is_verified(presented: &PresentedCertificate, tls: &Tls) -> Option<bool> {
@@ -378,8 +421,7 @@ mod tests {
         params.not_before = rcgen::date_time_ymd(1970, 1, 1);
         params.not_after = params.not_before + Duration::from_secs(not_after);
         let issued = params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone();
-        let authority =
-            Authority { issued: issued.clone(), is_expired: AtomicBool::new(!is_verified) };
+        let authority = Authority::new(issued.clone(), !is_verified);
         let presented = PresentedCertificate::new(&[issued], &tls(Some(&Arc::new(authority))));
         presented.unwrap().unwrap()
     }
@@ -412,5 +454,36 @@ mod tests {
         assert_eq!(is_verified(&presented, &by_new), Some(false));
         assert_eq!(is_verified(&presented, &tls(None)), None);
         assert_eq!(is_verified(&presented, &by_old), Some(true));
+    }
+
+    #[tokio::test]
+    async fn refused_chain_is_judged_again_by_other_authorities_alone() {
+        pause();
+        let (authority, other) = (authority(), authority());
+        let chain = [other.issued.clone()];
+        let presented = PresentedCertificate::new(&chain, &tls(Some(&authority))).unwrap().unwrap();
+        let asked = || authority.asked.load(Ordering::Relaxed);
+        assert_eq!(asked(), 1);
+        advance(JUDGED * 2).await;
+        // Read again from files that have not changed.
+        assert_eq!(is_verified(&presented, &tls(Some(&authority))), Some(false));
+        assert_eq!(asked(), 1);
+        assert_eq!(is_verified(&presented, &tls(Some(&other))), Some(true));
+    }
+
+    #[tokio::test]
+    async fn request_does_not_wait_for_another_whose_chain_is_judged() {
+        pause();
+        let authority = authority();
+        let tls = tls(Some(&authority));
+        let chain = [authority.issued.clone()];
+        let presented = Arc::new(PresentedCertificate::new(&chain, &tls).unwrap().unwrap());
+        authority.asking.lock().unwrap().0 = Arc::downgrade(&presented);
+        advance(JUDGED).await;
+        let asked = authority.asked.load(Ordering::Relaxed);
+        assert_eq!(is_verified(&presented, &tls), Some(true));
+        assert_ne!(authority.asked.load(Ordering::Relaxed), asked);
+        let (_connection, would_wait) = &*authority.asking.lock().unwrap();
+        assert!(!would_wait);
     }
 }

@@ -18,11 +18,7 @@ use crate::{
             work::Work,
         },
     },
-    x509::{
-        certificate::ClientCertificate,
-        subject::CertificateSubject,
-        usage::{self, Link},
-    },
+    x509::{certificate::ClientCertificate, link::Link, subject::CertificateSubject, usage},
 };
 
 /// The key of the first certificate, if a chain leads from it to an anchor of one of the candidates, of which there are

@@ -15,7 +15,10 @@ use webpki::aws_lc_rs;
 use crate::{
     jose::alg::Algorithm,
     method::{assertion::decoy, attestation::x5c::anchors::Anchored},
-    x509::usage::{Link, PublicKey, Signature},
+    x509::{
+        link::Link,
+        usage::{PublicKey, Signature},
+    },
 };
 
 /// Those of the crate that the rest of this one computes with. OpenSSL signs with SHA-256 unless it is told otherwise, also

@@ -31,7 +31,7 @@ fn any(own: &Authority) -> Arc<ServerConfig> {
 }
 
 /// The connection of the server, when the handshake is over.
-fn handshake(
+pub(super) fn handshake(
     client: &Arc<ClientConfig>,
     server: &Arc<ServerConfig>,
 ) -> Result<ServerConnection, Error> {

@@ -2,6 +2,7 @@
 
 mod axum;
 mod axum_server;
+mod chains;
 mod clients;
 mod handshakes;
 mod pki;
