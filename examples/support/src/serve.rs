@@ -1,7 +1,5 @@
 //! Serving, with the deadlines that a server on the internet needs.
 
-#[cfg(feature = "http2")]
-use std::sync::Arc;
 use std::{
     io,
     net::SocketAddr,
@@ -11,7 +9,12 @@ use std::{
 
 use futures_util::TryFutureExt;
 use http_body::Body;
-use hyper::{Request, Response, body::Incoming, http::Extensions, service::service_fn};
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    http::Extensions,
+    service::service_fn,
+};
 #[cfg(feature = "http2")]
 use hyper_util::server::conn::auto;
 use hyper_util::{
@@ -37,6 +40,9 @@ const HEAD: Duration = Duration::from_secs(30);
 const SEND: Duration = Duration::from_secs(60);
 /// The time that requests may still take when the server is told to stop.
 const LAST: Duration = Duration::from_secs(3);
+/// The time that the other requests of a connection of HTTP/2 may still take when an answer of it was left.
+const LEFT: Duration = Duration::from_secs(600);
+const TIMES: Times = Times { idle: HEAD, last: LAST, left: LEFT };
 /// What a connection may hold of a request, and as much of an answer. Hyper takes 400 KB of each.
 const BUFFER: usize = 64 * 1024;
 
@@ -118,7 +124,7 @@ impl Server {
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
         S::Future: Send,
         S::Error: Into<BoxError>,
-        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         let (end, _) = watch::channel(());
         let mut stop = std::pin::pin!(stop());
@@ -195,8 +201,9 @@ impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for Extending<S> 
 /// Serves a connection until it ends, over HTTP/1.1, or with the feature `http2` over HTTP/2 if that is what the peer begins
 /// with. It ends with the requests in hand when it is `told` to, and when there was none for half a minute or a whole one.
 ///
-/// A stream of HTTP/2 is reset when its caller takes nothing of the answer for `send`, and where all of that is with h2 the
-/// connection ends, half a minute later at most; [`Sending`] ends one for the same reason.
+/// A stream of HTTP/2 is reset when its caller takes nothing of the answer for `send`. Where that cannot be, for a caller that
+/// shuts its windows, the connection is asked to end, within half a minute, and is cut off when nobody has a request of it
+/// any more, after ten minutes at most. [`Sending`] ends a connection of which nothing is taken.
 pub async fn serve_connection<I, S, B>(
     stream: I,
     service: S,
@@ -210,7 +217,7 @@ pub async fn serve_connection<I, S, B>(
             Error: Into<BoxError>,
             Future: Send + 'static,
         >,
-    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let requests = Requests::default();
     let counted = requests.clone();
@@ -232,8 +239,7 @@ pub async fn serve_connection<I, S, B>(
     };
     #[cfg(feature = "http2")]
     let connection = {
-        let cut_off = Arc::default();
-        let streams = streams::Streams { limit: send, cut_off: Arc::clone(&cut_off) };
+        let streams = streams::Streams { limit: send, requests: requests.clone() };
         let mut builder = auto::Builder::new(streams);
         builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(BUFFER);
         // HTTP/2 has no such setting. A peer that stops within a head does not answer pings for long.
@@ -242,11 +248,11 @@ pub async fn serve_connection<I, S, B>(
         http2.max_send_buf_size(BUFFER).max_concurrent_streams(STREAMS);
         // What a service leaves unread of one stream keeps no other waiting.
         http2.initial_stream_window_size(WINDOW).initial_connection_window_size(STREAMS * WINDOW);
-        let stream = first::First::new(stream, HEAD, cut_off);
+        let stream = first::First::new(stream, HEAD);
         builder.serve_connection(TokioIo::new(stream), service).into_owned()
     };
     // A connection that breaks concerns only its peer.
-    Eager::new(idle::run(connection, requests, told, HEAD, LAST)).await;
+    Eager::new(idle::run(connection, requests, told, TIMES)).await;
 }
 
 mod eager;
@@ -264,7 +270,7 @@ pub use send::Sending;
 pub use tls::{PresentedCertificate, Tls};
 
 use eager::Eager;
-use idle::Requests;
+use idle::{Requests, Times};
 
 /// Waits for what asks a process to stop.
 async fn stop() -> io::Result<()> {

@@ -3,10 +3,6 @@
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -20,18 +16,16 @@ use tokio::{
 /// unknown which HTTP it is, and no deadline of hyper's runs.
 const PREFACE: usize = 24;
 
-/// A stream whose first bytes must come in time, and which ends when it is cut off. Pings of HTTP/2 see to it that it is read
-/// from time to time.
+/// A stream whose first bytes must come in time.
 pub(super) struct First<S> {
     stream: S,
-    cut_off: Arc<AtomicBool>,
     read: usize,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> First<S> {
-    pub(super) fn new(stream: S, deadline: Duration, cut_off: Arc<AtomicBool>) -> Self {
-        Self { stream, cut_off, read: 0, deadline: Some(Box::pin(sleep(deadline))) }
+    pub(super) fn new(stream: S, deadline: Duration) -> Self {
+        Self { stream, read: 0, deadline: Some(Box::pin(sleep(deadline))) }
     }
 }
 
@@ -44,9 +38,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for First<S> {
         if let Some(deadline) = &mut self.deadline
             && deadline.as_mut().poll(context).is_ready()
         {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        if self.cut_off.load(Ordering::Relaxed) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let before = buffer.filled().len();

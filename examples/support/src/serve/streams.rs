@@ -3,19 +3,21 @@
 use std::{
     io::IoSlice,
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use hyper::rt::Executor;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::Requests;
+
+/// What the caller of HTTP/2 takes of an answer before it has read anything, unless it says otherwise (RFC 9113 §6.9.2).
+const WINDOW: usize = 65_535;
 
 tokio::task_local! {
     /// Of the answer of this stream. A connection of HTTP/1.1 is no stream: `Sending` watches it.
@@ -26,12 +28,12 @@ tokio::task_local! {
 #[derive(Clone)]
 pub(super) struct Streams {
     pub(super) limit: Duration,
-    /// Whether the connection has to end for one of them.
-    pub(super) cut_off: Arc<AtomicBool>,
+    pub(super) requests: Requests,
 }
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
+        self.requests.stream();
         let untaken = Arc::default();
         let scope = Arc::clone(&untaken);
         let all = self.clone();
@@ -71,7 +73,7 @@ impl<F: Future<Output = ()>> Future for Stream<F> {
         ready!(deadline.as_mut().poll(context));
         if *this.is_done {
             // Nobody can reset it any more.
-            this.all.cut_off.store(true, Ordering::Relaxed);
+            this.all.requests.leave();
         }
         Poll::Ready(())
     }
@@ -144,13 +146,13 @@ impl Drop for Receipt {
 }
 
 /// A part of an answer, which notes when something of it is taken.
-pub(super) struct Part<D> {
-    data: D,
+pub(super) struct Part {
+    data: Bytes,
     /// `None` over HTTP/1.1, and when all is taken.
     receipt: Option<Receipt>,
 }
 
-impl<D: Buf> Buf for Part<D> {
+impl Buf for Part {
     fn remaining(&self) -> usize {
         self.data.remaining()
     }
@@ -178,42 +180,78 @@ impl<D: Buf> Buf for Part<D> {
 pin_project! {
     /// The body of an answer, whose parts note over HTTP/2 what is taken of them.
     ///
-    /// The end comes with the last part: who knows the length may go then, and resets a stream that has not ended.
+    /// The end comes with the last part: who knows the length may go then, and resets a stream that has not ended. Hyper gives
+    /// a part to h2 when the caller takes one byte of it, and with the last one it lets the stream go, so that nobody can
+    /// reset it any more. The last byte of an answer that may have to wait is therefore a part of its own, and where it is not
+    /// known which one that is, the end waits until all before it is taken.
     pub(super) struct Taken<B> {
         #[pin]
         body: B,
         untaken: Option<Arc<Untaken>>,
+        // How much of it h2 may hold back when its end comes.
+        sent: usize,
+        // Comes next.
+        held: Option<Box<Option<Frame<Bytes>>>>,
     }
 }
 
 impl<B> Taken<B> {
     /// Within the task of the stream.
     pub(super) fn new(body: B) -> Self {
-        Self { body, untaken: UNTAKEN.try_with(Arc::clone).ok() }
+        Self { body, untaken: UNTAKEN.try_with(Arc::clone).ok(), sent: 0, held: None }
     }
 }
 
-impl<B: Body> Body for Taken<B> {
-    type Data = Part<B::Data>;
+impl<B: Body<Data = Bytes>> Body for Taken<B> {
+    type Data = Part;
     type Error = B::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, B::Error>>> {
-        let this = self.project();
-        let frame = ready!(this.body.poll_frame(context));
-        let untaken = this.untaken.as_ref();
-        let part = |data| Part { data, receipt: untaken.map(Receipt::new) };
-        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(part))))
+    ) -> Poll<Option<Result<Frame<Part>, B::Error>>> {
+        let mut this = self.project();
+        let Some(untaken) = this.untaken else {
+            let frame = ready!(this.body.poll_frame(context));
+            let part = |data| Part { data, receipt: None };
+            return Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(part))));
+        };
+        let mut frame = if let Some(held) = this.held.take() {
+            *held
+        } else {
+            ready!(this.body.as_mut().poll_frame(context)?)
+        };
+        if let Some(data) = frame.as_mut().and_then(Frame::data_mut)
+            && !data.is_empty()
+        {
+            *this.sent = this.sent.saturating_add(data.len());
+            let body = &this.body;
+            if *this.sent > WINDOW && (body.is_end_stream() || body.size_hint().exact() == Some(0))
+            {
+                if data.len() == 1 {
+                    *this.sent = 0;
+                } else {
+                    let last = data.split_off(data.len() - 1);
+                    *this.held = Some(Box::new(Some(Frame::data(last))));
+                }
+            }
+        } else if *this.sent > WINDOW && untaken.poll_all_taken(context).is_pending() {
+            *this.held = Some(Box::new(frame));
+            return Poll::Pending;
+        }
+        let part = |data| Part { data, receipt: Some(Receipt::new(untaken)) };
+        Poll::Ready(frame.map(|frame| Ok(frame.map_data(part))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.held.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match self.held.as_deref() {
+            Some(Some(held)) => SizeHint::with_exact(held.data_ref().map_or(0, Bytes::len) as u64),
+            _ => self.body.size_hint(),
+        }
     }
 }
 
@@ -224,10 +262,14 @@ impl<B: Body> Body for Taken<B> {
     reason = "a test that cannot go on has failed"
 )]
 mod tests {
-    use std::{convert::Infallible, future::pending};
+    use std::{
+        convert::Infallible,
+        future::pending,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
 
-    use bytes::Bytes;
-    use http_body_util::{BodyExt, Collected, Empty, Full};
+    use futures_util::{FutureExt, stream};
+    use http_body_util::{BodyExt, Collected, Empty, Full, StreamBody};
     use hyper::{
         Request, Response,
         body::Incoming,
@@ -243,7 +285,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::serve::{HEAD, serve_connection};
+    use crate::serve::{HEAD, LAST, LEFT, serve_connection};
     use tower_client_auth::BoxError;
 
     const LIMIT: Duration = Duration::from_secs(60);
@@ -321,7 +363,7 @@ mod tests {
         /// Which takes as much of one of these answers before it is read.
         async fn of<B>(window: u32, answer: impl Fn() -> B + Send + 'static) -> Self
         where
-            B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+            B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
         {
             let (stream, peer) = duplex(64 * 1024);
             let ended = Arc::default();
@@ -358,6 +400,22 @@ mod tests {
         Full::new(Bytes::from_static(&[0; 8000]))
     }
 
+    /// More than a caller has room for.
+    const LARGE: usize = WINDOW + 8000;
+
+    fn large() -> Full<Bytes> {
+        Full::new((0..=255).cycle().take(LARGE).collect())
+    }
+
+    /// As much, of which nobody knows that it is the last part before its end is there.
+    fn in_parts(
+        has_trailers: bool,
+    ) -> impl Body<Data = Bytes, Error = Infallible> + Send + Sync + 'static {
+        let parts = [WINDOW, 8000].map(|size| Ok(Frame::data(Bytes::from(vec![0; size]))));
+        let end = async move { if has_trailers { trailers().await } else { None } };
+        StreamBody::new(stream::iter(parts)).with_trailers(end)
+    }
+
     async fn trailers() -> Option<Result<HeaderMap, Infallible>> {
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", HeaderValue::from_static("0"));
@@ -369,11 +427,10 @@ mod tests {
     }
 
     /// How much of an answer was on its way that is not read and then reset.
-    async fn left_unread(mut answer: Incoming) -> usize {
+    async fn left_unread(answer: &mut Incoming) -> usize {
         let mut taken = 0;
-        sleep(LIMIT * 2).await;
         let error = loop {
-            match timeout(LIMIT, read(&mut answer)).await.unwrap() {
+            match timeout(LIMIT, read(answer)).await.unwrap() {
                 Ok(bytes) => taken += bytes,
                 Err(error) => break error,
             }
@@ -441,14 +498,115 @@ mod tests {
         assert_eq!(caller.ended().len(), 1);
     }
 
+    /// Where `answer` is left by one who takes a part of it, and others on the connection are answered.
+    async fn left_alone<B>(window: usize, answer: impl Fn() -> B + Send + 'static)
+    where
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let mut caller = Caller::of(window.try_into().unwrap(), answer).await;
+        let began = Instant::now();
+        let mut unread = caller.get().await;
+        for _ in 0..4 {
+            sleep(LIMIT * 2 / 5).await;
+            let other = read_all(caller.get().await).await;
+            assert_eq!(other.to_bytes().len(), LARGE);
+        }
+        let ended: Vec<_> = caller.ended().iter().map(|at| (*at - began).as_secs()).collect();
+        assert_eq!(ended, [24, 48, 60, 72, 96]);
+        assert_eq!(left_unread(&mut unread).await, window);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn end_that_is_not_taken_costs_its_stream_alone() {
+        left_alone(WINDOW, large).await;
+        left_alone(WINDOW, || large().with_trailers(trailers())).await;
+        // A part of the last part.
+        left_alone(WINDOW + 1000, || in_parts(false)).await;
+        left_alone(WINDOW + 1000, || in_parts(true)).await;
+        // All but the last byte.
+        left_alone(LARGE - 1, large).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn large_answer_that_is_read_slowly_arrives_with_its_end() {
+        for is_known in [true, false] {
+            let answer = move || if is_known { large().boxed() } else { in_parts(false).boxed() };
+            let mut caller = Caller::of(8_000, answer).await;
+            let mut answer = caller.get().await;
+            let mut taken = 0;
+            while taken < LARGE {
+                sleep(LIMIT * 3 / 4).await;
+                taken += read(&mut answer).await.unwrap();
+            }
+            assert_eq!(taken, LARGE);
+            // Whoever knows the length goes now.
+            assert_eq!(answer.is_end_stream(), is_known);
+            assert_eq!(read_all(answer).await.to_bytes(), "");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn large_answer_has_its_length_and_trailers() {
+        let mut caller = Caller::of(65_535, || large().with_trailers(trailers())).await;
+        let answer = caller.answer().await;
+        assert_eq!(answer.headers()[CONTENT_LENGTH], LARGE.to_string());
+        let answer = read_all(answer.into_body()).await;
+        assert_eq!(answer.trailers(), trailers().await.unwrap().ok().as_ref());
+        assert_eq!(answer.to_bytes(), large().collect().await.unwrap().to_bytes());
+    }
+
+    /// A caller who left the first of its answers where nobody can reset it, with another one that it reads on.
+    async fn left() -> (Caller, Incoming, Incoming) {
+        let asked = AtomicUsize::new(0);
+        let answer = move || match asked.fetch_add(1, Ordering::Relaxed) {
+            0 => whole().boxed(),
+            _ => Endless::new(Duration::from_secs(1)).boxed(),
+        };
+        let mut caller = Caller::of(1_000, answer).await;
+        let left = caller.get().await;
+        let mut other = caller.get().await;
+        let began = Instant::now();
+        while began.elapsed() < LIMIT + HEAD + LAST {
+            assert_eq!(read(&mut other).await.unwrap(), 1000);
+        }
+        assert_eq!((caller.ended()[0] - began).as_secs(), 60);
+        (caller, left, other)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn others_go_on_where_the_end_of_an_answer_ends_the_connection() {
+        let (mut caller, mut left, mut other) = left().await;
+        // It is asked to end.
+        let error = caller.requests.send_request(Request::new(Empty::new())).await.unwrap_err();
+        assert!(!format!("{error:?}").contains("CANCEL"), "{error:?}");
+        let began = Instant::now();
+        while began.elapsed() < LEFT / 2 {
+            assert_eq!(read(&mut other).await.unwrap(), 1000);
+        }
+        drop(other);
+        sleep(HEAD + LAST).await;
+        assert_eq!(read(&mut left).await.unwrap(), 1000);
+        let error = read(&mut left).await.unwrap_err();
+        assert!(!format!("{error:?}").contains("CANCEL"), "{error:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_left_is_not_held_for_as_long_as_others_go_on() {
+        let (caller, _left, mut other) = left().await;
+        while read(&mut other).await.is_ok() {}
+        let ended = caller.ended();
+        assert_eq!((ended[1] - ended[0]).as_secs(), LEFT.as_secs());
+    }
+
     /// When the answer is given up, whose last part is not read, and its connection with it.
     async fn cut_off(mut caller: Caller) -> u64 {
         let began = Instant::now();
         let mut answer = caller.get().await;
         assert_eq!(read(&mut answer).await.unwrap(), 1);
-        sleep(LIMIT + 2 * HEAD).await;
+        sleep(LIMIT + HEAD + LAST).await;
         let error = caller.requests.send_request(Request::new(Empty::new())).await.unwrap_err();
         assert!(!format!("{error:?}").contains("CANCEL"), "{error:?}");
+        while read(&mut answer).await.is_ok() {}
         assert_eq!(caller.ended().len(), 1);
         (caller.ended()[0] - began).as_secs()
     }
@@ -464,8 +622,9 @@ mod tests {
     async fn part_that_is_not_taken_is_reset_while_its_server_has_no_other() {
         let mut caller = Caller::new(1, LIMIT * 5).await;
         let began = Instant::now();
-        let answer = caller.get().await;
-        assert_eq!(left_unread(answer).await, 1);
+        let mut answer = caller.get().await;
+        sleep(LIMIT * 2).await;
+        assert_eq!(left_unread(&mut answer).await, 1);
         assert_eq!((caller.ended()[0] - began).as_secs(), 60);
     }
 
@@ -508,6 +667,22 @@ mod tests {
         }
         let trailers = answer.frame().await.unwrap().unwrap().into_trailers();
         assert_eq!(trailers.unwrap()["grpc-status"], "0");
+    }
+
+    #[tokio::test]
+    async fn trailers_of_a_known_length_follow_the_last_byte_at_once() {
+        let answer =
+            UNTAKEN.scope(Arc::default(), async { Taken::new(large().with_trailers(trailers())) });
+        let mut answer = Box::pin(answer.await);
+        let mut parts = Vec::new();
+        let end = loop {
+            match answer.frame().now_or_never().unwrap().unwrap().unwrap().into_data() {
+                Ok(part) => parts.push(part),
+                Err(end) => break end,
+            }
+        };
+        assert!(end.is_trailers());
+        assert_eq!(parts.iter().map(Part::remaining).collect::<Vec<_>>(), [LARGE - 1, 1]);
     }
 
     #[tokio::test]
