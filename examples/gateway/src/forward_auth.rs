@@ -79,24 +79,17 @@ fn told<'a, T: TryFrom<&'a [u8]>>(
 
 /// Whether a server may read a form from what has this `Content-Type`.
 fn may_be_form(content_type: &[u8]) -> bool {
+    const WORDS: [&[u8]; 3] = [b"urlencoded", b"url-encoded", b"multipart"];
     let name = content_type.split(|&byte| byte == b';').next().unwrap_or_default();
     // Nobody knows what a server takes it for.
     if !is_media_type(name.trim_ascii()) {
         return true;
     }
-    // One behind a comma counts as well: it may be in a parameter, and it may be another field that was joined.
-    content_type.split(|&byte| byte == b',').any(is_form)
-}
-
-/// By its name, which ends at `;` or at white space to some servers, PHP among them.
-fn is_form(media_type: &[u8]) -> bool {
-    const FORM: &[u8] = b"application/x-www-form-urlencoded";
-    // Of any kind: Rack reads `multipart/mixed` as it reads `multipart/form-data`.
-    const MULTIPART: &[u8] = b"multipart/";
-    let end = |byte: &u8| *byte == b';' || byte.is_ascii_whitespace();
-    let name = media_type.trim_ascii().split(end).next().unwrap_or_default();
-    let kind = name.get(..MULTIPART.len());
-    name.eq_ignore_ascii_case(FORM) || kind.is_some_and(|kind| kind.eq_ignore_ascii_case(MULTIPART))
+    // Anywhere in it, for servers look there: Tornado at the beginning of the name, Werkzeug for `x-url-encoded`, formidable
+    // in parameters. One behind a comma may also be another field that was joined.
+    let is_there =
+        |word: &[u8]| content_type.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
+    WORDS.into_iter().any(is_there)
 }
 
 /// `type/subtype` (RFC 9110 section 8.3.1).

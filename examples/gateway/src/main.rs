@@ -14,7 +14,7 @@
 //! | `routes`, `paths` | which request goes where |
 //! | `auth`, `identity`, `clients`, `redis` | the layer of each route, and what upstreams are told |
 //! | `upstream`, `forward_auth` | what is behind the layer |
-//! | `admin`, `telemetry`, `wording` | what operators see |
+//! | `admin`, `telemetry`, `escape`, `wording` | what operators see |
 
 mod admin;
 mod admission;
@@ -23,6 +23,7 @@ mod auth;
 mod check;
 mod clients;
 mod config;
+mod escape;
 mod forward_auth;
 mod identity;
 mod listen;
@@ -68,7 +69,11 @@ async fn run(path: PathBuf) -> Result<(), BoxError> {
     let running = Running::start(path.clone(), metrics, level).await;
     let mut running = running.map_err(|mistakes| explain(&path, &mistakes))?;
     while signals.next().await == Told::Reload {
-        running.reload().await;
+        tokio::select! {
+            () = running.reload() => {}
+            // What is read may hang, as a pipe or a disk that is away does.
+            () = signals.stop() => break,
+        }
     }
     running.stop().await;
     Ok(())
@@ -87,8 +92,18 @@ fn read_flags() -> Result<(PathBuf, bool), BoxError> {
     Ok((path.ok_or_else(|| flags.usage())?, check))
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return example_support::exit("gateway", Err(error.into())),
+    };
+    let code = runtime.block_on(program());
+    // Dropped, it would wait for what is still read.
+    runtime.shutdown_background();
+    code
+}
+
+async fn program() -> ExitCode {
     let (path, check) = match read_flags() {
         Ok(flags) => flags,
         Err(error) => return example_support::exit("gateway", Err(error)),

@@ -26,11 +26,20 @@ impl Signals {
     }
 
     pub(crate) async fn next(&mut self) -> Told {
-        let [terminate, interrupt] = &mut self.stop;
+        let Self { hangup, stop: [terminate, interrupt] } = self;
         tokio::select! {
-            _ = self.hangup.recv() => Told::Reload,
+            _ = hangup.recv() => Told::Reload,
             _ = terminate.recv() => Told::Stop,
             _ = interrupt.recv() => Told::Stop,
+        }
+    }
+
+    /// Waits until it is told to stop. To reload waits for [`next`](Self::next).
+    pub(crate) async fn stop(&mut self) {
+        let [terminate, interrupt] = &mut self.stop;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
     }
 }
@@ -43,7 +52,11 @@ impl Signals {
     }
 
     pub(crate) async fn next(&mut self) -> Told {
-        let _pressed = tokio::signal::ctrl_c().await;
+        self.stop().await;
         Told::Stop
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        let _pressed = tokio::signal::ctrl_c().await;
     }
 }

@@ -13,7 +13,7 @@ use tracing_subscriber::{
     Registry, filter::Targets, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
 
-use crate::{answer::Refusal, wording};
+use crate::{answer::Refusal, escape::Escaped, wording};
 use example_support::{Peer, cut};
 
 /// In seconds: an answer from memory takes under a millisecond, a slow upstream half a minute.
@@ -127,7 +127,7 @@ impl Level {
         let lines = lines.with_current_span(false).with_span_list(false);
         tracing_subscriber::registry()
             .with(filter)
-            .with(lines.with_writer(std::io::stderr))
+            .with(lines.with_writer(|| Escaped(std::io::stderr())))
             .try_init()?;
         Ok(Self(handle))
     }
@@ -139,7 +139,7 @@ impl Level {
 }
 
 /// One line for a request that was refused: why, and who it said that it was. The id, as the path, is what the caller
-/// sent: it is cut, and JSON escapes it. `caller` tells the address of one behind a proxy.
+/// sent: it is cut, and escaped where it is written. `caller` tells the address of one behind a proxy.
 pub(crate) fn log_refusal(route: &str, caller: Option<&PeerAddress>, outcome: &Outcome<'_>) {
     let Some(error) = outcome.error() else { return };
     let cause = error.causes().map(|causes| wording::own(causes.to_string()));

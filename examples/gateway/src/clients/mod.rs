@@ -212,7 +212,12 @@ fn parse(path: &Path, unaccepted: &Unaccepted) -> io::Result<Parsed> {
         read.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
     let mut problems: Vec<_> =
         invalid.iter().map(|problem| wording::own(problem.to_string())).collect();
-    let is_empty = records.is_empty() && problems.is_empty();
+    // Nobody who means that there are no clients writes this, and whoever is there already would be gone.
+    if let ([], [first, ..]) = (&*records, &*problems) {
+        let what = format!("{}: none of its records can be read: {first}", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    }
+    let is_empty = records.is_empty();
     problems.extend(records::expired(&records, &Clock::system()));
     problems.extend(published::unfetched(&records));
     problems.extend(records::unaccepted(records, unaccepted));

@@ -555,6 +555,18 @@ fn client_with_an_expired_secret_is_a_warning_and_so_are_no_clients() {
 }
 
 #[test]
+fn clients_of_which_none_can_be_read_are_a_mistake() {
+    let files =
+        Files::new(&config("[[route]]\npath = \"/token\"\nupstream = \"http://127.0.0.1:1\""));
+    files.write("clients.json", "[1]");
+    let (code, said) = files.check();
+    assert_eq!(code, Some(2));
+    let [said] = &*said else { panic!("{said:?}") };
+    let expected = "gateway.toml:5: clients.json: none of its records can be read: ";
+    assert!(said.starts_with(expected), "{said}");
+}
+
+#[test]
 fn client_whose_method_this_program_does_not_have_is_told_so() {
     let route = "[[route]]\npath = \"/token\"\nupstream = \"http://127.0.0.1:1\"";
     let files = Files::new(&config(route));

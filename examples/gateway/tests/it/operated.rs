@@ -3,6 +3,7 @@
 use std::{
     io::BufReader,
     net::TcpStream,
+    process::Command,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -172,6 +173,45 @@ fn clients_are_read_again_and_stay_if_they_cannot_be() {
     std::fs::remove_file(gateway.files.path("clients.json")).unwrap();
     gateway.wait_for(&[("message", "the clients stay as they were")]);
     assert_eq!((call(&[FORM, BASIC]), call(&[FORM, WRONG])), (401, 200));
+    gateway.files.write("clients.json", "[1]");
+    let event = gateway.wait_for(&[("message", "the clients stay as they were")]);
+    let error = event["error"].as_str().unwrap();
+    assert!(error.contains("clients.json: none of its records can be read: "), "{error}");
+    assert_eq!((call(&[FORM, BASIC]), call(&[FORM, WRONG])), (401, 200));
+    // Nobody is left where that is what the file says.
+    gateway.files.write("clients.json", "[]");
+    gateway.wait_for(&[("message", "the clients were read again")]);
+    assert_eq!((call(&[FORM, BASIC]), call(&[FORM, WRONG])), (401, 401));
+}
+
+#[test]
+fn what_an_id_has_for_terminals_is_escaped_in_the_log() {
+    let upstream = named("ok");
+    let gateway = Gateway::start(&config(&route(&upstream)), 1);
+    let form = "client_id=%C2%9B2J%E2%80%AEa%E2%80%A8&client_secret=a";
+    call(gateway.address(), "POST /token", &[FORM], form);
+    let event = gateway.wait_for(&[("message", "refused")]);
+    assert_eq!(event["client_id"], "\u{9b}2J\u{202e}a\u{2028}");
+}
+
+#[test]
+#[cfg(unix)]
+fn end_comes_in_time_while_a_file_is_not_read_to_its_end() {
+    let upstream = named("ok");
+    for file in ["gateway.toml", "clients.json"] {
+        let mut gateway = Gateway::start(&config(&route(&upstream)), 1);
+        let pipe = gateway.files.path("pipe");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        std::fs::rename(&pipe, gateway.files.path(file)).unwrap();
+        gateway.signal("-HUP");
+        let (opened, reader) = channel();
+        let path = gateway.files.path(file);
+        thread::spawn(move || opened.send(std::fs::File::options().write(true).open(path)));
+        // It is there when the gateway reads.
+        let _writer = reader.recv_timeout(PATIENCE).unwrap().unwrap();
+        gateway.signal("-TERM");
+        assert!(gateway.ends(), "{file}");
+    }
 }
 
 #[test]

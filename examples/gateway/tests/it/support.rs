@@ -8,7 +8,7 @@ use std::{
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{
         atomic::{AtomicU32, Ordering},
-        mpsc::{Receiver, channel},
+        mpsc::{Receiver, RecvTimeoutError, channel},
     },
     thread,
     time::Duration,
@@ -158,6 +158,9 @@ impl Gateway {
     pub(crate) fn wait_for(&self, wanted: &[(&str, &str)]) -> Value {
         let mut seen = Vec::new();
         while let Ok(line) = self.logged.recv_timeout(PATIENCE) {
+            // A terminal or a viewer obeys them.
+            let is_raw = |char: char| char.is_control() || "\u{2028}\u{202e}".contains(char);
+            assert!(!line.contains(is_raw), "{line:?}");
             let event: Value = serde_json::from_str(&line).unwrap();
             if wanted.iter().all(|(key, value)| event[key] == *value) {
                 return event;
@@ -176,6 +179,17 @@ impl Gateway {
     pub(crate) fn signal(&self, signal: &str) {
         let pid = self.program.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// Whether it ends while tests wait. What it logs until then is read.
+    pub(crate) fn ends(&mut self) -> bool {
+        loop {
+            match self.logged.recv_timeout(PATIENCE) {
+                Ok(_line) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.ended().success(),
+                Err(RecvTimeoutError::Timeout) => return false,
+            }
+        }
     }
 
     /// Waits for its end.
