@@ -12,7 +12,7 @@ use crate::{
     method::{self, attestation, mutual_tls},
     wire::{
         authorization::is_basic,
-        names::{Names, is_like, remove_elements, remove_if},
+        names::{Names, OF_PROXIES, is_like, remove_elements, remove_if},
     },
 };
 
@@ -140,7 +140,9 @@ impl Forward {
     pub(super) fn named(mut self) -> Self {
         let signed = self.signed.as_ref().map(|(name, _)| name);
         let names = [&self.client_id, &self.auth_method, &self.thumbprint, &self.key_thumbprint];
-        self.names = names.into_iter().filter_map(Option::as_ref).chain(signed).cloned().collect();
+        let of_proxies = self.ends_tls.then_some(&OF_PROXIES).into_iter().flatten();
+        let names = names.into_iter().filter_map(Option::as_ref).chain(signed).chain(of_proxies);
+        self.names = names.cloned().collect();
         self
     }
 }

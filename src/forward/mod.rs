@@ -66,6 +66,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Forward {
     keep_credentials: bool,
+    ends_tls: bool,
     add_client_id: bool,
     client_id: Option<HeaderName>,
     auth_method: Option<HeaderName>,
@@ -151,6 +152,15 @@ impl Forward {
         self.key_thumbprint = None;
         self.key_thumbprint = Some(self.checked(name)?);
         Ok(self.named())
+    }
+
+    /// Removes the headers by which proxies tell of certificates also without `MutualTls`, because who ends TLS must not hand on
+    /// those of a caller (RFC 9440 §2.4): `Client-Cert`, `Client-Cert-Chain` and `X-Forwarded-Client-Cert`, in every spelling,
+    /// and from trailers. Default: without `MutualTls` they stay, because they may be those of a proxy in front.
+    #[must_use]
+    pub fn ends_tls(mut self) -> Self {
+        self.ends_tls = true;
+        self.named()
     }
 
     /// Hands credentials on, as a layer without this setting does. Default: they are removed.

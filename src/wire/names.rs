@@ -4,6 +4,14 @@ use std::{iter, slice, sync::Arc};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+/// By which a proxy tells of certificates (RFC 9440 §2), whichever header is read here, if one is. Who ends TLS must not hand
+/// on those of a caller (§2.4).
+pub(crate) static OF_PROXIES: [HeaderName; 3] = [
+    HeaderName::from_static("client-cert"),
+    HeaderName::from_static("client-cert-chain"),
+    HeaderName::from_static("x-forwarded-client-cert"),
+];
+
 /// Some names. CGI and what came after it make variables of names, in which every character but letters
 /// and digits is `_` (RFC 3875 §4.1.18): to them `X_Client.Id` is `X-Client-Id`.
 #[derive(Clone, Debug, Default)]

@@ -116,6 +116,12 @@ fn signer(signed: &Signed, audience: &str) -> Result<IdentitySigner, Mistake> {
 /// The setting of the layer of a route.
 pub(crate) fn forward(config: &Config, route: &Route) -> Result<Forward, Mistake> {
     let mut forward = headers(&config.identity)?.add_client_id(route.add_client_id);
+    // With it the layer removes them itself, but those that it reads.
+    if config.certificates.is_none()
+        && config.listeners.iter().any(|listener| listener.tls.is_some())
+    {
+        forward = forward.ends_tls();
+    }
     // A check answers with headers of its own: the credentials of its caller are with the proxy that asks.
     if route.keep_credentials && matches!(route.target, Target::Upstream(_)) {
         forward = forward.keep_credentials();

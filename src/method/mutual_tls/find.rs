@@ -9,18 +9,11 @@ use crate::{
         self,
         mutual_tls::settings::{Distrusted, MutualTls, Source, Verified},
     },
-    wire::client_cert::HeaderFault,
+    wire::{client_cert::HeaderFault, names::OF_PROXIES},
     x509::certificate::ClientCertificate,
 };
 
 static CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
-/// By which a proxy tells of certificates (RFC 9440 §2), whichever header is read here, if one is. Who ends TLS must not hand
-/// on those of a caller (§2.4).
-static OF_PROXIES: [HeaderName; 3] = [
-    HeaderName::from_static("client-cert"),
-    HeaderName::from_static("client-cert-chain"),
-    HeaderName::from_static("x-forwarded-client-cert"),
-];
 
 /// Finds the certificate that came with the request, whatever else it presents. A header that did not come
 /// from the proxy is removed, so that nothing behind the layer takes it for one that did.

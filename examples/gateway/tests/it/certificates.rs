@@ -309,6 +309,13 @@ fn clients_need_no_certificate_where_none_is_asked_for() {
     let upstream = Upstream::silent();
     let tls = TLS.replace(", client_ca = \"clients-ca.pem\"", "");
     let gateway = gateway(&upstream, &tls, "");
+    // What a proxy says of certificates is that of the caller here.
+    let told =
+        ["client-cert: :YQ==:", "client-cert-chain: :YQ==:", "X_Forwarded.Client-Cert: Hash=a"];
+    let lines = [&[FORM, BASIC], &told[..]].concat();
+    assert_eq!(post(&mut secure(&gateway, None), &lines, "a=b").status(), 204);
+    let told = upstream.received().lines;
+    assert!(!told.iter().any(|line| line.contains("YQ==") || line.contains("Hash")), "{told:?}");
     // One that is presented is not even read.
     let mut stream = secure(&gateway, Some("batch"));
     assert_eq!(post(&mut stream, &[FORM, BASIC], "a=b").status(), 204);
