@@ -50,7 +50,7 @@ fn missing_section(method: &AuthMethod, config: &Config) -> Option<&'static str>
             "needs certificates that are verified: `client_ca` of a listener, or `verified_header` of `[certificates]`",
         ),
         AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth => None,
-        _ => Some("is no method of this gateway"),
+        _ => Some("is not supported by this gateway"),
     }
 }
 

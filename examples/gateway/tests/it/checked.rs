@@ -570,12 +570,18 @@ fn clients_of_which_none_can_be_read_are_a_mistake() {
 fn client_whose_method_this_program_does_not_have_is_told_so() {
     let route = "[[route]]\npath = \"/token\"\nupstream = \"http://127.0.0.1:1\"";
     let files = Files::new(&config(route));
-    let client =
-        r#"[{"client_id": "wallet", "token_endpoint_auth_method": "attest_jwt_client_auth"}]"#;
+    let client = r#"[{"client_id": "wallet", "token_endpoint_auth_method": "attest_jwt_client_auth",
+        "attester": "https://attester.example"}]"#;
     files.write("clients.json", client);
-    let expected = "warning: clients.json: record 0: client \"wallet\": the method \"attest_jwt_client_auth\" is not \
-        supported by this gateway";
-    assert_eq!(files.check().1[0], expected);
+    // Whether the crate reads the registration, as it does where another package asks for that, or not.
+    let said = files.check().1.remove(0);
+    assert!(said.starts_with("warning: clients.json: "), "{said}");
+    assert!(said.contains("client \"wallet\": "), "{said}");
+    assert!(
+        said.ends_with("`attest_jwt_client_auth` is not supported by this gateway")
+            || said.ends_with("\"attest_jwt_client_auth\" is not supported by this gateway"),
+        "{said}"
+    );
 }
 
 #[test]
