@@ -38,8 +38,9 @@ pub(crate) struct Policy {
     pub(crate) optional: Optional,
     pub(crate) forward: Option<Arc<Forward>>,
     pub(crate) ready_after_auth: bool,
+    /// Apart, so that the settings of those who have none stay small.
     #[cfg(feature = "metadata-documents")]
-    pub(crate) metadata_documents: Option<MetadataDocuments>,
+    pub(crate) metadata_documents: Option<Box<MetadataDocuments>>,
 }
 
 impl Policy {

@@ -72,7 +72,7 @@ impl<P, M> ClientAuthLayer<P, M> {
         around: impl FnOnce(Arc<P>) -> Q,
     ) -> ClientAuthLayer<Q, M> {
         let Shared { provider, mut policy, state } = Arc::unwrap_or_clone(self.shared);
-        policy.metadata_documents = Some(documents);
+        policy.metadata_documents = Some(Box::new(documents));
         let shared = Shared { provider: Arc::new(around(provider)), policy, state };
         ClientAuthLayer { shared: Arc::new(shared), mode: PhantomData }
     }
