@@ -133,6 +133,15 @@ mod redis {
         call(gateway.address(), "POST /token", lines, form).status()
     }
 
+    /// A gateway that has its used assertions in a Redis beyond `relay`.
+    fn beyond(relay: &Relay, upstream: &Upstream) -> Gateway {
+        let settings = format!(
+            "[assertions]\nissuer = \"https://as.example\"\nreplay = \"redis\"\n[redis]\nurl = \"{}\"\n",
+            relay.url,
+        );
+        Gateway::start_in(files(upstream, &settings), 1)
+    }
+
     #[test]
     fn assertion_that_one_gateway_took_is_taken_by_none() {
         let Some(mut redis) = Redis::start().unwrap() else { return };
@@ -157,11 +166,7 @@ mod redis {
         let Some(redis) = Redis::start().unwrap() else { return };
         let relay = Relay::start(&redis);
         let upstream = Upstream::silent();
-        let settings = format!(
-            "[assertions]\nissuer = \"https://as.example\"\nreplay = \"redis\"\n[redis]\nurl = \"{}\"\n",
-            relay.url,
-        );
-        let gateway = Gateway::start_in(files(&upstream, &settings), 1);
+        let gateway = beyond(&relay, &upstream);
         let used = assertion();
         assert_eq!(post(&gateway, &[FORM], &used), 204);
         relay.hang();
@@ -177,11 +182,7 @@ mod redis {
         let Some(redis) = Redis::start().unwrap() else { return };
         let relay = Relay::start(&redis);
         let upstream = Upstream::silent();
-        let settings = format!(
-            "[assertions]\nissuer = \"https://as.example\"\nreplay = \"redis\"\n[redis]\nurl = \"{}\"\n",
-            relay.url,
-        );
-        let gateway = Gateway::start_in(files(&upstream, &settings), 1);
+        let gateway = beyond(&relay, &upstream);
         let used = assertion();
         assert_eq!(post(&gateway, &[FORM], &used), 204);
         relay.lose();
