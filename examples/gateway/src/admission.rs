@@ -81,8 +81,7 @@ fn to_upstreams(config: &Config) -> usize {
             Protocol::Http1 => upstream.max_requests,
             Protocol::H2c => 1,
         };
-        let key = (upstream.url.value.authority(), upstream.protocol, upstream.connect);
-        let most: &mut usize = upstreams.entry(key).or_default();
+        let most: &mut usize = upstreams.entry(upstream.pool()).or_default();
         *most = connections.max(*most);
     }
     upstreams.into_values().fold(0, usize::saturating_add)

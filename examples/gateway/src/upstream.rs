@@ -103,9 +103,7 @@ impl Pool {
     }
 
     pub(crate) fn serves(&self, upstream: &config::Upstream) -> bool {
-        self.protocol == upstream.protocol
-            && self.connect == upstream.connect
-            && Some(&self.authority) == upstream.url.value.authority()
+        (Some(&self.authority), self.protocol, self.connect) == upstream.pool()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use http::{Method, Uri};
+use http::{Method, Uri, uri::Authority};
 use tower_client_auth::AuthMethod;
 
 use crate::config::reader::{At, Table};
@@ -189,6 +189,11 @@ impl Route {
 }
 
 impl Upstream {
+    /// Those that are equal here have their connections in common.
+    pub(crate) fn pool(&self) -> (Option<&Authority>, Protocol, Duration) {
+        (self.url.value.authority(), self.protocol, self.connect)
+    }
+
     fn read(table: &Table<'_>) -> Option<Self> {
         let url = table.required("upstream", table.text("upstream"));
         let protocol =
